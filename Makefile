@@ -1,0 +1,57 @@
+# Everything runs in .venv, which is made on first use and renewed when pyproject.toml or constraints.txt changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+VENV_STAMP := $(VENV)/.made
+RUN_STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+
+# Debian keeps venv in a package of its own, and another python3 may come first on PATH: take the first that has all we need.
+SUITABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test lint bench clean
+
+help: ## show what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(DEV_STAMP) ## make .venv with the program and its development tools
+
+demo: $(RUN_STAMP) ## play two nights on the demo town, without any server
+	@$(BIN)/hearthwatch demo
+
+test: lint ## check everything, then run all tests (starts its own PostgreSQL)
+	@$(BIN)/pytest -n auto
+
+lint: $(DEV_STAMP) ## check style, types and import contracts
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(DEV_STAMP) ## measure a scan against a bare pass over the same rows
+	@$(BIN)/python -m benchmarks.bench
+
+clean: ## remove .venv, caches and output
+	rm -rf $(VENV) out build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV_STAMP):
+	@for python in $(PYTHON) /usr/bin/python3; do \
+	  if "$$python" -c '$(SUITABLE)' 2>/dev/null; then "$$python" -m venv --clear $(VENV) && touch $@; exit; fi; \
+	done; \
+	echo 'Python 3.11 or newer with venv is needed: apt-get install python3-venv, or make PYTHON=/path/to/it' >&2; \
+	exit 1
+
+$(RUN_STAMP): $(VENV_STAMP) pyproject.toml constraints.txt
+	@echo 'Installing into $(VENV) ...' >&2
+	@$(PIP_INSTALL) -e .
+	@touch $@
+
+$(DEV_STAMP): $(VENV_STAMP) pyproject.toml constraints.txt
+	@echo 'Installing into $(VENV), with the development tools ...' >&2
+	@$(PIP_INSTALL) -e '.[dev]'
+	@touch $(RUN_STAMP) $@

@@ -1,0 +1,68 @@
+"""Fixtures that every room's tests share: hypothesis profiles and databases on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+from psycopg import sql
+
+from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start
+
+# "ci" gives every run the same examples, so a failure is about the change at hand; "explore" looks for new ones.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.register_profile("explore", derandomize=False, deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@dataclass(frozen=True)
+class ReadDatabase:
+    """A database and a role that may only read it. Load rows through ``database``, scan through ``reader.url``."""
+
+    database: Database
+    reader: Reader
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """The run's PostgreSQL server; the workers of pytest-xdist share one."""
+    run_dir = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run_dir = run_dir.parent
+    with find_or_start(run_dir) as server:
+        yield server
+
+
+@pytest.fixture
+def petforce_db(postgres: PostgresServer) -> Iterator[Database]:
+    """A fresh database with the app's empty tables."""
+    with postgres.new_database() as database:
+        yield database
+
+
+@pytest.fixture
+def restored_petforce_db(postgres: PostgresServer) -> Iterator[Database]:
+    """The same without unique constraints (duplicate members are possible) and with a nullable leader_id."""
+    with postgres.new_database(RESTORED_PETFORCE) as database:
+        yield database
+
+
+@pytest.fixture
+def select_only_db(postgres: PostgresServer) -> Iterator[ReadDatabase]:
+    """The app's empty tables and a role with SELECT and BYPASSRLS: the least privileges that a scan needs."""
+    with postgres.new_database() as database, postgres.new_reader(database, bypass_rls=True) as reader:
+        yield ReadDatabase(database, reader)
+
+
+@pytest.fixture
+def row_security_db(postgres: PostgresServer) -> Iterator[ReadDatabase]:
+    """Row-level security on every table, and a role with SELECT but without BYPASSRLS: it silently reads no rows."""
+    with postgres.new_database() as database, postgres.new_reader(database, bypass_rls=False) as reader:
+        with database.connect() as admin:
+            tables = admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            for (table,) in tables:
+                admin.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(table)))
+        yield ReadDatabase(database, reader)
