@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from psycopg import sql
 
-from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start
+from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
+from tests.support.towns import Scanner, Tables, write_csv
 
 # "ci" gives every run the same examples, so a failure is about the change at hand; "explore" looks for new ones.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -66,3 +69,36 @@ def row_security_db(postgres: PostgresServer) -> Iterator[ReadDatabase]:
             for (table,) in tables:
                 admin.execute(sql.SQL("ALTER TABLE {} ENABLE ROW LEVEL SECURITY").format(sql.Identifier(table)))
         yield ReadDatabase(database, reader)
+
+
+@pytest.fixture
+def on_duckdb(tmp_path: Path) -> Scanner:
+    """Scans towns as folders of CSV files."""
+    count = iter(range(10**9))
+
+    def open_town(tables: Tables) -> str:
+        folder = tmp_path / f"town-{next(count)}"
+        folder.mkdir()
+        return str(write_csv(folder, tables))
+
+    return Scanner("duckdb", open_town)
+
+
+@pytest.fixture
+def on_postgres(postgres: PostgresServer) -> Iterator[Scanner]:
+    """Scans towns in databases of their own, made without the app's unique constraints so that every fault fits."""
+    with ExitStack() as databases:
+
+        def open_town(tables: Tables) -> str:
+            database = databases.enter_context(postgres.new_database(RESTORED_PETFORCE))
+            load(database, tables)
+            return database.url
+
+        yield Scanner("postgresql", open_town)
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def scanner(request: pytest.FixtureRequest) -> Scanner:
+    """Each engine in turn."""
+    chosen: Scanner = request.getfixturevalue("on_duckdb" if request.param == "duckdb" else "on_postgres")
+    return chosen

@@ -1,0 +1,335 @@
+"""What a detector is, and what it says: the contract that every other room builds on.
+
+The pydantic models below `Finding` are the published JSON, version 1. `Meta` and `Detector` describe one rule;
+`Outcome` says how a rule ended a scan, because "could not look" must never read like "found nothing".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, field_validator
+
+from detectors.limits import Limits
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, FromClause
+
+    from detectors.source import Schema
+
+Team = Literal["engineering", "trust-safety", "csm", "product", "legal"]
+Severity = Literal["P0", "P1", "P2", "Immediate", "Same-day", "Next-day"]
+Kind = Literal["state", "occurrence"]
+Status = Literal["ran", "not_applicable", "proved", "failed"]
+SubjectKey = Literal[
+    "household_id",
+    "user_id",
+    "request_id",
+    "support_id",
+    "invite_code",
+    "prefix",
+    "ip_address",
+    "session_id",
+    "limit",
+    "table",
+    "operation",
+    "feature",
+    "window",
+]
+
+SEVERITY_ORDER: tuple[Severity, ...] = ("P0", "Immediate", "P1", "Same-day", "P2", "Next-day")
+"""From the most to the least urgent, by the response times of the process document."""
+
+
+def iso(at: datetime) -> str:
+    """`at` as UTC in ISO 8601 with a trailing Z, to the microsecond where there is one."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Timestamp = Annotated[AwareDatetime, PlainSerializer(iso, return_type=str, when_used="json")]
+
+
+class Published(BaseModel):
+    """A frozen model of the published JSON: unknown fields are an error, order is the order of declaration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TimelineEntry(Published):
+    """One thing that happened: when (UTC), what, and the id of who did it (empty where nobody is known)."""
+
+    at: Timestamp
+    what: str
+    actor: str = ""
+
+
+class Member(Published):
+    """One row of a grouped incident."""
+
+    subject: dict[SubjectKey, str]
+    households: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+
+class Related(Member):
+    """A finding that another one explains."""
+
+    detector: str
+
+
+class Impact(Published):
+    """How many users and households cannot do what they should be able to."""
+
+    users: int = Field(ge=0)
+    households: int = Field(ge=0)
+
+
+class Story(BaseModel):
+    """The words of a ticket, with the values filled in. Wording is not part of the published JSON.
+
+    Engineering tickets read issue, steps, expected, actual, impact, error_messages, screenshots and requesting;
+    Trust & Safety tickets read pattern, evidence, suspected_violation, reporter and requesting; the other teams' fields
+    are in `fields`, by the name the process document gives them. An empty text means that the data has no answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issue: str = ""
+    steps: tuple[str, ...] = ()
+    expected: str = ""
+    actual: str = ""
+    impact: str = ""
+    error_messages: str = ""
+    screenshots: str = ""
+    pattern: str = ""
+    evidence: tuple[str, ...] = ()
+    suspected_violation: str = ""
+    reporter: str = ""
+    requesting: str = ""
+    affected_households: tuple[str, ...] | None = None
+    """The households for the ticket's Household ID line, where they are fewer than all that are involved."""
+    affected_users: tuple[str, ...] | None = None
+    fields: dict[str, str] = {}
+
+
+class Finding(Published):
+    """One thing that is wrong (`kind` state) or that happened (`kind` occurrence), with its evidence."""
+
+    detector: str
+    team: Team
+    severity: Severity
+    fingerprint: str
+    subject: dict[SubjectKey, str]
+    households: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    title: str
+    first_seen: Timestamp | None = None
+    occurred_at: Timestamp | None = None
+    impact: Impact
+    kind: Kind
+    marks: tuple[str, ...] = ()
+    evidence: dict[str, Any] = {}
+    timeline: tuple[TimelineEntry, ...] = ()
+    related: tuple[Related, ...] = ()
+    members: tuple[Member, ...] = ()
+    story: Story = Field(default=Story(), exclude=True)
+
+    @property
+    def sort_key(self) -> tuple[int, str, tuple[tuple[str, str], ...]]:
+        """Most urgent first, then by detector and subject: the stable order of every list of findings."""
+        return (SEVERITY_ORDER.index(self.severity), self.detector, tuple(sorted(self.subject.items())))
+
+    def as_related(self) -> Related:
+        """This finding as the effect of another one."""
+        return Related(detector=self.detector, subject=self.subject, households=self.households, users=self.users)
+
+
+class Coverage(Published):
+    """How one detector ended the scan."""
+
+    detector: str
+    status: Status
+    reason: str | None = None
+    findings: int = Field(default=0, ge=0)
+
+
+class WindowInfo(Published):
+    """The scan's window, [from, to)."""
+
+    start: Timestamp = Field(serialization_alias="from", validation_alias="from")
+    end: Timestamp = Field(serialization_alias="to", validation_alias="to")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class ScanInfo(Published):
+    """What was scanned, as of when, and how much was read."""
+
+    version: Literal[1] = 1
+    source: str
+    as_of: Timestamp
+    window: WindowInfo
+    engine: Literal["postgresql", "duckdb"]
+    rows_read: dict[str, int]
+    seconds: float = Field(ge=0)
+
+
+class ScanDocument(Published):
+    """One scan: the document that `hearthwatch scan --format json` prints."""
+
+    scan: ScanInfo
+    findings: tuple[Finding, ...]
+    coverage: tuple[Coverage, ...]
+
+    @property
+    def incomplete(self) -> bool:
+        """True if a detector failed, so that its silence means nothing."""
+        return any(entry.status == "failed" for entry in self.coverage)
+
+
+class Meta(BaseModel):
+    """The unchanging facts of a detector. `id` is permanent: tickets, exceptions and fingerprints carry it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z]+(-[a-z]+)*$")
+    title: str = Field(min_length=5, max_length=80)
+    team: Team
+    severity: Severity
+    kind: Kind
+    subject: tuple[SubjectKey, ...] = Field(min_length=1)
+    needs: frozenset[str]
+    """Source columns as table.column; without one of them the detector is not applicable."""
+    process: str = Field(min_length=5)
+    """The place in the process document that asks for this detector."""
+    feature: str = "household management"
+
+    @field_validator("needs")
+    @classmethod
+    def _are_columns(cls, needs: frozenset[str]) -> frozenset[str]:
+        bad = sorted(need for need in needs if need.count(".") != 1)
+        if bad:
+            raise ValueError(f"needs must be table.column, not {bad}")
+        return needs
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time, [start, end)."""
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, at: object) -> bool:
+        return isinstance(at, datetime) and self.start <= at < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a detector may know besides the data: the scan's time and window, and the policy's limits."""
+
+    as_of: datetime
+    window: Window
+    limits: Limits = field(default_factory=Limits)
+    environment: str = "production"
+    audit_began: datetime | None = None
+    """When the audit table's first row was written; None where there is no audit table or no row."""
+    everything: bool = False
+    """True for a scan of named households or users, which looks at the whole history instead of the look-back."""
+
+    @property
+    def settled(self) -> datetime:
+        """What is at or before this moment is no longer in flight."""
+        return self.as_of - self.limits.grace
+
+    @property
+    def history_start(self) -> datetime | None:
+        """From when on a state rule reads events; None for all of them."""
+        return None if self.everything else self.as_of - timedelta(days=self.limits.state_lookback_days)
+
+    def day(self, at: datetime) -> date:
+        """The policy's day that `at` falls on."""
+        return at.astimezone(ZoneInfo(self.limits.time_zone)).date()
+
+    def day_start(self, day: date) -> datetime:
+        """The moment, in UTC, at which the policy's `day` begins."""
+        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.limits.time_zone)).astimezone(UTC)
+
+
+def fingerprint(detector: str, environment: str, subject: Mapping[SubjectKey, str]) -> str:
+    """The identity of a finding: 32 hexadecimal digits of a SHA-256 over detector, environment and subject alone."""
+    identity = json.dumps([detector, environment, sorted(subject.items())], ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def find(meta: Meta, context: Context, subject: Mapping[SubjectKey, str], *, impact: Impact, **rest: Any) -> Finding:
+    """A finding of the detector `meta` about `subject`, with what its page fixes filled in.
+
+    `rest` are further fields of Finding; a severity or title given there replaces the detector's own.
+    Lists of households and users are made unique and sorted.
+    """
+    fields: dict[str, Any] = {"severity": meta.severity, "title": meta.title, **rest}
+    for name in ("households", "users"):
+        fields[name] = tuple(sorted(set(fields.get(name, ())) - {""}))
+    return Finding(
+        detector=meta.id,
+        team=meta.team,
+        kind=meta.kind,
+        fingerprint=fingerprint(meta.id, context.environment, subject),
+        subject=dict(sorted(subject.items())),
+        impact=impact,
+        **fields,
+    )
+
+
+Row = Mapping[str, Any]
+Condition = Callable[["FromClause", Context], "ColumnElement[bool]"]
+Collect = Callable[[Iterable[Row], Context], Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ride:
+    """A detector's place on a pass: the condition that the pass evaluates for it on each of its rows.
+
+    Without `collect` the key of each row that fires becomes a case: its facts are fetched and the detector's `judge`
+    decides; the condition may then be wider than the rule, never narrower. With `collect` the rows are all there is.
+    """
+
+    on: str
+    condition: Condition
+    collect: Collect | None = None
+    columns: tuple[str, ...] = ()
+    """Columns of the pass's rows that `collect` reads, besides the key."""
+
+
+Judge = Callable[[Any, Context], Iterable[Finding]]
+
+
+def _never(_: object) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """One rule: its facts, its page, the passes it rides on and the pure function that turns a case into findings."""
+
+    meta: Meta
+    page: str
+    rides: tuple[Ride, ...]
+    judge: Judge | None = None
+    proved_by: Callable[[Schema], str | None] = _never
+    """The name of a validated constraint of the source that makes a violation impossible, or None."""
+    pointless: Callable[[Limits], str | None] = _never
+    """Why the policy leaves this detector nothing to find, or None."""
+
+    @property
+    def id(self) -> str:
+        return self.meta.id
+
+
+TEAMS: tuple[Team, ...] = get_args(Team)

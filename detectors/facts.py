@@ -1,0 +1,304 @@
+"""The facts of a case, fetched by key for those alone that a pass has named: plain values, ready for a pure judge."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, false, select
+
+from detectors.source import Source
+
+CASES_AT_ONCE = 500
+"""How many households or users one statement fetches the facts of."""
+
+LIFECYCLE = (
+    "household_created",
+    "household_join_request_submitted",
+    "household_join_request_approved",
+    "household_join_request_rejected",
+    "household_join_request_withdrawn",
+    "household_member_removed",
+    "household_left",
+    "household_leave_started",
+    "household_leadership_transferred",
+    "household_invite_code_regenerated",
+)
+"""The audit events that tell how a household came to its present state."""
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    id: str
+    name: str | None
+    description: str | None
+    invite_code: str | None
+    invite_code_expires_at: datetime | None
+    leader_id: str | None
+    created_at: datetime
+    updated_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A member row. `active` and `leads` are its status and role; a removed row may still have the role of leader."""
+
+    household_id: str
+    user_id: str
+    role: str
+    status: str
+    is_temporary: bool
+    temporary_expires_at: datetime | None
+    invited_by: str | None
+    joined_at: datetime
+
+    @property
+    def active(self) -> bool:
+        return self.status == "active"
+
+    @property
+    def leads(self) -> bool:
+        return self.active and self.role == "leader"
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    id: str
+    household_id: str
+    user_id: str
+    invite_code: str | None
+    status: str
+    requested_at: datetime
+    responded_at: datetime | None
+    responded_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An audit row, its type in canonical words. `user_id` is the actor."""
+
+    id: int
+    type: str
+    household_id: str
+    user_id: str
+    at: datetime
+    metadata: Mapping[str, Any]
+
+    def text(self, key: str) -> str:
+        """The value of a metadata key as text, empty where it is missing or null."""
+        value = self.metadata.get(key)
+        if value is None:
+            return ""
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    def says(self, key: str) -> bool:
+        """Whether a metadata key is true."""
+        return self.text(key) == "true"
+
+    @property
+    def member_id(self) -> str:
+        """Who this event says is no longer a member: the removed person, or the one who left."""
+        return self.text("member_id") if self.type == "household_member_removed" else self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class HouseholdCase:
+    """One household with everything that is known of it: rows in order of time, events without retries."""
+
+    household_id: str
+    household: Household | None
+    members: tuple[Membership, ...]
+    requests: tuple[JoinRequest, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def active(self) -> tuple[Membership, ...]:
+        return tuple(member for member in self.members if member.active)
+
+    def events_of(self, *types: str) -> tuple[Event, ...]:
+        return tuple(event for event in self.events if event.type in types)
+
+
+@dataclass(frozen=True, slots=True)
+class UserCase:
+    """One user: their memberships in every household, and what they did (as actor) in the look-back."""
+
+    user_id: str
+    memberships: tuple[Membership, ...]
+    events: tuple[Event, ...]
+
+    def events_of(self, *types: str) -> tuple[Event, ...]:
+        return tuple(event for event in self.events if event.type in types)
+
+
+def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCase]:
+    """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
+    for some in _batches(ids):
+        households = {row.id: row for row in _households(source, some)}
+        members = _grouped(_memberships(source, _by_household(source, "household_members", some)), "household_id")
+        requests = _grouped(_requests(source, some), "household_id")
+        events = _grouped(_events(source, _by_household(source, "household_events", some)), "household_id")
+        for household_id in some:
+            yield HouseholdCase(
+                household_id,
+                households.get(household_id),
+                tuple(sorted(members[household_id], key=lambda member: (member.joined_at, member.user_id))),
+                tuple(sorted(requests[household_id], key=lambda request: (request.requested_at, request.id))),
+                without_retries(events[household_id]),
+            )
+
+
+def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
+    """The cases of the users `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
+    for some in _batches(ids):
+        table = source.tables["household_members"]
+        members = _grouped(_memberships(source, source.tables.users_in(table.c.user_id, some)), "user_id")
+        events: dict[str, list[Event]] = defaultdict(list)
+        if "household_events" in source.tables:
+            condition = source.tables.users_in(source.tables["household_events"].c.user_id, some)
+            events = _grouped(_events(source, condition), "user_id")
+        for user_id in some:
+            yield UserCase(
+                user_id,
+                tuple(sorted(members[user_id], key=lambda member: (member.joined_at, member.household_id))),
+                without_retries(events[user_id]),
+            )
+
+
+def without_retries(events: Iterable[Event]) -> tuple[Event, ...]:
+    """Events in order of time; those of one type and correlation_id (and removed person) once, at their earliest time."""
+    seen: set[tuple[str, str, str]] = set()
+    kept = []
+    for event in sorted(events, key=lambda event: (event.at, event.id)):
+        correlation = event.text("correlation_id")
+        if correlation:
+            key = (event.type, correlation, event.text("member_id"))
+            if key in seen:
+                continue
+            seen.add(key)
+        kept.append(event)
+    return tuple(kept)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), CASES_AT_ONCE):
+        yield ids[start : start + CASES_AT_ONCE]
+
+
+def _grouped(rows: Iterable[Any], key: str) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[getattr(row, key)].append(row)
+    return groups
+
+
+def _by_household(source: Source, table: str, ids: Sequence[str]) -> ColumnElement[bool]:
+    if table not in source.tables:
+        return false()
+    return source.tables.households_in(source.tables[table].c.household_id, ids)
+
+
+def text_of(value: Any) -> str:
+    """An id as text; empty for null."""
+    return "" if value is None else str(value)
+
+
+def optional_text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(value: datetime | None) -> datetime:
+    """A time that the app always writes, in UTC; where an export lacks it, long ago."""
+    return LONG_AGO if value is None else value.astimezone(UTC)
+
+
+def utc(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+def _households(source: Source, ids: Sequence[str]) -> list[Household]:
+    table = source.tables["households"]
+    return [
+        Household(
+            id=text_of(row["id"]),
+            name=row["name"],
+            description=row["description"],
+            invite_code=row["invite_code"],
+            invite_code_expires_at=utc(row["invite_code_expires_at"]),
+            leader_id=optional_text(row["leader_id"]),
+            created_at=moment(row["created_at"]),
+            updated_at=utc(row["updated_at"]),
+        )
+        for row in source.rows(select(table).where(source.tables.households_in(table.c.id, ids)), "facts")
+    ]
+
+
+def _memberships(source: Source, condition: ColumnElement[bool]) -> list[Membership]:
+    table = source.tables["household_members"]
+    return [
+        Membership(
+            household_id=text_of(row["household_id"]),
+            user_id=text_of(row["user_id"]),
+            role=text_of(row["role"]),
+            status=text_of(row["status"]),
+            is_temporary=bool(row["is_temporary"]),
+            temporary_expires_at=utc(row["temporary_expires_at"]),
+            invited_by=optional_text(row["invited_by"]),
+            joined_at=moment(row["joined_at"]),
+        )
+        for row in source.rows(select(table).where(condition), "facts")
+    ]
+
+
+def _requests(source: Source, ids: Sequence[str]) -> list[JoinRequest]:
+    table = source.tables["household_join_requests"]
+    return [
+        JoinRequest(
+            id=text_of(row["id"]),
+            household_id=text_of(row["household_id"]),
+            user_id=text_of(row["user_id"]),
+            invite_code=row["invite_code"],
+            status=text_of(row["status"]),
+            requested_at=moment(row["requested_at"]),
+            responded_at=utc(row["responded_at"]),
+            responded_by=optional_text(row["responded_by"]),
+        )
+        for row in source.rows(select(table).where(_by_household(source, "household_join_requests", ids)), "facts")
+    ]
+
+
+def _events(source: Source, condition: ColumnElement[bool]) -> list[Event]:
+    if "household_events" not in source.tables:
+        return []
+    table = source.tables["household_events"]
+    statement = select(table).where(condition, source.tables.event_is(*LIFECYCLE))
+    return [event_of(source, row) for row in source.rows(statement, "facts")]
+
+
+def event_of(source: Source, row: Mapping[str, Any]) -> Event:
+    """An audit row of `source` as an Event."""
+    return Event(
+        id=int(row["id"]) if row["id"] is not None and str(row["id"]).lstrip("-").isdigit() else 0,
+        type=source.tables.canonical_event(row["event_type"]),
+        household_id=text_of(row["household_id"]),
+        user_id=text_of(row["user_id"]),
+        at=moment(row["event_timestamp"]),
+        metadata=_as_object(row["metadata"]),
+    )
+
+
+def _as_object(value: object) -> dict[str, Any]:
+    # PostgreSQL gives a dict, DuckDB may give text; what is no object says nothing.
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,69 @@
+"""What the leadership rules share: who leads, and whether a change of leadership is still under way."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, or_
+
+from detectors.contract import Context
+from detectors.facts import Event, HouseholdCase, Membership
+
+LEADERSHIP_EVENTS = (
+    "household_created",
+    "household_leave_started",
+    "household_leadership_transferred",
+    "household_left",
+    "household_member_removed",
+)
+
+
+def not_plainly_led(household: FromClause, context: Context) -> ColumnElement[bool]:
+    """A household with members whose leadership is not plainly right: exactly one active leader, named by leader_id.
+
+    Wider than each leadership rule, so that one cheap aggregate serves them all; the judges decide.
+    """
+    columns = household.c
+    plainly_led = and_(columns.active_leaders == 1, columns.sole_leader == cast(columns.leader_id, Text))
+    return and_(columns.active_members > 0, or_(columns.leader_id.is_(None), plainly_led.is_not(True)))
+
+
+def in_flight(case: HouseholdCase, context: Context) -> bool:
+    """Whether leadership may be changing at this moment: an operation takes up to the grace period (data, section 4)."""
+    if case.household is not None and case.household.created_at > context.settled:
+        return True
+    return any(event.at > context.settled for event in case.events_of(*LEADERSHIP_EVENTS))
+
+
+def last_change(case: HouseholdCase) -> Event | None:
+    """The last event that touched leadership: a leader's leave or removal, or a transfer."""
+    leader_id = case.household.leader_id if case.household else None
+    for event in reversed(case.events_of(*LEADERSHIP_EVENTS)):
+        ordinary = event.type == "household_left" and not event.says("was_leader")
+        someone_else = event.type == "household_member_removed" and event.member_id != leader_id
+        if not ordinary and not someone_else and event.type != "household_created":
+            return event
+    return None
+
+
+def active_row(case: HouseholdCase, user_id: str | None) -> Membership | None:
+    """The user's active row in this household; the one with the role of leader where there are several."""
+    rows = [member for member in case.active if member.user_id == user_id]
+    return max(rows, key=lambda member: member.leads, default=None)
+
+
+def leads_effectively(case: HouseholdCase, user_id: str) -> bool:
+    """Whether leader_id names `user_id`, an active member whose role is leader (the catalogue's effective leader)."""
+    row = active_row(case, user_id)
+    return case.household is not None and case.household.leader_id == user_id and row is not None and row.leads
+
+
+def active_leaders(case: HouseholdCase) -> tuple[Membership, ...]:
+    return tuple(member for member in case.members if member.leads)
+
+
+def longest_standing(case: HouseholdCase) -> str:
+    """The user id of the active member who joined first: the successor when none is designated (data, section 3).
+
+    Temporary members may never lead, so they are passed over; empty where nobody is left.
+    """
+    heirs = [member for member in case.active if not member.is_temporary]
+    return min(heirs, key=lambda member: (member.joined_at, member.user_id)).user_id if heirs else ""

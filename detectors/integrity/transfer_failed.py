@@ -1,0 +1,186 @@
+"""Leadership transfer failure
+
+Problem
+-------
+A leader left, or leadership was handed over, and the household came out of it half changed. The app writes a leave in
+four steps without a transaction: (1) leader_id names the successor, (2) the successor's role becomes leader, (3) the
+event household_leadership_transferred is written, (4) the leaver's member row becomes removed. A process can stop
+between any two of them.
+
+Fires when
+----------
+- *role-not-moved*: leader_id's active row is not 'leader' while another active row is (stopped after step 1);
+- *old-leader-remains*: there are several active leaders and leader_id is one of them after a transfer, or after one of
+  the others started to leave (stopped after step 2 or 3);
+- *leader-gone*: leader_id's row is 'removed' while members remain;
+- *no-transfer*: a leader left (household_left, was_leader) with members remaining, no transfer was written within two
+  minutes before or after, and nobody leads now;
+- *transfer-not-in-force*: the last transfer event's to_user_id does not lead now, and no later event explains it.
+
+Stays silent when
+-----------------
+leader_id and the active leader agree, as after an ordinary transfer; every past leader leaves a 'removed' row with the
+role of leader, which means nothing. A member who held a stray role of leader and left says was_leader too: while
+somebody leads effectively, a leave without a transfer is no failure. Silent while leadership may be changing (younger
+than the grace period).
+
+Evidence
+--------
+Which of the five it is, the step of the leave sequence that was reached, leader_id and the active leaders, who was to
+lead, the longest-standing member, the audit trail.
+
+What to do
+----------
+Finish what was started: give leader_id and the role of leader to the designated successor, or to the longest-standing
+active member, and the leaver's row the status 'removed'. Find out why the sequence stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, FromClause, or_
+
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, find
+from detectors.facts import Event, HouseholdCase
+from detectors.integrity.leadership import (
+    active_leaders,
+    active_row,
+    in_flight,
+    leads_effectively,
+    longest_standing,
+    not_plainly_led,
+)
+from detectors.integrity.transfer_story import Failure, Kind, tell
+from detectors.timeline import timeline
+
+META = Meta(
+    id="transfer-failed",
+    title="Household Leadership Transfer Failure",
+    team="engineering",
+    severity="P0",
+    kind="state",
+    subject=("household_id",),
+    needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
+    process="Engineering Escalations, P0: Leadership transfer failures",
+)
+
+
+def last_transfer_not_in_force(transfer: FromClause, context: Context) -> ColumnElement[bool]:
+    return or_(transfer.c.leader_id.is_(None), transfer.c.leader_id != transfer.c.to_user_id)
+
+
+def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
+    if case.household is None or not case.active or in_flight(case, context):
+        return
+    failure = find_failure(case, context)
+    if failure is None:
+        return
+    leader_id = case.household.leader_id
+    stuck = sorted({member.user_id for member in case.active})
+    happened = failure.event.at if failure.event else None
+    yield find(
+        META,
+        context,
+        {"household_id": case.household_id},
+        impact=Impact(users=len(stuck), households=1),
+        households=[case.household_id],
+        users=[failure.old_leader or "", failure.new_leader or "", leader_id or ""],
+        first_seen=happened,
+        occurred_at=happened,
+        evidence={
+            "failure": failure.kind,
+            "step_reached": failure.step,
+            "leader_id": leader_id,
+            "active_leaders": [leader.user_id for leader in active_leaders(case)],
+            "old_leader": failure.old_leader,
+            "new_leader": failure.new_leader,
+            "longest_standing_member": longest_standing(case),
+            "stuck_members": stuck,
+        },
+        timeline=timeline(case.events),
+        story=tell(case, failure),
+    )
+
+
+def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
+    """Which failure of a transfer the household shows; None if none."""
+    leader_id = case.household.leader_id if case.household else None
+    leaders = {leader.user_id for leader in active_leaders(case)}
+    row = active_row(case, leader_id)
+    if row is not None and not row.leads and leaders:
+        return _failure(case, "role-not-moved", 1, min(leaders), leader_id)
+    if row is not None and row.leads and len(leaders) > 1:
+        remains = _old_leader_remains(case, leaders - {row.user_id}, row.user_id)
+        if remains:
+            return remains
+    if row is not None and row.leads and len(leaders) == 1:
+        return _not_in_force(case)
+    left = _leader_left_without_transfer(case, context)
+    if left is not None:
+        return Failure("no-transfer", 4, left.user_id, None, left)
+    if row is None and leader_id is not None and any(member.user_id == leader_id for member in case.members):
+        gone = [
+            event
+            for event in case.events_of("household_left", "household_member_removed")
+            if event.member_id == leader_id
+        ]
+        return Failure("leader-gone", None, leader_id, None, gone[-1] if gone else None)
+    return _not_in_force(case)
+
+
+def _failure(case: HouseholdCase, kind: Kind, step: int, old: str, new: str | None) -> Failure:
+    started = [
+        event
+        for event in case.events_of("household_leave_started", "household_left", "household_leadership_transferred")
+        if old in (event.user_id, event.text("from_user_id"))
+    ]
+    return Failure(kind, step, old, new, started[-1] if started else None)
+
+
+def _old_leader_remains(case: HouseholdCase, others: set[str], leader_id: str) -> Failure | None:
+    for event in reversed(case.events_of("household_leadership_transferred", "household_leave_started")):
+        if event.type == "household_leave_started":
+            if event.user_id in others:
+                return Failure("old-leader-remains", 2, event.user_id, leader_id, event)
+        elif others & {event.text("from_user_id"), event.text("to_user_id")}:
+            old = event.text("from_user_id")
+            return Failure("old-leader-remains", 3, old if old in others else min(others), leader_id, event)
+    return None
+
+
+def _leader_left_without_transfer(case: HouseholdCase, context: Context) -> Event | None:
+    """The last leave of a leader, if members stayed behind and no transfer was written within the grace period of it."""
+    leaves = [event for event in case.events_of("household_left") if event.says("was_leader")]
+    if not leaves:
+        return None
+    left = leaves[-1]
+    stayed = any(member.joined_at <= left.at and member.user_id != left.user_id for member in case.active)
+    transferred = any(
+        abs(event.at - left.at) <= context.limits.grace for event in case.events_of("household_leadership_transferred")
+    )
+    return left if stayed and not transferred else None
+
+
+def _not_in_force(case: HouseholdCase) -> Failure | None:
+    """The last transfer, if the person it names does not lead and did not leave, lose leadership or get removed later."""
+    transfers = case.events_of("household_leadership_transferred")
+    if not transfers:
+        return None
+    last = transfers[-1]
+    named = last.text("to_user_id")
+    if not named or leads_effectively(case, named):
+        return None
+    departed = any(
+        event.member_id == named and event.at >= last.at
+        for event in case.events_of("household_left", "household_member_removed")
+    )
+    return None if departed else Failure("transfer-not-in-force", None, last.text("from_user_id"), named, last)
+
+
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Ride("households", not_plainly_led), Ride("transfers", last_transfer_not_in_force)),
+    judge,
+)

@@ -1,0 +1,249 @@
+"""The passes: each is one statement that reads its tables once, whatever the number of detectors that ride on it.
+
+A pass offers rows with columns; a detector contributes a condition on them. `scope` narrows a pass to named households
+and users, so that the question about one household touches its rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, case, cast, false, func, or_, select, true
+
+from detectors.contract import Context, Ride
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+Key = Literal["household_id", "user_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The households and users that a scan is limited to."""
+
+    households: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One statement. `rows` builds what the riding detectors' conditions see; `key` names the case that a row opens."""
+
+    id: str
+    reads: str
+    key: Key
+    needs: frozenset[str]
+    rows: Callable[[Tables, Scope | None, Context], FromClause]
+
+
+def _of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return true() if scope is None else tables.households_in(column, scope.households)
+
+
+def _of_users(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return true() if scope is None else tables.users_in(column, scope.users)
+
+
+def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household with its members counted.
+
+    `sole_leader` is the user id (as text) of the active leader, the least where there are several. It spares a join of
+    every household to its leader's row: where it is alone and equals leader_id, nothing can be wrong with leadership.
+    """
+    households, members = tables["households"], tables["household_members"]
+    active = members.c.status == "active"
+    leads = and_(active, members.c.role == "leader")
+    counted = (
+        select(
+            members.c.household_id,
+            func.count().label("member_rows"),
+            func.count().filter(active).label("active_members"),
+            func.count().filter(leads).label("active_leaders"),
+            func.min(cast(members.c.user_id, Text)).filter(leads).label("sole_leader"),
+        )
+        .where(_of_households(tables, scope, members.c.household_id))
+        .group_by(members.c.household_id)
+        .subquery("counted")
+    )
+    return (
+        select(
+            households.c.id.label("household_id"),
+            households.c.leader_id,
+            households.c.created_at,
+            func.coalesce(counted.c.member_rows, 0).label("member_rows"),
+            func.coalesce(counted.c.active_members, 0).label("active_members"),
+            func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
+            counted.c.sole_leader,
+        )
+        .select_from(households.outerjoin(counted, counted.c.household_id == households.c.id))
+        .where(_of_households(tables, scope, households.c.id))
+        .subquery("household")
+    )
+
+
+def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each user with active memberships: how many rows, and how many that are not temporary."""
+    members = tables["household_members"]
+    permanent = func.coalesce(members.c.is_temporary, False).is_(False)
+    return (
+        select(
+            members.c.user_id,
+            func.count().label("active_rows"),
+            func.count().filter(permanent).label("permanent_rows"),
+        )
+        .where(members.c.status == "active", _of_users(tables, scope, members.c.user_id))
+        .group_by(members.c.user_id)
+        .subquery("active_user")
+    )
+
+
+def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each join request beside the member rows of its person in its household, null where there is none."""
+    requests, members = tables["household_join_requests"], tables["household_members"]
+    rows = select(members).where(_of_households(tables, scope, members.c.household_id)).subquery("row")
+    pair = and_(rows.c.household_id == requests.c.household_id, rows.c.user_id == requests.c.user_id)
+    return (
+        select(
+            requests.c.household_id,
+            requests.c.user_id,
+            requests.c.status,
+            requests.c.requested_at,
+            rows.c.status.label("member_status"),
+            rows.c.joined_at,
+        )
+        .select_from(requests.outerjoin(rows, pair))
+        .where(_of_households(tables, scope, requests.c.household_id))
+        .subquery("request")
+    )
+
+
+def _departures(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each active member row beside the events that say its person is no longer a member."""
+    events, members = tables["household_events"], tables["household_members"]
+    removed = tables.event_is("household_member_removed")
+    gone = (
+        select(
+            events.c.household_id,
+            events.c.event_timestamp,
+            case((removed, tables.user_key(json_text(events.c.metadata, "member_id"))), else_=events.c.user_id).label(
+                "user_id"
+            ),
+        )
+        .where(
+            tables.event_is("household_member_removed", "household_left"),
+            _since(events, context.history_start),
+            _of_households(tables, scope, events.c.household_id),
+        )
+        .subquery("departure")
+    )
+    pair = and_(members.c.household_id == gone.c.household_id, members.c.user_id == gone.c.user_id)
+    return (
+        select(gone.c.household_id, gone.c.user_id, gone.c.event_timestamp, members.c.joined_at)
+        .select_from(gone.join(members, pair))
+        .where(members.c.status == "active")
+        .subquery("still_active")
+    )
+
+
+def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household's last leadership transfer event: whom it names, and who leader_id is now."""
+    events, households = tables["household_events"], tables["households"]
+    newest_first = (events.c.event_timestamp.desc(), events.c.id.desc())
+    transfers = (
+        select(
+            events.c.household_id,
+            tables.user_key(json_text(events.c.metadata, "to_user_id")).label("to_user_id"),
+            func.row_number().over(partition_by=events.c.household_id, order_by=newest_first).label("place"),
+        )
+        .where(
+            tables.event_is("household_leadership_transferred"),
+            _since(events, context.history_start),
+            _of_households(tables, scope, events.c.household_id),
+        )
+        .subquery("transfer")
+    )
+    return (
+        select(transfers.c.household_id, transfers.c.to_user_id, households.c.leader_id)
+        .select_from(transfers.join(households, households.c.id == transfers.c.household_id))
+        .where(transfers.c.place == 1)
+        .subquery("last_transfer")
+    )
+
+
+def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each user who created households or removed members in the look-back: how often, retries included.
+
+    Totals are enough here: they are never less than what any day or any three days hold.
+    """
+    events = tables["household_events"]
+    lookback = timedelta(days=context.limits.pattern_lookback_days)
+    return (
+        select(
+            events.c.user_id,
+            func.count().filter(tables.event_is("household_created")).label("creations"),
+            func.count().filter(tables.event_is("household_member_removed")).label("removals"),
+        )
+        .where(
+            tables.event_is("household_created", "household_member_removed"),
+            events.c.event_timestamp >= context.window.start - lookback,
+            events.c.event_timestamp < context.window.end,
+            events.c.user_id.is_not(None),
+            _of_users(tables, scope, events.c.user_id),
+        )
+        .group_by(events.c.user_id)
+        .subquery("actor")
+    )
+
+
+def _since(events: FromClause, start: datetime | None) -> ColumnElement[bool]:
+    return true() if start is None else events.c.event_timestamp >= start
+
+
+_MEMBERS = frozenset(
+    f"household_members.{column}" for column in ("household_id", "user_id", "role", "status", "joined_at")
+)
+_HOUSEHOLDS = frozenset({"households.id", "households.leader_id", "households.created_at"})
+_EVENTS = frozenset(
+    f"household_events.{column}" for column in ("event_type", "household_id", "user_id", "event_timestamp")
+)
+
+PASSES: dict[str, Pass] = {
+    one.id: one
+    for one in (
+        Pass("households", "households and their members", "household_id", _HOUSEHOLDS | _MEMBERS, _households),
+        Pass("active-users", "active members by user", "user_id", _MEMBERS, _active_users),
+        Pass("requests", "join requests and their members", "household_id", _MEMBERS, _requests),
+        Pass(
+            "departures", "leave and removal events and their members", "household_id", _EVENTS | _MEMBERS, _departures
+        ),
+        Pass("transfers", "leadership transfer events", "household_id", _EVENTS | _HOUSEHOLDS, _transfers),
+        Pass("actors", "creation and removal events by actor", "user_id", _EVENTS, _actors),
+    )
+}
+"""Every pass by its id, in the order in which a scan runs them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rider:
+    """One ride of one detector, with the name of its flag in the pass's result."""
+
+    flag: str
+    ride: Ride
+
+
+def statement(one: Pass, riders: Sequence[Rider], tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """The pass as one statement: its rows' key, the columns that collecting rides ask for, and a flag for each rider.
+
+    Only rows on which some rider's condition holds come back.
+    """
+    rows = one.rows(tables, scope, context)
+    conditions = {rider.flag: func.coalesce(rider.ride.condition(rows, context), false()) for rider in riders}
+    collected = sorted({column for rider in riders for column in rider.ride.columns})
+    return select(
+        rows.c[one.key],
+        *(rows.c[column] for column in collected),
+        *(condition.label(flag) for flag, condition in conditions.items()),
+    ).where(or_(*conditions.values()))

@@ -1,0 +1,132 @@
+"""What every source offers, what is known of its schema, and how it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from sqlalchemy import Executable
+
+if TYPE_CHECKING:
+    from detectors.source.tables import Tables
+
+NativeType = Literal["uuid", "text", "integer", "number", "flag", "time", "json", "other"]
+
+
+class SourceError(Exception):
+    """The source could not be read. The message is one line: what is wrong and what to do."""
+
+
+class QueryError(SourceError):
+    """One statement failed; the source itself can still be read."""
+
+
+class SubjectError(Exception):
+    """An id named on the command line cannot be one of this source's. The message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueKey:
+    """A valid unique index or constraint over whole columns (canonical names), for all rows."""
+
+    name: str
+    table: str
+    columns: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A valid index: its columns in order (source names), and whether it covers all rows."""
+
+    name: str
+    columns: tuple[str, ...]
+    unique: bool
+    partial: bool
+    valid: bool
+    expressions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A mapped table that exists: its name in the source and the columns found there, by canonical name."""
+
+    name: str
+    columns: Mapping[str, NativeType]
+    indexes: tuple[Index, ...] = ()
+    estimated_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What the source holds of the canonical tables."""
+
+    tables: Mapping[str, FoundTable]
+    unique_keys: tuple[UniqueKey, ...] = ()
+    unreadable: frozenset[str] = frozenset()
+    """Columns of optional tables that exist but that the role may not read."""
+
+    def has(self, need: str) -> bool:
+        """Whether the canonical table.column exists in the source."""
+        table, column = need.split(".")
+        return table in self.tables and column in self.tables[table].columns
+
+    def missing(self, needs: frozenset[str]) -> list[str]:
+        """What of `needs` is missing, with the reason where it is not plain absence; a whole table is named once."""
+        missing = set()
+        for need in needs:
+            if need in self.unreadable:
+                missing.add(f"{need} (this role may not read it)")
+            elif not self.has(need):
+                table = need.split(".")[0]
+                missing.add(need if table in self.tables else table)
+        return sorted(missing)
+
+    def unique_on(self, table: str, *columns: str) -> str | None:
+        """The name of a unique key over some of `columns`, so that no two rows agree in all of them."""
+        for key in self.unique_keys:
+            if key.table == table and key.columns <= set(columns):
+                return key.name
+        return None
+
+
+@dataclass(slots=True)
+class Counters:
+    """How many statements a scan issued."""
+
+    statements: int = 0
+    by_purpose: dict[str, int] = field(default_factory=dict)
+
+    def count(self, purpose: str) -> None:
+        self.statements += 1
+        self.by_purpose[purpose] = self.by_purpose.get(purpose, 0) + 1
+
+
+Row = Mapping[str, Any]
+
+
+class Source(Protocol):
+    """A source that is open: one snapshot, read-only, until it is closed."""
+
+    engine: Literal["postgresql", "duckdb"]
+    label: str
+    """Where it is, without credentials."""
+    schema: Schema
+    tables: Tables
+    counters: Counters
+
+    def rows(self, statement: Executable, purpose: str) -> Sequence[Row]:
+        """All rows of `statement`.
+
+        Raises QueryError if it fails; other statements can still be run afterwards.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,302 @@
+"""PostgreSQL as a source: one read-only snapshot, with time limits, that fails loudly where rows would be hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from detectors.source.base import Counters, FoundTable, Index, NativeType, QueryError, Schema, SourceError, UniqueKey
+from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.tables import Tables
+
+_NATIVE: dict[str, NativeType] = {
+    "uuid": "uuid",
+    "text": "text",
+    "varchar": "text",
+    "bpchar": "text",
+    "citext": "text",
+    "name": "text",
+    "int2": "integer",
+    "int4": "integer",
+    "int8": "integer",
+    "numeric": "number",
+    "float4": "number",
+    "float8": "number",
+    "bool": "flag",
+    "timestamptz": "time",
+    "json": "json",
+    "jsonb": "json",
+    "inet": "other",
+}
+_ACCEPTED: dict[str, set[NativeType]] = {
+    "user": {"uuid", "text", "integer"},
+    "household": {"uuid", "text", "integer"},
+    "id": {"uuid", "text", "integer"},
+    "text": {"text", "other", "uuid", "integer"},
+    "flag": {"flag"},
+    "time": {"time"},
+    "json": {"json", "text"},
+    "number": {"number", "integer"},
+}
+_WANTED = {
+    "user": "uuid, text or an integer",
+    "household": "uuid, text or an integer",
+    "id": "uuid, text or an integer",
+    "text": "text",
+    "flag": "boolean",
+    "time": "timestamp with time zone",
+    "json": "jsonb",
+    "number": "numeric",
+}
+
+# One row per column: PostgreSQL's own catalog, because information_schema hides what the role may not read.
+_COLUMNS = text(
+    """
+    SELECT w.canonical, n.nspname AS schema_name, c.relname AS table_name, c.reltuples AS estimate,
+           a.attname AS column_name, CASE WHEN t.typtype = 'e' THEN 'text_enum' ELSE t.typname END AS type_name,
+           has_table_privilege(c.oid, 'SELECT') OR has_column_privilege(c.oid, a.attnum, 'SELECT') AS readable
+      FROM unnest(CAST(:canonical AS text[]), CAST(:name AS text[])) AS w(canonical, name)
+      JOIN pg_class c ON c.oid = to_regclass(w.name)
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      JOIN pg_type t ON t.oid = a.atttypid
+     ORDER BY w.canonical, a.attnum
+    """
+)
+_INDEXES = text(
+    """
+    SELECT w.canonical, i.relname AS index_name, x.indisunique AS is_unique, x.indisvalid AS is_valid,
+           x.indpred IS NOT NULL AS is_partial, x.indexprs IS NOT NULL AS has_expressions,
+           ARRAY(SELECT CAST(a.attname AS text)
+                   FROM unnest(CAST(x.indkey AS int2[])) WITH ORDINALITY AS k(attnum, place)
+                   JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum
+                  WHERE k.place <= x.indnkeyatts ORDER BY k.place) AS columns
+      FROM unnest(CAST(:canonical AS text[]), CAST(:name AS text[])) AS w(canonical, name)
+      JOIN pg_index x ON x.indrelid = to_regclass(w.name)
+      JOIN pg_class i ON i.oid = x.indexrelid
+     ORDER BY w.canonical, i.relname
+    """
+)
+
+
+class PostgresSource:
+    """An open PostgreSQL source.
+
+    Raises SourceError from its constructor if the server cannot be reached, lacks a required table or column, types one
+    in a way that cannot be read, or would hide rows from the role.
+    """
+
+    engine: Literal["postgresql", "duckdb"] = "postgresql"
+
+    def __init__(
+        self,
+        url: str,
+        mapping: SourceMapping,
+        *,
+        statement_seconds: int = 300,
+        lock_seconds: int = 5,
+        work_mem_mb: int = 64,
+    ) -> None:
+        parsed = _parse(url)
+        self.label = (
+            f"postgresql://{parsed.host or 'local'}{f':{parsed.port}' if parsed.port else ''}/{parsed.database or ''}"
+        )
+        self.counters = Counters()
+        self._engine = _engine(parsed)
+        self._connection = self._connect()
+        try:
+            self._settings(statement_seconds, lock_seconds, work_mem_mb)
+            self.schema = self._introspect(mapping)
+            self.tables = Tables(self.schema, mapping)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> Connection:
+        try:
+            connection = self._engine.connect().execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            connection.begin()
+        except (SQLAlchemyError, psycopg.Error, OSError) as error:
+            raise SourceError(f"cannot connect to {self.label}: {_connect_reason(error)}") from error
+        return connection
+
+    def _settings(self, statement_seconds: int, lock_seconds: int, work_mem_mb: int) -> None:
+        # Local to this transaction, so that nothing stays behind in a pooled server connection.
+        settings = {
+            "statement_timeout": f"{statement_seconds}s",
+            "lock_timeout": f"{lock_seconds}s",
+            "idle_in_transaction_session_timeout": "300s",
+            "row_security": "off",
+            "jit": "off",
+            "work_mem": f"{work_mem_mb}MB",
+            "TimeZone": "UTC",
+        }
+        calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        self._execute(text(f"SELECT {calls}"), "settings")
+
+    def rows(self, statement: Executable, purpose: str) -> Sequence[Any]:
+        """All rows of `statement`, as mappings. Raises QueryError; the snapshot survives it."""
+        return self._execute(statement, purpose)
+
+    def _execute(self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
+        self.counters.count(purpose)
+        try:
+            with self._connection.begin_nested():
+                return self._connection.execute(statement, parameters or {}).mappings().all()
+        except (DBAPIError, psycopg.Error) as error:
+            raise _query_error(error, self.label) from error
+
+    def _introspect(self, mapping: SourceMapping) -> Schema:
+        prefix = f'"{mapping.schema_name}".' if mapping.schema_name else ""
+        wanted = {name: _quoted(prefix, mapping.table_name(name)) for name in CANONICAL}
+        parameters = {"canonical": list(wanted), "name": list(wanted.values())}
+        by_table: dict[str, list[Any]] = {}
+        for row in self._execute(_COLUMNS, "schema", parameters):
+            by_table.setdefault(row["canonical"], []).append(row)
+        indexes: dict[str, list[Index]] = {}
+        for row in self._execute(_INDEXES, "schema", parameters):
+            indexes.setdefault(row["canonical"], []).append(
+                Index(
+                    name=row["index_name"],
+                    columns=tuple(row["columns"]),
+                    unique=row["is_unique"],
+                    partial=row["is_partial"],
+                    valid=row["is_valid"],
+                    expressions=row["has_expressions"],
+                )
+            )
+        tables: dict[str, FoundTable] = {}
+        unreadable: set[str] = set()
+        for name, canonical in CANONICAL.items():
+            if name in by_table:
+                found = _found(name, by_table[name], tuple(indexes.get(name, ())), mapping, unreadable)
+                if found:
+                    tables[name] = found
+            elif not canonical.optional:
+                raise SourceError(
+                    f"{self.label}: the required table {mapping.table_name(name)} is missing or not visible to this role: "
+                    f"name it in the policy under [source.tables.{name}], or grant USAGE on its schema"
+                )
+        return Schema(tables, _unique_keys(tables, mapping), frozenset(unreadable))
+
+    def close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        # The text itself may hold a password, so it is not repeated.
+        raise SourceError("the source is not a PostgreSQL URL: write postgresql://user@host:5432/database") from error
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def _engine(url: URL) -> Engine:
+    # No prepared statements: behind a transaction pooler they would outlive their server connection.
+    arguments = {"connect_timeout": 10, "application_name": "hearthwatch", "prepare_threshold": None}
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={k: v for k, v in arguments.items() if k not in url.query},
+        hide_parameters=True,
+    )
+
+
+def _connect_reason(error: BaseException) -> str:
+    original = getattr(error, "orig", None) or error
+    lines = [line.strip() for line in str(original).splitlines() if line.strip()]
+    reason = lines[0] if lines else type(original).__name__
+    return reason.rpartition("failed: ")[2] or reason
+
+
+def _query_error(error: BaseException, label: str) -> SourceError:
+    original: Any = getattr(error, "orig", None) or error
+    state = getattr(original, "sqlstate", None) or ""
+    message = getattr(getattr(original, "diag", None), "message_primary", None) or ""
+    if "row-level security" in message or "row security" in message:
+        return SourceError(
+            f"{label}: row-level security would hide rows from this role, and the scan would look clean: "
+            "run `ALTER ROLE … BYPASSRLS` for it, or use a role that has it"
+        )
+    if state == "42501":
+        return SourceError(f"{label}: {message}: grant SELECT on it to this role")
+    if state == "57014":
+        return QueryError(
+            "the statement ran into its time limit (57014); raise --statement-timeout or add the indexes that doctor names"
+        )
+    if state == "55P03":
+        return QueryError(
+            "a lock was not given within the limit (55P03); somebody holds the table exclusively, try again later"
+        )
+    if state[:2] in {"08", "57"} or not state:
+        return SourceError(f"{label}: the connection was lost while scanning ({state or 'no answer'}); scan again")
+    # The server's text can quote values of rows, so only names and codes are passed on.
+    return QueryError(f"the statement failed with SQLSTATE {state}{f': {message}' if state.startswith('42') else ''}")
+
+
+def _quoted(prefix: str, name: str) -> str:
+    return ".".join(f'"{part}"' for part in name.split(".")) if "." in name else f'{prefix}"{name}"'
+
+
+def _found(
+    name: str, rows: list[Any], indexes: tuple[Index, ...], mapping: SourceMapping, unreadable: set[str]
+) -> FoundTable | None:
+    present = {row["column_name"]: row for row in rows}
+    full_name = f"{rows[0]['schema_name']}.{rows[0]['table_name']}"
+    columns: dict[str, NativeType] = {}
+    for column, canonical in CANONICAL[name].columns.items():
+        source_name = mapping.column_name(name, column)
+        row = present.get(source_name)
+        if row is None:
+            if canonical.optional:
+                continue
+            raise SourceError(
+                f"{full_name} has no column {source_name}: name the right one in the policy, "
+                f'[source.tables.{name}.columns] {column} = "…"'
+            )
+        if not row["readable"]:
+            if canonical.optional or CANONICAL[name].optional:
+                unreadable.add(f"{name}.{column}")
+                continue
+            raise SourceError(
+                f"{full_name}.{source_name} may not be read by this role: GRANT SELECT ON {full_name} TO it"
+            )
+        native = _NATIVE.get(row["type_name"], "other")
+        if native not in _ACCEPTED[canonical.kind]:
+            raise SourceError(
+                f"{full_name}.{source_name} is of type {row['type_name']}, but {_WANTED[canonical.kind]} is needed: "
+                "map another column, or a view with a cast"
+            )
+        columns[column] = native
+    if any(not canonical.optional and column not in columns for column, canonical in CANONICAL[name].columns.items()):
+        return None
+    estimate = int(rows[0]["estimate"])
+    return FoundTable(full_name, columns, indexes, estimate if estimate >= 0 else None)
+
+
+def _unique_keys(tables: dict[str, FoundTable], mapping: SourceMapping) -> tuple[UniqueKey, ...]:
+    keys = []
+    for name, table in tables.items():
+        back = {mapping.column_name(name, column): column for column in table.columns}
+        for index in table.indexes:
+            whole = index.unique and index.valid and not index.partial and not index.expressions
+            if whole and all(column in back for column in index.columns):
+                keys.append(UniqueKey(index.name, name, frozenset(back[column] for column in index.columns)))
+    return tuple(keys)

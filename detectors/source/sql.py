@@ -1,0 +1,34 @@
+"""The few expressions that PostgreSQL and DuckDB write differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, literal_column
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class json_text(FunctionElement[str]):  # noqa: N801  # reads as a function in statements
+    """The text of a top-level key of a JSON object: `json_text(column, "key")`. The key is our own, never the user's."""
+
+    inherit_cache = True
+    type = Text()
+
+    def __init__(self, column: ColumnElement[Any], key: str) -> None:
+        if not key.isidentifier():
+            raise ValueError(f"{key!r} is not a plain key")
+        super().__init__(column, literal_column(f"'{key}'"))
+
+
+@compiles(json_text, "postgresql")
+def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
+    column, key = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} ->> {key})"
+
+
+@compiles(json_text, "duckdb")
+def _json_text_duckdb(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
+    column, key = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"json_extract_string({column}, {key})"

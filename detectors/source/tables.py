@@ -1,0 +1,150 @@
+"""The canonical tables as SQLAlchemy Core, whatever the source calls them and however it types its ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from typing import cast as typing_cast
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    DateTime,
+    FromClause,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    case,
+    cast,
+    false,
+    null,
+    select,
+)
+from sqlalchemy.types import JSON, TypeEngine
+
+from detectors.source.base import NativeType, Schema, SubjectError
+from detectors.source.mapping import CANONICAL, SourceMapping
+
+_TYPES: dict[NativeType, TypeEngine[Any]] = {
+    "uuid": Uuid(as_uuid=False),
+    "text": Text(),
+    "integer": BigInteger(),
+    "number": Numeric(),
+    "flag": Boolean(),
+    "time": DateTime(timezone=True),
+    "json": JSON(),
+}
+_BY_KIND: dict[str, NativeType] = {"text": "text", "flag": "flag", "time": "time", "json": "json", "number": "number"}
+_FORMATS: dict[NativeType, str] = {
+    "uuid": r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
+    "integer": r"^[0-9]{1,18}$",
+}
+
+
+class Tables:
+    """`tables["households"].c.leader_id` and so on, for the tables that the source has.
+
+    Each is a subquery that renames and casts; both engines flatten it, so it costs nothing. Ids of users are of one
+    type in all tables, and so are ids of households: the source's own type where its tables agree, text where not.
+    """
+
+    def __init__(self, schema: Schema, mapping: SourceMapping) -> None:
+        self._mapping = mapping
+        self.user_type = self._common(schema, "user")
+        self.household_type = self._common(schema, "household")
+        self._tables: dict[str, FromClause] = {name: self._table(schema, name) for name in schema.tables}
+
+    def __getitem__(self, name: str) -> FromClause:
+        return self._tables[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tables
+
+    @staticmethod
+    def _common(schema: Schema, kind: str) -> NativeType:
+        found = {
+            table.columns[column]
+            for name, table in schema.tables.items()
+            for column, canonical in CANONICAL[name].columns.items()
+            if canonical.kind == kind and column in table.columns
+        }
+        return found.pop() if len(found) == 1 and found <= {"uuid", "integer"} else "text"
+
+    def _target(self, kind: str, native: NativeType) -> NativeType:
+        if kind == "user":
+            return self.user_type
+        if kind == "household":
+            return self.household_type
+        return _BY_KIND.get(kind, native)
+
+    def _table(self, schema: Schema, name: str) -> FromClause:
+        found = schema.tables[name]
+        names = {column: self._mapping.column_name(name, column) for column in found.columns}
+        schema_name, _, table_name = found.name.rpartition(".")
+        raw = Table(
+            table_name,
+            MetaData(schema=schema_name or None),
+            *(Column(names[column], _TYPES.get(native, Text())) for column, native in found.columns.items()),
+        )
+        columns: list[ColumnElement[Any]] = []
+        for column, canonical in CANONICAL[name].columns.items():
+            native = found.columns.get(column)
+            target = self._target(canonical.kind, native or "text")
+            if native is None:
+                columns.append(cast(null(), _TYPES[target]).label(column))
+            elif native == target:
+                columns.append(raw.c[names[column]].label(column))
+            else:
+                columns.append(cast(raw.c[names[column]], _TYPES[target]).label(column))
+        return select(*columns).subquery(name)
+
+    def event_is(self, *event_types: str) -> ColumnElement[bool]:
+        """The condition that an audit row is of one of `event_types` (canonical names)."""
+        column = typing_cast(ColumnElement[str], self["household_events"].c.event_type)
+        names = [self._mapping.event_name(event_type) for event_type in event_types]
+        return column == names[0] if len(names) == 1 else column.in_(names)
+
+    def canonical_event(self, name: str) -> str:
+        """The canonical event type for the source's `name`; unknown names stay as they are."""
+        back = {self._mapping.event_name(event_type): event_type for event_type in self._mapping.event_types}
+        return back.get(name, name)
+
+    def user_key(self, text: ColumnElement[str]) -> ColumnElement[Any]:
+        """A user id that stands as text in an event's metadata, in the type of the user columns; null if malformed."""
+        pattern = _FORMATS.get(self.user_type)
+        if pattern is None:
+            return text
+        return case((text.regexp_match(pattern), cast(text, _TYPES[self.user_type])))
+
+    def households_in(self, column: ColumnElement[Any], ids: Iterable[str]) -> ColumnElement[bool]:
+        """`column` is one of the household `ids`."""
+        return _is_one_of(column, ids, self.household_type)
+
+    def users_in(self, column: ColumnElement[Any], ids: Iterable[str]) -> ColumnElement[bool]:
+        """`column` is one of the user `ids`."""
+        return _is_one_of(column, ids, self.user_type)
+
+    def check_household(self, household_id: str) -> None:
+        """Raise SubjectError if `household_id` cannot be a household's id here."""
+        _check("household", household_id, self.household_type)
+
+    def check_user(self, user_id: str) -> None:
+        """Raise SubjectError if `user_id` cannot be a user's id here."""
+        _check("user", user_id, self.user_type)
+
+
+def _check(what: str, value: str, native: NativeType) -> None:
+    pattern = _FORMATS.get(native)
+    if pattern and not re.match(pattern, value):
+        wanted = "a UUID" if native == "uuid" else "a number"
+        raise SubjectError(f"{value!r} is not a {what} id of this source: {wanted} is expected")
+
+
+def _is_one_of(column: ColumnElement[Any], ids: Iterable[str], native: NativeType) -> ColumnElement[bool]:
+    values: list[Any] = [int(value) for value in ids] if native == "integer" else list(ids)
+    return column.in_(values) if values else false()

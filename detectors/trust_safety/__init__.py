@@ -1,0 +1,1 @@
+"""Trust & Safety: abuse, compromise, and policy violations."""

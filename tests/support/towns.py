@@ -1,0 +1,231 @@
+"""Small towns for tests: readable names become UUIDs, and one call scans the town on either engine."""
+
+from __future__ import annotations
+
+import csv
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from detectors.contract import Context, Detector, Finding, Window
+from detectors.limits import Limits
+from detectors.runner import ScanResult, scan
+from detectors.source import CANONICAL, SourceMapping, open_source
+
+AS_OF = datetime(2026, 2, 3, 3, 0, tzinfo=UTC)
+"""The night of the tests: the day that just closed is 2 February 2026."""
+YESTERDAY = Window(datetime(2026, 2, 2, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC))
+LONG_AGO = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)
+NOON = datetime(2026, 2, 2, 12, 0, tzinfo=UTC)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+Tables = dict[str, list[dict[str, Any]]]
+
+
+def uid(name: str) -> str:
+    """The UUID that stands for a readable name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+@dataclass
+class Town:
+    """Rows of the canonical tables. Every method takes readable names for ids, adds a row and returns the row's id."""
+
+    households: list[dict[str, Any]] = field(default_factory=list)
+    household_members: list[dict[str, Any]] = field(default_factory=list)
+    household_join_requests: list[dict[str, Any]] = field(default_factory=list)
+    household_events: list[dict[str, Any]] = field(default_factory=list)
+    users: list[dict[str, Any]] = field(default_factory=list)
+    support_requests: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+
+    def household(self, name: str, leader: str | None, *, at: datetime = LONG_AGO, **columns: Any) -> str:
+        """A household row alone, without any member."""
+        row = {
+            "id": uid(name),
+            "name": "The Home",
+            "description": None,
+            "invite_code": _code(len(self.households)),
+            "invite_code_expires_at": None,
+            "leader_id": leader and uid(leader),
+            "created_at": at,
+            "updated_at": at,
+        }
+        self.households.append(row | columns)
+        return uid(name)
+
+    def member(
+        self,
+        household: str,
+        user: str,
+        *,
+        role: str = "member",
+        status: str = "active",
+        at: datetime = LONG_AGO,
+        **columns: Any,
+    ) -> str:
+        row = {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"{household}/{user}/{len(self.household_members)}")),
+            "household_id": uid(household),
+            "user_id": uid(user),
+            "role": role,
+            "status": status,
+            "is_temporary": False,
+            "temporary_expires_at": None,
+            "invited_by": None,
+            "joined_at": at,
+        }
+        self.household_members.append(row | columns)
+        return uid(user)
+
+    def request(
+        self,
+        name: str,
+        household: str,
+        user: str,
+        *,
+        status: str = "pending",
+        at: datetime = LONG_AGO,
+        by: str | None = None,
+        **columns: Any,
+    ) -> str:
+        row = {
+            "id": uid(name),
+            "household_id": uid(household),
+            "user_id": uid(user),
+            "invite_code": "FAM-ALPHA-BRAVO",
+            "status": status,
+            "requested_at": at,
+            "responded_at": None if status in {"pending", "withdrawn"} else at + HOUR,
+            "responded_by": by and uid(by),
+        }
+        self.household_join_requests.append(row | columns)
+        return uid(name)
+
+    def event(
+        self, event_type: str, household: str | None, user: str | None, *, at: datetime = NOON, **metadata: Any
+    ) -> int:
+        """An audit row; values of metadata whose key ends in _id, except session_id and correlation_id, are names."""
+        number = len(self.household_events) + 1
+        plain = {"session_id", "correlation_id"}
+        self.household_events.append(
+            {
+                "id": number,
+                "event_type": event_type,
+                "household_id": household and uid(household),
+                "user_id": user and uid(user),
+                "event_timestamp": at,
+                "metadata": {
+                    key: uid(value) if key.endswith("_id") and key not in plain else value
+                    for key, value in metadata.items()
+                },
+            }
+        )
+        return number
+
+    def family(self, household: str, *names: str, at: datetime = LONG_AGO) -> None:
+        """A sound household: the first of `names` created and leads it, the others asked, were approved and joined."""
+        leader, *others = names
+        self.household(household, leader, at=at)
+        self.member(household, leader, role="leader", at=at)
+        for place, name in enumerate(others, start=1):
+            asked = at + place * DAY
+            self.request(f"{household}/{name}", household, name, status="approved", at=asked, by=leader)
+            self.member(household, name, at=asked + HOUR, invited_by=uid(leader))
+
+    def row(self, household: str, user: str) -> dict[str, Any]:
+        """The member row of a user in a household, to be changed in place."""
+        return next(
+            r for r in self.household_members if r["household_id"] == uid(household) and r["user_id"] == uid(user)
+        )
+
+    def home(self, household: str) -> dict[str, Any]:
+        """The row of a household, to be changed in place."""
+        return next(r for r in self.households if r["id"] == uid(household))
+
+    def tables(self) -> Tables:
+        return {name: list(getattr(self, name)) for name in CANONICAL}
+
+
+def _code(number: int) -> str:
+    words = [
+        "ALPHA",
+        "BRAVO",
+        "CHARLIE",
+        "DELTA",
+        "ECHO",
+        "FOXTROT",
+        "GOLF",
+        "HOTEL",
+        "INDIA",
+        "JULIET",
+        "KILO",
+        "LIMA",
+        "MIKE",
+    ]
+    prefix = "".join(chr(ord("A") + number // 169 // 26**place % 26) for place in (2, 1, 0))
+    return f"{prefix}-{words[number // 13 % 13]}-{words[number % 13]}"
+
+
+def write_csv(
+    folder: Path, tables: Mapping[str, Sequence[Mapping[str, Any]]], *, leave_out: Iterable[str] = ()
+) -> Path:
+    """The tables as CSV files in `folder`, with every canonical column."""
+    for name, rows in tables.items():
+        if name in leave_out:
+            continue
+        columns = list(CANONICAL[name].columns)
+        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows({column: _cell(row.get(column)) for column in columns} for row in rows)
+    return folder
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return value
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """Scans a town on one engine. `open_town` puts the rows somewhere and returns the --source value for them."""
+
+    engine: str
+    open_town: Callable[[Tables], str]
+
+    def __call__(
+        self,
+        town: Town,
+        *detectors: Detector,
+        as_of: datetime = AS_OF,
+        window: Window = YESTERDAY,
+        limits: Limits | None = None,
+        households: Sequence[str] = (),
+        users: Sequence[str] = (),
+    ) -> ScanResult:
+        context = Context(as_of=as_of, window=window, limits=limits or Limits())
+        with open_source(self.open_town(town.tables()), SourceMapping()) as source:
+            return scan(source, detectors, context, households=households, users=users)
+
+    def findings(self, town: Town, *detectors: Detector, **options: Any) -> list[Finding]:
+        """The findings of a scan in which every detector ran (or was proved impossible)."""
+        result = self(town, *detectors, **options)
+        assert {entry.status for entry in result.coverage} <= {"ran", "proved"}, result.coverage
+        return list(result.findings)
+
+    def subjects(self, town: Town, *detectors: Detector, **options: Any) -> list[dict[str, str]]:
+        """The subjects alone, in the scan's order."""
+        return [
+            {str(key): value for key, value in finding.subject.items()}
+            for finding in self.findings(town, *detectors, **options)
+        ]
