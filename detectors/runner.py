@@ -55,7 +55,7 @@ def scan(
     scope = _scope(source, households, users) if households or users else None
     context = replace(context, audit_began=_audit_began(source), everything=scope is not None)
     progress("counting rows")
-    rows_read = _count_rows(source, scope)
+    rows_read = count_rows(source, scope)
     endings = {detector.id: _beginning(detector, source, context) for detector in detectors}
     running = [detector for detector in detectors if endings[detector.id].status == "ran"]
     cases = _run_passes(source, running, scope, context, endings, progress)
@@ -103,7 +103,8 @@ def _audit_began(source: Source) -> datetime | None:
     return None if began is None else began.astimezone(UTC)
 
 
-def _count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
+def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
+    """How many rows of each state table can be read (of `scope` alone, if given). Raises SourceError."""
     state = [name for name in ("households", "household_members", "household_join_requests") if name in source.tables]
     columns = []
     for name in state:

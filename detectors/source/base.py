@@ -91,6 +91,19 @@ class Schema:
         return None
 
 
+Verdict = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor: the topic, what was found, and the remedy where there is something to do."""
+
+    verdict: Verdict
+    topic: str
+    found: str
+    remedy: str = ""
+
+
 @dataclass(slots=True)
 class Counters:
     """How many statements a scan issued."""
@@ -121,6 +134,10 @@ class Source(Protocol):
 
         Raises QueryError if it fails; other statements can still be run afterwards.
         """
+        ...
+
+    def server_checks(self) -> Sequence[Check]:
+        """What the server says of itself and of the role that reads: version, privileges, row-level security, lag."""
         ...
 
     def close(self) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -10,7 +10,17 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from detectors.source.base import Counters, FoundTable, Index, NativeType, QueryError, Schema, SourceError, UniqueKey
+from detectors.source.base import (
+    Check,
+    Counters,
+    FoundTable,
+    Index,
+    NativeType,
+    QueryError,
+    Schema,
+    SourceError,
+    UniqueKey,
+)
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.tables import Tables
 
@@ -80,6 +90,24 @@ _INDEXES = text(
       JOIN pg_index x ON x.indrelid = to_regclass(w.name)
       JOIN pg_class i ON i.oid = x.indexrelid
      ORDER BY w.canonical, i.relname
+    """
+)
+_SERVER = text(
+    """
+    SELECT current_setting('server_version') AS version, CAST(current_setting('server_version_num') AS int) AS number,
+           CAST(current_user AS text) AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypasses,
+           pg_is_in_recovery() AS standby,
+           CAST(extract(epoch FROM now() - pg_last_xact_replay_timestamp()) AS float8) AS lag
+      FROM pg_roles r WHERE r.rolname = current_user
+    """
+)
+_GUARDED = text(
+    """
+    SELECT CAST(CAST(c.oid AS regclass) AS text) AS name, c.relrowsecurity AS guarded,
+           has_table_privilege(c.oid, 'INSERT') OR has_table_privilege(c.oid, 'UPDATE')
+             OR has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE') AS writable
+      FROM unnest(CAST(:names AS text[])) AS w(name) JOIN pg_class c ON c.oid = to_regclass(w.name)
+     ORDER BY 1
     """
 )
 
@@ -185,6 +213,20 @@ class PostgresSource:
                     f"name it in the policy under [source.tables.{name}], or grant USAGE on its schema"
                 )
         return Schema(tables, _unique_keys(tables, mapping), frozenset(unreadable))
+
+    def server_checks(self) -> Sequence[Check]:
+        """Version, role and its privileges, row-level security, and the lag of a standby, each with its remedy."""
+        names = [table.name for table in self.schema.tables.values()]
+        quoted = [_quoted("", name) for name in names]
+        server = self._execute(_SERVER, "doctor")[0]
+        guarded = self._execute(_GUARDED, "doctor", {"names": quoted})
+        return list(
+            _server_checks(
+                server,
+                [row["name"] for row in guarded if row["guarded"]],
+                [row["name"] for row in guarded if row["writable"]],
+            )
+        )
 
     def close(self) -> None:
         self._connection.close()
@@ -300,3 +342,34 @@ def _unique_keys(tables: dict[str, FoundTable], mapping: SourceMapping) -> tuple
             if whole and all(column in back for column in index.columns):
                 keys.append(UniqueKey(index.name, name, frozenset(back[column] for column in index.columns)))
     return tuple(keys)
+
+
+def _server_checks(server: Any, guarded: list[str], writable: list[str]) -> Iterator[Check]:
+    supported = server["number"] >= 140000
+    yield Check(
+        "ok" if supported else "problem",
+        "server",
+        f"PostgreSQL {server['version']}{', a standby' if server['standby'] else ''}",
+        "" if supported else "version 14 or newer is needed",
+    )
+    if server["superuser"] or writable:
+        rights = "is a superuser" if server["superuser"] else f"may write {', '.join(writable)}"
+        yield Check(
+            "note", f"role {server['role']}", rights, "use a role that has SELECT on the mapped tables and nothing else"
+        )
+    else:
+        yield Check("ok", f"role {server['role']}", "may read and not write")
+    if guarded and not (server["bypasses"] or server["superuser"]):
+        remedy = f'ALTER ROLE "{server["role"]}" BYPASSRLS'
+        yield Check(
+            "problem", "row-level security", f"on for {', '.join(guarded)}; it would hide rows from this role", remedy
+        )
+    else:
+        where = f"on for {', '.join(guarded)}; this role is exempt" if guarded else "off for the mapped tables"
+        yield Check("ok", "row-level security", where)
+    if server["standby"]:
+        lag = server["lag"] or 0.0
+        remedy = "check replication: the scan sees the past" if lag > 300 else ""
+        yield Check(
+            "note" if lag > 300 else "ok", "replica lag", f"{lag:.0f} s since the last replayed transaction", remedy
+        )
