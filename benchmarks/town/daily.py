@@ -1,4 +1,4 @@
-"""What the members do all day: views in bursts, pets fed, sessions used, log-ins; one chunk of rows for each day."""
+"""What the members do all day: views in bursts, pets fed, sessions used, log-ins; in chunks of at most a day."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ SHARES = {
 }
 """Share of the day's events by type; pets' lives are the rest. A burst is three views of one screen."""
 
+MOST_AT_ONCE = 250_000
+"""Events that are comfortably held in memory together."""
+
 LATE_SHARE = 0.03
 SLOW_SHARE = 0.003
 """Views that take more than ten seconds: well under the one in a hundred that would be news."""
@@ -38,16 +41,17 @@ def quick_share(moment_of_day: int) -> float:
     return float(np.interp(moment_of_day / HOUR, np.arange(25), _ELAPSED))
 
 
-def day_spans(spec: TownSpec) -> list[tuple[int, int]]:
-    """The audited days, [from, to) in microseconds; the first and the last are parts of UTC days."""
+def _spans(spec: TownSpec) -> list[tuple[int, int]]:
+    """The audited days, [from, to) in microseconds; quarters of days where a day would be too much at once."""
     last = spec.end - 4 * MINUTE
-    edges = [spec.audit_start, *range((spec.audit_start // DAY + 1) * DAY, last, DAY), last]
+    step = DAY if spec.events / spec.days < MOST_AT_ONCE else DAY // 4
+    edges = [spec.audit_start, *range((spec.audit_start // step + 1) * step, last, step), last]
     return list(itertools.pairwise(edges))
 
 
 def daily_events(town: Residents, total: int) -> Iterator[Columns]:
-    """Chunks, one for each day, that hold `total` events in all; in no order within the day."""
-    spans = day_spans(town.spec)
+    """Chunks, each of at most a day, that hold `total` events in all; in no order within a chunk."""
+    spans = _spans(town.spec)
     busy = np.array([_busy(begin, stop) for begin, stop in spans])
     sizes = np.diff(np.round(np.concatenate([[0.0], np.cumsum(busy) / busy.sum()]) * total)).astype(int)
     stop = np.minimum(town.members["ended"], town.members["expires"])

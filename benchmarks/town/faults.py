@@ -88,15 +88,15 @@ def _leader_gone_without_transfer(plot: Plot, case: int) -> None:
     plot.expect("no-leader", household_id=household)
 
 
-def _left_without_transfer_repaired(plot: Plot, case: int) -> None:
-    """The leader left and nothing was transferred; somebody set things right by hand, which no event explains."""
+def _successor_without_the_role(plot: Plot, case: int) -> None:
+    """The leader left, leader_id names the successor, but the role and the transfer's event were never written."""
     household, rows = _family(plot, case)
     moment = _leaving(plot, household, rows, case)
     plot.event("household_left", moment + SECOND, household=household, user=rows[0]["user"], flag=1)
     rows[0]["active"] = 0
-    rows[1]["leader"] = 1
     _home(plot, household)["leader"] = rows[1]["user"]
     plot.expect("transfer-failed", household_id=household)
+    plot.expect("no-leader", household_id=household)
 
 
 def _duplicate_member(plot: Plot, case: int) -> None:
@@ -186,7 +186,7 @@ PLANTS: tuple[Callable[[Plot, int], None], ...] = (
     _leaver_still_leads,
     _successor_does_not_lead,
     _leader_gone_without_transfer,
-    _left_without_transfer_repaired,
+    _successor_without_the_role,
     _member_of_many,
     _locked_out,
     _row_never_written,

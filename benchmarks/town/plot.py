@@ -92,7 +92,7 @@ class Plot:
 
     def event(self, kind: str, moment: int, **columns: int) -> None:
         """An audit event; columns as in `events.events`."""
-        correlation = 900 * 10**9 + len(self.audit)
+        correlation = 10**15 + len(self.audit)
         self.audit.append(events(kind, np.array([moment]), correlation=correlation, **columns))
 
     def columns(self) -> dict[str, Columns]:

@@ -35,7 +35,7 @@ def test_every_case_is_in_the_truth() -> None:
         "mass-removal": 6,
         "member-of-many-households": 3,
         "multiple-leaders": 6,
-        "no-leader": 6,
+        "no-leader": 9,
         "orphaned-household": 3,
         "removal-not-applied": 3,
         "transfer-failed": 15,
