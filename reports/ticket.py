@@ -14,7 +14,7 @@ from dataclasses import replace
 from detectors.contract import Finding, Member, Related, Team
 from detectors.words import count, stamp
 from reports.evidence import cell, evidence_tables, member_list, named
-from reports.message import Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
+from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
 
 TABLE_ROWS_SHOWN = 20
 """A table in a ticket shows this many rows and says how many there are; all of them are in an attachment."""
@@ -98,7 +98,7 @@ def _template(finding: Finding) -> tuple[tuple[Line | Listing, ...], list[Block]
         ("Household ID", _households(finding)),
         *((name, value) for name, value in finding.story.fields.items() if name.casefold() in given),
     ]
-    return lines, [Table("Concerns", ("", ""), tuple(rows))]
+    return lines, [Table("Concerns", FACTS, tuple(rows))]
 
 
 def _engineering(finding: Finding) -> tuple[Line | Listing, ...]:
@@ -230,7 +230,7 @@ def _about(finding: Finding) -> Table:
         rows.append(("First seen", stamp(finding.first_seen)))
     if finding.marks:
         rows.append(("Marks", ", ".join(finding.marks)))
-    return Table("About this ticket", ("What", "Value"), tuple(rows))
+    return Table("About this ticket", FACTS, tuple(rows))
 
 
 def _verify_command(finding: Finding) -> str:
