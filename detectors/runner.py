@@ -199,7 +199,8 @@ def _ride(
 ) -> Iterable[tuple[Rider, list[Any]]]:
     """Each rider with its rows. If the pass fails, each rider rides alone, so that only the broken one fails."""
     try:
-        rows = source.rows(statement(one, riders, source.tables, scope, context), f"pass {one.id}")
+        whole = one.whole and scope is None
+        rows = source.rows(statement(one, riders, source.tables, scope, context), f"pass {one.id}", whole=whole)
     except Exception as error:
         if isinstance(error, SourceError) and not isinstance(error, QueryError):
             raise
