@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
@@ -36,7 +37,22 @@ CSV_COLUMNS = (
 
 def to_json(document: ScanDocument) -> str:
     """The published document in ASCII: values as they are, no control character or direction mark drawn by anybody."""
-    return for_ascii_json(json.dumps(document.model_dump(mode="json", by_alias=True), indent=2)) + "\n"
+    findings = tuple(map(_writable, document.findings))
+    plain = document.model_copy(update={"findings": findings}).model_dump(mode="json", by_alias=True)
+    return for_ascii_json(json.dumps(plain, indent=2)) + "\n"
+
+
+def _writable(finding: Finding) -> Finding:
+    """`finding` without the halves of surrogate pairs that JSON in an audit row can bring and pydantic cannot write."""
+    return finding.model_copy(update={"evidence": _whole(finding.evidence)})
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_whole(key): _whole(inner) for key, inner in value.items()}
+    return [_whole(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def to_csv(document: ScanDocument) -> str:
@@ -45,7 +61,7 @@ def to_csv(document: ScanDocument) -> str:
 
 
 def _csv_row(finding: Finding) -> list[str]:
-    plain = finding.model_dump(mode="json")
+    plain = _writable(finding).model_dump(mode="json")
     return [
         finding.severity,
         finding.team,
