@@ -140,10 +140,10 @@ Model = TypeVar("Model", bound=BaseModel)
 def _walked(model: Model, scrub: Scrub) -> Model:
     """`model` with each of its texts scrubbed, its vocabulary (ids of detectors, severities) as it is."""
     names = type(model).model_fields.keys() - _NOT_TEXT
-    return model.model_copy(update={name: _scrubbed(getattr(model, name), scrub, name) for name in names})
+    return model.model_copy(update={name: _scrubbed(getattr(model, name), scrub) for name in names})
 
 
-def _scrubbed(value: Any, scrub: Scrub, key: str) -> Any:
+def _scrubbed(value: Any, scrub: Scrub, key: str = "") -> Any:
     if isinstance(value, str):
         return HIDDEN if value and FREE_TEXT.search(key) else scrub(value)
     if isinstance(value, BaseModel):
