@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 import click
 
 from commands.knowledge import detectors, doctor, policy_commands
+from commands.nightly import demo, run
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Settings, Stop, global_options
 from commands.scanning import scan
 from detectors.source import SourceError, SubjectError
 from escalation.policy import PolicyError
+from escalation.store import LedgerError
 
 
 class Commands(click.Group):
@@ -58,6 +60,8 @@ def _stop(error: Exception) -> Stop:
     match error:
         case SourceError():
             return Stop(str(error), EXIT_SOURCE)
+        case LedgerError():
+            return Stop(str(error), EXIT_FAILURE)
         case SubjectError() | PolicyError():
             return Stop(str(error), EXIT_USAGE)
         case _:
@@ -80,5 +84,5 @@ def main(settings: Settings) -> None:
     click.get_current_context().obj = replace(settings, now=now)
 
 
-for command in (scan, doctor, detectors, policy_commands):
+for command in (demo, scan, run, detectors, policy_commands, doctor):
     main.add_command(command)

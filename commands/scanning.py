@@ -19,6 +19,7 @@ from detectors.contract import (
     TEAMS,
     Context,
     Detector,
+    Finding,
     ScanDocument,
     ScanInfo,
     Severity,
@@ -26,7 +27,7 @@ from detectors.contract import (
     WindowInfo,
 )
 from detectors.registry import BY_ID, DETECTORS
-from detectors.runner import passes_of
+from detectors.runner import ScanResult, passes_of
 from detectors.runner import scan as run_scan
 from detectors.source import Source, open_source
 from escalation.causes import one_per_cause
@@ -65,9 +66,9 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     policy = load_policy(settings.policy)
     scoped = bool(chosen["households"] or chosen["users"])
     looked_at = window_of(settings, policy, chosen["since"], chosen["until"], scoped=scoped)
-    document = scan_document(
-        settings, policy, context_of(settings, policy, looked_at), detectors, chosen["households"], chosen["users"]
-    )
+    context = context_of(settings, policy, looked_at)
+    result, info = scanned(settings, policy, context, detectors, chosen["households"], chosen["users"])
+    document = document_of(info, one_per_cause(result.findings, policy.limits, policy.environment), result)
     if chosen["teams"] or chosen["severities"]:
         teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
         kept = tuple(f for f in document.findings if f.team in teams and f.severity in severities)
@@ -108,18 +109,19 @@ def window_of(
     return Window(start, end)
 
 
-def scan_document(
+def scanned(
     settings: Settings,
     policy: Policy,
     context: Context,
     detectors: Sequence[Detector],
     households: Sequence[str] = (),
     users: Sequence[str] = (),
-) -> ScanDocument:
+) -> tuple[ScanResult, ScanInfo]:
+    """What the scan found, each finding by itself, and how it went."""
     started = time.perf_counter()
     with opened(settings, policy) as source, progress() as told:
         result = run_scan(source, detectors, context, households=households, users=users, progress=told)
-        info = ScanInfo(
+        return result, ScanInfo(
             source=source.label,
             as_of=context.as_of,
             window=WindowInfo(start=context.window.start, end=context.window.end),
@@ -127,10 +129,12 @@ def scan_document(
             rows_read=result.rows_read,
             seconds=round(time.perf_counter() - started, 3),
         )
-    findings = tuple(
-        sorted(one_per_cause(result.findings, context.limits, context.environment), key=lambda f: f.sort_key)
-    )
-    return ScanDocument(scan=info, findings=findings, coverage=result.coverage)
+
+
+def document_of(info: ScanInfo, findings: Sequence[Finding], result: ScanResult) -> ScanDocument:
+    """The published document of a scan whose findings are one for each cause."""
+    in_order = tuple(sorted(findings, key=lambda finding: finding.sort_key))
+    return ScanDocument(scan=info, findings=in_order, coverage=result.coverage)
 
 
 def formatted(document: ScanDocument, form: str) -> str:
