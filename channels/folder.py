@@ -14,6 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -54,7 +55,8 @@ class FolderQueue:
             "status": "open",
             "owner": None,
             "first_reply_at": None,
-            "ticket": to_plain(message),
+            "ticket": _outline(message),
+            "attached": self._digests(message),
             "comments": [],
             "text_written": "",
         }
@@ -69,17 +71,18 @@ class FolderQueue:
         record = self._record(ref.id)
         if any(comment.get("key") == key for comment in record["comments"]):
             return
-        record["comments"].append({"key": key, "message": to_plain(message)})
+        record["comments"].append({"key": key, "message": _outline(message)})
         with self._trouble("write"):
             self._attach(f"{_file_name(ref.id)}.{_file_name(key)}", message.attachments)
             self._say(ref.id, record, _part(key, self._text(message)))
 
     def update(self, ref: TicketRef, message: Message) -> None:
         record = self._record(ref.id)
-        before = from_plain(record["ticket"])
-        if before == message:
+        outline, digests = _outline(message), self._digests(message)
+        if record["ticket"] == outline and record.get("attached") == digests:
             return
-        record["ticket"] = to_plain(message)
+        before = from_plain(record["ticket"])
+        record |= {"ticket": outline, "attached": digests}
         text = self._text(message)
         with self._trouble("write"):
             for attachment in before.attachments:
@@ -132,6 +135,9 @@ class FolderQueue:
         for attachment in attachments:
             _put(self._attachment_path(stem, attachment), self._csv(attachment.table).encode())
 
+    def _digests(self, message: Message) -> dict[str, str]:
+        return {one.name: _digest(self._csv(one.table).encode()) for one in message.attachments}
+
     def _attachment_path(self, stem: str, attachment: Attachment) -> Path:
         return self._folder / f"{stem}.{_file_name(attachment.name)}.csv"
 
@@ -172,6 +178,12 @@ class FolderQueue:
         except OSError as error:
             text = f"cannot {doing} tickets in {self._folder}: {error.strerror or error}"
             raise DeliveryError(text, retry=error.errno not in _FOR_A_PERSON) from error
+
+
+def _outline(message: Message) -> dict[str, object]:
+    """`message` for the record, without the rows of its attachments: those have files of their own."""
+    bare = tuple(replace(one, table=replace(one.table, rows=())) for one in message.attachments)
+    return to_plain(replace(message, attachments=bare))
 
 
 def _file_name(external_id: str) -> str:

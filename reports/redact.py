@@ -34,6 +34,8 @@ _IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*[0-9A-Fa-f:](?![\w
 _PHONE = re.compile(
     r"(?<![\w.\-])(?:\+\d[\d\s().\-/]{6,18}\d|\(?\d{3}\)?[\s.\-]\d{3}[\s.\-]\d{4}|0\d{1,4}[\s/\-]\d{5,10})(?![\w\-])"
 )
+_WORD = re.compile(r"[\w-]+")
+_PART = re.compile(r"\w+")
 _UUID = re.compile(r"(?i)(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
 
 Scrub = Callable[[str], str]
@@ -52,14 +54,12 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
     if not key:
         raise ValueError("pseudonyms need a key")
     names = {one: pseudonym(one, key) for one in _ids(finding)}
-    known = _any_of(sorted(names, key=len, reverse=True))
+    known = _renamer(names)
 
     def scrub(text: str) -> str:
         if text in names:
             return names[text]
-        text = masked(_without(text, free))
-        text = known.sub(lambda found: names[found.group()], text) if known else text
-        return _UUID.sub(lambda found: pseudonym(found.group(), key), text)
+        return _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(_without(text, free))))
 
     return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": ()}), scrub)
 
@@ -129,9 +129,21 @@ def _leaves(value: object, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _leaves(inner, key)
 
 
-def _any_of(words: list[str]) -> re.Pattern[str] | None:
-    """An expression for each of `words` as a whole word, None for none."""
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
+def _renamer(names: Mapping[str, str]) -> Scrub:
+    """What puts each name in the place of its id where that stands as a word of its own."""
+    # Most ids are single words and are looked up; an incident has too many of them for one expression.
+    others = sorted((one for one in names if not _WORD.fullmatch(one)), key=len, reverse=True)
+    odd = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, others))})(?!\w)") if others else None
+
+    def named(found: re.Match[str]) -> str:
+        whole = found.group()
+        return names.get(whole) or _PART.sub(lambda part: names.get(part.group(), part.group()), whole)
+
+    def rename(text: str) -> str:
+        text = odd.sub(lambda found: names[found.group()], text) if odd else text
+        return _WORD.sub(named, text)
+
+    return rename
 
 
 Model = TypeVar("Model", bound=BaseModel)

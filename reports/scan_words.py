@@ -50,10 +50,8 @@ def where(finding: Finding) -> str:
 
 
 def who(finding: Finding) -> str:
-    """The users whom the finding is about, and how many are hit."""
-    users = _few("user", finding.story.affected_users or finding.users)
-    hit = f"{count(finding.impact.users, 'user')} affected" if finding.impact.users else ""
-    return "; ".join(part for part in (users, hit) if part)
+    """The users whom the finding is about; empty where it names none."""
+    return _few("user", finding.story.affected_users or finding.users)
 
 
 def since(finding: Finding) -> str:
@@ -67,9 +65,11 @@ def minute(at: datetime) -> str:
 
 
 def beside(finding: Finding) -> str:
-    """What else the finding carries: its marks, what it explains, how many rows it groups."""
+    """What else the finding carries: how many it hits beyond those it names, its marks, what it explains, how many rows it groups."""
+    named = set(finding.story.affected_users or finding.users)
     explained = sorted({related.detector for related in finding.related})
     parts = [
+        *([f"{count(finding.impact.users, 'user')} affected"] if finding.impact.users > len(named) else []),
         *finding.marks,
         *([f"explains {', '.join(explained)}"] if explained else []),
         *([count(len(finding.members), "row")] if finding.members else []),
@@ -79,7 +79,8 @@ def beside(finding: Finding) -> str:
 
 def _few(noun: str, ids: Sequence[str]) -> str:
     known = [one for one in ids if one]
-    return f"{noun} {known[0]}{f' and {len(known) - 1:,} more' if len(known) > 1 else ''}" if known else ""
+    # Short, so that even a UUID stays on its line in a terminal of 80 columns.
+    return f"{noun} {known[0]}{f' +{len(known) - 1:,}' if len(known) > 1 else ''}" if known else ""
 
 
 def verdict(document: ScanDocument) -> str:

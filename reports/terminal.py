@@ -52,7 +52,7 @@ def _drawn(what: RenderableType, width: int, colour: bool) -> str:
 
 def _findings(findings: list[Finding]) -> Table:
     # Ids may be as long as a UUID, so where and who stand below what instead of in columns of their own.
-    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, expand=True, pad_edge=False, padding=0)
     table.add_column("Severity", width=9)
     table.add_column("What, where, who", overflow="fold", ratio=1)
     table.add_column("Since (UTC)", width=16)

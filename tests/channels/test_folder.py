@@ -80,6 +80,13 @@ def test_an_update_rewrites_the_ticket_and_keeps_its_comments(queue: FolderQueue
     assert files(folder) == [f"{ID}.json", f"{ID}.md"], "an attachment that is no longer true is gone"
 
 
+def test_an_attachment_that_changed_is_an_update_too(queue: FolderQueue, folder: Path) -> None:
+    ref = queue.create(ID, replace(TICKET, attachments=(ROWS,)))
+    longer = replace(ROWS, table=replace(ROWS.table, rows=(("h1",), ("h2",), ("h3",))))
+    queue.update(ref, replace(TICKET, attachments=(longer,)))
+    assert (folder / f"{ID}.rows.csv").read_text() == "Household id\nh1\nh2\nh3\n"
+
+
 def test_what_a_person_wrote_into_the_text_stays(queue: FolderQueue, folder: Path) -> None:
     ref = queue.create(ID, TICKET)
     path = folder / f"{ID}.md"
