@@ -1,0 +1,350 @@
+"""The passes over operations: what the app limits, what went wrong in the window, how long the dashboard took, sessions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Numeric,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from detectors.contract import Context
+from detectors.passes.base import EVENTS, MEMBERS, Pass, Scope, of_users, since
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+RETRY_MARGIN = timedelta(hours=1)
+"""How long before a pass's own stretch of time the first of several retries may lie."""
+
+OPERATIONS = {
+    "household_created": "household_creation",
+    "household_member_removed": "member_removal",
+    "household_invite_code_regenerated": "invite_regeneration",
+    "household_invite_code_validated": "invite_validation",
+    "household_join_request_submitted": "join_request",
+}
+"""The event that each limited operation writes, and the limit's name as rate_limit_exceeded has it."""
+
+_BY_USER = ("household_creation", "join_request")
+_BY_HOUSEHOLD = ("member_removal", "invite_regeneration")
+
+
+_TOLD_APART = (
+    "household_created",
+    "household_create_failed",
+    "household_invite_code_failed",
+    "household_member_list_viewed",
+    "api_request",
+    "lock_acquisition_timeout",
+)
+"""The types of events that the rules on troubles compare with."""
+
+
+def _meta(events: FromClause, key: str) -> ColumnElement[Any]:
+    return func.nullif(json_text(events.c.metadata, key), "")
+
+
+def _number(text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The number that stands as text in metadata; null where it is none."""
+    return case((text.regexp_match(r"^[0-9]{1,12}(\.[0-9]+)?$"), cast(text, Numeric(18, 3))))
+
+
+def _concerns(tables: Tables, scope: Scope | None, rows: FromClause) -> ColumnElement[bool]:
+    if scope is None:
+        return true()
+    return or_(
+        tables.households_in(rows.c.household_id, scope.households), tables.users_in(rows.c.user_id, scope.users)
+    )
+
+
+def _between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
+    return and_(column >= start, column < end)
+
+
+def _limited(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each operation that the app limits and each refusal, with how many there are of its limit and actor.
+
+    Operations reach a day (and the retry margin) before the window, refusals as far as patterns do. `kind` is "done" or
+    "refused" for an event and "row" for a join request's own row. Retries are still in the counts, so these are never
+    too low. Validations are not narrowed by `scope`: their limit counts everybody behind an address.
+    """
+    done = union_all(_limited_events(tables, scope, context), _limited_requests(tables, scope, context)).subquery()
+    spot = (done.c.limit_name, done.c.actor)
+    refused_now = and_(done.c.kind == "refused", done.c.at >= context.window.start)
+    counted = select(
+        *done.c,
+        func.count().filter(done.c.kind == "done").over(partition_by=spot).label("events_done"),
+        func.count().filter(done.c.kind == "row").over(partition_by=spot).label("rows_done"),
+        func.count().filter(refused_now).over(partition_by=spot).label("refusals"),
+    ).subquery("counted")
+    return _with_leader(tables, counted, context)
+
+
+def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    events, window = tables["household_events"], context.window
+    limit = case(
+        *((tables.event_is(event), literal(name)) for event, name in OPERATIONS.items()),
+        else_=json_text(events.c.metadata, "limit_type"),
+    )
+    actor = case(
+        (limit.in_(_BY_USER), cast(events.c.user_id, Text)),
+        (limit.in_(_BY_HOUSEHOLD), cast(events.c.household_id, Text)),
+        else_=_meta(events, "ip_address"),
+    )
+    refused = tables.event_is("rate_limit_exceeded")
+    lookback = timedelta(days=context.limits.pattern_lookback_days)
+    in_scope = (
+        true()
+        if scope is None
+        else or_(_concerns(tables, scope, events), tables.event_is("household_invite_code_validated"))
+    )
+    return select(
+        case((refused, literal("refused")), else_=literal("done")).label("kind"),
+        limit.label("limit_name"),
+        actor.label("actor"),
+        events.c.household_id,
+        events.c.user_id,
+        events.c.event_timestamp.label("at"),
+        _meta(events, "correlation_id").label("correlation_id"),
+        _meta(events, "member_id").label("member_id"),
+        _meta(events, "request_id").label("request_id"),
+        _meta(events, "error_code").label("error_code"),
+    ).where(
+        or_(
+            and_(
+                tables.event_is(*OPERATIONS),
+                events.c.event_timestamp >= window.start - timedelta(days=1) - RETRY_MARGIN,
+            ),
+            and_(refused, events.c.event_timestamp >= window.start - lookback),
+        ),
+        events.c.event_timestamp < window.end,
+        in_scope,
+    )
+
+
+def _limited_requests(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    requests, window = tables["household_join_requests"], context.window
+    return select(
+        literal("row").label("kind"),
+        literal("join_request").label("limit_name"),
+        cast(requests.c.user_id, Text).label("actor"),
+        requests.c.household_id,
+        requests.c.user_id,
+        requests.c.requested_at.label("at"),
+        cast(null(), Text).label("correlation_id"),
+        cast(null(), Text).label("member_id"),
+        cast(requests.c.id, Text).label("request_id"),
+        cast(null(), Text).label("error_code"),
+    ).where(
+        _between(requests.c.requested_at, window.start - timedelta(days=1) - RETRY_MARGIN, window.end),
+        _concerns(tables, scope, requests),
+    )
+
+
+def _with_leader(tables: Tables, counted: FromClause, context: Context) -> FromClause:
+    """Who leads the household of a refusal: only a policy that names organisations asks for it."""
+    if not context.limits.known_organisations:
+        return select(*counted.c, cast(null(), Text).label("leader_id")).subquery("limited")
+    households = tables["households"]
+    pair = and_(counted.c.kind == "refused", households.c.id == counted.c.household_id)
+    return (
+        select(*counted.c, cast(households.c.leader_id, Text).label("leader_id"))
+        .select_from(counted.outerjoin(households, pair))
+        .subquery("limited")
+    )
+
+
+def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """The window's events that carry an error or a time-out, and the successful creations that failures compare with.
+
+    `active_members` is filled in for households whose member list failed often enough to matter.
+    """
+    events, limits = tables["household_events"], context.limits
+    called, listed = tables.event_is("api_request"), tables.event_is("household_member_list_viewed")
+    error, created = _meta(events, "error_code"), tables.event_is("household_created")
+    duration = case((or_(called, listed), _number(_meta(events, "duration_ms"))))
+    status = case((called, _meta(events, "status")))
+    timed_out = or_(
+        duration > limits.call_timeout_ms,
+        status.in_([str(number) for number in limits.timeout_statuses]),
+        tables.event_is("lock_acquisition_timeout"),
+    )
+    found = (
+        select(
+            cast(events.c.id, Text).label("event_id"),
+            case(*((tables.event_is(name), literal(name)) for name in _TOLD_APART), else_=events.c.event_type).label(
+                "event_type"
+            ),
+            events.c.household_id,
+            events.c.user_id,
+            events.c.event_timestamp.label("at"),
+            _meta(events, "correlation_id").label("correlation_id"),
+            error.label("error_code"),
+            func.substr(_meta(events, "error_message"), 1, 200).label("error_message"),
+            duration.label("duration_ms"),
+            status.label("status"),
+            func.substr(_meta(events, "route"), 1, 200).label("route"),
+            _meta(events, "member_count").label("member_count"),
+        )
+        .where(
+            _between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            or_(error.is_not(None), created, timed_out),
+            _concerns(tables, scope, events),
+        )
+        .cte("found")
+    )
+    return _with_members(tables, found)
+
+
+def _with_members(tables: Tables, found: FromClause) -> FromClause:
+    members = tables["household_members"]
+    listing = select(found.c.household_id).where(
+        found.c.event_type == "household_member_list_viewed", found.c.household_id.is_not(None)
+    )
+    sizes = (
+        select(members.c.household_id, func.count(members.c.user_id.distinct()).label("active_members"))
+        .where(members.c.status == "active", members.c.household_id.in_(listing))
+        .group_by(members.c.household_id)
+        .subquery("size")
+    )
+    return (
+        select(*found.c, cast(func.coalesce(sizes.c.active_members, 0), Integer).label("active_members"))
+        .select_from(found.outerjoin(sizes, sizes.c.household_id == found.c.household_id))
+        .subquery("trouble")
+    )
+
+
+def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each view of a dashboard whose duration is known, retries as one, with the number of all such views."""
+    events = tables["household_events"]
+    duration = _number(_meta(events, "duration_ms"))
+    once = func.coalesce(
+        literal("c") + _meta(events, "correlation_id"),
+        literal("e") + cast(events.c.id, Text),
+        cast(events.c.event_timestamp, Text),
+    )
+    views = (
+        select(
+            once.label("once"),
+            func.min(cast(events.c.user_id, Text)).label("user_id"),
+            func.min(cast(events.c.household_id, Text)).label("household_id"),
+            func.min(events.c.event_timestamp).label("at"),
+            func.max(duration).label("duration_ms"),
+        )
+        .where(
+            tables.event_is("household_dashboard_viewed"),
+            _between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            duration.is_not(None),
+            _concerns(tables, scope, events),
+        )
+        .group_by(once)
+        .subquery("view")
+    )
+    return (
+        select(
+            views.c.user_id,
+            views.c.household_id,
+            views.c.at,
+            views.c.duration_ms,
+            func.count().over().label("views"),
+        )
+        .where(views.c.at >= context.window.start, views.c.at <= context.settled)
+        .subquery("dashboard")
+    )
+
+
+def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each use of a session in the window beside the changes of its user's memberships.
+
+    Only users whom somebody removed; a change is "removed" or "approved" (let into the household again). `joined_at` is
+    that of the user's active row in the change's household.
+    """
+    events, members = tables["household_events"], tables["household_members"]
+    removed = tables.event_is("household_member_removed")
+    person = case((removed, _meta(events, "member_id")), else_=_meta(events, "new_member_id"))
+    changes = (
+        select(
+            tables.user_key(person).label("user_id"),
+            events.c.household_id,
+            events.c.user_id.label("changed_by"),
+            events.c.event_timestamp.label("changed_at"),
+            case((removed, literal("removed")), else_=literal("approved")).label("change"),
+            _meta(events, "correlation_id").label("correlation_id"),
+        )
+        .where(
+            tables.event_is("household_member_removed", "household_join_request_approved"),
+            since(events, context.history_start),
+            events.c.event_timestamp < context.window.end,
+        )
+        .subquery("change")
+    )
+    removals = func.count().filter(changes.c.change == "removed").over(partition_by=changes.c.user_id)
+    affected = select(*changes.c, removals.label("removals")).subquery("affected")
+    uses = _uses(tables, context)
+    active = select(members.c.household_id, members.c.user_id, members.c.joined_at).where(members.c.status == "active")
+    row = active.subquery("row")
+    pair = and_(row.c.household_id == affected.c.household_id, row.c.user_id == affected.c.user_id)
+    return (
+        select(
+            affected.c.user_id,
+            affected.c.household_id,
+            affected.c.changed_by,
+            affected.c.changed_at,
+            affected.c.change,
+            affected.c.correlation_id,
+            uses.c.session_id,
+            uses.c.created_at,
+            uses.c.used_at,
+            row.c.joined_at,
+        )
+        .select_from(affected.join(uses, uses.c.user_id == affected.c.user_id).outerjoin(row, pair))
+        .where(affected.c.removals > 0, of_users(tables, scope, affected.c.user_id))
+        .subquery("session")
+    )
+
+
+def _uses(tables: Tables, context: Context) -> FromClause:
+    events, sessions, window = tables["household_events"], tables["sessions"], context.window
+    session_id = cast(sessions.c.id, Text)
+    told = (
+        select(_meta(events, "session_id").label("session_id"), events.c.event_timestamp.label("used_at"))
+        .where(tables.event_is("session_used"), _between(events.c.event_timestamp, window.start, window.end))
+        .subquery("told")
+    )
+    by_event = select(
+        session_id.label("session_id"), sessions.c.user_id, sessions.c.created_at, told.c.used_at
+    ).select_from(sessions.join(told, told.c.session_id == session_id))
+    by_row = select(
+        session_id.label("session_id"),
+        sessions.c.user_id,
+        sessions.c.created_at,
+        sessions.c.last_activity_at.label("used_at"),
+    ).where(_between(sessions.c.last_activity_at, window.start, window.end))
+    return union_all(by_event, by_row).subquery("use")
+
+
+_METADATA = frozenset({"household_events.metadata"})
+_SESSIONS = frozenset({"sessions.id", "sessions.user_id", "sessions.created_at"})
+
+PASSES = (
+    Pass("limited", "limited operations and refusals by actor", "user_id", EVENTS, _limited),
+    Pass("troubles", "errors and time-outs of the window", "user_id", EVENTS | _METADATA, _troubles),
+    Pass("dashboards", "dashboard views of the window", "user_id", EVENTS | _METADATA, _dashboards),
+    Pass("sessions", "sessions of removed members", "user_id", EVENTS | MEMBERS | _METADATA | _SESSIONS, _sessions),
+)
