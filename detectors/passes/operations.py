@@ -177,7 +177,7 @@ def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     """
     events, limits = tables["household_events"], context.limits
     called, listed = tables.event_is("api_request"), tables.event_is("household_member_list_viewed")
-    error, created = _meta(events, "error_code"), tables.event_is("household_created")
+    error, creation = _meta(events, "error_code"), tables.event_is("household_created", "household_create_failed")
     duration = case((or_(called, listed), _number(_meta(events, "duration_ms"))))
     status = case((called, _meta(events, "status")))
     timed_out = or_(
@@ -204,7 +204,7 @@ def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         )
         .where(
             _between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
-            or_(error.is_not(None), created, timed_out),
+            or_(error.is_not(None), creation, timed_out),
             _concerns(tables, scope, events),
         )
         .cte("found")

@@ -24,7 +24,7 @@ def town() -> Town:
     return town
 
 
-def session(town: Town, name: str, user: str, *, began: datetime = LONG_AGO, used: datetime | None = None) -> None:
+def session(town: Town, name: str, user: str, *, began: datetime = LONG_AGO, used: datetime = LONG_AGO) -> None:
     town.sessions.append(
         {
             "id": uid(name),
@@ -52,7 +52,7 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) ->
 @pytest.mark.parametrize(("after", "expected"), [(15 * MINUTE, 0), (15 * MINUTE + SECOND, 1)])
 @pytest.mark.parametrize("told_by", ["row", "event"])
 def test_used_after_the_removal(scanner: Scanner, town: Town, after: timedelta, expected: int, told_by: str) -> None:
-    session(town, "s", "ben", used=NOON + after if told_by == "row" else None)
+    session(town, "s", "ben", used=NOON + after if told_by == "row" else LONG_AGO)
     if told_by == "event":
         use(town, "s", None, NOON + after)
     found = scanner.findings(town, DETECTOR)
