@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, Text, and_, case, cast, false, func, or_, select
 
 from detectors.contract import Context, Ride
-from detectors.passes import operations
+from detectors.passes import operations, sessions
 from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Key, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -183,6 +183,7 @@ PASSES: dict[str, Pass] = {
         Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers),
         Pass("actors", "creation and removal events by actor", "user_id", EVENTS, _actors),
         *operations.PASSES,
+        *sessions.PASSES,
     )
 }
 """Every pass by its id, in the order in which a scan runs them."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, FromClause, true
+from sqlalchemy import ColumnElement, FromClause, and_, func, true
 
 from detectors.contract import Context
 from detectors.source import Tables
+from detectors.source.sql import json_text
 
 Key = Literal["household_id", "user_id"]
 
@@ -46,6 +47,16 @@ def since(events: FromClause, start: datetime | None) -> ColumnElement[bool]:
     return true() if start is None else events.c.event_timestamp >= start
 
 
+def meta(events: FromClause, key: str) -> ColumnElement[Any]:
+    """The text of a metadata key; null where it is missing or empty."""
+    return func.nullif(json_text(events.c.metadata, key), "")
+
+
+def between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
+    """Whether `column` lies in [start, end)."""
+    return and_(column >= start, column < end)
+
+
 MEMBERS = frozenset(
     f"household_members.{column}" for column in ("household_id", "user_id", "role", "status", "joined_at")
 )
@@ -53,3 +64,4 @@ HOUSEHOLDS = frozenset({"households.id", "households.leader_id", "households.cre
 EVENTS = frozenset(
     f"household_events.{column}" for column in ("event_type", "household_id", "user_id", "event_timestamp")
 )
+METADATA = frozenset({"household_events.metadata"})

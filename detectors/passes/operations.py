@@ -1,8 +1,8 @@
-"""The passes over operations: what the app limits, what went wrong in the window, how long the dashboard took, sessions."""
+"""The passes over operations: what the app limits, what went wrong in the window, and how long the dashboard took."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.passes.base import EVENTS, MEMBERS, Pass, Scope, of_users, since
+from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -56,10 +56,6 @@ _TOLD_APART = (
 """The types of events that the rules on troubles compare with."""
 
 
-def _meta(events: FromClause, key: str) -> ColumnElement[Any]:
-    return func.nullif(json_text(events.c.metadata, key), "")
-
-
 def _number(text: ColumnElement[Any]) -> ColumnElement[Any]:
     """The number that stands as text in metadata; null where it is none."""
     return case((text.regexp_match(r"^[0-9]{1,12}(\.[0-9]+)?$"), cast(text, Numeric(18, 3))))
@@ -71,10 +67,6 @@ def _concerns(tables: Tables, scope: Scope | None, rows: FromClause) -> ColumnEl
     return or_(
         tables.households_in(rows.c.household_id, scope.households), tables.users_in(rows.c.user_id, scope.users)
     )
-
-
-def _between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
-    return and_(column >= start, column < end)
 
 
 def _limited(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -105,7 +97,7 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
     actor = case(
         (limit.in_(_BY_USER), cast(events.c.user_id, Text)),
         (limit.in_(_BY_HOUSEHOLD), cast(events.c.household_id, Text)),
-        else_=_meta(events, "ip_address"),
+        else_=meta(events, "ip_address"),
     )
     refused = tables.event_is("rate_limit_exceeded")
     lookback = timedelta(days=context.limits.pattern_lookback_days)
@@ -121,10 +113,10 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
         events.c.household_id,
         events.c.user_id,
         events.c.event_timestamp.label("at"),
-        _meta(events, "correlation_id").label("correlation_id"),
-        _meta(events, "member_id").label("member_id"),
-        _meta(events, "request_id").label("request_id"),
-        _meta(events, "error_code").label("error_code"),
+        meta(events, "correlation_id").label("correlation_id"),
+        meta(events, "member_id").label("member_id"),
+        meta(events, "request_id").label("request_id"),
+        meta(events, "error_code").label("error_code"),
     ).where(
         or_(
             and_(
@@ -152,7 +144,7 @@ def _limited_requests(tables: Tables, scope: Scope | None, context: Context) -> 
         cast(requests.c.id, Text).label("request_id"),
         cast(null(), Text).label("error_code"),
     ).where(
-        _between(requests.c.requested_at, window.start - timedelta(days=1) - RETRY_MARGIN, window.end),
+        between(requests.c.requested_at, window.start - timedelta(days=1) - RETRY_MARGIN, window.end),
         _concerns(tables, scope, requests),
     )
 
@@ -177,9 +169,9 @@ def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     """
     events, limits = tables["household_events"], context.limits
     called, listed = tables.event_is("api_request"), tables.event_is("household_member_list_viewed")
-    error, creation = _meta(events, "error_code"), tables.event_is("household_created", "household_create_failed")
-    duration = case((or_(called, listed), _number(_meta(events, "duration_ms"))))
-    status = case((called, _meta(events, "status")))
+    error, creation = meta(events, "error_code"), tables.event_is("household_created", "household_create_failed")
+    duration = case((or_(called, listed), _number(meta(events, "duration_ms"))))
+    status = case((called, meta(events, "status")))
     timed_out = or_(
         duration > limits.call_timeout_ms,
         status.in_([str(number) for number in limits.timeout_statuses]),
@@ -194,16 +186,16 @@ def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClau
             events.c.household_id,
             events.c.user_id,
             events.c.event_timestamp.label("at"),
-            _meta(events, "correlation_id").label("correlation_id"),
+            meta(events, "correlation_id").label("correlation_id"),
             error.label("error_code"),
-            func.substr(_meta(events, "error_message"), 1, 200).label("error_message"),
+            func.substr(meta(events, "error_message"), 1, 200).label("error_message"),
             duration.label("duration_ms"),
             status.label("status"),
-            func.substr(_meta(events, "route"), 1, 200).label("route"),
-            _meta(events, "member_count").label("member_count"),
+            func.substr(meta(events, "route"), 1, 200).label("route"),
+            meta(events, "member_count").label("member_count"),
         )
         .where(
-            _between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
             or_(error.is_not(None), creation, timed_out),
             _concerns(tables, scope, events),
         )
@@ -233,9 +225,9 @@ def _with_members(tables: Tables, found: FromClause) -> FromClause:
 def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each view of a dashboard whose duration is known, retries as one, with the number of all such views."""
     events = tables["household_events"]
-    duration = _number(_meta(events, "duration_ms"))
+    duration = _number(meta(events, "duration_ms"))
     once = func.coalesce(
-        literal("c") + _meta(events, "correlation_id"),
+        literal("c") + meta(events, "correlation_id"),
         literal("e") + cast(events.c.id, Text),
         cast(events.c.event_timestamp, Text),
     )
@@ -249,7 +241,7 @@ def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         )
         .where(
             tables.event_is("household_dashboard_viewed"),
-            _between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
             duration.is_not(None),
             _concerns(tables, scope, events),
         )
@@ -269,82 +261,8 @@ def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     )
 
 
-def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each use of a session in the window beside the changes of its user's memberships.
-
-    Only users whom somebody removed; a change is "removed" or "approved" (let into the household again). `joined_at` is
-    that of the user's active row in the change's household.
-    """
-    events, members = tables["household_events"], tables["household_members"]
-    removed = tables.event_is("household_member_removed")
-    person = case((removed, _meta(events, "member_id")), else_=_meta(events, "new_member_id"))
-    changes = (
-        select(
-            tables.user_key(person).label("user_id"),
-            events.c.household_id,
-            events.c.user_id.label("changed_by"),
-            events.c.event_timestamp.label("changed_at"),
-            case((removed, literal("removed")), else_=literal("approved")).label("change"),
-            _meta(events, "correlation_id").label("correlation_id"),
-        )
-        .where(
-            tables.event_is("household_member_removed", "household_join_request_approved"),
-            since(events, context.history_start),
-            events.c.event_timestamp < context.window.end,
-        )
-        .subquery("change")
-    )
-    removals = func.count().filter(changes.c.change == "removed").over(partition_by=changes.c.user_id)
-    affected = select(*changes.c, removals.label("removals")).subquery("affected")
-    uses = _uses(tables, context)
-    active = select(members.c.household_id, members.c.user_id, members.c.joined_at).where(members.c.status == "active")
-    row = active.subquery("row")
-    pair = and_(row.c.household_id == affected.c.household_id, row.c.user_id == affected.c.user_id)
-    return (
-        select(
-            affected.c.user_id,
-            affected.c.household_id,
-            affected.c.changed_by,
-            affected.c.changed_at,
-            affected.c.change,
-            affected.c.correlation_id,
-            uses.c.session_id,
-            uses.c.created_at,
-            uses.c.used_at,
-            row.c.joined_at,
-        )
-        .select_from(affected.join(uses, uses.c.user_id == affected.c.user_id).outerjoin(row, pair))
-        .where(affected.c.removals > 0, of_users(tables, scope, affected.c.user_id))
-        .subquery("session")
-    )
-
-
-def _uses(tables: Tables, context: Context) -> FromClause:
-    events, sessions, window = tables["household_events"], tables["sessions"], context.window
-    session_id = cast(sessions.c.id, Text)
-    told = (
-        select(_meta(events, "session_id").label("session_id"), events.c.event_timestamp.label("used_at"))
-        .where(tables.event_is("session_used"), _between(events.c.event_timestamp, window.start, window.end))
-        .subquery("told")
-    )
-    by_event = select(
-        session_id.label("session_id"), sessions.c.user_id, sessions.c.created_at, told.c.used_at
-    ).select_from(sessions.join(told, told.c.session_id == session_id))
-    by_row = select(
-        session_id.label("session_id"),
-        sessions.c.user_id,
-        sessions.c.created_at,
-        sessions.c.last_activity_at.label("used_at"),
-    ).where(_between(sessions.c.last_activity_at, window.start, window.end))
-    return union_all(by_event, by_row).subquery("use")
-
-
-_METADATA = frozenset({"household_events.metadata"})
-_SESSIONS = frozenset({"sessions.id", "sessions.user_id", "sessions.created_at"})
-
 PASSES = (
     Pass("limited", "limited operations and refusals by actor", "user_id", EVENTS, _limited),
-    Pass("troubles", "errors and time-outs of the window", "user_id", EVENTS | _METADATA, _troubles),
-    Pass("dashboards", "dashboard views of the window", "user_id", EVENTS | _METADATA, _dashboards),
-    Pass("sessions", "sessions of removed members", "user_id", EVENTS | MEMBERS | _METADATA | _SESSIONS, _sessions),
+    Pass("troubles", "errors and time-outs of the window", "user_id", EVENTS | METADATA, _troubles),
+    Pass("dashboards", "dashboard views of the window", "user_id", EVENTS | METADATA, _dashboards),
 )

@@ -26,15 +26,12 @@ Revoke the session. Where there are many: make the removal end the member's sess
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Ride, Row, Story, TimelineEntry, find
-from detectors.facts import moment, text_of, utc
+from detectors.security.surviving_sessions import COLUMNS, Survival, survivals_of
 from detectors.words import count, stamp
 
 META = Meta(
@@ -49,34 +46,9 @@ META = Meta(
     feature="member removal",
 )
 
-COLUMNS = (
-    "household_id",
-    "changed_by",
-    "changed_at",
-    "change",
-    "correlation_id",
-    "session_id",
-    "created_at",
-    "used_at",
-    "joined_at",
-)
-
 
 def used_after(session: FromClause, context: Context) -> ColumnElement[bool]:
     return session.c.used_at > session.c.created_at
-
-
-@dataclass(frozen=True, slots=True)
-class Survival:
-    """One session with the removal that it survived and its latest use in the window."""
-
-    user_id: str
-    session_id: str
-    household_id: str
-    removed_by: str
-    began: datetime
-    removed_at: datetime
-    used_at: datetime
 
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
@@ -86,60 +58,6 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
         return
     for survival in survivals:
         yield _finding(survival, context)
-
-
-def survivals_of(rows: Iterable[Row], context: Context) -> list[Survival]:
-    """Each surviving session once, with its latest use and the latest removal before that, by user and session."""
-    grouped: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        grouped[text_of(row["user_id"]), text_of(row["session_id"])].append(row)
-    found = []
-    for _, changes in sorted(grouped.items()):
-        ways = [survival for row in changes if (survival := _survival(row, changes, context))]
-        if ways:
-            found.append(max(ways, key=lambda way: (way.used_at, way.removed_at, way.household_id)))
-    return found
-
-
-def _survival(row: Row, changes: list[Row], context: Context) -> Survival | None:
-    user_id = text_of(row["user_id"])
-    began, removed_at, used_at = moment(row["created_at"]), moment(row["changed_at"]), moment(row["used_at"])
-    by_themself = text_of(row["changed_by"]) == user_id
-    if row["change"] != "removed" or by_themself or not began < removed_at:
-        return None
-    late = used_at - removed_at > timedelta(minutes=context.limits.session_grace_minutes)
-    if not late or used_at > context.settled or _is_retry(row, changes) or _was_let_in_again(row, changes, used_at):
-        return None
-    return Survival(
-        user_id=user_id,
-        session_id=text_of(row["session_id"]),
-        household_id=text_of(row["household_id"]),
-        removed_by=text_of(row["changed_by"]),
-        began=began,
-        removed_at=removed_at,
-        used_at=used_at,
-    )
-
-
-def _is_retry(removal: Row, changes: list[Row]) -> bool:
-    told = [(change["correlation_id"], change["household_id"], change["change"]) for change in changes]
-    this = (removal["correlation_id"], removal["household_id"], removal["change"])
-    earlier = (
-        change["changed_at"] < removal["changed_at"] for change, one in zip(changes, told, strict=True) if one == this
-    )
-    return removal["correlation_id"] is not None and any(earlier)
-
-
-def _was_let_in_again(removal: Row, changes: list[Row], used_at: datetime) -> bool:
-    removed_at, joined_at = moment(removal["changed_at"]), utc(removal["joined_at"])
-    if joined_at is not None and removed_at < joined_at <= used_at:
-        return True
-    return any(
-        change["change"] == "approved"
-        and change["household_id"] == removal["household_id"]
-        and removed_at < moment(change["changed_at"]) <= used_at
-        for change in changes
-    )
 
 
 def _finding(survival: Survival, context: Context) -> Finding:

@@ -116,8 +116,8 @@ def test_agrees_with_the_oracle_on_both_engines(
     town.event("pet_activity_logged", "oak", "anna", at=NOON - 30 * DAY)
     for household, hours in done:
         town.event("household_invite_code_regenerated", household, "anna", at=NOON + hours * HOUR)
-    for household, hours in refused:
-        refuse(town, "invite_regeneration", household, None, NOON + hours * HOUR)
+    for refused_in, hours in refused:
+        refuse(town, "invite_regeneration", refused_in, None, NOON + hours * HOUR)
     wanted = {
         uid(household)
         for household, end in refused

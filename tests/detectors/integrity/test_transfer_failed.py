@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors.contract import Finding
 from detectors.integrity.transfer_failed import DETECTOR
-from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
+from tests.support.towns import AS_OF, DAY, HOUR, NOON, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
 
