@@ -66,6 +66,8 @@ class Limits(BaseModel):
     """An error code that contains one of them tells of a time-out..."""
     expiry_words: tuple[str, ...] = ("SESSION", "TOKEN", "IDLE")
     """...unless it contains one of these: then somebody was merely logged out."""
+    lock_words: tuple[str, ...] = ("LOCK",)
+    """A time-out whose code contains one of them was waiting for a lock, and is no call that took too long."""
     creation_failures_most: float = Field(default=0.05, gt=0, lt=1)
     """Process, Engineering, P0: a greater share of failed household creations."""
     creation_attempts_least: int = Field(default=20, ge=1)

@@ -116,8 +116,9 @@ def is_timed_out_call(trouble: Trouble, context: Context) -> bool:
     """A call that took over the limit, or ended with a time-out error; waiting for a lock is no call."""
     if trouble.type == "lock_acquisition_timeout":
         return False
+    waited = any(word in trouble.error_code for word in context.limits.lock_words)
     too_long = trouble.type == "api_request" and (trouble.duration_ms or 0) > context.limits.call_timeout_ms
-    return too_long or tells_of_timeout(trouble, context)
+    return too_long or (tells_of_timeout(trouble, context) and not waited)
 
 
 def codes(troubles: Iterable[Trouble]) -> dict[str, int]:

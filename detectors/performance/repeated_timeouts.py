@@ -40,6 +40,7 @@ from detectors.troubles import (
     is_timed_out_call,
     occurrences_finding,
     span,
+    tells_of_timeout,
     troubles_of,
 )
 from detectors.words import count, listed
@@ -65,6 +66,7 @@ def may_be_timeout(trouble: FromClause, context: Context) -> ColumnElement[bool]
 def is_timeout(trouble: Trouble, context: Context) -> bool:
     return (
         is_timed_out_call(trouble, context)
+        or tells_of_timeout(trouble, context)
         or trouble.type == "lock_acquisition_timeout"
         or trouble.error_code == context.limits.query_cancelled_code
     )

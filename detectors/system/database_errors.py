@@ -14,7 +14,8 @@ Stays silent when
 -----------------
 The code is 57014 (a statement that ran into its time-out: repeated-timeouts), of another class, or no SQLSTATE at all
 (an HTTP status 503). A bare DATABASE_ERROR belongs to the finding that explains it by the same correlation_id: a call
-that timed out, a code generation that gave up, a failed creation on a day with too many of them.
+that timed out, a code generation that gave up, a failed creation on a day with too many of them, the event of a
+household's or member's wrong state (an approval that was not applied, say).
 
 Evidence
 --------
@@ -122,7 +123,7 @@ def _explained(troubles: list[Trouble], context: Context) -> set[str]:
         trouble.correlation_id or trouble.event_id
         for trouble in troubles
         if trouble.type in own or is_timed_out_call(trouble, context)
-    } - {""}
+    } - {""} | context.explained
 
 
-DETECTOR = Detector(META, __doc__, (Ride("troubles", may_matter, collect, COLUMNS),))
+DETECTOR = Detector(META, __doc__, (Ride("troubles", may_matter, collect, COLUMNS, last=True),))

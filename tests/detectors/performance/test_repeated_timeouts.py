@@ -58,6 +58,7 @@ def test_a_users_time_outs_are_not_the_households_too(scanner: Scanner, town: To
         ({"duration_ms": 30_000}, 0),
         ({"error_code": "57014"}, 1),
         ({"error_code": "REQUEST_TIMEOUT"}, 1),
+        ({"error_code": "LOCK_TIMEOUT"}, 1),
         ({"error_code": "TOKEN_TIMEOUT"}, 0),
         ({"status": 504, "correlation_id": "c"}, 0),
     ],

@@ -45,6 +45,8 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) ->
         ({"error_code": "ETIMEDOUT"}, 1),
         ({"error_code": "SESSION_TIMEOUT"}, 0),
         ({"error_code": "57014"}, 0),
+        ({"error_code": "LOCK_TIMEOUT"}, 0),
+        ({"error_code": "LOCK_TIMEOUT", "duration_ms": 30_001}, 1),
         ({"error_code": "DATABASE_ERROR"}, 0),
     ],
 )

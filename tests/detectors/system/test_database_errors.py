@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detectors.malfunctions import approval_not_applied
 from detectors.system.database_errors import DETECTOR
 from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
@@ -104,6 +105,18 @@ def test_failed_creations_belong_to_the_failure_rate_where_it_is_too_high(scanne
             "household_create_failed", None, f"u{place}", error_code="DATABASE_ERROR", correlation_id=f"c{place}"
         )
     assert scanner.findings(town, DETECTOR) == []
+
+
+def test_a_bare_error_belongs_to_the_state_that_it_left_behind(scanner: Scanner, town: Town) -> None:
+    town.request("lost", "oak", "gina", status="approved", at=NOON - HOUR, by="anna")
+    town.event(
+        "household_join_request_approved", "oak", "anna", request_id="lost", new_member_id="gina", correlation_id="c"
+    )
+    fail(town, "DATABASE_ERROR", correlation_id="c")
+    detectors = (DETECTOR, approval_not_applied.DETECTOR)
+    assert [f.detector for f in scanner.findings(town, *detectors)] == ["approval-not-applied"]
+    town.member("oak", "gina", at=NOON)
+    assert [f.detector for f in scanner.findings(town, *detectors)] == ["database-errors"]
 
 
 def test_malformed_metadata(scanner: Scanner, town: Town) -> None:
