@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 
 from detectors.contract import Context, Coverage, Detector, Finding, Status
-from detectors.facts import HouseholdCase, UserCase, household_cases, text_of, user_cases
-from detectors.passes import PASSES, Pass, Rider, Scope, statement
+from detectors.facts import Case, founder_cases, household_cases, text_of, user_cases
+from detectors.passes import PASSES, Key, Pass, Rider, Scope, statement
 from detectors.source import QueryError, Source, SourceError
 
 logger = logging.getLogger("hearthwatch.scan")
@@ -58,6 +58,9 @@ def scan(
     rows_read = _count_rows(source, scope)
     endings = {detector.id: _beginning(detector, source, context) for detector in detectors}
     running = [detector for detector in detectors if endings[detector.id].status == "ran"]
+    for detector in running:
+        if detector.inspect and scope is None:
+            _guarded(detector, endings, detector.inspect, source.schema, context)
     cases = _run_passes(source, running, scope, context, endings, progress)
     _judge_cases(source, running, cases, context, endings, progress)
     if scope is not None:
@@ -85,7 +88,9 @@ def _beginning(detector: Detector, source: Source, context: Context) -> _Ending:
     pointless = detector.pointless(context.limits)
     if pointless:
         return _Ending("not_applicable", pointless)
-    needs = detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides))
+    if detector.inspect and not source.schema.has_catalog:
+        return _Ending("not_applicable", "needs the catalog of a database server; files have no indexes")
+    needs = detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides if not ride.optional))
     missing = source.schema.missing(needs)
     if missing:
         return _Ending("not_applicable", f"needs {', '.join(missing)}")
@@ -158,6 +163,13 @@ class _Wanted:
         return bool(self.users) and finding.kind == "state" and bool(self.of_users & mentioned)
 
 
+FETCHERS: dict[Key, tuple[str, Callable[[Source, Sequence[str]], Iterable[Case]]]] = {
+    "household_id": ("households", household_cases),
+    "user_id": ("users", user_cases),
+    "founder": ("founders", founder_cases),
+}
+"""What cases are made of, by the key that a pass gives them."""
+
 Cases = dict[str, dict[str, dict[str, Detector]]]
 """By kind of key, then by key: the detectors that want to judge that case."""
 
@@ -170,10 +182,12 @@ def _run_passes(
     endings: dict[str, _Ending],
     progress: Progress,
 ) -> Cases:
-    cases: Cases = {"household_id": {}, "user_id": {}}
+    cases: Cases = {kind: {} for kind in FETCHERS}
     owners: dict[str, Detector] = {}
     for one in PASSES.values():
         riders: list[Rider] = []
+        if source.schema.missing(one.needs):
+            continue
         for detector in detectors:
             for place, ride in enumerate(detector.rides):
                 if ride.on == one.id:
@@ -237,16 +251,14 @@ def _judge_cases(
     endings: dict[str, _Ending],
     progress: Progress,
 ) -> None:
-    for kind, fetch in (("household_id", household_cases), ("user_id", user_cases)):
+    for kind, (noun, fetch) in FETCHERS.items():
         wanted = cases[kind]
         if not wanted:
             continue
-        progress(f"looking closer at {len(wanted)} {'households' if kind == 'household_id' else 'users'}")
+        progress(f"looking closer at {len(wanted)} {noun}")
         try:
-            found: Iterable[HouseholdCase | UserCase] = fetch(source, sorted(wanted))
-            for case in found:
-                key = case.household_id if isinstance(case, HouseholdCase) else case.user_id
-                for detector in wanted[key].values():
+            for case in fetch(source, sorted(wanted)):
+                for detector in wanted[case.key].values():
                     if detector.judge is not None:
                         _guarded(detector, endings, detector.judge, case, context)
         except QueryError as error:

@@ -6,45 +6,20 @@ and users, so that the question about one household touches its rows alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, case, cast, false, func, or_, select, true
+from sqlalchemy import FromClause, Select, Text, and_, case, cast, false, func, or_, select
 
 from detectors.contract import Context, Ride
+from detectors.passes import state
+from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Key, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
-Key = Literal["household_id", "user_id"]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The households and users that a scan is limited to."""
-
-    households: tuple[str, ...]
-    users: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One statement. `rows` builds what the riding detectors' conditions see; `key` names the case that a row opens."""
-
-    id: str
-    reads: str
-    key: Key
-    needs: frozenset[str]
-    rows: Callable[[Tables, Scope | None, Context], FromClause]
-
-
-def _of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return true() if scope is None else tables.households_in(column, scope.households)
-
-
-def _of_users(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return true() if scope is None else tables.users_in(column, scope.users)
+__all__ = ["PASSES", "Key", "Pass", "Rider", "Scope", "statement"]
 
 
 def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -56,6 +31,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     households, members = tables["households"], tables["household_members"]
     active = members.c.status == "active"
     leads = and_(active, members.c.role == "leader")
+    sits = and_(active, members.c.is_temporary.is_(True))
+    overdue = members.c.temporary_expires_at <= context.settled
     counted = (
         select(
             members.c.household_id,
@@ -63,8 +40,10 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             func.count().filter(active).label("active_members"),
             func.count().filter(leads).label("active_leaders"),
             func.min(cast(members.c.user_id, Text)).filter(leads).label("sole_leader"),
+            func.count().filter(sits).label("sitters"),
+            func.count().filter(and_(sits, or_(leads, overdue))).label("sitters_beyond_rights"),
         )
-        .where(_of_households(tables, scope, members.c.household_id))
+        .where(of_households(tables, scope, members.c.household_id))
         .group_by(members.c.household_id)
         .subquery("counted")
     )
@@ -77,46 +56,36 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             func.coalesce(counted.c.active_members, 0).label("active_members"),
             func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
             counted.c.sole_leader,
+            counted.c.sitters,
+            counted.c.sitters_beyond_rights,
         )
         .select_from(households.outerjoin(counted, counted.c.household_id == households.c.id))
-        .where(_of_households(tables, scope, households.c.id))
+        .where(of_households(tables, scope, households.c.id))
         .subquery("household")
     )
 
 
 def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user with active memberships: how many rows, and how many that are not temporary."""
+    """Each user with active memberships: how many rows, how many that are not temporary, and how often they sat lately.
+
+    Temporary memberships that are over count as sittings too, so users without an active membership come as well.
+    """
     members = tables["household_members"]
-    permanent = func.coalesce(members.c.is_temporary, False).is_(False)
+    active = members.c.status == "active"
+    temporary = func.coalesce(members.c.is_temporary, False)
+    lately = and_(
+        temporary, members.c.joined_at > context.as_of - timedelta(days=context.limits.commercial_sitting_days)
+    )
     return (
         select(
             members.c.user_id,
-            func.count().label("active_rows"),
-            func.count().filter(permanent).label("permanent_rows"),
+            func.count().filter(active).label("active_rows"),
+            func.count().filter(and_(active, temporary.is_(False))).label("permanent_rows"),
+            func.count().filter(lately).label("recent_sittings"),
         )
-        .where(members.c.status == "active", _of_users(tables, scope, members.c.user_id))
+        .where(or_(active, lately), of_users(tables, scope, members.c.user_id))
         .group_by(members.c.user_id)
         .subquery("active_user")
-    )
-
-
-def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each join request beside the member rows of its person in its household, null where there is none."""
-    requests, members = tables["household_join_requests"], tables["household_members"]
-    rows = select(members).where(_of_households(tables, scope, members.c.household_id)).subquery("row")
-    pair = and_(rows.c.household_id == requests.c.household_id, rows.c.user_id == requests.c.user_id)
-    return (
-        select(
-            requests.c.household_id,
-            requests.c.user_id,
-            requests.c.status,
-            requests.c.requested_at,
-            rows.c.status.label("member_status"),
-            rows.c.joined_at,
-        )
-        .select_from(requests.outerjoin(rows, pair))
-        .where(_of_households(tables, scope, requests.c.household_id))
-        .subquery("request")
     )
 
 
@@ -134,8 +103,8 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         )
         .where(
             tables.event_is("household_member_removed", "household_left"),
-            _since(events, context.history_start),
-            _of_households(tables, scope, events.c.household_id),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
         )
         .subquery("departure")
     )
@@ -160,8 +129,8 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
         )
         .where(
             tables.event_is("household_leadership_transferred"),
-            _since(events, context.history_start),
-            _of_households(tables, scope, events.c.household_id),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
         )
         .subquery("transfer")
     )
@@ -191,36 +160,23 @@ def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause
             events.c.event_timestamp >= context.window.start - lookback,
             events.c.event_timestamp < context.window.end,
             events.c.user_id.is_not(None),
-            _of_users(tables, scope, events.c.user_id),
+            of_users(tables, scope, events.c.user_id),
         )
         .group_by(events.c.user_id)
         .subquery("actor")
     )
 
 
-def _since(events: FromClause, start: datetime | None) -> ColumnElement[bool]:
-    return true() if start is None else events.c.event_timestamp >= start
-
-
-_MEMBERS = frozenset(
-    f"household_members.{column}" for column in ("household_id", "user_id", "role", "status", "joined_at")
-)
-_HOUSEHOLDS = frozenset({"households.id", "households.leader_id", "households.created_at"})
-_EVENTS = frozenset(
-    f"household_events.{column}" for column in ("event_type", "household_id", "user_id", "event_timestamp")
-)
-
 PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
-        Pass("households", "households and their members", "household_id", _HOUSEHOLDS | _MEMBERS, _households),
-        Pass("active-users", "active members by user", "user_id", _MEMBERS, _active_users),
-        Pass("requests", "join requests and their members", "household_id", _MEMBERS, _requests),
-        Pass(
-            "departures", "leave and removal events and their members", "household_id", _EVENTS | _MEMBERS, _departures
-        ),
-        Pass("transfers", "leadership transfer events", "household_id", _EVENTS | _HOUSEHOLDS, _transfers),
-        Pass("actors", "creation and removal events by actor", "user_id", _EVENTS, _actors),
+        Pass("households", "households and their members", "household_id", HOUSEHOLDS | MEMBERS, _households),
+        Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users),
+        Pass("requests", "join requests and their members", "household_id", MEMBERS, state.requests),
+        Pass("departures", "leave and removal events and their members", "household_id", EVENTS | MEMBERS, _departures),
+        Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers),
+        Pass("actors", "creation and removal events by actor", "user_id", EVENTS, _actors),
+        *state.PASSES,
     )
 }
 """Every pass by its id, in the order in which a scan runs them."""

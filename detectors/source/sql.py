@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, literal_column
+from sqlalchemy import Boolean, ColumnElement, Text, bindparam, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -32,3 +32,28 @@ def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) 
 def _json_text_duckdb(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
     column, key = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"json_extract_string({column}, {key})"
+
+
+class matches(FunctionElement[bool]):  # noqa: N801  # reads as a function in statements
+    """Whether a text holds a match of a regular expression, whatever its case: `matches(column, pattern)`.
+
+    The pattern keeps to what POSIX and RE2 agree on: classes, alternation, repetition and plain characters.
+    """
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any], pattern: str) -> None:
+        super().__init__(column, bindparam(None, pattern, Text(), unique=True))
+
+
+@compiles(matches, "postgresql")
+def _matches_postgresql(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
+    column, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} ~* {pattern})"
+
+
+@compiles(matches, "duckdb")
+def _matches_duckdb(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
+    column, pattern = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"regexp_matches({column}, {pattern}, 'i')"
