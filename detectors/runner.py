@@ -63,6 +63,8 @@ def scan(
             _guarded(detector, endings, detector.inspect, source.schema, context)
     cases = _run_passes(source, running, scope, context, endings, progress)
     _judge_cases(source, running, cases, context, endings, progress)
+    for ending in endings.values():
+        ending.findings = _one_per_subject(ending.findings)
     if scope is not None:
         wanted = _Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         for ending in endings.values():
@@ -73,6 +75,24 @@ def scan(
         for name, ending in endings.items()
     )
     return ScanResult(tuple(findings), coverage, rows_read)
+
+
+def _one_per_subject(findings: list[Finding]) -> list[Finding]:
+    """Findings with one subject, from different rides of a detector, as one: the first, with the others' evidence added."""
+    kept: dict[str, Finding] = {}
+    for finding in findings:
+        first = kept.get(finding.fingerprint)
+        if first is not None:
+            households, users = first.households + finding.households, first.users + finding.users
+            finding = first.model_copy(  # noqa: PLW2901  # the merged finding takes the place of both
+                update={
+                    "households": tuple(sorted(set(households))),
+                    "users": tuple(sorted(set(users))),
+                    "evidence": {**finding.evidence, **first.evidence},
+                }
+            )
+        kept[finding.fingerprint] = finding
+    return list(kept.values())
 
 
 def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:

@@ -197,10 +197,11 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     mine = select(households.c.id, households.c.created_at, key.label("code")).where(key.is_not(None)).subquery("mine")
     shared = select(mine.c.code).group_by(mine.c.code).having(func.count() > 1).subquery("shared")
     now = select(
-        mine.c.code,
+        mine.c.code.label("invite_code"),
         mine.c.id.label("household_id"),
         cast(null(), Text).label("earlier_household_id"),
         mine.c.created_at.label("at"),
+        mine.c.created_at,
     ).select_from(mine.join(shared, shared.c.code == mine.c.code))
     used = code_key(asked.c.invite_code)
     theirs = (
@@ -212,8 +213,9 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     earlier = select(
         mine.c.code,
         mine.c.id.label("household_id"),
-        cast(theirs.c.household_id, Text).label("earlier_household_id"),
+        cast(theirs.c.household_id, Text),
         theirs.c.at,
+        mine.c.created_at,
     ).select_from(mine.join(theirs, and_(theirs.c.code == mine.c.code, theirs.c.household_id != mine.c.id)))
     return union_all(now, earlier).subquery("code")
 
