@@ -39,8 +39,13 @@ _RANGES = (
     (0x1D400, 0x1D7FF),
     (0x1F100, 0x1F16F),
 )
-_OUTLANDISH = "[" + "".join(chr(low) if low == high else f"{chr(low)}-{chr(high)}" for low, high in _RANGES) + "]"
-_ESCAPES = r"&#?[a-z0-9]+;|%[2-7][0-9a-f]|\\[ux]"
+_STRANGE = "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES)
+DISGUISED = rf"&#?[a-zA-Z0-9]+;|%[2-7][0-9a-fA-F]|\\[ux]|[{_STRANGE}]"
+"""A regular expression that every text matches whose words hide behind escapes or Unicode."""
+UNUSUAL = rf"[<{{;'\"=)&%\\{_STRANGE}]"
+"""A cheap regular expression that every text matches that is disguised, or whose markup needs more than letters."""
+MARKUP_WORDS = ("%union%select%", "%pg_sleep%", "%xp_cmdshell%", "%load_file%", "%waitfor%")
+"""LIKE patterns of the payloads that need letters only."""
 
 MARKUP_PREFILTER = (
     r"<[a-z/!?%]|[{][{%]|[$#][{]"
@@ -113,19 +118,22 @@ def words_in(text: str | None, words: tuple[str, ...]) -> Words | None:
     return Words(tuple(found), quote(folded, *hits[0].span()))
 
 
-def vocabulary_prefilter(words: Iterable[str]) -> str:
-    """A regular expression for the database that every text matches in which `words_in` finds one of `words`.
+def vocabulary_patterns(words: Iterable[str]) -> tuple[str, ...]:
+    """LIKE patterns for text in lower case: `words_in` finds one of `words` only in texts that match one or are DISGUISED.
 
-    Of an entry of several words only the longest is looked for, and a letter beyond ASCII may be anything.
+    An alternation of a hundred words would say the same, but PostgreSQL builds its automaton anew for each row.
     """
-    parts = {max(re.split(r"[\s_-]+", _folded(word)), key=len) for word in words} - {""}
-    return "|".join([_ESCAPES, _OUTLANDISH, *sorted("".join(map(_loosely, part)) for part in parts)])
+    found: list[str] = []
+    for word in sorted({_folded(word) for word in words} - {""}, key=lambda word: (len(word), word)):
+        if not any(other in word for other in found):
+            found.append(word)
+    return tuple(f"%{_loosely(word)}%" for word in found)
 
 
-def _loosely(char: str) -> str:
-    if not char.isascii():
-        return ".*"
-    return char if char.isalnum() else f"[{char}]" if char not in r"\^]" else f"\\{char}"
+def _loosely(word: str) -> str:
+    # Between parts, and for what is not ASCII, which upper and lower case or its form may change, anything may stand.
+    parts = re.split(r"[\s_-]+|[^\x00-\x7f]+", word)
+    return "%".join(re.sub(r"[%_\\]", "_", part) for part in parts)
 
 
 _ELEMENTS = frozenset(

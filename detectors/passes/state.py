@@ -25,8 +25,8 @@ from detectors.contract import Context
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
-from detectors.source.sql import json_text, matches
-from detectors.texts import MARKUP_PREFILTER, vocabulary_prefilter
+from detectors.source.sql import json_text, like_any, matches
+from detectors.texts import DISGUISED, MARKUP_PREFILTER, MARKUP_WORDS, UNUSUAL, vocabulary_patterns
 
 
 def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -108,14 +108,21 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
         nothing = select(households.c.id.label("household_id"), households.c.created_at.label("event_timestamp"))
         return nothing.where(not_(true())).subquery("regenerated")
     events = tables["household_events"]
-    return (
-        select(events.c.household_id, func.max(events.c.event_timestamp).label("event_timestamp"))
+    # A retry repeats the correlation_id; the operation's time is that of its first row.
+    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
+    each = (
+        select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
         .where(
             tables.event_is("household_invite_code_regenerated"),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )
-        .group_by(events.c.household_id)
+        .group_by(events.c.household_id, operation)
+        .subquery("regeneration")
+    )
+    return (
+        select(each.c.household_id, func.max(each.c.event_timestamp).label("event_timestamp"))
+        .group_by(each.c.household_id)
         .subquery("regenerated")
     )
 
@@ -144,8 +151,12 @@ def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
 def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
     households, limits = tables["households"], context.limits
-    words = vocabulary_prefilter([*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words])
+    words = vocabulary_patterns([*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words])
     text = func.concat(func.coalesce(households.c.name, ""), " ", func.coalesce(households.c.description, ""))
+    # The cheap test first: an elaborate expression is affordable for the few texts that pass it.
+    unusual = and_(
+        matches(text, UNUSUAL), or_(matches(text, DISGUISED), matches(text, MARKUP_PREFILTER, any_case=True))
+    )
     odd = malformed(households.c.invite_code, limits)
     return (
         select(
@@ -160,7 +171,7 @@ def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         )
         .where(
             of_households(tables, scope, households.c.id),
-            or_(odd, matches(text, f"{words}|{MARKUP_PREFILTER}")),
+            or_(odd, unusual, like_any(func.lower(text), [*MARKUP_WORDS, *words])),
         )
         .subquery("texts")
     )
@@ -194,8 +205,20 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household whose code another household has, or had when somebody asked to join that one."""
     households, asked = tables["households"], tables["household_join_requests"]
     key = code_key(households.c.invite_code)
-    mine = select(households.c.id, households.c.created_at, key.label("code")).where(key.is_not(None)).subquery("mine")
-    shared = select(mine.c.code).group_by(mine.c.code).having(func.count() > 1).subquery("shared")
+    mine = (
+        select(households.c.id, households.c.created_at, households.c.invite_code, key.label("code"))
+        .where(key.is_not(None))
+        .subquery("mine")
+    )
+    if tables.schema.unique_on("households", "invite_code"):
+        # Codes can then agree in upper case only if one of them is not in upper case.
+        odd = select(mine.c.code).where(mine.c.invite_code != mine.c.code).distinct().subquery("odd")
+        candidates: FromClause = mine.join(odd, odd.c.code == mine.c.code)
+    else:
+        candidates = mine
+    shared = (
+        select(mine.c.code).select_from(candidates).group_by(mine.c.code).having(func.count() > 1).subquery("shared")
+    )
     now = select(
         mine.c.code.label("invite_code"),
         mine.c.id.label("household_id"),
@@ -204,9 +227,16 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         mine.c.created_at,
     ).select_from(mine.join(shared, shared.c.code == mine.c.code))
     used = code_key(asked.c.invite_code)
+    own = households.alias("own")
+    # Most requests used the code that their household still has: they are out before anything is compared in upper case.
     theirs = (
         select(asked.c.household_id, used.label("code"), func.max(asked.c.requested_at).label("at"))
-        .where(used.is_not(None), asked.c.requested_at <= context.settled)
+        .select_from(asked.outerjoin(own, own.c.id == asked.c.household_id))
+        .where(
+            asked.c.invite_code.is_distinct_from(own.c.invite_code),
+            used.is_not(None),
+            asked.c.requested_at <= context.settled,
+        )
         .group_by(asked.c.household_id, used)
         .subquery("theirs")
     )

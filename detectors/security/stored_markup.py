@@ -50,7 +50,7 @@ META = Meta(
 
 
 def may_hold_markup(texts: FromClause, context: Context) -> ColumnElement[bool]:
-    return or_(matches(texts.c.text, MARKUP_PREFILTER), matches(texts.c.invite_code, MARKUP_PREFILTER))
+    return or_(*(matches(column, MARKUP_PREFILTER, any_case=True) for column in (texts.c.text, texts.c.invite_code)))
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
