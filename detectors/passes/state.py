@@ -86,7 +86,6 @@ def _once_leaders(tables: Tables, scope: Scope | None) -> FromClause:
     return (
         select(members.c.household_id, members.c.user_id)
         .where(members.c.role == "leader", of_households(tables, scope, members.c.household_id))
-        .distinct()
         .subquery("once_leader")
     )
 
