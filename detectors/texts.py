@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -122,14 +121,10 @@ def words_in(text: str | None, words: tuple[str, ...]) -> Words | None:
 def vocabulary_patterns(words: Iterable[str]) -> tuple[str, ...]:
     """LIKE patterns for text in lower case: `words_in` finds one of `words` only in texts that match one or are DISGUISED.
 
-    One for each entry, or for what several share. An alternation of a hundred words would say the same, but PostgreSQL
-    builds its automaton anew for each row.
+    An alternation of a hundred words would say the same, but PostgreSQL builds its automaton anew for each row.
     """
-    entries = {_folded(word) for word in words} - {""}
-    tokens = Counter(token for entry in entries for token in set(re.split(r"[\s_-]+", entry)) if len(token) > 4)
-    shared = {token for token, number in tokens.items() if number > 2}
     found: list[str] = []
-    for word in sorted(entries | shared, key=lambda word: (len(word), word)):
+    for word in sorted({_folded(word) for word in words} - {""}, key=lambda word: (len(word), word)):
         if not any(other in word for other in found):
             found.append(word)
     return tuple(f"%{_loosely(word)}%" for word in found)

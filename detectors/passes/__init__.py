@@ -170,9 +170,11 @@ def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause
 PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
-        Pass("households", "households and their members", "household_id", HOUSEHOLDS | MEMBERS, _households),
-        Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users),
-        Pass("requests", "join requests and their members", "household_id", MEMBERS, state.requests),
+        Pass(
+            "households", "households and their members", "household_id", HOUSEHOLDS | MEMBERS, _households, whole=True
+        ),
+        Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, whole=True),
+        Pass("requests", "join requests and their members", "household_id", MEMBERS, state.requests, whole=True),
         Pass("departures", "leave and removal events and their members", "household_id", EVENTS | MEMBERS, _departures),
         Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers),
         Pass("actors", "creation and removal events by actor", "user_id", EVENTS, _actors),

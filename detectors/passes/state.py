@@ -281,11 +281,11 @@ def _founders(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 _CODES = frozenset({"households.invite_code"})
 
 PASSES = (
-    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts),
-    Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes),
-    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes),
+    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, whole=True),
+    Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, whole=True),
+    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, whole=True),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
-    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders),
+    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, whole=True),
 )
 
 __all__ = ["PASSES", "code_key", "malformed", "requests"]

@@ -97,6 +97,19 @@ class Schema:
         return None
 
 
+Verdict = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor: the topic, what was found, and the remedy where there is something to do."""
+
+    verdict: Verdict
+    topic: str
+    found: str
+    remedy: str = ""
+
+
 @dataclass(slots=True)
 class Counters:
     """How many statements a scan issued."""
@@ -122,11 +135,15 @@ class Source(Protocol):
     tables: Tables
     counters: Counters
 
-    def rows(self, statement: Executable, purpose: str) -> Sequence[Row]:
-        """All rows of `statement`.
+    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Row]:
+        """All rows of `statement`; `whole` says that it reads big tables from end to end.
 
         Raises QueryError if it fails; other statements can still be run afterwards.
         """
+        ...
+
+    def server_checks(self) -> Sequence[Check]:
+        """What the server says of itself and of the role that reads: version, privileges, row-level security, lag."""
         ...
 
     def close(self) -> None: ...

@@ -12,7 +12,7 @@ import duckdb
 from sqlalchemy import Executable, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import Counters, FoundTable, NativeType, QueryError, Schema, SourceError
+from detectors.source.base import Check, Counters, FoundTable, NativeType, QueryError, Schema, SourceError
 from detectors.source.mapping import CANONICAL, CanonicalColumn, SourceMapping
 from detectors.source.tables import Tables
 
@@ -134,7 +134,7 @@ class FolderSource:
             for column, canonical in columns.items()
         )
 
-    def rows(self, statement: Executable, purpose: str) -> Sequence[Any]:
+    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError."""
         self.counters.count(purpose)
         try:
@@ -143,6 +143,10 @@ class FolderSource:
             # DuckDB quotes values in its messages, so only the kind of error is passed on.
             kind = type(getattr(error, "orig", None) or error).__name__
             raise QueryError(f"the statement failed in DuckDB with {kind}") from error
+
+    def server_checks(self) -> Sequence[Check]:
+        """The engine's version; a folder has no privileges, no row-level security and no lag."""
+        return [Check("ok", "engine", f"DuckDB {duckdb.__version__}, in this process, reading {self.label}")]
 
     def close(self) -> None:
         self._connection.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -10,7 +11,17 @@ import psycopg
 from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
-from detectors.source.base import Counters, FoundTable, Index, NativeType, QueryError, Schema, SourceError, UniqueKey
+from detectors.source.base import (
+    Check,
+    Counters,
+    FoundTable,
+    Index,
+    NativeType,
+    QueryError,
+    Schema,
+    SourceError,
+    UniqueKey,
+)
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.tables import Tables
 
@@ -82,6 +93,28 @@ _INDEXES = text(
      ORDER BY w.canonical, i.relname
     """
 )
+# Walking a big table in the order of an index over random ids costs several times a sequential read, and the planner,
+# which does not see that the index is uncorrelated with the heap, prefers it for grouping. Bitmap and index-only scans stay.
+_READ_WHOLE = text("SELECT set_config('enable_indexscan', 'off', true), set_config('enable_nestloop', 'off', true)")
+
+_SERVER = text(
+    """
+    SELECT current_setting('server_version') AS version, CAST(current_setting('server_version_num') AS int) AS number,
+           CAST(current_user AS text) AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypasses,
+           pg_is_in_recovery() AS standby,
+           CAST(extract(epoch FROM now() - pg_last_xact_replay_timestamp()) AS float8) AS lag
+      FROM pg_roles r WHERE r.rolname = current_user
+    """
+)
+_GUARDED = text(
+    """
+    SELECT CAST(CAST(c.oid AS regclass) AS text) AS name, c.relrowsecurity AS guarded,
+           has_table_privilege(c.oid, 'INSERT') OR has_table_privilege(c.oid, 'UPDATE')
+             OR has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE') AS writable
+      FROM unnest(CAST(:names AS text[])) AS w(name) JOIN pg_class c ON c.oid = to_regclass(w.name)
+     ORDER BY 1
+    """
+)
 
 
 class PostgresSource:
@@ -139,19 +172,33 @@ class PostgresSource:
             "TimeZone": "UTC",
         }
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
-        self._execute(text(f"SELECT {calls}"), "settings")
+        self.counters.count("settings")
+        self._connection.execute(text(f"SELECT {calls}"))
 
-    def rows(self, statement: Executable, purpose: str) -> Sequence[Any]:
+    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError; the snapshot survives it."""
-        return self._execute(statement, purpose)
+        return self._execute(statement, purpose, whole=whole)
 
-    def _execute(self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
+    def _execute(
+        self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None, *, whole: bool = False
+    ) -> Sequence[Any]:
         self.counters.count(purpose)
         try:
-            with self._connection.begin_nested():
+            # Nothing is ever written: rolling back survives a failed statement and undoes the settings of a whole read.
+            with self._undone():
+                if whole:
+                    self._connection.execute(_READ_WHOLE)
                 return self._connection.execute(statement, parameters or {}).mappings().all()
         except (DBAPIError, psycopg.Error) as error:
             raise _query_error(error, self.label) from error
+
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        savepoint = self._connection.begin_nested()
+        try:
+            yield
+        finally:
+            savepoint.rollback()
 
     def _introspect(self, mapping: SourceMapping) -> Schema:
         prefix = f'"{mapping.schema_name}".' if mapping.schema_name else ""
@@ -185,6 +232,20 @@ class PostgresSource:
                     f"name it in the policy under [source.tables.{name}], or grant USAGE on its schema"
                 )
         return Schema(tables, _unique_keys(tables, mapping), frozenset(unreadable), has_catalog=True)
+
+    def server_checks(self) -> Sequence[Check]:
+        """Version, role and its privileges, row-level security, and the lag of a standby, each with its remedy."""
+        names = [table.name for table in self.schema.tables.values()]
+        quoted = [_quoted("", name) for name in names]
+        server = self._execute(_SERVER, "doctor")[0]
+        guarded = self._execute(_GUARDED, "doctor", {"names": quoted})
+        return list(
+            _server_checks(
+                server,
+                [row["name"] for row in guarded if row["guarded"]],
+                [row["name"] for row in guarded if row["writable"]],
+            )
+        )
 
     def close(self) -> None:
         self._connection.close()
@@ -307,3 +368,34 @@ def _unique_keys(tables: dict[str, FoundTable], mapping: SourceMapping) -> tuple
             if whole and all(column in back for column in index.columns):
                 keys.append(UniqueKey(index.name, name, frozenset(back[column] for column in index.columns)))
     return tuple(keys)
+
+
+def _server_checks(server: Any, guarded: list[str], writable: list[str]) -> Iterator[Check]:
+    supported = server["number"] >= 140000
+    yield Check(
+        "ok" if supported else "problem",
+        "server",
+        f"PostgreSQL {server['version']}{', a standby' if server['standby'] else ''}",
+        "" if supported else "version 14 or newer is needed",
+    )
+    if server["superuser"] or writable:
+        rights = "is a superuser" if server["superuser"] else f"may write {', '.join(writable)}"
+        yield Check(
+            "note", f"role {server['role']}", rights, "use a role that has SELECT on the mapped tables and nothing else"
+        )
+    else:
+        yield Check("ok", f"role {server['role']}", "may read and not write")
+    if guarded and not (server["bypasses"] or server["superuser"]):
+        remedy = f'ALTER ROLE "{server["role"]}" BYPASSRLS'
+        yield Check(
+            "problem", "row-level security", f"on for {', '.join(guarded)}; it would hide rows from this role", remedy
+        )
+    else:
+        where = f"on for {', '.join(guarded)}; this role is exempt" if guarded else "off for the mapped tables"
+        yield Check("ok", "row-level security", where)
+    if server["standby"]:
+        lag = server["lag"] or 0.0
+        remedy = "check replication: the scan sees the past" if lag > 300 else ""
+        yield Check(
+            "note" if lag > 300 else "ok", "replica lag", f"{lag:.0f} s since the last replayed transaction", remedy
+        )

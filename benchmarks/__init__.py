@@ -1,0 +1,1 @@
+"""Large towns to measure on, and the measurements themselves."""

@@ -1,0 +1,1 @@
+"""How messages are sent: one protocol, and one file for each helpdesk or messenger."""

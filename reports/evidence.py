@@ -1,0 +1,76 @@
+"""A finding's evidence as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from detectors.words import stamp
+from reports.message import FACTS, Table
+
+VALUES_SHOWN = 20
+"""A list within one cell shows this many values."""
+
+
+def member_list(evidence: Mapping[str, object]) -> list[Table]:
+    """The household's active members and who of them has the leader badge: the picture a screenshot would give."""
+    members = evidence.get("stuck_members")
+    if not isinstance(members, list | tuple) or not members:
+        return []
+    leaders = evidence.get("active_leaders")
+    badges = {str(leader) for leader in leaders} if isinstance(leaders, list | tuple) else set()
+    rows = [(str(member), "leader" if str(member) in badges else "no badge") for member in members]
+    return [Table("Household member list", ("Active member", "Badge"), tuple(rows))]
+
+
+def evidence_tables(evidence: Mapping[str, object]) -> list[Table]:
+    """One table of the single values, and one for each list of rows."""
+    singles: list[tuple[str, str]] = []
+    tables: list[Table] = []
+    for key, value in evidence.items():
+        if key == "stuck_members":
+            continue
+        if isinstance(value, Mapping):
+            singles.extend((f"{named(key)}: {named(str(inner))}", cell(each)) for inner, each in value.items())
+        elif isinstance(value, list | tuple) and value and all(isinstance(row, Mapping) for row in value):
+            tables.append(_table(named(key), value))
+        else:
+            singles.append((named(key), cell(value)))
+    head = [Table("Evidence", FACTS, tuple(singles))] if singles else []
+    return head + tables
+
+
+def _table(heading: str, rows: Sequence[Mapping[str, object]]) -> Table:
+    columns = list(dict.fromkeys(str(key) for row in rows for key in row))
+    cells = tuple(tuple(cell(row.get(column, "")) for column in columns) for row in rows)
+    return Table(heading, tuple(named(column) for column in columns), cells)
+
+
+def named(key: str) -> str:
+    """`old_leader` as `Old leader`."""
+    words = key.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def cell(value: object) -> str:
+    """A value in words: times as the process document writes them, lists with commas, null for what the data has not."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return stamp(value)
+        case list() | tuple() | set() | frozenset():
+            return _several([cell(each) for each in (sorted(value, key=str) if isinstance(value, set) else value)])
+        case Mapping():
+            return ", ".join(f"{named(str(key)).lower()} {cell(each)}" for key, each in value.items())
+        case _:
+            return str(value)
+
+
+def _several(cells: Sequence[str]) -> str:
+    if not cells:
+        return "none"
+    more = f" and {len(cells) - VALUES_SHOWN:,} more" if len(cells) > VALUES_SHOWN else ""
+    return ", ".join(cells[:VALUES_SHOWN]) + more

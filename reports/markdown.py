@@ -1,0 +1,62 @@
+"""A message as Markdown. The template stands in a fenced block: its lines stay lines, and nothing in it is live."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from detectors.words import stamp
+from reports.message import Message, Section, Table, Template, Timeline
+from reports.neutral import defused, for_markdown
+from reports.text import template_lines
+
+
+def render(message: Message) -> str:
+    """The whole message as a Markdown document."""
+    headline = for_markdown(message.headline)
+    parts = [f"# {headline}"]
+    for block in message.blocks:
+        if isinstance(block, Template):
+            parts.append(fenced([defused(message.headline), "", *template_lines(block)]))
+        else:
+            parts.append("\n".join(_block(block)))
+    parts.extend(f"Attached: `{attachment.name}.csv`" for attachment in message.attachments)
+    return "\n\n".join(parts) + "\n"
+
+
+def fenced(lines: Iterable[str]) -> str:
+    """`lines` as a block of literal text, between fences longer than any row of backticks in it."""
+    text = "\n".join(lines)
+    longest = max((len(ticks) for ticks in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table."""
+    yield _row(columns)
+    yield _row(["---"] * len(columns), escape=False)
+    yield from map(_row, rows)
+
+
+def _row(cells: Sequence[str], *, escape: bool = True) -> str:
+    return f"| {' | '.join(for_markdown(cell) if escape else cell for cell in cells)} |"
+
+
+def _block(block: Section | Table | Timeline) -> Iterator[str]:
+    yield f"## {for_markdown(block.heading)}"
+    yield ""
+    match block:
+        case Section():
+            if block.command:
+                yield fenced(map(defused, block.points))
+            else:
+                yield from (f"- {for_markdown(point)}" for point in block.points)
+        case Timeline():
+            rows = ((stamp(moment.at), moment.what, moment.who) for moment in block.moments)
+            yield from table(("When", "What", "Who"), rows)
+        case Table():
+            yield from table(block.columns, block.rows)
+            if block.note:
+                yield ""
+                yield for_markdown(block.note)

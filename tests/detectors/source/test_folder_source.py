@@ -1,0 +1,111 @@
+"""A folder of exports as a source: CSV or Parquet, and a clear line for each thing that can be broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from detectors.contract import Context
+from detectors.registry import DETECTORS
+from detectors.runner import scan
+from detectors.source import SourceError, SourceMapping, open_source
+from detectors.source.mapping import TableMapping
+from tests.support.towns import AS_OF, YESTERDAY, Town, uid, write_csv
+
+CONTEXT = Context(as_of=AS_OF, window=YESTERDAY)
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben")
+    town.home("oak")["leader_id"] = None
+    town.home("oak")["description"] = 'says "hi",\nin two lines'
+    town.event("household_left", "oak", "zoe", was_leader=False)
+    return town
+
+
+def _subjects(folder: Path, mapping: SourceMapping | None = None) -> list[dict[str, str]]:
+    with open_source(str(folder), mapping or SourceMapping()) as source:
+        return [
+            {str(k): v for k, v in finding.subject.items()} for finding in scan(source, DETECTORS, CONTEXT).findings
+        ]
+
+
+def test_csv_with_quotes_and_line_breaks(tmp_path: Path, town: Town) -> None:
+    assert _subjects(write_csv(tmp_path, town.tables())) == [{"household_id": uid("oak")}]
+
+
+def test_parquet_as_files_and_as_folders_of_files(tmp_path: Path, town: Town) -> None:
+    write_csv(tmp_path, town.tables())
+    for path in list(tmp_path.glob("*.csv")):
+        target = tmp_path / f"{path.stem}.parquet"
+        if path.stem == "household_members":
+            target = tmp_path / path.stem / "part-1.parquet"
+            target.parent.mkdir()
+        duckdb.sql(f"COPY (SELECT * FROM read_csv('{path}', header = true)) TO '{target}' (FORMAT parquet)")
+        path.unlink()
+    assert _subjects(tmp_path) == [{"household_id": uid("oak")}]
+
+
+def test_optional_tables_may_lack(tmp_path: Path, town: Town) -> None:
+    write_csv(tmp_path, town.tables(), leave_out=["users", "sessions", "support_requests", "household_events"])
+    with open_source(str(tmp_path), SourceMapping()) as source:
+        result = scan(source, DETECTORS, CONTEXT)
+    endings = {entry.detector: entry for entry in result.coverage}
+    assert (endings["mass-removal"].status, endings["mass-removal"].reason) == (
+        "not_applicable",
+        "needs household_events",
+    )
+    assert endings["no-leader"].findings == 1
+
+
+def test_files_and_columns_can_be_renamed(tmp_path: Path, town: Town) -> None:
+    write_csv(tmp_path, town.tables())
+    (tmp_path / "households.csv").rename(tmp_path / "homes.csv")
+    text = (tmp_path / "homes.csv").read_text()
+    (tmp_path / "homes.csv").write_text(text.replace("leader_id", "Owner Id", 1))
+    mapping = SourceMapping(tables={"households": TableMapping(name="homes", columns={"leader_id": "Owner Id"})})
+    assert _subjects(tmp_path, mapping) == [{"household_id": uid("oak")}]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "message"),
+    [
+        ("households", "leader_id", "boss", "has no column leader_id"),
+        ("households", "2025-06-01T12:00:00+00:00", "last summer", r"record 1, column \"created_at\": .* not a time"),
+        ("household_members", ",false,", ",perhaps,", "is not true or false"),
+        ("household_events", "{", "{{", "is not a JSON object"),
+        ("household_members", ",removed,\n", ",\n", "is not valid CSV"),
+    ],
+)
+def test_broken_files_are_named_with_the_place(
+    tmp_path: Path, town: Town, name: str, old: str, new: str, message: str
+) -> None:
+    write_csv(tmp_path, town.tables())
+    path = tmp_path / f"{name}.csv"
+    if "valid CSV" in message:
+        path.write_text(path.read_text() + "only,three,cells\n")
+    else:
+        path.write_text(path.read_text().replace(old, new, 1 if old == "leader_id" else -1))
+    with pytest.raises(SourceError, match=message) as caught:
+        open_source(str(tmp_path), SourceMapping())
+    assert "\n" not in str(caught.value)
+    assert path.name in str(caught.value)
+    assert "last summer" not in str(caught.value)
+
+
+def test_what_is_no_folder_no_parquet_or_no_text_is_said(tmp_path: Path, town: Town) -> None:
+    with pytest.raises(SourceError, match="is not a folder"):
+        open_source(str(tmp_path / "nowhere"), SourceMapping())
+    with pytest.raises(SourceError, match=r"has no households\.csv or \.parquet"):
+        open_source(str(tmp_path), SourceMapping())
+    write_csv(tmp_path, town.tables())
+    (tmp_path / "households.csv").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(SourceError, match="cannot be read as CSV"):
+        open_source(str(tmp_path), SourceMapping())
+    (tmp_path / "households.parquet").write_bytes(b"not parquet")
+    with pytest.raises(SourceError, match="cannot be read as Parquet"):
+        open_source(str(tmp_path), SourceMapping())

@@ -1,0 +1,199 @@
+"""The ledger's database: made, upgraded, locked, and refused in one line, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import op
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event, text
+
+from escalation.ledger import open_ledger
+from escalation.night import next_window, run_night
+from escalation.policy import load_policy
+from escalation.schema import METADATA
+from escalation.store import LedgerError, open_store
+from tests.escalation.findings import NOON, finding
+from tests.escalation.queues import MemoryQueue, desk
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a ledger that does not exist yet, in each kind of database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    database = server.new_database(())
+    made = database.__enter__()
+    request.addfinalizer(lambda: database.__exit__(None, None, None))
+    return made.url
+
+
+def test_the_migrations_make_the_tables_that_the_program_uses(url: str) -> None:
+    store = open_store(url, exclusive=True)
+    with store.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+    store.close()
+
+
+def test_a_second_run_is_refused_until_the_first_has_ended(url: str) -> None:
+    first = open_store(url, exclusive=True)
+    with pytest.raises(LedgerError, match="is used by another run"):
+        open_store(url, exclusive=True)
+    open_store(url, exclusive=False).close()
+    first.close()
+    open_store(url, exclusive=True).close()
+
+
+def test_a_run_that_was_killed_locks_nobody_out(url: str) -> None:
+    program = (
+        "import sys; from escalation.store import open_store; store = open_store(sys.argv[1], exclusive=True); "
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, url],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(LedgerError, match="is used by another run"):
+            open_store(url, exclusive=True)
+        process.kill()
+        process.wait()
+        for _ in range(100):
+            # A database server notices a little later that its client is gone.
+            try:
+                open_store(url, exclusive=True).close()
+                break
+            except LedgerError:
+                pass
+        else:
+            pytest.fail("still locked")
+
+
+def test_a_newer_ledger_is_refused(url: str) -> None:
+    store = open_store(url, exclusive=True)
+    with store.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    for exclusive in (True, False):
+        with pytest.raises(LedgerError, match="was written by a newer version of Hearthwatch"):
+            open_store(url, exclusive=exclusive)
+
+
+def test_an_upgrade_that_is_cut_short_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(op, "create_index", stop)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(url, exclusive=True)
+    store = open_store(url, exclusive=True)
+    with store.begin() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM outbox")) == 0
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("rubbish", "the ledger's address is no URL"),
+        ("mysql://somebody@localhost/x", "a ledger cannot be kept in mysql"),
+        ("sqlite://", "the ledger needs a file"),
+        ("sqlite:////no/such/folder/x.db", "create its folder /no/such/folder"),
+        ("postgresql://somebody:secret@127.0.0.1:1/x", "cannot be used: connection failed"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_in_one_line(url: str, says: str) -> None:
+    with pytest.raises(LedgerError) as caught:
+        open_store(url, exclusive=True)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("these are my notes, and they are long enough to be looked at as a database" * 20)
+    with pytest.raises(LedgerError, match="is no SQLite file"):
+        open_store(f"sqlite:///{path}", exclusive=True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(LedgerError, match="give this user the right to write"):
+        open_store(f"sqlite:///{tmp_path / 'ledger.db'}", exclusive=True)
+
+
+def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
+    policy = load_policy()
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    queue = MemoryQueue()
+    with open_ledger(url) as ledger:
+        window = next_window(ledger, NOON, policy)
+        engine = ledger._store._engine
+        with engine.connect() as connection:
+            pages = connection.scalar(text("PRAGMA page_count"))
+
+        # SQLite gets no more room than it has now: what a full disk does to it.
+        def fill(connection: Any, _: Any) -> None:
+            connection.execute(f"PRAGMA max_page_count = {pages}")
+
+        event.listen(engine, "connect", fill)
+        many = [finding("no-leader", household=f"h{number}") for number in range(20)]
+        with pytest.raises(LedgerError, match=r"has no space left; free some, then run again: nothing was lost"):
+            run_night(ledger, many, [], policy, NOON, window=window, desk=desk(queue))
+        event.remove(engine, "connect", fill)
+        assert queue.tickets == {}
+        run_night(ledger, many, [], policy, NOON, window=window, desk=desk(queue))
+    assert len(queue.creations) == 20
+
+
+def test_nothing_personal_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    secrets = {
+        "ip_address": "203.0.113.77",
+        "email": "jo.bloggs@example.org",
+        "user_agent": "Mozilla/5.0 (X11; Linux)",
+        "body": "she said she would hurt him",
+        "note": "written by jo.bloggs@example.org from 2001:db8::17:1 and 203.0.113.77",
+        "leader_id": "user-1",
+    }
+    queue = MemoryQueue(down=True)
+    policy = load_policy()
+    with open_ledger(f"sqlite:///{path}") as ledger:
+        one = finding(
+            "mass-creation",
+            {"ip_address": "203.0.113.77"},
+            user="user-1",
+            evidence=secrets,
+            title="By jo.bloggs@example.org",
+        )
+        run_night(ledger, [one], [], policy, NOON, window=next_window(ledger, NOON, policy), desk=desk(queue))
+    kept = path.read_bytes()
+    for secret in ("203.0.113", "bloggs", "Mozilla", "hurt", "2001:db8"):
+        assert secret.encode() not in kept, secret
+    assert b"user-1" in kept
+
+
+def test_nights_are_the_same_on_both_databases(url: str) -> None:
+    policy, queue = load_policy(), MemoryQueue()
+    with open_ledger(url) as ledger:
+        for findings in ([finding("no-leader", household="h1")], [], [finding("no-leader", household="h1")]):
+            window = next_window(ledger, NOON, policy)
+            report = run_night(ledger, findings, [], policy, NOON, window=window, desk=desk(queue))
+    assert [one.reason for one in report.told] == ["still-there"]
+    assert len(queue.creations) == 1

@@ -1,0 +1,176 @@
+"""The process document's templates, line by line."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.contract import Finding, Story
+from escalation.policy import load_policy
+from reports import markdown, text
+from reports.message import Section, Table, Template, from_plain, to_plain
+from reports.ticket import IDS_SHOWN, TABLE_ROWS_SHOWN, ticket
+from tests.reports.examples import (
+    ENGINEERING_EXAMPLE,
+    MASS_CREATION,
+    TRANSFER_FAILED,
+    TRUST_SAFETY_EXAMPLE,
+    bare,
+    incident,
+)
+
+POLICY = load_policy()
+
+
+def template_of(finding: Finding) -> list[str]:
+    """The lines of the ticket's template alone, without the headline."""
+    message = ticket(finding, POLICY)
+    template = message.blocks[0]
+    assert isinstance(template, Template)
+    return list(text.template_lines(template))
+
+
+def labels_of(finding: Finding) -> list[str]:
+    message = ticket(finding, POLICY)
+    template = message.blocks[0]
+    assert isinstance(template, Template)
+    return [line.label for line in template.lines]
+
+
+@pytest.mark.parametrize(
+    ("finding", "example"), [(TRANSFER_FAILED, ENGINEERING_EXAMPLE), (MASS_CREATION, TRUST_SAFETY_EXAMPLE)]
+)
+def test_the_documents_own_tickets_come_out_line_by_line(finding: Finding, example: str) -> None:
+    message = ticket(finding, POLICY)
+    assert text.render(message).startswith(example + "\n")
+    assert f"```text\n{example}```\n" in markdown.render(message)
+
+
+def test_an_engineering_ticket_leaves_no_field_out_and_says_what_to_add() -> None:
+    assert template_of(bare()) == [
+        "User ID: Not in the data; add the affected account's ID",
+        "Household ID: Not in the data; add the affected household's ID",
+        "Timestamp: Not recorded; add when the issue occurred (with timezone)",
+        "Severity: P0",
+        "",
+        "Issue: Household Without a Leader",
+        "",
+        "Steps to Reproduce:",
+        "1. Not in the data; add what the user did before the issue",
+        "",
+        "Expected: Add what should have happened",
+        "Actual: Add what actually happened",
+        "",
+        "Impact: 0 users in 0 households affected",
+        "",
+        "Error Messages: None recorded; add the exact text or code if you have it",
+        "",
+        "Screenshots: None attached; add one if you have it (PII redacted)",
+        "",
+        "Requesting: Add what Engineering should do",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("team", "labels"),
+    [
+        (
+            "csm",
+            [
+                "Customer value",
+                "Issue summary",
+                "Customer impact",
+                "Requested outcome",
+                "Your recommendation",
+                "Urgency justification",
+            ],
+        ),
+        (
+            "product",
+            [
+                "Feature request",
+                "Use case",
+                "Frequency",
+                "Workaround",
+                "Competitive comparison",
+                "Revenue impact",
+            ],
+        ),
+        ("legal", ["Type of legal issue", "Parties involved", "Relevant documents", "Immediate action needed"]),
+    ],
+)
+def test_the_other_teams_get_exactly_the_fields_that_the_document_lists(team: str, labels: list[str]) -> None:
+    assert labels_of(bare(team)) == labels
+    lines = template_of(bare(team, story=Story(fields={labels[1]: "as it is"})))
+    assert lines[1] == f"{labels[1]}: as it is"
+    assert all(": Not in the data; add: " in line for line in lines if line != lines[1]), (
+        "an empty field says what to add"
+    )
+
+
+def test_what_the_other_teams_have_no_field_for_stands_below() -> None:
+    finding = bare("csm", users=("user_1",), story=Story(fields={"Requests so far": "3"}))
+    message = ticket(finding, POLICY)
+    concerns = message.blocks[1]
+    assert isinstance(concerns, Table)
+    assert ("User ID", "user_1") in concerns.rows
+    assert ("Requests so far", "3") in concerns.rows
+
+
+def test_many_ids_are_cut_and_counted() -> None:
+    finding = bare(users=tuple(f"user_{number}" for number in range(IDS_SHOWN + 3)))
+    line = template_of(finding)[0]
+    assert line.endswith(f"user_{IDS_SHOWN - 1} and 3 more")
+    assert line.count(",") == IDS_SHOWN - 1
+
+
+def test_first_seen_stands_in_for_the_time_of_the_occurrence() -> None:
+    finding = bare(first_seen=TRANSFER_FAILED.first_seen)
+    assert "Timestamp: 2026-02-02 14:35:00 UTC (first seen)" in template_of(finding)
+
+
+def test_an_incident_shows_its_first_rows_and_attaches_them_all() -> None:
+    message = ticket(incident(TABLE_ROWS_SHOWN + 1), POLICY)
+    shown = [block for block in message.blocks if isinstance(block, Table) and block.heading == "Rows"]
+    assert len(shown[0].rows) == TABLE_ROWS_SHOWN
+    assert shown[0].note.startswith("21 in all")
+    assert len(message.attachments[0].table.rows) == TABLE_ROWS_SHOWN + 1
+    assert "Household ID: household_1, household_2," in text.render(message)
+
+
+def test_nothing_is_attached_where_every_row_is_shown() -> None:
+    assert ticket(incident(TABLE_ROWS_SHOWN), POLICY).attachments == ()
+
+
+def test_the_member_list_that_the_ticket_announces_is_there() -> None:
+    tables = {block.heading: block for block in ticket(TRANSFER_FAILED, POLICY).blocks if isinstance(block, Table)}
+    members = tables["Household member list"]
+    assert members.rows == tuple((f"user_{number}", "no badge") for number in (2, 3, 4, 5))
+
+
+def test_below_the_template_stands_what_backs_it_up() -> None:
+    message = ticket(TRANSFER_FAILED, POLICY)
+    assert [block.heading for block in message.blocks if not isinstance(block, Template)] == [
+        "Explained by this",
+        "Timeline",
+        "Household member list",
+        "Evidence",
+        "What to tell the customer",
+        "About this ticket",
+        "How to verify",
+    ]
+    verify = message.blocks[-1]
+    assert isinstance(verify, Section)
+    assert verify.points == ("hearthwatch scan --detector transfer-failed --household household_67890",)
+    assert message.reference == TRANSFER_FAILED.fingerprint
+
+
+def test_a_hostile_id_cannot_break_out_of_the_verifying_command() -> None:
+    verify = ticket(bare(subject={"household_id": "x; rm -rf ~"}), POLICY).blocks[-1]
+    assert isinstance(verify, Section)
+    assert verify.points == ("hearthwatch scan --detector no-leader --household 'x; rm -rf ~'",)
+
+
+@pytest.mark.parametrize("finding", [TRANSFER_FAILED, MASS_CREATION, incident(30)])
+def test_a_message_survives_json(finding: Finding) -> None:
+    message = ticket(finding, POLICY)
+    assert from_plain(to_plain(message)) == message
