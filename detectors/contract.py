@@ -272,16 +272,15 @@ def fingerprint(detector: str, environment: str, subject: Mapping[SubjectKey, st
 def find(meta: Meta, context: Context, subject: Mapping[SubjectKey, str], *, impact: Impact, **rest: Any) -> Finding:
     """A finding of the detector `meta` about `subject`, with what its page fixes filled in.
 
-    `rest` are further fields of Finding; a severity or title given there replaces the detector's own.
+    `rest` are further fields of Finding; a severity, title or kind given there replaces the detector's own.
     Lists of households and users are made unique and sorted.
     """
-    fields: dict[str, Any] = {"severity": meta.severity, "title": meta.title, **rest}
+    fields: dict[str, Any] = {"severity": meta.severity, "title": meta.title, "kind": meta.kind, **rest}
     for name in ("households", "users"):
         fields[name] = tuple(sorted(set(fields.get(name, ())) - {""}))
     return Finding(
         detector=meta.id,
         team=meta.team,
-        kind=meta.kind,
         fingerprint=fingerprint(meta.id, context.environment, subject),
         subject=dict(sorted(subject.items())),
         impact=impact,
@@ -309,9 +308,12 @@ class Ride:
     """Columns of the pass's rows that `collect` reads, besides the key."""
     last: bool = False
     """Whether `collect` waits until all cases are judged, to leave out what their findings explain."""
+    optional: bool = False
+    """Whether the detector still has work where the source lacks what this ride's pass needs."""
 
 
 Judge = Callable[[Any, Context], Iterable[Finding]]
+Inspect = Callable[["Schema", Context], Iterable[Finding]]
 
 
 def _never(_: object) -> str | None:
@@ -330,6 +332,8 @@ class Detector:
     """The name of a validated constraint of the source that makes a violation impossible, or None."""
     pointless: Callable[[Limits], str | None] = _never
     """Why the policy leaves this detector nothing to find, or None."""
+    inspect: Inspect | None = None
+    """For a rule about the schema itself: it reads no rows, and needs a source with a catalog."""
 
     @property
     def id(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from detectors.contract import Detector
 from detectors.limits import Limits
-from detectors.runner import count_rows, needs_of
+from detectors.runner import count_rows, lacking
 from detectors.source import CANONICAL, Check, Source, SourceMapping
 
 
@@ -68,7 +68,7 @@ def _empty(source: Source) -> Iterator[Check]:
 def _detectors(source: Source, detectors: Sequence[Detector], limits: Limits) -> Iterator[Check]:
     runnable = []
     for detector in detectors:
-        missing = source.schema.missing(needs_of(detector))
+        missing = lacking(detector, source.schema)
         proof, pointless = detector.proved_by(source.schema), detector.pointless(limits)
         if pointless:
             yield Check(

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, false, select
+from sqlalchemy import ColumnElement, false, func, select
 
 from detectors.source import Source
 
@@ -105,6 +105,13 @@ class Event:
         return self.text("member_id") if self.type == "household_member_removed" else self.user_id
 
 
+class Case(Protocol):
+    """The facts that one key asked for."""
+
+    @property
+    def key(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HouseholdCase:
     """One household with everything that is known of it: rows in order of time, events without retries."""
@@ -114,6 +121,10 @@ class HouseholdCase:
     members: tuple[Membership, ...]
     requests: tuple[JoinRequest, ...]
     events: tuple[Event, ...]
+
+    @property
+    def key(self) -> str:
+        return self.household_id
 
     @property
     def active(self) -> tuple[Membership, ...]:
@@ -131,14 +142,39 @@ class UserCase:
     memberships: tuple[Membership, ...]
     events: tuple[Event, ...]
 
+    @property
+    def key(self) -> str:
+        return self.user_id
+
     def events_of(self, *types: str) -> tuple[Event, ...]:
         return tuple(event for event in self.events if event.type in types)
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A household that only its founder has ever been a member of, and when a pet's activity was first logged there."""
+
+    household: Household
+    first_activity: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FounderCase:
+    """One user who leads households (by leader_id), with those of them that nobody else has ever joined."""
+
+    user_id: str
+    lonely: tuple[Founded, ...]
+
+    @property
+    def key(self) -> str:
+        return self.user_id
 
 
 def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCase]:
     """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
     for some in _batches(ids):
-        households = {row.id: row for row in _households(source, some)}
+        condition = source.tables.households_in(source.tables["households"].c.id, some)
+        households = {row.id: row for row in _households(source, condition)}
         members = _grouped(_memberships(source, _by_household(source, "household_members", some)), "household_id")
         requests = _grouped(_requests(source, some), "household_id")
         events = _grouped(_events(source, _by_household(source, "household_events", some)), "household_id")
@@ -167,6 +203,37 @@ def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
                 tuple(sorted(members[user_id], key=lambda member: (member.joined_at, member.household_id))),
                 without_retries(events[user_id]),
             )
+
+
+def founder_cases(source: Source, ids: Sequence[str]) -> Iterator[FounderCase]:
+    """The cases of the founders `ids`, in their order; three statements for each CASES_AT_ONCE of them."""
+    for some in _batches(ids):
+        table = source.tables["households"]
+        led = _households(source, source.tables.users_in(table.c.leader_id, some))
+        joined: dict[str, set[str]] = defaultdict(set)
+        for batch in _batches([household.id for household in led]):
+            for member in _memberships(source, _by_household(source, "household_members", batch)):
+                joined[member.household_id].add(member.user_id)
+        lonely = [household for household in led if joined[household.id] == {household.leader_id}]
+        active: dict[str, datetime] = {}
+        for batch in _batches([household.id for household in lonely]):
+            active |= _first_activity(source, batch)
+        founded = _grouped(lonely, "leader_id")
+        for user_id in some:
+            mine = sorted(founded[user_id], key=lambda household: (household.created_at, household.id))
+            yield FounderCase(user_id, tuple(Founded(household, active.get(household.id)) for household in mine))
+
+
+def _first_activity(source: Source, ids: Sequence[str]) -> dict[str, datetime]:
+    if "household_events" not in source.tables:
+        return {}
+    events = source.tables["household_events"]
+    first = (
+        select(events.c.household_id, func.min(events.c.event_timestamp).label("first"))
+        .where(_by_household(source, "household_events", ids), source.tables.event_is("pet_activity_logged"))
+        .group_by(events.c.household_id)
+    )
+    return {text_of(row["household_id"]): moment(row["first"]) for row in source.rows(first, "facts")}
 
 
 def without_retries(events: Iterable[Event]) -> tuple[Event, ...]:
@@ -223,7 +290,7 @@ def utc(value: datetime | None) -> datetime | None:
     return None if value is None else value.astimezone(UTC)
 
 
-def _households(source: Source, ids: Sequence[str]) -> list[Household]:
+def _households(source: Source, condition: ColumnElement[bool]) -> list[Household]:
     table = source.tables["households"]
     return [
         Household(
@@ -236,7 +303,7 @@ def _households(source: Source, ids: Sequence[str]) -> list[Household]:
             created_at=moment(row["created_at"]),
             updated_at=utc(row["updated_at"]),
         )
-        for row in source.rows(select(table).where(source.tables.households_in(table.c.id, ids)), "facts")
+        for row in source.rows(select(table).where(condition), "facts")
     ]
 
 

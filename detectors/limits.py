@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from detectors import vocabulary
+
 
 class Limits(BaseModel):
     """Defaults are those of the process document and of the detector catalogue."""
@@ -95,6 +97,32 @@ class Limits(BaseModel):
     """On this many days of `pattern_lookback_days` a known organisation must have been refused."""
     known_organisations: frozenset[str] = frozenset()
     """Ids of users or households that are shelters, rescues and the like: their high volume is legitimate."""
+    # Codes, texts, founders: what the state tables show.
+    creator_seconds: int = Field(default=60, ge=1)
+    """The creator is the one whose row was written at most this long after (or before) the household's."""
+    old_code_minutes: float = Field(default=5, ge=0)
+    """A request with the previous code this long after a regeneration may have been under way."""
+    invite_code_words: tuple[str, ...] = vocabulary.INVITE_CODE_WORDS
+    """A code is a prefix of capital letters and two of these words, joined by hyphens."""
+    invite_code_prefix_least: int = Field(default=3, ge=1)
+    invite_code_prefix_most: int = Field(default=6, ge=1)
+    invite_code_prefix_codes: int = Field(default=400, ge=1)
+    """More codes of one prefix in use than this are a warning: generation draws blindly and will soon give up."""
+    fake_households: int = Field(default=3, ge=2)
+    fake_households_hours: float = Field(default=48, gt=0)
+    """This many households, alike in name, in which nothing happened for so long, are fakes."""
+    fake_households_likeness: float = Field(default=0.8, gt=0, le=1)
+    """From which share of common characters on (difflib's ratio) two names are alike."""
+    commercial_sittings: int = Field(default=10, ge=1)
+    commercial_sitting_households: int = Field(default=5, ge=1)
+    commercial_sitting_days: int = Field(default=30, ge=1)
+    """So many temporary memberships, across so many households, within so many days, are a business."""
+    commercial_words: tuple[str, ...] = vocabulary.COMMERCIAL
+    """Words of a business; they count beside contact details or a price."""
+    off_topic_words: tuple[str, ...] = vocabulary.OFF_TOPIC
+    """Words for what is not the care of pets."""
+    competitor_names: tuple[str, ...] = vocabulary.COMPETITORS
+    """Competing services, as their users write them."""
 
     @property
     def grace(self) -> timedelta:

@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select
 
 from detectors.contract import Collect, Context, Coverage, Detector, Finding, Status
-from detectors.facts import HouseholdCase, UserCase, household_cases, text_of, user_cases
-from detectors.passes import PASSES, Pass, Rider, Scope, statement
-from detectors.source import QueryError, Source, SourceError
+from detectors.facts import Case, founder_cases, household_cases, text_of, user_cases
+from detectors.passes import PASSES, Key, Pass, Rider, Scope, statement
+from detectors.source import QueryError, Schema, Source, SourceError
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
@@ -58,10 +58,15 @@ def scan(
     progress("counting rows")
     rows_read = count_rows(source, scope)
     running = [detector for detector in detectors if endings[detector.id].status == "ran"]
+    for detector in running:
+        if detector.inspect and scope is None:
+            _guarded(detector, endings, detector.inspect, source.schema, context)
     cases, waiting = _run_passes(source, running, scope, context, endings, progress)
     explained = _judge_cases(source, running, cases, context, endings, progress)
     for detector, collect, rows in waiting:
         _guarded(detector, endings, collect, rows, replace(context, explained=explained))
+    for ending in endings.values():
+        ending.findings = _one_per_subject(ending.findings)
     if scope is not None:
         wanted = _Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         for ending in endings.values():
@@ -74,6 +79,24 @@ def scan(
     return ScanResult(tuple(findings), coverage, rows_read)
 
 
+def _one_per_subject(findings: list[Finding]) -> list[Finding]:
+    """Findings with one subject, from different rides of a detector, as one: the first, with the others' evidence added."""
+    kept: dict[str, Finding] = {}
+    for finding in findings:
+        first = kept.get(finding.fingerprint)
+        if first is not None:
+            households, users = first.households + finding.households, first.users + finding.users
+            finding = first.model_copy(  # noqa: PLW2901  # the merged finding takes the place of both
+                update={
+                    "households": tuple(sorted(set(households))),
+                    "users": tuple(sorted(set(users))),
+                    "evidence": {**finding.evidence, **first.evidence},
+                }
+            )
+        kept[finding.fingerprint] = finding
+    return list(kept.values())
+
+
 def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
     """Which detectors ride on which pass."""
     riders: dict[str, list[str]] = {name: [] for name in PASSES}
@@ -84,15 +107,23 @@ def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
 
 
 def needs_of(detector: Detector) -> frozenset[str]:
-    """The source columns that a detector and the passes it rides on read."""
-    return detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides))
+    """The source columns that a detector and the passes it rides on cannot do without."""
+    return detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides if not ride.optional))
+
+
+def lacking(detector: Detector, schema: Schema) -> list[str]:
+    """What the source lacks of what the detector needs; empty if it can run."""
+    missing = schema.missing(needs_of(detector))
+    if detector.inspect and not schema.has_catalog:
+        missing.append("the catalog of a database server (files have no indexes)")
+    return missing
 
 
 def _beginning(detector: Detector, source: Source, context: Context) -> _Ending:
     pointless = detector.pointless(context.limits)
     if pointless:
         return _Ending("not_applicable", pointless)
-    missing = source.schema.missing(needs_of(detector))
+    missing = lacking(detector, source.schema)
     if missing:
         return _Ending("not_applicable", f"needs {', '.join(missing)}")
     proof = detector.proved_by(source.schema)
@@ -178,6 +209,13 @@ class _Wanted:
         return bool(self.users) and finding.kind == "state" and bool(self.of_users & mentioned)
 
 
+FETCHERS: dict[Key, tuple[str, Callable[[Source, Sequence[str]], Iterable[Case]]]] = {
+    "household_id": ("households", household_cases),
+    "user_id": ("users", user_cases),
+    "founder": ("founders", founder_cases),
+}
+"""What cases are made of, by the key that a pass gives them."""
+
 Cases = dict[str, dict[str, dict[str, Detector]]]
 """By kind of key, then by key: the detectors that want to judge that case."""
 Waiting = list[tuple[Detector, Collect, list[Any]]]
@@ -192,11 +230,13 @@ def _run_passes(
     endings: dict[str, _Ending],
     progress: Progress,
 ) -> tuple[Cases, Waiting]:
-    cases: Cases = {"household_id": {}, "user_id": {}}
+    cases: Cases = {kind: {} for kind in FETCHERS}
     waiting: Waiting = []
     owners: dict[str, Detector] = {}
     for one in PASSES.values():
         riders: list[Rider] = []
+        if source.schema.missing(one.needs):
+            continue
         for detector in detectors:
             for place, ride in enumerate(detector.rides):
                 if ride.on == one.id:
@@ -266,16 +306,14 @@ def _judge_cases(
 ) -> frozenset[str]:
     """Judge the cases; the correlation ids of the operations that state findings tell of."""
     explained: set[str] = set()
-    for kind, fetch in (("household_id", household_cases), ("user_id", user_cases)):
+    for kind, (noun, fetch) in FETCHERS.items():
         wanted = cases[kind]
         if not wanted:
             continue
-        progress(f"looking closer at {len(wanted)} {'households' if kind == 'household_id' else 'users'}")
+        progress(f"looking closer at {len(wanted)} {noun}")
         try:
-            found: Iterable[HouseholdCase | UserCase] = fetch(source, sorted(wanted))
-            for case in found:
-                key = case.household_id if isinstance(case, HouseholdCase) else case.user_id
-                for detector in wanted[key].values():
+            for case in fetch(source, sorted(wanted)):
+                for detector in wanted[case.key].values():
                     if detector.judge is not None:
                         found_now = _guarded(detector, endings, detector.judge, case, context)
                         explained |= _operations_of(found_now, case, context)

@@ -1,1 +1,1 @@
-"""Engineering, P2: edge cases."""
+"""Engineering, P2: edge cases and enhancements."""

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, Text, and_, case, cast, false, func, or_, select
 
 from detectors.contract import Context, Ride
-from detectors.passes import operations, sessions
+from detectors.passes import operations, sessions, state
 from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Key, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -31,6 +31,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     households, members = tables["households"], tables["household_members"]
     active = members.c.status == "active"
     leads = and_(active, members.c.role == "leader")
+    sits = and_(active, members.c.is_temporary.is_(True))
+    overdue = members.c.temporary_expires_at <= context.settled
     counted = (
         select(
             members.c.household_id,
@@ -38,6 +40,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             func.count().filter(active).label("active_members"),
             func.count().filter(leads).label("active_leaders"),
             func.min(cast(members.c.user_id, Text)).filter(leads).label("sole_leader"),
+            func.count().filter(sits).label("sitters"),
+            func.count().filter(and_(sits, or_(leads, overdue))).label("sitters_beyond_rights"),
         )
         .where(of_households(tables, scope, members.c.household_id))
         .group_by(members.c.household_id)
@@ -52,6 +56,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             func.coalesce(counted.c.active_members, 0).label("active_members"),
             func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
             counted.c.sole_leader,
+            counted.c.sitters,
+            counted.c.sitters_beyond_rights,
         )
         .select_from(households.outerjoin(counted, counted.c.household_id == households.c.id))
         .where(of_households(tables, scope, households.c.id))
@@ -60,38 +66,26 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
 
 
 def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user with active memberships: how many rows, and how many that are not temporary."""
+    """Each user with active memberships: how many rows, how many that are not temporary, and how often they sat lately.
+
+    Temporary memberships that are over count as sittings too, so users without an active membership come as well.
+    """
     members = tables["household_members"]
-    permanent = func.coalesce(members.c.is_temporary, False).is_(False)
+    active = members.c.status == "active"
+    temporary = func.coalesce(members.c.is_temporary, False)
+    lately = and_(
+        temporary, members.c.joined_at > context.as_of - timedelta(days=context.limits.commercial_sitting_days)
+    )
     return (
         select(
             members.c.user_id,
-            func.count().label("active_rows"),
-            func.count().filter(permanent).label("permanent_rows"),
+            func.count().filter(active).label("active_rows"),
+            func.count().filter(and_(active, temporary.is_(False))).label("permanent_rows"),
+            func.count().filter(lately).label("recent_sittings"),
         )
-        .where(members.c.status == "active", of_users(tables, scope, members.c.user_id))
+        .where(or_(active, lately), of_users(tables, scope, members.c.user_id))
         .group_by(members.c.user_id)
         .subquery("active_user")
-    )
-
-
-def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each join request beside the member rows of its person in its household, null where there is none."""
-    requests, members = tables["household_join_requests"], tables["household_members"]
-    rows = select(members).where(of_households(tables, scope, members.c.household_id)).subquery("row")
-    pair = and_(rows.c.household_id == requests.c.household_id, rows.c.user_id == requests.c.user_id)
-    return (
-        select(
-            requests.c.household_id,
-            requests.c.user_id,
-            requests.c.status,
-            requests.c.requested_at,
-            rows.c.status.label("member_status"),
-            rows.c.joined_at,
-        )
-        .select_from(requests.outerjoin(rows, pair))
-        .where(of_households(tables, scope, requests.c.household_id))
-        .subquery("request")
     )
 
 
@@ -180,10 +174,11 @@ PASSES: dict[str, Pass] = {
             "households", "households and their members", "household_id", HOUSEHOLDS | MEMBERS, _households, whole=True
         ),
         Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, whole=True),
-        Pass("requests", "join requests and their members", "household_id", MEMBERS, _requests, whole=True),
+        Pass("requests", "join requests and their members", "household_id", MEMBERS, state.requests, whole=True),
         Pass("departures", "leave and removal events and their members", "household_id", EVENTS | MEMBERS, _departures),
         Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers),
         Pass("actors", "creation and removal events by actor", "user_id", EVENTS, _actors),
+        *state.PASSES,
         *operations.PASSES,
         *sessions.PASSES,
     )

@@ -13,7 +13,8 @@ from detectors.contract import Context
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
-Key = Literal["household_id", "user_id"]
+Key = Literal["household_id", "user_id", "founder", "prefix", "invite_code"]
+"""What a pass's rows name. Of a prefix or a code there are no facts to fetch: such a pass has collecting rides alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Engineering, P0: security."""
+"""Engineering, P0: security vulnerabilities."""

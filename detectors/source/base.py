@@ -56,6 +56,10 @@ class FoundTable:
     columns: Mapping[str, NativeType]
     indexes: tuple[Index, ...] = ()
     estimated_rows: int | None = None
+    column_names: Mapping[str, str] = field(default_factory=dict)
+    """The source's names of the columns, by canonical name; empty where they do not matter (files)."""
+    indexable: bool = False
+    """Whether indexes can be made on it: true for tables and materialised views of a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Schema:
     unique_keys: tuple[UniqueKey, ...] = ()
     unreadable: frozenset[str] = frozenset()
     """Columns of optional tables that exist but that the role may not read."""
+    has_catalog: bool = False
+    """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
 
     def has(self, need: str) -> bool:
         """Whether the canonical table.column exists in the source."""

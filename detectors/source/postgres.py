@@ -68,7 +68,7 @@ _WANTED = {
 # One row per column: PostgreSQL's own catalog, because information_schema hides what the role may not read.
 _COLUMNS = text(
     """
-    SELECT w.canonical, n.nspname AS schema_name, c.relname AS table_name, c.reltuples AS estimate,
+    SELECT w.canonical, n.nspname AS schema_name, c.relname AS table_name, c.reltuples AS estimate, c.relkind AS kind,
            a.attname AS column_name, CASE WHEN t.typtype = 'e' THEN 'text_enum' ELSE t.typname END AS type_name,
            has_table_privilege(c.oid, 'SELECT') OR has_column_privilege(c.oid, a.attnum, 'SELECT') AS readable
       FROM unnest(CAST(:canonical AS text[]), CAST(:name AS text[])) AS w(canonical, name)
@@ -231,7 +231,7 @@ class PostgresSource:
                     f"{self.label}: the required table {mapping.table_name(name)} is missing or not visible to this role: "
                     f"name it in the policy under [source.tables.{name}], or grant USAGE on its schema"
                 )
-        return Schema(tables, _unique_keys(tables, mapping), frozenset(unreadable))
+        return Schema(tables, _unique_keys(tables, mapping), frozenset(unreadable), has_catalog=True)
 
     def server_checks(self) -> Sequence[Check]:
         """Version, role and its privileges, row-level security, and the lag of a standby, each with its remedy."""
@@ -349,7 +349,14 @@ def _found(
     if any(not canonical.optional and column not in columns for column, canonical in CANONICAL[name].columns.items()):
         return None
     estimate = int(rows[0]["estimate"])
-    return FoundTable(full_name, columns, indexes, estimate if estimate >= 0 else None)
+    return FoundTable(
+        full_name,
+        columns,
+        indexes,
+        estimate if estimate >= 0 else None,
+        column_names={column: mapping.column_name(name, column) for column in columns},
+        indexable=rows[0]["kind"] in {"r", "p", "m"},
+    )
 
 
 def _unique_keys(tables: dict[str, FoundTable], mapping: SourceMapping) -> tuple[UniqueKey, ...]:

