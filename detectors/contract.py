@@ -308,6 +308,8 @@ class Ride:
 
 
 Judge = Callable[[Any, Context], Iterable[Finding]]
+Mark = Callable[[Finding, Mapping[str, Any], Context], Finding]
+"""Given a finding and its users' accounts by id: the same finding, or a copy that says more."""
 
 
 def _never(_: object) -> str | None:
@@ -326,6 +328,8 @@ class Detector:
     """The name of a validated constraint of the source that makes a violation impossible, or None."""
     pointless: Callable[[Limits], str | None] = _never
     """Why the policy leaves this detector nothing to find, or None."""
+    mark: Mark | None = None
+    """What a detector that finds nothing of its own adds to the others' findings, after all of them have ended."""
 
     @property
     def id(self) -> str:

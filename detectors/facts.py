@@ -116,6 +116,10 @@ class HouseholdCase:
     events: tuple[Event, ...]
 
     @property
+    def key(self) -> str:
+        return self.household_id
+
+    @property
     def active(self) -> tuple[Membership, ...]:
         return tuple(member for member in self.members if member.active)
 
@@ -131,6 +135,10 @@ class UserCase:
     memberships: tuple[Membership, ...]
     events: tuple[Event, ...]
 
+    @property
+    def key(self) -> str:
+        return self.user_id
+
     def events_of(self, *types: str) -> tuple[Event, ...]:
         return tuple(event for event in self.events if event.type in types)
 
@@ -139,8 +147,10 @@ def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCas
     """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
     for some in _batches(ids):
         households = {row.id: row for row in _households(source, some)}
-        members = _grouped(_memberships(source, _by_household(source, "household_members", some)), "household_id")
-        requests = _grouped(_requests(source, some), "household_id")
+        members = _grouped(memberships(source, _by_household(source, "household_members", some)), "household_id")
+        requests = _grouped(
+            join_requests(source, _by_household(source, "household_join_requests", some)), "household_id"
+        )
         events = _grouped(_events(source, _by_household(source, "household_events", some)), "household_id")
         for household_id in some:
             yield HouseholdCase(
@@ -156,7 +166,7 @@ def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
     """The cases of the users `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
     for some in _batches(ids):
         table = source.tables["household_members"]
-        members = _grouped(_memberships(source, source.tables.users_in(table.c.user_id, some)), "user_id")
+        members = _grouped(memberships(source, source.tables.users_in(table.c.user_id, some)), "user_id")
         events: dict[str, list[Event]] = defaultdict(list)
         if "household_events" in source.tables:
             condition = source.tables.users_in(source.tables["household_events"].c.user_id, some)
@@ -240,7 +250,8 @@ def _households(source: Source, ids: Sequence[str]) -> list[Household]:
     ]
 
 
-def _memberships(source: Source, condition: ColumnElement[bool]) -> list[Membership]:
+def memberships(source: Source, condition: ColumnElement[bool]) -> list[Membership]:
+    """The member rows on which `condition` holds."""
     table = source.tables["household_members"]
     return [
         Membership(
@@ -257,7 +268,8 @@ def _memberships(source: Source, condition: ColumnElement[bool]) -> list[Members
     ]
 
 
-def _requests(source: Source, ids: Sequence[str]) -> list[JoinRequest]:
+def join_requests(source: Source, condition: ColumnElement[bool]) -> list[JoinRequest]:
+    """The join requests on which `condition` holds."""
     table = source.tables["household_join_requests"]
     return [
         JoinRequest(
@@ -270,7 +282,7 @@ def _requests(source: Source, ids: Sequence[str]) -> list[JoinRequest]:
             responded_at=utc(row["responded_at"]),
             responded_by=optional_text(row["responded_by"]),
         )
-        for row in source.rows(select(table).where(_by_household(source, "household_join_requests", ids)), "facts")
+        for row in source.rows(select(table).where(condition), "facts")
     ]
 
 

@@ -6,13 +6,24 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, func, select
 
-from detectors.contract import Context, Coverage, Detector, Finding, Status
-from detectors.facts import HouseholdCase, UserCase, household_cases, text_of, user_cases
-from detectors.passes import PASSES, Pass, Rider, Scope, statement
+from detectors.contract import Context, Coverage, Detector, Finding, Mark, Status
+from detectors.facts import household_cases, text_of, user_cases
+from detectors.facts_people import (
+    conduct_cases,
+    handed_over_cases,
+    support_cases,
+    target_cases,
+    traveller_cases,
+    troubled_cases,
+    users_by_id,
+    visited_cases,
+)
+from detectors.passes import PASSES, Rider, statement
+from detectors.passes.base import Key, Pass, Scope
 from detectors.source import QueryError, Source, SourceError
 
 logger = logging.getLogger("hearthwatch.scan")
@@ -33,6 +44,7 @@ class _Ending:
     status: Status = "ran"
     reason: str | None = None
     findings: list[Finding] = field(default_factory=list)
+    marked: int = 0
 
     def fail(self, reason: str) -> None:
         self.status, self.reason = "failed", reason
@@ -65,8 +77,13 @@ def scan(
         for ending in endings.values():
             ending.findings = [finding for finding in ending.findings if wanted.concerns(finding)]
     findings = sorted((f for ending in endings.values() for f in ending.findings), key=lambda f: f.sort_key)
+    for detector in running:
+        if detector.mark is not None:
+            findings = _marked(detector.mark, endings[detector.id], source, findings, context)
     coverage = tuple(
-        Coverage(detector=name, status=ending.status, reason=ending.reason, findings=len(ending.findings))
+        Coverage(
+            detector=name, status=ending.status, reason=ending.reason, findings=len(ending.findings) + ending.marked
+        )
         for name, ending in endings.items()
     )
     return ScanResult(tuple(findings), coverage, rows_read)
@@ -159,7 +176,7 @@ class _Wanted:
         return bool(self.users) and finding.kind == "state" and bool(self.of_users & mentioned)
 
 
-Cases = dict[str, dict[str, dict[str, Detector]]]
+Cases = dict[Key, dict[str, dict[str, Detector]]]
 """By kind of key, then by key: the detectors that want to judge that case."""
 
 
@@ -171,7 +188,7 @@ def _run_passes(
     endings: dict[str, _Ending],
     progress: Progress,
 ) -> Cases:
-    cases: Cases = {"household_id": {}, "user_id": {}}
+    cases: Cases = {kind: {} for kind in _FACTS}
     owners: dict[str, Detector] = {}
     for one in PASSES.values():
         riders: list[Rider] = []
@@ -230,6 +247,25 @@ def _take(
     _guarded(detector, endings, rider.ride.collect, rows, context)
 
 
+class _Case(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+_FACTS: dict[Key, tuple[str, Callable[[Source, Sequence[str], Context], Iterable[_Case]]]] = {
+    "household_id": ("households", lambda source, ids, _: household_cases(source, ids)),
+    "user_id": ("users", lambda source, ids, _: user_cases(source, ids)),
+    "support_id": ("support requests", support_cases),
+    "actor": ("actors", conduct_cases),
+    "traveller": ("users on new networks or devices", traveller_cases),
+    "target": ("users reported or acted against", target_cases),
+    "troubled_household": ("households with removals", troubled_cases),
+    "visited_household": ("households with visitors", visited_cases),
+    "handed_over_household": ("households with a new leader", handed_over_cases),
+}
+"""By a pass's key: what its cases are about, and how their facts are fetched."""
+
+
 def _judge_cases(
     source: Source,
     detectors: Sequence[Detector],
@@ -238,21 +274,33 @@ def _judge_cases(
     endings: dict[str, _Ending],
     progress: Progress,
 ) -> None:
-    for kind, fetch in (("household_id", household_cases), ("user_id", user_cases)):
+    for kind, (what, fetch) in _FACTS.items():
         wanted = cases[kind]
         if not wanted:
             continue
-        progress(f"looking closer at {len(wanted)} {'households' if kind == 'household_id' else 'users'}")
+        progress(f"looking closer at {len(wanted)} {what}")
         try:
-            found: Iterable[HouseholdCase | UserCase] = fetch(source, sorted(wanted))
-            for case in found:
-                key = case.household_id if isinstance(case, HouseholdCase) else case.user_id
-                for detector in wanted[key].values():
+            for case in fetch(source, sorted(wanted), context):
+                for detector in wanted[case.key].values():
                     if detector.judge is not None:
                         _guarded(detector, endings, detector.judge, case, context)
         except QueryError as error:
             for name in {name for waiting in wanted.values() for name in waiting}:
                 endings[name].fail(_reason(error, "fetching the facts"))
+
+
+def _marked(mark: Mark, ending: _Ending, source: Source, findings: list[Finding], context: Context) -> list[Finding]:
+    """`findings` with the marks of one marking detector, which sees the accounts of all their users at once."""
+    people = sorted({user for finding in findings for user in finding.users if source.tables.is_user_id(user)})
+    try:
+        accounts = users_by_id(source, people)
+        marked = [mark(finding, accounts, context) for finding in findings]
+    except Exception as error:
+        logger.debug("marking failed", exc_info=True)
+        ending.fail(_reason(error, "marking"))
+        return findings
+    ending.marked = sum(new is not old for new, old in zip(marked, findings, strict=True))
+    return marked
 
 
 def _guarded(

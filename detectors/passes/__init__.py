@@ -6,45 +6,18 @@ and users, so that the question about one household touches its rows alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, case, cast, false, func, or_, select, true
+from sqlalchemy import FromClause, Select, Text, and_, case, cast, false, func, or_, select
 
 from detectors.contract import Context, Ride
+from detectors.passes import people
+from detectors.passes.base import Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
-
-Key = Literal["household_id", "user_id"]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The households and users that a scan is limited to."""
-
-    households: tuple[str, ...]
-    users: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One statement. `rows` builds what the riding detectors' conditions see; `key` names the case that a row opens."""
-
-    id: str
-    reads: str
-    key: Key
-    needs: frozenset[str]
-    rows: Callable[[Tables, Scope | None, Context], FromClause]
-
-
-def _of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return true() if scope is None else tables.households_in(column, scope.households)
-
-
-def _of_users(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return true() if scope is None else tables.users_in(column, scope.users)
 
 
 def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -64,7 +37,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             func.count().filter(leads).label("active_leaders"),
             func.min(cast(members.c.user_id, Text)).filter(leads).label("sole_leader"),
         )
-        .where(_of_households(tables, scope, members.c.household_id))
+        .where(of_households(tables, scope, members.c.household_id))
         .group_by(members.c.household_id)
         .subquery("counted")
     )
@@ -79,7 +52,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             counted.c.sole_leader,
         )
         .select_from(households.outerjoin(counted, counted.c.household_id == households.c.id))
-        .where(_of_households(tables, scope, households.c.id))
+        .where(of_households(tables, scope, households.c.id))
         .subquery("household")
     )
 
@@ -94,7 +67,7 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
             func.count().label("active_rows"),
             func.count().filter(permanent).label("permanent_rows"),
         )
-        .where(members.c.status == "active", _of_users(tables, scope, members.c.user_id))
+        .where(members.c.status == "active", of_users(tables, scope, members.c.user_id))
         .group_by(members.c.user_id)
         .subquery("active_user")
     )
@@ -103,7 +76,7 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
 def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each join request beside the member rows of its person in its household, null where there is none."""
     requests, members = tables["household_join_requests"], tables["household_members"]
-    rows = select(members).where(_of_households(tables, scope, members.c.household_id)).subquery("row")
+    rows = select(members).where(of_households(tables, scope, members.c.household_id)).subquery("row")
     pair = and_(rows.c.household_id == requests.c.household_id, rows.c.user_id == requests.c.user_id)
     return (
         select(
@@ -115,7 +88,7 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
             rows.c.joined_at,
         )
         .select_from(requests.outerjoin(rows, pair))
-        .where(_of_households(tables, scope, requests.c.household_id))
+        .where(of_households(tables, scope, requests.c.household_id))
         .subquery("request")
     )
 
@@ -134,8 +107,8 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         )
         .where(
             tables.event_is("household_member_removed", "household_left"),
-            _since(events, context.history_start),
-            _of_households(tables, scope, events.c.household_id),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
         )
         .subquery("departure")
     )
@@ -160,8 +133,8 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
         )
         .where(
             tables.event_is("household_leadership_transferred"),
-            _since(events, context.history_start),
-            _of_households(tables, scope, events.c.household_id),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
         )
         .subquery("transfer")
     )
@@ -176,10 +149,11 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
 def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each user who created households or removed members in the look-back: how often, retries included.
 
-    Totals are enough here: they are never less than what any day or any three days hold.
+    Totals are enough here: they are never less than what any day or any three days hold. The look-back is a day longer
+    than the rules', whose days may begin earlier than the window's and have 25 hours.
     """
     events = tables["household_events"]
-    lookback = timedelta(days=context.limits.pattern_lookback_days)
+    lookback = timedelta(days=context.limits.pattern_lookback_days + 1)
     return (
         select(
             events.c.user_id,
@@ -191,15 +165,11 @@ def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause
             events.c.event_timestamp >= context.window.start - lookback,
             events.c.event_timestamp < context.window.end,
             events.c.user_id.is_not(None),
-            _of_users(tables, scope, events.c.user_id),
+            of_users(tables, scope, events.c.user_id),
         )
         .group_by(events.c.user_id)
         .subquery("actor")
     )
-
-
-def _since(events: FromClause, start: datetime | None) -> ColumnElement[bool]:
-    return true() if start is None else events.c.event_timestamp >= start
 
 
 _MEMBERS = frozenset(
@@ -221,6 +191,7 @@ PASSES: dict[str, Pass] = {
         ),
         Pass("transfers", "leadership transfer events", "household_id", _EVENTS | _HOUSEHOLDS, _transfers),
         Pass("actors", "creation and removal events by actor", "user_id", _EVENTS, _actors),
+        *people.PASSES,
     )
 }
 """Every pass by its id, in the order in which a scan runs them."""

@@ -1,0 +1,1 @@
+"""Customer Success Manager: disputes, capacity, policy questions, and customers of high value."""

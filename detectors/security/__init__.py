@@ -1,0 +1,1 @@
+"""Security: who may read and change what, and for how long."""
