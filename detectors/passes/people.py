@@ -171,17 +171,21 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         .subquery("changer")
     )
     agent, address = json_text(events.c.metadata, "user_agent"), json_text(events.c.metadata, "ip_address")
-    seen = (
-        select(
-            events.c.user_id,
-            agent.label("agent"),
-            network(address).label("network"),
-            func.min(events.c.event_timestamp).label("first_at"),
-            func.max(events.c.event_timestamp).label("last_at"),
-        )
+    acts = (
+        select(events.c.user_id, events.c.event_timestamp, agent.label("agent"), network(address).label("network"))
         .select_from(events.join(changers, changers.c.user_id == events.c.user_id))
         .where(_during(tables, context, timedelta(days=1)), events.c.household_id.is_not(None))
-        .group_by(events.c.user_id, agent, network(address))
+        .subquery("act")
+    )
+    seen = (
+        select(
+            acts.c.user_id,
+            acts.c.agent,
+            acts.c.network,
+            func.min(acts.c.event_timestamp).label("first_at"),
+            func.max(acts.c.event_timestamp).label("last_at"),
+        )
+        .group_by(acts.c.user_id, acts.c.agent, acts.c.network)
         .subquery("seen")
     )
     since = context.window.start - span
