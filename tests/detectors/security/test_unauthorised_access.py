@@ -87,9 +87,7 @@ def test_silent_on_service_accounts(scanner: Scanner, town: Town) -> None:
 
 @pytest.mark.parametrize(("after", "fires"), [(GRACE, False), (GRACE + TICK, True)])
 @pytest.mark.parametrize("way", ["household_left", "household_member_removed"])
-def test_fires_after_the_person_was_gone(
-    scanner: Scanner, town: Town, way: str, after: timedelta, fires: bool
-) -> None:
+def test_fires_after_the_person_was_gone(scanner: Scanner, town: Town, way: str, after: timedelta, fires: bool) -> None:
     town.row("oak", "ben")["status"] = "removed"
     if way == "household_left":
         town.event(way, "oak", "ben", at=NOON)
@@ -172,9 +170,7 @@ def test_silent_on_what_a_former_leader_may_do(scanner: Scanner, town: Town) -> 
 
 def test_silent_when_leadership_came_back(scanner: Scanner, town: Town) -> None:
     hand_over(town)
-    town.event(
-        "household_leadership_transferred", "oak", "ben", at=NOON + HOUR, from_user_id="ben", to_user_id="anna"
-    )
+    town.event("household_leadership_transferred", "oak", "ben", at=NOON + HOUR, from_user_id="ben", to_user_id="anna")
     town.event("household_invite_code_regenerated", "oak", "anna", at=NOON + 2 * HOUR)
     assert who(scanner, town) == {}
 

@@ -110,7 +110,9 @@ def test_within_seven_days(scanner: Scanner, town: Town, before: timedelta, expe
     assert fires(scanner, town) == expected
 
 
-@pytest.mark.parametrize(("at", "expected"), [(YESTERDAY.start - TICK, False), (YESTERDAY.start, True), (YESTERDAY.end, False)])
+@pytest.mark.parametrize(
+    ("at", "expected"), [(YESTERDAY.start - TICK, False), (YESTERDAY.start, True), (YESTERDAY.end, False)]
+)
 def test_the_last_of_it_lies_in_the_window(scanner: Scanner, town: Town, at: datetime, expected: bool) -> None:
     accuse(town, "anna", at=at - HOUR)
     accuse(town, "ben", at=at)

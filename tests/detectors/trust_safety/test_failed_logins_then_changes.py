@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from detectors.contract import Window
 from detectors.trust_safety.failed_logins_then_changes import DETECTOR
-from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, Window, uid
+from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 TICK = timedelta(microseconds=1)
 
@@ -47,7 +48,9 @@ def test_five_failures(scanner: Scanner, failures: int, expected: bool) -> None:
     assert fires(scanner, town_with(failures)) == expected
 
 
-@pytest.mark.parametrize(("success", "change"), [(None, MINUTE), (MINUTE, None), (2 * MINUTE, MINUTE), (-9 * MINUTE, MINUTE)])
+@pytest.mark.parametrize(
+    ("success", "change"), [(None, MINUTE), (MINUTE, None), (2 * MINUTE, MINUTE), (-9 * MINUTE, MINUTE)]
+)
 def test_silent_without_a_success_and_then_a_change(
     scanner: Scanner, success: timedelta | None, change: timedelta | None
 ) -> None:

@@ -85,7 +85,12 @@ def test_silent_on_ten_who_asked_in_different_households(scanner: Scanner, town:
 
 @pytest.mark.parametrize(
     ("at", "expected"),
-    [(YESTERDAY.start - DAY, False), (YESTERDAY.start, True), (YESTERDAY.end - 10 * MINUTE, True), (YESTERDAY.end, False)],
+    [
+        (YESTERDAY.start - DAY, False),
+        (YESTERDAY.start, True),
+        (YESTERDAY.end - 10 * MINUTE, True),
+        (YESTERDAY.end, False),
+    ],
 )
 def test_the_day_touches_the_window(scanner: Scanner, town: Town, at: datetime, expected: bool) -> None:
     ask(town, 10, "pending", at=at)
@@ -100,11 +105,11 @@ def test_days_are_the_policys(scanner: Scanner, town: Town) -> None:
 
 
 @pytest.mark.parametrize(("rejected", "expected"), [(5, False), (6, True)])
-def test_fires_over_a_week_when_most_were_rejected(
-    scanner: Scanner, town: Town, rejected: int, expected: bool
-) -> None:
+def test_fires_over_a_week_when_most_were_rejected(scanner: Scanner, town: Town, rejected: int, expected: bool) -> None:
     for number in range(10):
-        ask(town, 1, "rejected" if number < rejected else "approved", at=NOON - number * HOUR * 14, prefix=f"w{number}-")
+        ask(
+            town, 1, "rejected" if number < rejected else "approved", at=NOON - number * HOUR * 14, prefix=f"w{number}-"
+        )
     assert fires(scanner, town) == expected
 
 

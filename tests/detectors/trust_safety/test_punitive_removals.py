@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from detectors.contract import Window
 from detectors.trust_safety.punitive_removals import DETECTOR
-from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, Window, uid
+from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 TICK = timedelta(microseconds=1)
 
@@ -103,9 +104,7 @@ def test_silent_on_three_removals_after_nothing(scanner: Scanner, town: Town) ->
 
 
 @pytest.mark.parametrize(("last", "fires"), [(HOUR - TICK, True), (HOUR, False)])
-def test_the_third_removal_follows_within_an_hour(
-    scanner: Scanner, town: Town, last: timedelta, fires: bool
-) -> None:
+def test_the_third_removal_follows_within_an_hour(scanner: Scanner, town: Town, last: timedelta, fires: bool) -> None:
     reject(town)
     remove(town, "ben", "cleo", at=NOON + MINUTE)
     remove(town, "dora", at=NOON + last)
