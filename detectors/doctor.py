@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from detectors.contract import Detector
 from detectors.limits import Limits
-from detectors.passes import PASSES
-from detectors.runner import count_rows
+from detectors.runner import count_rows, needs_of
 from detectors.source import CANONICAL, Check, Source, SourceMapping
 
 
@@ -69,8 +68,7 @@ def _empty(source: Source) -> Iterator[Check]:
 def _detectors(source: Source, detectors: Sequence[Detector], limits: Limits) -> Iterator[Check]:
     runnable = []
     for detector in detectors:
-        needs = detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides))
-        missing = source.schema.missing(needs)
+        missing = source.schema.missing(needs_of(detector))
         proof, pointless = detector.proved_by(source.schema), detector.pointless(limits)
         if pointless:
             yield Check(

@@ -65,10 +65,10 @@ def scan(
     fails for one detector is in its coverage entry and leaves the others' results intact.
     """
     scope = _scope(source, households, users) if households or users else None
-    context = replace(context, audit_began=_audit_began(source), everything=scope is not None)
+    endings = {detector.id: _beginning(detector, source, context) for detector in detectors}
+    context = replace(context, audit_began=_audit_began(source, detectors, endings), everything=scope is not None)
     progress("counting rows")
     rows_read = count_rows(source, scope)
-    endings = {detector.id: _beginning(detector, source, context) for detector in detectors}
     running = [detector for detector in detectors if endings[detector.id].status == "ran"]
     cases = _run_passes(source, running, scope, context, endings, progress)
     _judge_cases(source, running, cases, context, endings, progress)
@@ -98,12 +98,16 @@ def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
     return riders
 
 
+def needs_of(detector: Detector) -> frozenset[str]:
+    """The source columns that a detector and the passes it rides on read."""
+    return detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides))
+
+
 def _beginning(detector: Detector, source: Source, context: Context) -> _Ending:
     pointless = detector.pointless(context.limits)
     if pointless:
         return _Ending("not_applicable", pointless)
-    needs = detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides))
-    missing = source.schema.missing(needs)
+    missing = source.schema.missing(needs_of(detector))
     if missing:
         return _Ending("not_applicable", f"needs {', '.join(missing)}")
     proof = detector.proved_by(source.schema)
@@ -112,27 +116,40 @@ def _beginning(detector: Detector, source: Source, context: Context) -> _Ending:
     return _Ending()
 
 
-def _audit_began(source: Source) -> datetime | None:
+def _audit_began(source: Source, detectors: Sequence[Detector], endings: dict[str, _Ending]) -> datetime | None:
     if "household_events" not in source.tables:
         return None
-    rows = source.rows(select(func.min(source.tables["household_events"].c.event_timestamp).label("began")), "audit")
-    began: datetime | None = rows[0]["began"]
+    first = select(func.min(source.tables["household_events"].c.event_timestamp).label("began"))
+    try:
+        began: datetime | None = source.rows(first, "audit")[0]["began"]
+    except QueryError as error:
+        # Without it, silence of the trail cannot be told from a trail that had not begun.
+        for detector in detectors:
+            if endings[detector.id].status == "ran" and any(
+                need.startswith("household_events.") for need in needs_of(detector)
+            ):
+                endings[detector.id].fail(_reason(error, "looking for the start of the audit table"))
+        return None
     return None if began is None else began.astimezone(UTC)
 
 
 def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
-    """How many rows of each state table can be read (of `scope` alone, if given). Raises SourceError."""
-    state = [name for name in ("households", "household_members", "household_join_requests") if name in source.tables]
-    columns = []
-    for name in state:
+    """How many rows of each state table can be read (of `scope` alone, if given); a table that fails is left out.
+
+    Raises SourceError if the source cannot be read at all.
+    """
+    counts: dict[str, int] = {}
+    for name in ("households", "household_members", "household_join_requests"):
         table = source.tables[name]
-        key = table.c.id if name == "households" else table.c.household_id
-        counted = select(func.count()).select_from(table)
+        counted = select(func.count().label("number")).select_from(table)
         if scope is not None:
+            key = table.c.id if name == "households" else table.c.household_id
             counted = counted.where(source.tables.households_in(key, scope.households))
-        columns.append(counted.scalar_subquery().label(name))
-    row = source.rows(select(*columns), "rows read")[0]
-    return {name: int(row[name]) for name in state}
+        try:
+            counts[name] = int(source.rows(counted, "rows read", whole=scope is None)[0]["number"])
+        except QueryError:
+            logger.debug("counting %s failed", name, exc_info=True)
+    return counts
 
 
 def _scope(source: Source, households: Sequence[str], users: Sequence[str]) -> Scope:
@@ -216,7 +233,8 @@ def _ride(
 ) -> Iterable[tuple[Rider, list[Any]]]:
     """Each rider with its rows. If the pass fails, each rider rides alone, so that only the broken one fails."""
     try:
-        rows = source.rows(statement(one, riders, source.tables, scope, context), f"pass {one.id}")
+        whole = one.whole and scope is None
+        rows = source.rows(statement(one, riders, source.tables, scope, context), f"pass {one.id}", whole=whole)
     except Exception as error:
         if isinstance(error, SourceError) and not isinstance(error, QueryError):
             raise

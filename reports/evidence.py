@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from detectors.words import stamp
-from reports.message import Table
+from reports.message import FACTS, Table
 
 VALUES_SHOWN = 20
 """A list within one cell shows this many values."""
@@ -36,7 +36,7 @@ def evidence_tables(evidence: Mapping[str, object]) -> list[Table]:
             tables.append(_table(named(key), value))
         else:
             singles.append((named(key), cell(value)))
-    head = [Table("Evidence", ("What", "Value"), tuple(singles))] if singles else []
+    head = [Table("Evidence", FACTS, tuple(singles))] if singles else []
     return head + tables
 
 

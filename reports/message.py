@@ -52,6 +52,10 @@ class Section:
     kind: Literal["section"] = "section"
 
 
+FACTS = ("What", "Value")
+"""The columns of a table of single facts, which needs no head to be understood."""
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A heading, the columns' names, and rows of as many cells each; `note` stands below."""

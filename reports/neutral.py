@@ -24,7 +24,6 @@ _HOST_DOT = re.compile(
     r"(?:com|net|org|info|biz|edu|gov|mil|app|dev|xyz|top|site|online|shop|store|club|link|live|click|cloud|page|blog|zip"
     r"|mov|tech|space|website|pro|mobi|agency|(?!id\b)[a-z]{2}|xn--[a-z0-9-]+)(?![\w-]))"
 )
-_AT = re.compile(r"@(?=\S)")
 _SLACK_CALL = re.compile(r"<(?=[!@#])")
 _ESCAPED_IN_MARKDOWN = re.compile(r"([\\`*\[\]<>&|~$])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -57,8 +56,7 @@ def defused(text: str) -> str:
     text = _SLASHES.sub("[:]", text)
     text = _WWW.sub("[.]", text)
     text = _HOST_DOT.sub("[.]", text)
-    text = _AT.sub("(at)", text)
-    return _SLACK_CALL.sub("< ", text)
+    return _SLACK_CALL.sub("< ", text.replace("@", "(at)"))
 
 
 def for_markdown(text: str) -> str:

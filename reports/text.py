@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 
 from detectors.words import stamp
-from reports.message import Block, Listing, Message, Section, Table, Template, Timeline
+from reports.message import FACTS, Block, Listing, Message, Section, Table, Template, Timeline
 from reports.neutral import defused
 
 WIDTH = 80
@@ -62,11 +62,11 @@ def _table(table: Table) -> Iterator[str]:
     """Columns side by side where they fit into the terminal's width, else one `column: value` below the other."""
     columns = [defused(column) for column in table.columns]
     rows = [[defused(cell) for cell in row] for row in table.rows]
-    widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
-    if sum(widths) + 2 * (len(widths) - 1) <= WIDTH or len(columns) == 2:
-        if len(columns) != 2:
-            yield _aligned(columns, widths)
-        yield from (_aligned(row, widths) for row in rows)
+    facts = table.columns == FACTS
+    shown = rows if facts else [columns, *rows]
+    widths = [max(map(cell_len, cells)) for cells in zip(*shown, strict=True)]
+    if facts or sum(widths) + 2 * (len(widths) - 1) <= WIDTH:
+        yield from (_aligned(row, widths) for row in shown)
     else:
         for row in rows:
             yield "- " + "; ".join(f"{column}: {cell}" for column, cell in zip(columns, row, strict=True) if cell)

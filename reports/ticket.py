@@ -11,10 +11,12 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from detectors.contract import Finding, Member, Related, Team
+from detectors.contract import Finding, Member, Related
 from detectors.words import count, stamp
+from escalation.policy import Policy
+from escalation.process import RequiredField
 from reports.evidence import cell, evidence_tables, member_list, named
-from reports.message import Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
+from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
 
 TABLE_ROWS_SHOWN = 20
 """A table in a ticket shows this many rows and says how many there are; all of them are in an attachment."""
@@ -22,40 +24,14 @@ TABLE_ROWS_SHOWN = 20
 IDS_SHOWN = 10
 """A ticket's ID line names this many; the others are in its tables or its attachment."""
 
-TEAM_FIELDS: dict[Team, dict[str, str]] = {
-    "csm": {
-        "Customer value": "Not in the data; add account tier, revenue and tenure",
-        "Issue summary": "Add a brief description of the situation",
-        "Customer impact": "Add how this affects their use of PetForce",
-        "Requested outcome": "Not in the data; add what the customer wants",
-        "Your recommendation": "Add what you think should happen",
-        "Urgency justification": "Add why this needs CSM attention",
-    },
-    "product": {
-        "Feature request": "Add what users are asking for",
-        "Use case": "Not in the data; add why they need it",
-        "Frequency": "Add how many users have requested this",
-        "Workaround": "Not in the data; add the current alternative, if any",
-        "Competitive comparison": "Not in the data; add whether competitors have this",
-        "Revenue impact": "Not in the data; add whether this is blocking sales or causing churn",
-    },
-    "legal": {
-        "Type of legal issue": "Add which of the legal matters this is",
-        "Parties involved": "Add who is involved",
-        "Relevant documents": "None attached; add court orders and the like",
-        "Immediate action needed": "Add what is needed at once, if anything",
-    },
-}
-"""The fields that the process document lists for the teams without a template, each with what to add to an empty one."""
 
-
-def ticket(finding: Finding, *, tag: str, tell_customer: Sequence[str] = (), reference: str = "") -> Message:
+def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
     """`finding` as its team's ticket.
 
-    `tag` and `tell_customer` (what the process says to tell the customer) are the policy's for the finding's team and
-    severity; `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint.
+    `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint.
     """
-    lines, beside = _template(finding)
+    team = policy.teams[finding.team]
+    lines, beside = _template(finding, team.fields)
     blocks: list[Block] = [Template(lines), *beside]
     if finding.related:
         blocks.append(_rows_table("Explained by this", finding.related))
@@ -66,12 +42,13 @@ def ticket(finding: Finding, *, tag: str, tell_customer: Sequence[str] = (), ref
     if finding.members:
         tables.append(_rows_table("Rows", finding.members))
     blocks.extend(map(_head_of, tables))
+    tell_customer = policy.expectations(finding.team, finding.severity, finding.detector)
     if tell_customer:
-        blocks.append(Section("What to tell the customer", tuple(tell_customer)))
+        blocks.append(Section("What to tell the customer", tell_customer))
     blocks.append(_about(finding))
     blocks.append(Section("How to verify", (_verify_command(finding),), command=True))
     return Message(
-        tag=tag,
+        tag=team.tag,
         title=finding.title,
         team=finding.team,
         severity=finding.severity,
@@ -83,22 +60,24 @@ def ticket(finding: Finding, *, tag: str, tell_customer: Sequence[str] = (), ref
     )
 
 
-def _template(finding: Finding) -> tuple[tuple[Line | Listing, ...], list[Block]]:
+def _template(finding: Finding, fields: Sequence[RequiredField]) -> tuple[tuple[Line | Listing, ...], list[Block]]:
     """The template's lines, and what must stand beside them because the template has no line for it."""
     if finding.team == "engineering":
         return _engineering(finding), []
     if finding.team == "trust-safety":
         return _trust_safety(finding), []
-    wanted = TEAM_FIELDS[finding.team]
     given = {name.casefold(): value for name, value in finding.story.fields.items()}
-    lines = tuple(Line(name, given.pop(name.casefold(), "") or hint) for name, hint in wanted.items())
+    lines = tuple(
+        Line(field.name, given.pop(field.name.casefold(), "") or f"Not in the data; add: {field.asks}")
+        for field in fields
+    )
     rows = [
         ("Severity", finding.severity),
         ("User ID", _users(finding)),
         ("Household ID", _households(finding)),
         *((name, value) for name, value in finding.story.fields.items() if name.casefold() in given),
     ]
-    return lines, [Table("Concerns", ("", ""), tuple(rows))]
+    return lines, [Table("Concerns", FACTS, tuple(rows))]
 
 
 def _engineering(finding: Finding) -> tuple[Line | Listing, ...]:
@@ -230,7 +209,7 @@ def _about(finding: Finding) -> Table:
         rows.append(("First seen", stamp(finding.first_seen)))
     if finding.marks:
         rows.append(("Marks", ", ".join(finding.marks)))
-    return Table("About this ticket", ("What", "Value"), tuple(rows))
+    return Table("About this ticket", FACTS, tuple(rows))
 
 
 def _verify_command(finding: Finding) -> str:

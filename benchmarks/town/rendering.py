@@ -180,6 +180,7 @@ class Renderer:
         # Two threads keep the order of rows: DuckDB preserves the order of insertion by default.
         self._connection = duckdb.connect(config={"threads": 2, "memory_limit": "300MB"})
         self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET enable_progress_bar = false")
         # At most some 300 of a prefix's 676 codes are used, regenerated ones included.
         for macro in _macros(seed, prefixes=max(20, households // 250)):
             self._connection.execute(f"CREATE MACRO {macro}")

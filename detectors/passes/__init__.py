@@ -183,9 +183,16 @@ _EVENTS = frozenset(
 PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
-        Pass("households", "households and their members", "household_id", _HOUSEHOLDS | _MEMBERS, _households),
-        Pass("active-users", "active members by user", "user_id", _MEMBERS, _active_users),
-        Pass("requests", "join requests and their members", "household_id", _MEMBERS, _requests),
+        Pass(
+            "households",
+            "households and their members",
+            "household_id",
+            _HOUSEHOLDS | _MEMBERS,
+            _households,
+            whole=True,
+        ),
+        Pass("active-users", "active members by user", "user_id", _MEMBERS, _active_users, whole=True),
+        Pass("requests", "join requests and their members", "household_id", _MEMBERS, _requests, whole=True),
         Pass(
             "departures", "leave and removal events and their members", "household_id", _EVENTS | _MEMBERS, _departures
         ),

@@ -43,6 +43,8 @@ class Pass:
     key: Key
     needs: frozenset[str]
     rows: Callable[[Tables, Scope | None, Context], FromClause]
+    whole: bool = False
+    """Whether an unlimited scan reads big tables from end to end, so that walking an index would only slow it down."""
 
 
 def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:

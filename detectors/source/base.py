@@ -129,8 +129,8 @@ class Source(Protocol):
     tables: Tables
     counters: Counters
 
-    def rows(self, statement: Executable, purpose: str) -> Sequence[Row]:
-        """All rows of `statement`.
+    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Row]:
+        """All rows of `statement`; `whole` says that it reads big tables from end to end.
 
         Raises QueryError if it fails; other statements can still be run afterwards.
         """

@@ -134,7 +134,7 @@ class FolderSource:
             for column, canonical in columns.items()
         )
 
-    def rows(self, statement: Executable, purpose: str) -> Sequence[Any]:
+    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError."""
         self.counters.count(purpose)
         try:

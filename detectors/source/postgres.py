@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -92,6 +93,10 @@ _INDEXES = text(
      ORDER BY w.canonical, i.relname
     """
 )
+# Walking a big table in the order of an index over random ids costs several times a sequential read, and the planner,
+# which does not see that the index is uncorrelated with the heap, prefers it for grouping. Bitmap and index-only scans stay.
+_READ_WHOLE = text("SELECT set_config('enable_indexscan', 'off', true), set_config('enable_nestloop', 'off', true)")
+
 _SERVER = text(
     """
     SELECT current_setting('server_version') AS version, CAST(current_setting('server_version_num') AS int) AS number,
@@ -167,19 +172,33 @@ class PostgresSource:
             "TimeZone": "UTC",
         }
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
-        self._execute(text(f"SELECT {calls}"), "settings")
+        self.counters.count("settings")
+        self._connection.execute(text(f"SELECT {calls}"))
 
-    def rows(self, statement: Executable, purpose: str) -> Sequence[Any]:
+    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError; the snapshot survives it."""
-        return self._execute(statement, purpose)
+        return self._execute(statement, purpose, whole=whole)
 
-    def _execute(self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None) -> Sequence[Any]:
+    def _execute(
+        self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None, *, whole: bool = False
+    ) -> Sequence[Any]:
         self.counters.count(purpose)
         try:
-            with self._connection.begin_nested():
+            # Nothing is ever written: rolling back survives a failed statement and undoes the settings of a whole read.
+            with self._undone():
+                if whole:
+                    self._connection.execute(_READ_WHOLE)
                 return self._connection.execute(statement, parameters or {}).mappings().all()
         except (DBAPIError, psycopg.Error) as error:
             raise _query_error(error, self.label) from error
+
+    @contextmanager
+    def _undone(self) -> Iterator[None]:
+        savepoint = self._connection.begin_nested()
+        try:
+            yield
+        finally:
+            savepoint.rollback()
 
     def _introspect(self, mapping: SourceMapping) -> Schema:
         prefix = f'"{mapping.schema_name}".' if mapping.schema_name else ""

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from detectors.contract import Finding, Impact, Member, Related, Story, TimelineEntry
+from detectors.contract import (
+    Coverage,
+    Finding,
+    Impact,
+    Member,
+    Related,
+    ScanDocument,
+    ScanInfo,
+    Story,
+    TimelineEntry,
+    WindowInfo,
+)
 
 LEFT_AT = datetime(2026, 2, 2, 14, 35, tzinfo=UTC)
 
@@ -173,3 +184,28 @@ def incident(size: int) -> Finding:
             for number in range(1, size + 1)
         ),
     )
+
+
+def document(*findings: Finding, coverage: tuple[Coverage, ...] = ()) -> ScanDocument:
+    """A scan that found `findings`."""
+    return ScanDocument(
+        scan=ScanInfo(
+            source="postgresql://db.example/petforce",
+            as_of=datetime(2026, 2, 3, 2, tzinfo=UTC),
+            window=WindowInfo(start=datetime(2026, 2, 2, tzinfo=UTC), end=datetime(2026, 2, 3, tzinfo=UTC)),
+            engine="postgresql",
+            rows_read={"households": 1_000_000, "household_members": 3_000_000},
+            seconds=8.25,
+        ),
+        findings=findings,
+        coverage=coverage,
+    )
+
+
+COVERAGE = (
+    Coverage(detector="transfer-failed", status="ran", findings=1),
+    Coverage(detector="no-leader", status="ran"),
+    Coverage(detector="duplicate-member", status="proved", reason="made impossible by household_members_unique"),
+    Coverage(detector="mass-creation", status="not_applicable", reason="needs household_events.user_id"),
+    Coverage(detector="mass-removal", status="failed", reason="pass actors: canceling statement due to time-out"),
+)

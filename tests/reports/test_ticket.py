@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detectors.contract import Finding, Story
+from escalation.policy import load_policy
 from reports import markdown, text
 from reports.message import Section, Table, Template, from_plain, to_plain
 from reports.ticket import IDS_SHOWN, TABLE_ROWS_SHOWN, ticket
@@ -17,25 +18,19 @@ from tests.reports.examples import (
     incident,
 )
 
-TAGS = {
-    "engineering": "[ENG-ESCALATION]",
-    "trust-safety": "[T&S-ESCALATION]",
-    "csm": "[CSM-ESCALATION]",
-    "product": "[PM-FEEDBACK]",
-    "legal": "[URGENT LEGAL MATTER]",
-}
+POLICY = load_policy()
 
 
 def template_of(finding: Finding) -> list[str]:
     """The lines of the ticket's template alone, without the headline."""
-    message = ticket(finding, tag=TAGS[finding.team])
+    message = ticket(finding, POLICY)
     template = message.blocks[0]
     assert isinstance(template, Template)
     return list(text.template_lines(template))
 
 
 def labels_of(finding: Finding) -> list[str]:
-    message = ticket(finding, tag=TAGS[finding.team])
+    message = ticket(finding, POLICY)
     template = message.blocks[0]
     assert isinstance(template, Template)
     return [line.label for line in template.lines]
@@ -45,7 +40,7 @@ def labels_of(finding: Finding) -> list[str]:
     ("finding", "example"), [(TRANSFER_FAILED, ENGINEERING_EXAMPLE), (MASS_CREATION, TRUST_SAFETY_EXAMPLE)]
 )
 def test_the_documents_own_tickets_come_out_line_by_line(finding: Finding, example: str) -> None:
-    message = ticket(finding, tag=TAGS[finding.team])
+    message = ticket(finding, POLICY)
     assert text.render(message).startswith(example + "\n")
     assert f"```text\n{example}```\n" in markdown.render(message)
 
@@ -107,12 +102,14 @@ def test_the_other_teams_get_exactly_the_fields_that_the_document_lists(team: st
     assert labels_of(bare(team)) == labels
     lines = template_of(bare(team, story=Story(fields={labels[1]: "as it is"})))
     assert lines[1] == f"{labels[1]}: as it is"
-    assert all("dd " in line for line in lines if line != lines[1]), "an empty field says what to add"
+    assert all(": Not in the data; add: " in line for line in lines if line != lines[1]), (
+        "an empty field says what to add"
+    )
 
 
 def test_what_the_other_teams_have_no_field_for_stands_below() -> None:
     finding = bare("csm", users=("user_1",), story=Story(fields={"Requests so far": "3"}))
-    message = ticket(finding, tag="[CSM-ESCALATION]")
+    message = ticket(finding, POLICY)
     concerns = message.blocks[1]
     assert isinstance(concerns, Table)
     assert ("User ID", "user_1") in concerns.rows
@@ -132,7 +129,7 @@ def test_first_seen_stands_in_for_the_time_of_the_occurrence() -> None:
 
 
 def test_an_incident_shows_its_first_rows_and_attaches_them_all() -> None:
-    message = ticket(incident(TABLE_ROWS_SHOWN + 1), tag="[ENG-ESCALATION]")
+    message = ticket(incident(TABLE_ROWS_SHOWN + 1), POLICY)
     shown = [block for block in message.blocks if isinstance(block, Table) and block.heading == "Rows"]
     assert len(shown[0].rows) == TABLE_ROWS_SHOWN
     assert shown[0].note.startswith("21 in all")
@@ -141,21 +138,17 @@ def test_an_incident_shows_its_first_rows_and_attaches_them_all() -> None:
 
 
 def test_nothing_is_attached_where_every_row_is_shown() -> None:
-    assert ticket(incident(TABLE_ROWS_SHOWN), tag="[ENG-ESCALATION]").attachments == ()
+    assert ticket(incident(TABLE_ROWS_SHOWN), POLICY).attachments == ()
 
 
 def test_the_member_list_that_the_ticket_announces_is_there() -> None:
-    tables = {
-        block.heading: block
-        for block in ticket(TRANSFER_FAILED, tag="[ENG-ESCALATION]").blocks
-        if isinstance(block, Table)
-    }
+    tables = {block.heading: block for block in ticket(TRANSFER_FAILED, POLICY).blocks if isinstance(block, Table)}
     members = tables["Household member list"]
     assert members.rows == tuple((f"user_{number}", "no badge") for number in (2, 3, 4, 5))
 
 
 def test_below_the_template_stands_what_backs_it_up() -> None:
-    message = ticket(TRANSFER_FAILED, tag="[ENG-ESCALATION]", tell_customer=("You'll hear from us.",))
+    message = ticket(TRANSFER_FAILED, POLICY)
     assert [block.heading for block in message.blocks if not isinstance(block, Template)] == [
         "Explained by this",
         "Timeline",
@@ -172,12 +165,12 @@ def test_below_the_template_stands_what_backs_it_up() -> None:
 
 
 def test_a_hostile_id_cannot_break_out_of_the_verifying_command() -> None:
-    verify = ticket(bare(subject={"household_id": "x; rm -rf ~"}), tag="").blocks[-1]
+    verify = ticket(bare(subject={"household_id": "x; rm -rf ~"}), POLICY).blocks[-1]
     assert isinstance(verify, Section)
     assert verify.points == ("hearthwatch scan --detector no-leader --household 'x; rm -rf ~'",)
 
 
 @pytest.mark.parametrize("finding", [TRANSFER_FAILED, MASS_CREATION, incident(30)])
 def test_a_message_survives_json(finding: Finding) -> None:
-    message = ticket(finding, tag="[X]")
+    message = ticket(finding, POLICY)
     assert from_plain(to_plain(message)) == message

@@ -1,0 +1,209 @@
+"""The default queue: a folder with one Markdown and one JSON file for each ticket, and a CSV for each attachment.
+
+The JSON file is the ticket: its `status`, `owner` and `first_reply_at` are for people to set, by hand or by a program.
+The Markdown file is for reading; what a person writes into it stays, and what is said later is added at its end.
+Every file is written aside and then put in place, so that no reader ever sees half of one.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from channels.protocol import DeliveryError, Status, TicketRef, TicketState
+from reports.message import Attachment, Message, Table, from_plain, to_plain
+
+RECORD_VERSION = 1
+_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_STATUSES: tuple[Status, ...] = tuple(status for status in get_args(Status) if status != "missing")
+# Trying again soon cannot help where a person must first make room, give rights or correct the path.
+_FOR_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+
+
+Record = dict[str, Any]
+"""The JSON file's object. What people add to it stays."""
+
+
+class FolderQueue:
+    """Tickets in `folder`, which is made when the first ticket is. `text` and `csv` say how messages are written."""
+
+    def __init__(self, folder: Path, *, text: Callable[[Message], str], csv: Callable[[Table], str]) -> None:
+        self._folder = folder
+        self._text = text
+        self._csv = csv
+
+    def find(self, external_id: str) -> TicketRef | None:
+        with self._trouble("read"):
+            return self._ref(external_id) if self._record_path(external_id).exists() else None
+
+    def create(self, external_id: str, message: Message) -> TicketRef:
+        known = self.find(external_id)
+        if known is not None:
+            return known
+        record = {
+            "version": RECORD_VERSION,
+            "external_id": external_id,
+            "status": "open",
+            "owner": None,
+            "first_reply_at": None,
+            "ticket": to_plain(message),
+            "comments": [],
+            "text_written": "",
+        }
+        with self._trouble("write"):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._attach(_file_name(external_id), message.attachments)
+            # The record comes last, because it is what find looks for: a ticket is there when all of it is.
+            self._write(external_id, record, self._whole_text(record))
+        return self._ref(external_id)
+
+    def comment(self, ref: TicketRef, key: str, message: Message) -> None:
+        record = self._record(ref.id)
+        if any(comment.get("key") == key for comment in record["comments"]):
+            return
+        record["comments"].append({"key": key, "message": to_plain(message)})
+        with self._trouble("write"):
+            self._attach(f"{_file_name(ref.id)}.{_file_name(key)}", message.attachments)
+            self._say(ref.id, record, _part(key, self._text(message)))
+
+    def update(self, ref: TicketRef, message: Message) -> None:
+        record = self._record(ref.id)
+        before = from_plain(record["ticket"])
+        if before == message:
+            return
+        record["ticket"] = to_plain(message)
+        text = self._text(message)
+        with self._trouble("write"):
+            for attachment in before.attachments:
+                self._attachment_path(_file_name(ref.id), attachment).unlink(missing_ok=True)
+            self._attach(_file_name(ref.id), message.attachments)
+            self._say(ref.id, record, _part(text, text))
+
+    def state(self, ref: TicketRef) -> TicketState:
+        if self.find(ref.id) is None:
+            return TicketState("missing")
+        record = self._record(ref.id)
+        path = self._record_path(ref.id)
+        status: Status | None = next(
+            (known for known in _STATUSES if known == str(record.get("status")).casefold()), None
+        )
+        if status is None:
+            raise DeliveryError(f"{path}: status must be one of {', '.join(_STATUSES)}", retry=False)
+        owner, replied = record.get("owner"), record.get("first_reply_at")
+        try:
+            first_reply_at = datetime.fromisoformat(replied) if replied else None
+        except (TypeError, ValueError):
+            raise DeliveryError(f"{path}: first_reply_at is no time in ISO 8601", retry=False) from None
+        if first_reply_at is not None and first_reply_at.tzinfo is None:
+            raise DeliveryError(f"{path}: first_reply_at has no time zone (2026-02-02T14:35:00Z has)", retry=False)
+        return TicketState(status, str(owner or ""), first_reply_at)
+
+    def _say(self, external_id: str, record: Record, part: str) -> None:
+        """Write `record`; its text is written anew unless a person edited it, else `part` is added at its end, once."""
+        whole = self._whole_text(record)
+        path = self._text_path(external_id)
+        present = path.read_bytes() if path.exists() else b""
+        # After a crash between the two files the text may already be the one that the record does not know yet.
+        if not present or _digest(present) in (record["text_written"], _digest(whole)):
+            self._write(external_id, record, whole)
+        else:
+            added = part.encode()
+            self._write(external_id, record, present if added in present else present.rstrip() + b"\n" + added)
+
+    def _whole_text(self, record: Record) -> bytes:
+        comments = (_part(one["key"], self._text(from_plain(one["message"]))) for one in record["comments"])
+        return "".join([self._text(from_plain(record["ticket"])), *comments]).encode()
+
+    def _write(self, external_id: str, record: Record, text: bytes) -> None:
+        edited = text != self._whole_text(record)
+        _put(self._text_path(external_id), text)
+        record["text_written"] = "" if edited else _digest(text)
+        _put(self._record_path(external_id), json.dumps(record, indent=2).encode() + b"\n")
+
+    def _attach(self, stem: str, attachments: Iterable[Attachment]) -> None:
+        for attachment in attachments:
+            _put(self._attachment_path(stem, attachment), self._csv(attachment.table).encode())
+
+    def _attachment_path(self, stem: str, attachment: Attachment) -> Path:
+        return self._folder / f"{stem}.{_file_name(attachment.name)}.csv"
+
+    def _record(self, external_id: str) -> Record:
+        path = self._record_path(external_id)
+        with self._trouble("read"):
+            try:
+                record = json.loads(path.read_text(encoding="utf-8"))
+            except FileNotFoundError:
+                raise DeliveryError(f"{path}: the ticket is gone", retry=False) from None
+            except ValueError:
+                raise DeliveryError(f"{path}: is no valid JSON any more; correct or delete it", retry=False) from None
+        try:
+            # What a person's editing left of it must still be a ticket of ours.
+            known = record["external_id"] == external_id and isinstance(record["text_written"], str)
+            for plain in (record["ticket"], *(one["message"] for one in record["comments"] if one["key"])):
+                from_plain(plain)
+        except (KeyError, TypeError, ValueError):
+            known = False
+        if not known:
+            raise DeliveryError(f"{path}: is no ticket {external_id} of version {RECORD_VERSION}", retry=False)
+        found: Record = record
+        return found
+
+    def _ref(self, external_id: str) -> TicketRef:
+        return TicketRef(external_id, str(self._text_path(external_id)))
+
+    def _record_path(self, external_id: str) -> Path:
+        return self._folder / f"{_file_name(external_id)}.json"
+
+    def _text_path(self, external_id: str) -> Path:
+        return self._folder / f"{_file_name(external_id)}.md"
+
+    @contextmanager
+    def _trouble(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            text = f"cannot {doing} tickets in {self._folder}: {error.strerror or error}"
+            raise DeliveryError(text, retry=error.errno not in _FOR_A_PERSON) from error
+
+
+def _file_name(external_id: str) -> str:
+    """A name for any id on any file system; ids that differ have names that differ."""
+    if _PLAIN_NAME.fullmatch(external_id):
+        return external_id
+    return f"id-{_digest(external_id.encode('utf-8', 'surrogatepass'))}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _part(mark: str, text: str) -> str:
+    """`text` as it stands below a ticket, under a mark that nobody sees in the drawn Markdown."""
+    return f"\n---\n<!-- {_digest(mark.encode())} -->\n\n{text}"
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Write the whole of `content` or leave what is there; survives a crash at any moment."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,88 @@
+"""hearthwatch: the composition root. It reads the clock, puts the commands together and turns failures into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import click
+
+from commands.knowledge import detectors, doctor, policy_commands
+from commands.nightly import demo, run
+from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Settings, Stop, global_options
+from commands.scanning import scan
+from detectors.source import SourceError, SubjectError
+from escalation.policy import PolicyError
+from escalation.store import LedgerError
+
+
+class Commands(click.Group):
+    """The group that turns whatever goes wrong into one line on standard error and an exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        try:
+            code = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else "hearthwatch"
+            _end(f"{error.format_message()} (see `{where} --help`)", error.exit_code)
+        except click.ClickException as error:
+            _end(error.format_message(), error.exit_code)
+        except click.Abort:
+            _end("stopped by the user", EXIT_FAILURE)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except BrokenPipeError:
+            # Whoever read our output has enough of it; there is nobody left to tell.
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # stays open for the interpreter's last flush
+            ctx.exit(0)
+        except Exception as error:
+            settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
+            if settings.verbose:
+                traceback.print_exc()
+            raise _stop(error) from error
+
+
+def _end(message: str, code: int) -> NoReturn:
+    click.echo(f"hearthwatch: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _stop(error: Exception) -> Stop:
+    match error:
+        case SourceError():
+            return Stop(str(error), EXIT_SOURCE)
+        case LedgerError():
+            return Stop(str(error), EXIT_FAILURE)
+        case SubjectError() | PolicyError():
+            return Stop(str(error), EXIT_USAGE)
+        case _:
+            # An unexpected error's own text may quote rows or secrets.
+            return Stop(
+                f"our own failure ({type(error).__name__}); run again with --verbose for the traceback", EXIT_FAILURE
+            )
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="hearthwatch")
+@global_options(environment=True)
+def main(settings: Settings) -> None:
+    """Watch the household tables of PetForce and file escalation tickets that are already filled in.
+
+    Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read · 4 incomplete: a detector failed
+    · 5 tickets made but not all delivered · 10 findings at or above --fail-on.
+    """
+    now = datetime.now(UTC).replace(microsecond=0)
+    click.get_current_context().obj = replace(settings, now=now)
+
+
+for command in (demo, scan, run, detectors, policy_commands, doctor):
+    main.add_command(command)

@@ -1,0 +1,85 @@
+"""What the program knows: detectors and their pages, the policy in force, and what the doctor finds of a source."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from commands.options import EXIT_SOURCE, Settings, Stop, global_options
+from commands.scanning import named_detectors, opened
+from detectors.contract import TEAMS, Team
+from detectors.doctor import examine
+from detectors.registry import BY_ID, DETECTORS
+from escalation.policy import check, load_policy
+
+
+@click.command()
+@global_options()
+def doctor(settings: Settings) -> None:
+    """Say what the source holds and allows, and which detectors can run, with the remedy in each line."""
+    policy = load_policy(settings.policy)
+    problems = 0
+    with opened(settings, policy) as source:
+        for check in examine(source, policy.source, DETECTORS, policy.limits):
+            problems += check.verdict == "problem"
+            click.echo(
+                f"{check.verdict:7}  {check.topic}: {check.found}{f'  -> {check.remedy}' if check.remedy else ''}"
+            )
+    if problems:
+        raise Stop(f"{problems} problem{'s' if problems > 1 else ''} to solve first", EXIT_SOURCE)
+
+
+@click.group()
+def detectors() -> None:
+    """List and explain the detectors."""
+
+
+@detectors.command("list")
+@click.option("--team", type=click.Choice(TEAMS), help="Only this team's.")
+def list_detectors(team: Team | None) -> None:
+    """Every detector, in the order of the process document."""
+    for detector in DETECTORS:
+        meta = detector.meta
+        if team in (None, meta.team):
+            click.echo(f"{meta.id:28} {meta.team:13} {meta.severity:9} {meta.title}")
+
+
+@detectors.command("explain")
+@click.argument("name", metavar="ID")
+def explain_detector(name: str) -> None:
+    """The page of one detector."""
+    (detector,) = named_detectors((name,))
+    meta = detector.meta
+    click.echo(
+        f"{meta.id} · {meta.team} · {meta.severity} · {meta.kind}\nProcess: {meta.process}\n\n{detector.page.strip()}"
+    )
+
+
+@click.group("policy")
+def policy_commands() -> None:
+    """Show and check the policy in force."""
+
+
+@policy_commands.command("show")
+@global_options()
+@click.argument("key", required=False)
+def show_policy(settings: Settings, key: str | None) -> None:
+    """The effective values (of KEY and below) and where each came from."""
+    shown = 0
+    for name, value, origin in load_policy(settings.policy).values():
+        if key is None or name == key or name.startswith(f"{key}."):
+            shown += 1
+            click.echo(f"{name} = {json.dumps(value, ensure_ascii=False, default=str)}  ({origin})")
+    if not shown:
+        raise click.UsageError(f"the policy has no key {key!r}; `hearthwatch policy show` lists them all")
+
+
+@policy_commands.command("check")
+@global_options()
+def check_policy(settings: Settings) -> None:
+    """Find contradictions and what is never used."""
+    remarks = check(load_policy(settings.policy), BY_ID)
+    for remark in remarks:
+        click.echo(remark)
+    click.echo(f"the policy is valid; {len(remarks)} remark{'' if len(remarks) == 1 else 's'}", err=True)

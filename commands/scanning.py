@@ -1,0 +1,159 @@
+"""`scan` and what it shares with the nightly run: the context, the window and the document of one scan."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
+from detectors.contract import (
+    SEVERITY_ORDER,
+    TEAMS,
+    Context,
+    Detector,
+    Finding,
+    ScanDocument,
+    ScanInfo,
+    Severity,
+    Window,
+    WindowInfo,
+)
+from detectors.registry import BY_ID, DETECTORS
+from detectors.runner import ScanResult, passes_of
+from detectors.runner import scan as run_scan
+from detectors.source import Source, open_source
+from escalation.causes import one_per_cause
+from escalation.policy import Policy, load_policy
+from reports import scan_formats, terminal
+
+SCOPED_DAYS = timedelta(days=30)
+"""A scan of one household or user looks at its patterns over this many days."""
+
+
+@click.command()
+@global_options()
+@click.option("--detector", "names", multiple=True, metavar="ID", help="Only this detector (repeatable).")
+@click.option(
+    "--team", "teams", multiple=True, type=click.Choice(TEAMS), help="Only this team's findings (repeatable)."
+)
+@click.option(
+    "--severity", "severities", multiple=True, type=click.Choice(SEVERITY_ORDER), help="Only these (repeatable)."
+)
+@click.option("--household", "households", multiple=True, metavar="ID", help="Only what concerns it (repeatable).")
+@click.option("--user", "users", multiple=True, metavar="ID", help="Only what concerns this user (repeatable).")
+@click.option("--since", type=Moment(), help="Start of the window.  [default: the day that just closed]")
+@click.option("--until", type=Moment(), help="End of the window, exclusive.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+)
+@click.option("--fail-on", type=click.Choice(SEVERITY_ORDER), help="Exit 10 if there is a finding this urgent or more.")
+@click.option("--explain-passes", is_flag=True, help="Show which detectors ride on which pass; scan nothing.")
+def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes: bool, **chosen: Any) -> None:
+    """Detect and show; writes nothing."""
+    detectors = named_detectors(chosen["names"])
+    if explain_passes:
+        for name, riders in passes_of(detectors).items():
+            click.echo(f"{name}: {', '.join(riders) or '(nobody)'}")
+        return
+    policy = load_policy(settings.policy)
+    scoped = bool(chosen["households"] or chosen["users"])
+    looked_at = window_of(settings, policy, chosen["since"], chosen["until"], scoped=scoped)
+    context = context_of(settings, policy, looked_at)
+    result, info = scanned(settings, policy, context, detectors, chosen["households"], chosen["users"])
+    document = document_of(info, one_per_cause(result.findings, policy.limits, policy.environment), result)
+    if chosen["teams"] or chosen["severities"]:
+        teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
+        kept = tuple(f for f in document.findings if f.team in teams and f.severity in severities)
+        document = document.model_copy(update={"findings": kept})
+    click.echo(formatted(document, form), nl=False)
+    finish(document, fail_on)
+
+
+def named_detectors(names: Sequence[str]) -> list[Detector]:
+    unknown = [name for name in names if name not in BY_ID]
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], BY_ID, 1)
+        hint = f"did you mean {near[0]}?" if near else "`hearthwatch detectors list` shows them all"
+        raise click.UsageError(f"there is no detector {unknown[0]!r}; {hint}")
+    return [detector for detector in DETECTORS if not names or detector.id in names]
+
+
+def opened(settings: Settings, policy: Policy) -> Source:
+    if not settings.source:
+        raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
+    return open_source(settings.source, policy.source)
+
+
+def context_of(settings: Settings, policy: Policy, window: Window) -> Context:
+    return Context(as_of=settings.moment, window=window, limits=policy.limits, environment=policy.environment)
+
+
+def window_of(
+    settings: Settings, policy: Policy, since: datetime | None, until: datetime | None, *, scoped: bool = False
+) -> Window:
+    as_of = settings.moment
+    closed = context_of(settings, policy, Window(as_of, as_of))
+    midnight = closed.day_start(closed.day(as_of))
+    end = until or (as_of if scoped or since else midnight)
+    start = since or (end - SCOPED_DAYS if scoped else closed.day_start(closed.day(end - timedelta(microseconds=1))))
+    if start >= end:
+        raise click.UsageError(f"the window is empty: it starts at {start:%Y-%m-%dT%H:%M:%SZ} and ends before that")
+    return Window(start, end)
+
+
+def scanned(
+    settings: Settings,
+    policy: Policy,
+    context: Context,
+    detectors: Sequence[Detector],
+    households: Sequence[str] = (),
+    users: Sequence[str] = (),
+) -> tuple[ScanResult, ScanInfo]:
+    """What the scan found, each finding by itself, and how it went."""
+    started = time.perf_counter()
+    with opened(settings, policy) as source, progress() as told:
+        result = run_scan(source, detectors, context, households=households, users=users, progress=told)
+        return result, ScanInfo(
+            source=source.label,
+            as_of=context.as_of,
+            window=WindowInfo(start=context.window.start, end=context.window.end),
+            engine=source.engine,
+            rows_read=result.rows_read,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+
+
+def document_of(info: ScanInfo, findings: Sequence[Finding], result: ScanResult) -> ScanDocument:
+    """The published document of a scan whose findings are one for each cause."""
+    in_order = tuple(sorted(findings, key=lambda finding: finding.sort_key))
+    return ScanDocument(scan=info, findings=in_order, coverage=result.coverage)
+
+
+def formatted(document: ScanDocument, form: str) -> str:
+    if form == "table":
+        tty = sys.stdout.isatty()
+        return terminal.render(
+            document,
+            width=shutil.get_terminal_size().columns if tty else 80,
+            colour=tty and "NO_COLOR" not in os.environ,
+        )
+    return {"json": scan_formats.to_json, "csv": scan_formats.to_csv, "markdown": scan_formats.to_markdown}[form](
+        document
+    )
+
+
+def finish(document: ScanDocument, fail_on: Severity | None) -> None:
+    failed = [entry for entry in document.coverage if entry.status == "failed"]
+    if failed:
+        names = ", ".join(f"{entry.detector} ({entry.reason})" for entry in failed)
+        raise Stop(f"incomplete: {names}", EXIT_INCOMPLETE)
+    if fail_on and any(SEVERITY_ORDER.index(f.severity) <= SEVERITY_ORDER.index(fail_on) for f in document.findings):
+        raise Stop(f"there are findings at or above {fail_on}", EXIT_FINDINGS)

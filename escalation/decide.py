@@ -1,0 +1,224 @@
+"""What one night makes of one finding: first what has changed, then whether anybody is told. Pure functions.
+
+Every decision has a named reason. What mutes comes before what has been said already, so that a silence never hides
+behind a repetition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from detectors.contract import SEVERITY_ORDER, Finding, Severity
+from escalation.policy import Policy
+from escalation.process import Nights
+from escalation.records import Action, Decision, Entry, NightStatus, Reason, Silence, Ticket
+from escalation.scrub import scrub, scrub_subject
+
+Sight = Literal["seen", "explained", "absent", "not-looked-at"]
+"""How tonight's scan met a finding: as itself, as part of another one, not at all, or its detector could not look."""
+IDS_KEPT = 50
+"""How many ids of a finding's households and users an entry keeps."""
+
+
+def size_of(finding: Finding) -> int:
+    """How much is affected: the largest of users, households and grouped rows."""
+    counted = finding.evidence.get("count") if finding.members else None
+    rows = counted if isinstance(counted, int) else len(finding.members)
+    return max(finding.impact.users, finding.impact.households, rows)
+
+
+def happened_at(finding: Finding) -> datetime | None:
+    """The latest time at which it is known to have happened."""
+    last = finding.evidence.get("last")
+    return last if isinstance(last, datetime) else finding.occurred_at
+
+
+def more_urgent(one: Severity, than: Severity) -> bool:
+    return SEVERITY_ORDER.index(one) < SEVERITY_ORDER.index(than)
+
+
+def first_entry(finding: Finding, now: datetime, *, explained_by: str | None = None) -> Entry:
+    """The entry of a finding that the ledger does not know yet."""
+    return Entry(
+        fingerprint=finding.fingerprint,
+        detector=finding.detector,
+        team=finding.team,
+        kind=finding.kind,
+        severity=finding.severity,
+        size=size_of(finding),
+        title=finding.title,
+        subject=scrub_subject(finding.subject),
+        households=finding.households[:IDS_KEPT],
+        users=finding.users[:IDS_KEPT],
+        claims=claims_of(finding),
+        status="new",
+        present=True,
+        first_seen_at=now,
+        last_seen_at=now,
+        happened_at=happened_at(finding),
+        said_severity=finding.severity,
+        said_size=size_of(finding),
+        explained_by=explained_by,
+    )
+
+
+def claims_of(finding: Finding) -> dict[str, Any]:
+    """The finding's evidence as JSON types, without personal values and long lists."""
+    plain: Mapping[str, Any] = finding.model_dump(mode="json", include={"evidence"})["evidence"]
+    kept: dict[str, Any] = scrub(plain)
+    return {key: value for key, value in kept.items() if not isinstance(value, list) or len(value) <= IDS_KEPT}
+
+
+def observe(
+    entry: Entry | None,
+    sight: Sight,
+    finding: Finding | None,
+    nights: Nights,
+    now: datetime,
+    *,
+    cause: str | None = None,
+) -> Entry:
+    """The entry after tonight. `finding` is given when it was seen, `cause` (a fingerprint) when it was explained.
+
+    Raises:
+        ValueError: a finding that is not known was not seen either.
+    """
+    if entry is None:
+        if finding is None:
+            raise ValueError("nothing is known of what was not seen")
+        return first_entry(finding, now, explained_by=cause)
+    if sight == "not-looked-at":
+        return replace(entry, status="not-looked-at")
+    returns = tuple(at for at in entry.returns if now - at < timedelta(days=nights.flapping_days))
+    if sight != "absent" and not entry.present:
+        returns = (*returns, now)
+    flapping = len(returns) >= nights.flapping_times
+    entry = replace(entry, returns=returns, flapping_said=entry.flapping_said and flapping)
+    if sight == "absent":
+        if entry.kind == "occurrence":
+            return replace(entry, status="still-there", explained_by=None)
+        return replace(entry, status="flapping" if flapping else "gone", present=False, explained_by=None)
+    status: NightStatus = "still-there" if entry.present else "back"
+    entry = replace(
+        entry,
+        present=True,
+        last_seen_at=now,
+        explained_by=cause if sight == "explained" else None,
+    )
+    if sight == "explained" or finding is None:
+        return replace(entry, status="flapping" if flapping else status)
+    happened = happened_at(finding)
+    if entry.kind == "occurrence" and happened is not None and happened > (entry.happened_at or happened):
+        status = "back"
+    elif status == "still-there":
+        status = _compared(entry, finding)
+    return replace(
+        entry,
+        status="flapping" if flapping else status,
+        severity=finding.severity,
+        size=size_of(finding),
+        title=finding.title,
+        households=finding.households[:IDS_KEPT],
+        users=finding.users[:IDS_KEPT],
+        claims=claims_of(finding),
+        happened_at=max(filter(None, (happened, entry.happened_at)), default=None),
+    )
+
+
+def _compared(entry: Entry, finding: Finding) -> NightStatus:
+    if finding.severity != entry.severity:
+        return "worse" if more_urgent(finding.severity, entry.severity) else "better"
+    size = size_of(finding)
+    if size == entry.size:
+        return "still-there"
+    return "worse" if size > entry.size else "better"
+
+
+def is_broken(silence: Silence, entry: Entry) -> bool:
+    """True for a snooze whose finding has become worse or changed its severity since; a dismissal holds to its end."""
+    if silence.kind != "snooze" or silence.severity is None or silence.size is None:
+        return False
+    return entry.severity != silence.severity or entry.size > silence.size
+
+
+def in_force(silence: Silence | None, entry: Entry, now: datetime) -> bool:
+    """True while a silence mutes the finding: from its making until just before its end, unless it is broken."""
+    return silence is not None and silence.made_at <= now < silence.ends_at and not is_broken(silence, entry)
+
+
+def decide(
+    before: Entry | None,
+    entry: Entry,
+    sight: Sight,
+    ticket: Ticket | None,
+    silence: Silence | None,
+    policy: Policy,
+    now: datetime,
+    *,
+    others_present: bool = False,
+) -> Decision:
+    """What is done tonight about a finding, and why. `entry` is what `observe` made of the entry `before`.
+
+    `ticket` is the ticket that the finding is on, `silence` the latest one made for it. `others_present` says that
+    something else on the ticket is still there.
+    """
+    if sight == "not-looked-at":
+        return Decision("none", "not-looked-at")
+    if sight == "absent":
+        newly_gone = before is not None and before.present
+        return _absent(entry, ticket, others_present=others_present, newly_gone=newly_gone)
+    if silence is not None and in_force(silence, entry, now):
+        return Decision("none", "snoozed" if silence.kind == "snooze" else "dismissed")
+    if sight == "explained":
+        newly = before is not None and before.explained_by is None
+        told = newly and ticket is not None and not ticket.ended and ticket.fingerprint == entry.fingerprint
+        return Decision("comment", "same-cause") if told else Decision("none", "explained")
+    broken = silence is not None and is_broken(silence, entry) and silence.made_at <= now < silence.ends_at
+    if ticket is None:
+        return Decision("open", "new" if silence is None else "snooze-broken" if broken else "silence-ended")
+    if ticket.status == "missing":
+        return Decision("open", "ticket-missing")
+    if entry.status == "flapping":
+        if entry.flapping_said:
+            return Decision("none", "flapping")
+        return Decision("reopen" if ticket.ended or ticket.status == "resolved" else "comment", "flapping")
+    if ticket.ended or ticket.status == "resolved":
+        return _on_finished_ticket(entry, ticket)
+    return Decision("comment", "snooze-broken") if broken else _on_open_ticket(entry, policy)
+
+
+def _absent(entry: Entry, ticket: Ticket | None, *, others_present: bool, newly_gone: bool) -> Decision:
+    if entry.kind == "occurrence":
+        return Decision("none", "done" if ticket is not None and ticket.ended else "happened-once")
+    if ticket is None or ticket.ended or ticket.status == "missing":
+        return Decision("none", "fixed-before")
+    if others_present:
+        return Decision("comment", "part-fixed") if newly_gone else Decision("none", "fixed-before")
+    return Decision("none", "flapping") if entry.status == "flapping" else Decision("verify", "fixed")
+
+
+def _on_finished_ticket(entry: Entry, ticket: Ticket) -> Decision:
+    if entry.kind == "occurrence":
+        return Decision("reopen", "happened-again") if entry.status == "back" else Decision("none", "done")
+    reason: Reason = "still-seen"
+    if ticket.status == "verified":
+        reason = "back"
+    elif ticket.closed_as is not None:
+        reason = "closing-ended"
+    return Decision("reopen", reason)
+
+
+def _on_open_ticket(entry: Entry, policy: Policy) -> Decision:
+    told: tuple[Action, Reason] = ("none", "still-there")
+    if entry.severity != entry.said_severity:
+        told = ("comment", "more-urgent" if more_urgent(entry.severity, entry.said_severity) else "less-urgent")
+    elif entry.kind == "occurrence" and entry.status == "back":
+        told = ("comment", "happened-again")
+    elif entry.size != entry.said_size:
+        enough = abs(entry.size - entry.said_size) * 100 >= policy.nights.growth_percent * entry.said_size
+        reason: Reason = "worse" if entry.size > entry.said_size else "better"
+        told = ("comment", reason) if enough else ("none", "little-change")
+    return Decision(*told)

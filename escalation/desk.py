@@ -1,0 +1,227 @@
+"""Telling the helpdesk: the outbox is emptied into a queue, each thing exactly once; and what people did is read back.
+
+A ticket is looked up by its external id before it is made and marked only after the queue has confirmed it; comments
+have keys under which a queue takes them once. So whatever is lost on the way, the next run can simply go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from detectors.contract import Finding, Severity, Team
+from escalation.decide import in_force
+from escalation.ledger import Ledger
+from escalation.records import OutboxKind, OutboxRow, Reason, Ticket
+from escalation.scrub import unpack
+
+logger = logging.getLogger("hearthwatch.delivery")
+GIVE_UP_AFTER = 5
+"""So many failures in a row mean that the queue is out of reach; the rest waits for the next run."""
+
+
+class Reference(Protocol):
+    """A ticket in its queue: the queue's own id, and where a person opens it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+
+class State(Protocol):
+    """What people made of a ticket."""
+
+    @property
+    def status(self) -> Literal["open", "acknowledged", "resolved", "closed", "missing"]: ...
+    @property
+    def first_reply_at(self) -> datetime | None: ...
+
+
+RefT = TypeVar("RefT", bound=Reference)
+MessageT = TypeVar("MessageT")
+Message_contra = TypeVar("Message_contra", contravariant=True)
+
+
+class Queue(Protocol[RefT, Message_contra]):
+    """A helpdesk queue as the escalation needs it. Any exception means: perhaps not done, try again next time."""
+
+    def find(self, external_id: str) -> RefT | None: ...
+    def create(self, external_id: str, message: Message_contra) -> RefT: ...
+    def comment(self, ref: RefT, key: str, message: Message_contra) -> None: ...
+    def update(self, ref: RefT, message: Message_contra) -> None: ...
+    def state(self, ref: RefT) -> State: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to be said on a ticket: why, in which words, and (for follow-ups) where on Slack and to whom."""
+
+    external_id: str
+    team: Team
+    severity: Severity
+    title: str
+    reason: Reason | Literal["follow-up"]
+    at: datetime
+    lines: tuple[str, ...]
+    channel: str = ""
+    mention: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk(Generic[RefT, MessageT]):
+    """A queue, how to name one of its tickets again, and how findings and notes become its messages."""
+
+    queue: Queue[RefT, MessageT]
+    ref: Callable[[str, str], RefT]
+    """Makes the queue's reference from the id and url that it gave."""
+    ticket: Callable[[Finding, str], MessageT]
+    """The message of a finding's ticket, known by the external id."""
+    note: Callable[[Note], MessageT]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Something that the queue has confirmed."""
+
+    external_id: str
+    kind: OutboxKind
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something that the queue has not confirmed; the next run tries again."""
+
+    external_id: str
+    kind: OutboxKind | Literal["state"]
+    error: str
+
+
+def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], now: datetime) -> list[Failed]:
+    """Bring the tickets' lives up to date with what people did in the queue."""
+    with ledger.begin() as tx:
+        tickets = [ticket for ticket in tx.tickets(ended=False) if ticket.ref_id is not None]
+    failed: list[Failed] = []
+    in_a_row = 0
+    for ticket in tickets:
+        try:
+            state = desk.queue.state(desk.ref(ticket.ref_id or "", ticket.ref_url or ""))
+        except Exception as error:
+            failed.append(Failed(ticket.external_id, "state", _one_line(error)))
+            in_a_row += 1
+            if in_a_row == GIVE_UP_AFTER:
+                break
+            continue
+        in_a_row = 0
+        changed = after_state(ticket, state, now)
+        if changed != ticket:
+            with ledger.begin() as tx:
+                tx.save_ticket(changed)
+    return failed
+
+
+def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
+    """The ticket, once it is known what people made of it. What the queue said before is no news."""
+    changed = replace(ticket, queue_status=state.status)
+    if ticket.acknowledged_at is None and (state.first_reply_at is not None or state.status not in ("open", "missing")):
+        # A reply from before the ticket was reopened acknowledges nothing; a status that has not changed neither.
+        replied = state.first_reply_at is not None and state.first_reply_at >= ticket.clock_began_at
+        if replied or (state.status != ticket.queue_status and state.status != "open"):
+            at = max(state.first_reply_at, ticket.clock_began_at) if replied and state.first_reply_at else now
+            changed = replace(changed, acknowledged_at=at, status="acknowledged")
+    if state.status == "missing":
+        return replace(changed, status="missing")
+    if state.status == ticket.queue_status:
+        return changed
+    if state.status in ("resolved", "closed"):
+        return replace(changed, status="resolved", resolved_at=now)
+    if ticket.status == "resolved":
+        return replace(changed, status="acknowledged", resolved_at=None)
+    return changed
+
+
+def deliver(
+    ledger: Ledger, desk: Desk[RefT, MessageT], findings: Mapping[str, Finding], now: datetime
+) -> tuple[list[Delivered], list[Failed]]:
+    """Send what is in the outbox, except on tickets that are muted now. `findings` are tonight's, by fingerprint."""
+    delivered: list[Delivered] = []
+    failed: list[Failed] = []
+    with ledger.begin() as tx:
+        rows = tx.unsent()
+    blocked: set[int] = set()
+    in_a_row = 0
+    for row in rows:
+        with ledger.begin() as tx:
+            ticket = tx.ticket_by_row(row.ticket_id)
+            silence = tx.silences([ticket.fingerprint]).get(ticket.fingerprint)
+            entry = tx.entries_for([ticket.fingerprint])[ticket.fingerprint]
+        if ticket.id in blocked or in_force(silence, entry, now):
+            continue
+        try:
+            if in_a_row == GIVE_UP_AFTER:
+                raise ConnectionError("not tried: the queue is out of reach")
+            ref = _send(desk, ticket, row, findings)
+        except Exception as error:
+            logger.debug("delivery of %s failed", row.key, exc_info=True)
+            in_a_row = min(in_a_row + 1, GIVE_UP_AFTER)
+            blocked.add(ticket.id)
+            failed.append(Failed(ticket.external_id, row.kind, _one_line(error)))
+            with ledger.begin() as tx:
+                tx.mark_failed(row, failed[-1].error)
+            continue
+        in_a_row = 0
+        with ledger.begin() as tx:
+            tx.save_ticket(replace(ticket, ref_id=ref.id, ref_url=ref.url))
+            tx.mark_sent(row, now)
+        delivered.append(Delivered(ticket.external_id, row.kind, ref.url))
+    return delivered, failed
+
+
+def _send(desk: Desk[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]) -> RefT:
+    if row.kind == "create":
+        known = desk.queue.find(ticket.external_id)
+        return known or desk.queue.create(ticket.external_id, _ticket_message(desk, ticket, row, findings))
+    if ticket.ref_id is None:
+        raise LookupError("the ticket itself has not been made yet")
+    ref = desk.ref(ticket.ref_id, ticket.ref_url or "")
+    if row.kind == "update":
+        desk.queue.update(ref, _ticket_message(desk, ticket, row, findings))
+    else:
+        desk.queue.comment(ref, row.key, desk.note(note_from(row.payload)))
+    return ref
+
+
+def _ticket_message(
+    desk: Desk[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]
+) -> MessageT:
+    # Tonight's own finding says more than the ledger may keep; after a crash what was kept must do.
+    finding = findings.get(row.payload["fingerprint"]) or unpack(row.payload)
+    return desk.ticket(finding, ticket.external_id)
+
+
+def pack_note(note: Note) -> dict[str, Any]:
+    """A note as JSON types."""
+    return {
+        "external_id": note.external_id,
+        "team": note.team,
+        "severity": note.severity,
+        "title": note.title,
+        "reason": note.reason,
+        "at": note.at.isoformat(),
+        "lines": list(note.lines),
+        "channel": note.channel,
+        "mention": note.mention,
+    }
+
+
+def note_from(payload: Mapping[str, Any]) -> Note:
+    """The note that pack_note kept."""
+    return Note(**{**payload, "at": datetime.fromisoformat(payload["at"]), "lines": tuple(payload["lines"])})
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,311 @@
+"""The ledger: every finding's entry, every ticket's life, what was decided and what is still to be sent."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, or_, select, update
+
+from escalation.clocks import Deadlines
+from escalation.records import Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket
+from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTBOX, SILENCES, TICKETS
+from escalation.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class NightRow:
+    """A night as it was recorded: the scan's time and window, and whether every detector could look at everything."""
+
+    id: int
+    as_of: datetime
+    window_start: datetime
+    window_end: datetime
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastDecision:
+    """A decision with the night it was made in."""
+
+    as_of: datetime
+    fingerprint: str
+    status: str
+    action: str
+    reason: str
+
+
+class Ledger:
+    """An open ledger. `begin` gives a transaction; a run holds the ledger for itself until `close`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def where(self) -> str:
+        return self._store.where
+
+    @contextmanager
+    def begin(self) -> Iterator[Transaction]:
+        """A transaction, committed at the end and rolled back on any error. Raises LedgerError for the database's."""
+        with self._store.begin() as connection:
+            yield Transaction(connection)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+@contextmanager
+def open_ledger(url: str, *, exclusive: bool = True) -> Iterator[Ledger]:
+    """The ledger at `url` (sqlite:///FILE or postgresql://…), created or upgraded as needed.
+
+    `exclusive` is for whoever writes: `run`, and the commands that change tickets; a second one is refused.
+
+    Raises:
+        LedgerError: one line with what is wrong and what to do.
+    """
+    ledger = Ledger(open_store(url, exclusive=exclusive))
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+class Transaction:
+    """What can be read and written in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # --- nights and decisions
+
+    def add_night(self, as_of: datetime, start: datetime, end: datetime, *, complete: bool) -> int:
+        values = {"as_of": as_of, "window_start": start, "window_end": end, "complete": complete}
+        return self._inserted(self._connection.execute(insert(NIGHTS).values(values)).inserted_primary_key)
+
+    def last_complete_night(self) -> NightRow | None:
+        """The complete night whose window ended last."""
+        query = (
+            select(NIGHTS).where(NIGHTS.c.complete).order_by(NIGHTS.c.window_end.desc(), NIGHTS.c.id.desc()).limit(1)
+        )
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else NightRow(**row)
+
+    def latest_night(self) -> NightRow | None:
+        """The night with the latest scan, complete or not."""
+        row = self._connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).mappings().first()
+        return None if row is None else NightRow(**row)
+
+    def add_decisions(self, night_id: int, rows: Iterable[tuple[Entry, Decision]]) -> None:
+        values = [
+            {
+                "night_id": night_id,
+                "fingerprint": entry.fingerprint,
+                "ticket_id": entry.ticket_id,
+                "status": entry.status,
+                "action": decision.action,
+                "reason": decision.reason,
+            }
+            for entry, decision in rows
+        ]
+        if values:
+            self._connection.execute(insert(DECISIONS), values)
+
+    def decisions_of(self, ticket: Ticket) -> list[PastDecision]:
+        """Everything that was decided about what is on a ticket, oldest first."""
+        theirs = select(ENTRIES.c.fingerprint).where(ENTRIES.c.ticket_id == ticket.id)
+        query = (
+            select(
+                NIGHTS.c.as_of,
+                DECISIONS.c.fingerprint,
+                DECISIONS.c.status,
+                DECISIONS.c.action,
+                DECISIONS.c.reason,
+            )
+            .join(NIGHTS, NIGHTS.c.id == DECISIONS.c.night_id)
+            .where(or_(DECISIONS.c.ticket_id == ticket.id, DECISIONS.c.fingerprint.in_(theirs)))
+            .order_by(DECISIONS.c.id)
+        )
+        return [PastDecision(**row) for row in self._connection.execute(query).mappings()]
+
+    # --- entries
+
+    def entries(self) -> dict[str, Entry]:
+        """All entries that may still matter, by fingerprint: states that are there, and what is on a ticket in progress."""
+        lasting = and_(ENTRIES.c.present, ENTRIES.c.kind == "state")
+        query = (
+            select(ENTRIES)
+            .outerjoin(TICKETS, TICKETS.c.id == ENTRIES.c.ticket_id)
+            .where(or_(lasting, TICKETS.c.status.not_in(("verified", "closed"))))
+            .order_by(ENTRIES.c.fingerprint)
+        )
+        return {row["fingerprint"]: _entry(row) for row in self._connection.execute(query).mappings()}
+
+    def entries_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
+        """The entries of some fingerprints, however old."""
+        found: dict[str, Entry] = {}
+        wanted = sorted(set(fingerprints))
+        # SQLite takes a limited number of parameters in one statement.
+        for start in range(0, len(wanted), 500):
+            query = select(ENTRIES).where(ENTRIES.c.fingerprint.in_(wanted[start : start + 500]))
+            found.update({row["fingerprint"]: _entry(row) for row in self._connection.execute(query).mappings()})
+        return found
+
+    def entries_on(self, ticket: Ticket) -> list[Entry]:
+        query = select(ENTRIES).where(ENTRIES.c.ticket_id == ticket.id).order_by(ENTRIES.c.fingerprint)
+        return [_entry(row) for row in self._connection.execute(query).mappings()]
+
+    def save_entries(self, entries: Sequence[Entry], known: Iterable[str]) -> None:
+        """Write entries; those whose fingerprints are in `known` replace what is there."""
+        old = set(known)
+        new_rows = [_values(entry) for entry in entries if entry.fingerprint not in old]
+        if new_rows:
+            self._connection.execute(insert(ENTRIES), new_rows)
+        changed = [_values(entry) for entry in entries if entry.fingerprint in old]
+        if changed:
+            columns: dict[str, Any] = {name: bindparam(f"new_{name}") for name in changed[0]}
+            statement = update(ENTRIES).where(ENTRIES.c.fingerprint == columns["fingerprint"]).values(columns)
+            rows = [{f"new_{name}": value for name, value in values.items()} for values in changed]
+            self._connection.execute(statement, rows)
+
+    # --- tickets
+
+    def tickets(self, *, ended: bool = True) -> list[Ticket]:
+        """All tickets in the order of their making; without `ended`, those that somebody should still do something about."""
+        query = select(TICKETS).order_by(TICKETS.c.id)
+        if not ended:
+            query = query.where(TICKETS.c.status.not_in(("verified", "closed")))
+        return [Ticket(**row) for row in self._connection.execute(query).mappings()]
+
+    def ticket(self, external_id: str) -> Ticket | None:
+        row = self._connection.execute(select(TICKETS).where(TICKETS.c.external_id == external_id)).mappings().first()
+        return None if row is None else Ticket(**row)
+
+    def ticket_by_row(self, ticket_id: int) -> Ticket:
+        return Ticket(**self._connection.execute(select(TICKETS).where(TICKETS.c.id == ticket_id)).mappings().one())
+
+    def generations(self, fingerprint: str) -> int:
+        """How many tickets there have been whose primary finding is this one."""
+        query = select(func.count()).select_from(TICKETS).where(TICKETS.c.fingerprint == fingerprint)
+        return int(self._connection.scalar(query) or 0)
+
+    def add_ticket(self, entry: Entry, external_id: str, generation: int, now: datetime, due: Deadlines) -> Ticket:
+        values = {
+            "external_id": external_id,
+            "fingerprint": entry.fingerprint,
+            "detector": entry.detector,
+            "team": entry.team,
+            "severity": entry.severity,
+            "title": entry.title,
+            "status": "open",
+            "opened_at": now,
+            "clock_began_at": now,
+            "acknowledge_due": due.acknowledge,
+            "investigate_due": due.investigate,
+            "resolve_due": due.resolve,
+            "generation": generation,
+            "reopened": 0,
+            "ladder_step": 0,
+            "queue_status": "open",
+        }
+        key = self._inserted(self._connection.execute(insert(TICKETS).values(values)).inserted_primary_key)
+        return self.ticket_by_row(key)
+
+    def save_ticket(self, ticket: Ticket) -> None:
+        values = {field.name: getattr(ticket, field.name) for field in dataclasses.fields(ticket)}
+        self._connection.execute(update(TICKETS).where(TICKETS.c.id == ticket.id).values(values))
+
+    def move_entries(self, ticket: Ticket, to: Ticket) -> None:
+        """Put everything that is on one ticket on another one."""
+        self._connection.execute(update(ENTRIES).where(ENTRIES.c.ticket_id == ticket.id).values(ticket_id=to.id))
+
+    # --- silences
+
+    def silences(self, fingerprints: Iterable[str] | None = None) -> dict[str, Silence]:
+        """The latest silence of each fingerprint that nobody has ended, whether or not its time has passed."""
+        query = select(*(column for column in SILENCES.c if column.name not in ("ended_at", "ended_why")))
+        query = query.where(SILENCES.c.ended_at.is_(None)).order_by(SILENCES.c.id)
+        wanted = None if fingerprints is None else set(fingerprints)
+        return {
+            row["fingerprint"]: Silence(**row)
+            for row in self._connection.execute(query).mappings()
+            if wanted is None or row["fingerprint"] in wanted
+        }
+
+    def add_silence(self, silence: Silence) -> None:
+        """Write a silence (its id is not used) in place of any other one of its finding."""
+        self._connection.execute(
+            update(SILENCES)
+            .where(SILENCES.c.fingerprint == silence.fingerprint, SILENCES.c.ended_at.is_(None))
+            .values(ended_at=silence.made_at, ended_why="replaced")
+        )
+        values = {field.name: getattr(silence, field.name) for field in dataclasses.fields(silence)}
+        del values["id"]
+        self._connection.execute(insert(SILENCES).values(values))
+
+    def end_silence(self, silence: Silence, now: datetime, why: str) -> None:
+        self._connection.execute(
+            update(SILENCES).where(SILENCES.c.id == silence.id).values(ended_at=now, ended_why=why)
+        )
+
+    # --- outbox
+
+    def enqueue(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any], now: datetime) -> None:
+        """Want something sent. A key that is known already, sent or not, is not wanted twice."""
+        if self._connection.scalar(select(OUTBOX.c.id).where(OUTBOX.c.key == key)) is not None:
+            return
+        self._connection.execute(
+            insert(OUTBOX).values(
+                key=key, ticket_id=ticket.id, kind=kind, payload=dict(payload), made_at=now, attempts=0
+            )
+        )
+
+    def unsent(self) -> list[OutboxRow]:
+        """What is still to be sent, oldest first."""
+        query = (
+            select(OUTBOX.c.id, OUTBOX.c.key, OUTBOX.c.ticket_id, OUTBOX.c.kind, OUTBOX.c.payload, OUTBOX.c.attempts)
+            .where(OUTBOX.c.sent_at.is_(None))
+            .order_by(OUTBOX.c.id)
+        )
+        return [OutboxRow(**row) for row in self._connection.execute(query).mappings()]
+
+    def mark_sent(self, row: OutboxRow, now: datetime) -> None:
+        """The queue has confirmed it; what was said is not kept."""
+        self._connection.execute(
+            update(OUTBOX)
+            .where(OUTBOX.c.id == row.id)
+            .values(sent_at=now, payload=None, error=None, attempts=row.attempts + 1)
+        )
+
+    def mark_failed(self, row: OutboxRow, error: str) -> None:
+        self._connection.execute(
+            update(OUTBOX).where(OUTBOX.c.id == row.id).values(error=error, attempts=row.attempts + 1)
+        )
+
+    def forget_unsent(self, ticket: Ticket) -> None:
+        """Do not send any more what was to be said on a ticket that is gone from its queue."""
+        self._connection.execute(
+            delete(OUTBOX).where(and_(OUTBOX.c.ticket_id == ticket.id, OUTBOX.c.sent_at.is_(None)))
+        )
+
+    @staticmethod
+    def _inserted(key: Any) -> int:
+        return int(key[0])
+
+
+def _entry(row: RowMapping) -> Entry:
+    values = dict(row)
+    values["households"], values["users"] = tuple(values["households"]), tuple(values["users"])
+    values["returns"] = tuple(datetime.fromisoformat(at) for at in values["returns"])
+    return Entry(**values)
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
+    values["households"], values["users"] = list(entry.households), list(entry.users)
+    values["returns"] = [at.isoformat() for at in entry.returns]
+    return values

@@ -1,0 +1,108 @@
+"""One night: what was found is compared with what is known, decided, recorded in one transaction, and then sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from detectors.contract import Coverage, Finding, Team, Window
+from escalation.clocks import Overdue, overdue
+from escalation.desk import Delivered, Desk, Failed, MessageT, RefT, deliver, read_states
+from escalation.ledger import Ledger
+from escalation.policy import Policy
+from escalation.recording import Recording, Told
+from escalation.records import Action, Ticket
+from escalation.store import LedgerError
+
+
+@dataclass(frozen=True, slots=True)
+class NightReport:
+    """Everything a person wants to know about a night. `undelivered` means exit code 5."""
+
+    as_of: datetime
+    window: Window
+    complete: bool
+    findings: tuple[Finding, ...]
+    """Tonight's findings, one for each cause."""
+    told: tuple[Told, ...]
+    delivered: tuple[Delivered, ...]
+    failed: tuple[Failed, ...]
+    open_tickets: dict[Team, int]
+    overdue: tuple[tuple[Ticket, tuple[Overdue, ...]], ...]
+
+    @property
+    def undelivered(self) -> bool:
+        return bool(self.failed)
+
+    def counted(self) -> dict[Action, int]:
+        """How many findings had each action."""
+        return dict(Counter(one.action for one in self.told))
+
+
+def next_window(ledger: Ledger, as_of: datetime, policy: Policy) -> Window:
+    """The window of a nightly run: the policy's day that has just closed, or from where the last complete run ended.
+
+    A missed night is made up for, but not more than `nights.catch_up_days` of them.
+    """
+    with ledger.begin() as tx:
+        last = tx.last_complete_night()
+    end = _midnight(as_of, policy.limits.time_zone, 0)
+    start = _midnight(as_of, policy.limits.time_zone, 1)
+    if last is not None:
+        start = min(start, last.window_end)
+    return Window(max(start, _midnight(as_of, policy.limits.time_zone, policy.nights.catch_up_days)), end)
+
+
+def _midnight(at: datetime, time_zone: str, days_before: int) -> datetime:
+    day = at.astimezone(ZoneInfo(time_zone)).date() - timedelta(days=days_before)
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
+
+
+def run_night(
+    ledger: Ledger,
+    findings: Sequence[Finding],
+    coverage: Sequence[Coverage],
+    policy: Policy,
+    now: datetime,
+    *,
+    window: Window,
+    desk: Desk[RefT, MessageT],
+) -> NightReport:
+    """Play one night. `findings` are the scan's own, not yet one for each cause; `now` is the scan's time.
+
+    What could not be sent is in the report and stays in the ledger for the next run. A process that dies at any moment
+    leaves a ledger with which the next run carries on.
+
+    Raises:
+        LedgerError: the ledger cannot be written, or has seen a later night than this one.
+    """
+    with ledger.begin() as tx:
+        last = tx.latest_night()
+    if last is not None and now < last.as_of:
+        raise LedgerError(f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time")
+    unread = read_states(ledger, desk, now)
+    with ledger.begin() as tx:
+        night = Recording(tx, findings, coverage, policy, now)
+        night.play()
+        complete = all(entry.status != "failed" for entry in coverage)
+        night_id = tx.add_night(now, window.start, window.end, complete=complete)
+        tx.add_decisions(night_id, night.decided)
+        told = tuple(night.told())
+    delivered, failed = deliver(ledger, desk, {one.fingerprint: one for one in night.findings}, now)
+    with ledger.begin() as tx:
+        waiting = tx.tickets(ended=False)
+    late = ((ticket, overdue(ticket, now)) for ticket in waiting)
+    return NightReport(
+        as_of=now,
+        window=window,
+        complete=complete,
+        findings=tuple(night.findings),
+        told=told,
+        delivered=tuple(delivered),
+        failed=(*unread, *failed),
+        open_tickets=dict(Counter(ticket.team for ticket in waiting)),
+        overdue=tuple((ticket, broken) for ticket, broken in late if broken),
+    )

@@ -1,0 +1,296 @@
+"""What one night makes of the ledger, in one transaction: observed, decided, and queued for sending."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
+from escalation.causes import INCIDENT, one_per_cause
+from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
+from escalation.decide import Sight, decide, is_broken, more_urgent, observe
+from escalation.desk import pack_note
+from escalation.ledger import Transaction
+from escalation.notes import external_id_of, follow_up, note
+from escalation.policy import Policy
+from escalation.records import Action, Decision, Entry, NightStatus, Reason, Silence, Ticket
+from escalation.scrub import pack
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What tonight made of one finding, and why."""
+
+    fingerprint: str
+    detector: str
+    team: Team
+    severity: Severity
+    title: str
+    subject: dict[str, str]
+    status: NightStatus
+    action: Action
+    reason: Reason
+    external_id: str | None
+
+
+@dataclass(slots=True)
+class _Case:
+    """One finding tonight: what was known, how it was met, what it is now."""
+
+    before: Entry | None
+    entry: Entry
+    sight: Sight
+
+
+@dataclass(slots=True)
+class _Tickets:
+    """The tickets that tonight touches, as they are by now."""
+
+    tx: Transaction
+    by_id: dict[int, Ticket] = field(default_factory=dict)
+
+    def of(self, entry: Entry) -> Ticket | None:
+        if entry.ticket_id is None:
+            return None
+        if entry.ticket_id not in self.by_id:
+            self.by_id[entry.ticket_id] = self.tx.ticket_by_row(entry.ticket_id)
+        return self.by_id[entry.ticket_id]
+
+    def save(self, ticket: Ticket) -> None:
+        self.by_id[ticket.id] = ticket
+        self.tx.save_ticket(ticket)
+
+
+class Recording:
+    """The part of a night that happens in one transaction."""
+
+    def __init__(
+        self, tx: Transaction, raw: Sequence[Finding], coverage: Sequence[Coverage], policy: Policy, now: datetime
+    ) -> None:
+        self._tx, self._policy, self._now = tx, policy, now
+        self._known = tx.entries()
+        self.findings = one_per_cause(raw, policy.limits, policy.environment, self._ongoing())
+        self._primary = {one.fingerprint: one for one in self.findings}
+        self._causes = self._explained()
+        self._raw = {one.fingerprint: one for one in raw}
+        self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
+        self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
+        self._silences = tx.silences()
+        self._tickets = _Tickets(tx)
+        self.decided: list[tuple[Entry, Decision]] = []
+
+    def _ongoing(self) -> set[str]:
+        """The detectors whose incident has not ended."""
+        return {
+            entry.detector
+            for entry in self._known.values()
+            if entry.present and entry.subject.get("operation") == INCIDENT
+        }
+
+    def _explained(self) -> dict[str, str]:
+        """The fingerprint of each finding that is part of another one tonight, with that one's fingerprint."""
+        causes: dict[str, str] = {}
+        for finding in self.findings:
+            rows: list[tuple[str, Mapping[SubjectKey, str]]] = [(row.detector, row.subject) for row in finding.related]
+            rows += [(finding.detector, row.subject) for row in finding.members]
+            for detector, subject in rows:
+                causes[fingerprint(detector, self._policy.environment, subject)] = finding.fingerprint
+        return {effect: cause for effect, cause in causes.items() if effect not in self._primary}
+
+    def play(self) -> None:
+        cases = self._observe()
+        on_ticket: dict[int, list[_Case]] = defaultdict(list)
+        for case in cases.values():
+            if case.entry.ticket_id is not None:
+                on_ticket[case.entry.ticket_id].append(case)
+        # Causes come before their effects, so that these find their cause's ticket.
+        for case in sorted(cases.values(), key=lambda one: (one.sight == "explained", one.entry.fingerprint)):
+            others = [
+                other.entry
+                for other in on_ticket.get(case.entry.ticket_id or 0, ())
+                if other is not case and other.entry.present
+            ]
+            self._decide(case, others, cases)
+        self._tx.save_entries([case.entry for case in cases.values()], self._known)
+        self._finish(cases)
+
+    def _observe(self) -> dict[str, _Case]:
+        cases: dict[str, _Case] = {}
+        for key in sorted({*self._known, *self._primary, *self._causes}):
+            before = self._known.get(key)
+            sight, finding = self._sight(key, before)
+            if before is None and (finding is None or self._is_row_of_an_incident(key)):
+                continue
+            cause = self._causes.get(key)
+            entry = observe(before, sight, finding, self._policy.nights, self._now, cause=cause)
+            cases[key] = _Case(before, entry, sight)
+        return cases
+
+    def _sight(self, key: str, before: Entry | None) -> tuple[Sight, Finding | None]:
+        if key in self._primary:
+            return "seen", self._primary[key]
+        if key in self._causes:
+            return "explained", self._raw.get(key)
+        looked = before is not None and before.detector in self._looked
+        return ("absent" if looked else "not-looked-at"), None
+
+    def _is_row_of_an_incident(self, key: str) -> bool:
+        """True for what is only a part of a group tonight: the group is watched, not each of its rows."""
+        cause = self._causes.get(key)
+        return cause is not None and bool(self._primary[cause].members)
+
+    def _decide(self, case: _Case, others: Sequence[Entry], cases: Mapping[str, _Case]) -> None:
+        entry = case.entry
+        cause = self._cause_ticket(entry, cases)
+        ticket = self._tickets.of(entry)
+        if cause is not None and (ticket is None or ticket.ended):
+            case.entry = entry = replace(entry, ticket_id=cause.id)
+            ticket = cause
+        silence = self._silences.get(entry.fingerprint)
+        decision = decide(
+            case.before, entry, case.sight, ticket, silence, self._policy, self._now, others_present=bool(others)
+        )
+        self._end_broken(silence, entry, case.sight)
+        if decision.action == "open":
+            ticket = self._open(case, ticket, cases)
+        elif decision.action != "none" and ticket is not None:
+            self._change(case, ticket, decision, others, cause)
+        self.decided.append((case.entry, decision))
+
+    def _cause_ticket(self, entry: Entry, cases: Mapping[str, _Case]) -> Ticket | None:
+        cause = cases.get(entry.explained_by or "")
+        return None if cause is None else self._tickets.of(cause.entry)
+
+    def _end_broken(self, silence: Silence | None, entry: Entry, sight: Sight) -> None:
+        if silence is None or sight != "seen":
+            return
+        if is_broken(silence, entry):
+            self._tx.end_silence(silence, self._now, "worse")
+        elif self._now >= silence.ends_at:
+            self._tx.end_silence(silence, self._now, "time")
+
+    def _deadlines(self, entry: Entry) -> Deadlines:
+        sla = self._policy.sla(entry.team, entry.severity, entry.detector)
+        return deadlines(self._now, sla, self._policy.business_hours)
+
+    def _open(self, case: _Case, gone: Ticket | None, cases: Mapping[str, _Case]) -> Ticket:
+        """A ticket for the finding; in place of one that is `gone` from its queue, with all that was on that one."""
+        entry = case.entry
+        generation = self._tx.generations(entry.fingerprint) + 1
+        external_id = external_id_of(entry.fingerprint, generation)
+        ticket = self._tx.add_ticket(entry, external_id, generation, self._now, self._deadlines(entry))
+        self._tickets.by_id[ticket.id] = ticket
+        if gone is not None:
+            self._tx.forget_unsent(gone)
+            self._tickets.save(replace(gone, status="closed", ended_at=self._now))
+            for other in cases.values():
+                if other.entry.ticket_id == gone.id:
+                    other.entry = replace(other.entry, ticket_id=ticket.id)
+        case.entry = _said(replace(entry, ticket_id=ticket.id))
+        finding = self._primary[entry.fingerprint]
+        self._tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), self._now)
+        return ticket
+
+    def _change(
+        self, case: _Case, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
+    ) -> None:
+        """Say on the ticket what has changed, and give it its new state."""
+        entry = case.entry
+        told = note(ticket, case.before, entry, decision, self._now, remaining=others, cause=cause)
+        self._tx.enqueue(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told), self._now)
+        if decision.action == "verify":
+            self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
+            return
+        if case.sight != "seen":
+            return
+        self._tickets.save(self._after_change(ticket, entry, decision))
+        case.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
+        if entry.fingerprint == ticket.fingerprint:
+            finding = self._primary[entry.fingerprint]
+            self._tx.enqueue(self._key(ticket, "update", entry), ticket, "update", pack(finding), self._now)
+
+    def _after_change(self, ticket: Ticket, entry: Entry, decision: Decision) -> Ticket:
+        due = self._deadlines(entry)
+        if decision.action == "reopen":
+            return replace(
+                ticket,
+                status="open",
+                severity=entry.severity,
+                reopened=ticket.reopened + 1,
+                clock_began_at=self._now,
+                acknowledge_due=due.acknowledge,
+                investigate_due=due.investigate,
+                resolve_due=due.resolve,
+                acknowledged_at=None,
+                resolved_at=None,
+                ended_at=None,
+                closed_as=None,
+                closing_reason=None,
+                ladder_step=0,
+            )
+        if more_urgent(entry.severity, ticket.severity):
+            kept = sooner(Deadlines(ticket.acknowledge_due, ticket.investigate_due, ticket.resolve_due), due)
+            return replace(
+                ticket,
+                severity=entry.severity,
+                acknowledge_due=kept.acknowledge,
+                investigate_due=kept.investigate,
+                resolve_due=kept.resolve,
+            )
+        return ticket if entry.fingerprint != ticket.fingerprint else replace(ticket, severity=entry.severity)
+
+    def _key(self, ticket: Ticket, what: str, entry: Entry) -> str:
+        """The same for the same thing on the same night, so that it is never said twice."""
+        return f"{ticket.external_id}/{what}/{entry.fingerprint[:16]}/{self._now:%Y%m%dT%H%M%SZ}"
+
+    def _finish(self, cases: Mapping[str, _Case]) -> None:
+        """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
+        entries: dict[int, list[_Case]] = defaultdict(list)
+        for case in cases.values():
+            if case.entry.ticket_id is not None:
+                entries[case.entry.ticket_id].append(case)
+        for stored in self._tx.tickets(ended=False):
+            ticket = self._tickets.by_id.get(stored.id, stored)
+            watched = [case for case in entries[ticket.id] if case.entry.present and case.entry.kind == "state"]
+            if ticket.status in ("resolved", "missing") and not watched:
+                self._tx.forget_unsent(ticket) if ticket.status == "missing" else None
+                self._tickets.save(replace(ticket, status="closed", ended_at=self._now))
+            elif ticket.ref_id is not None and not self._muted(entries[ticket.id]):
+                self._follow_up(ticket)
+
+    def _muted(self, cases: Iterable[_Case]) -> bool:
+        return any(
+            decision.reason in ("snoozed", "dismissed")
+            for entry, decision in self.decided
+            if entry.fingerprint in {case.entry.fingerprint for case in cases}
+        )
+
+    def _follow_up(self, ticket: Ticket) -> None:
+        step = ladder_step(ticket, self._policy, self._now)
+        if step > ticket.ladder_step:
+            told = pack_note(follow_up(ticket, step, self._policy, self._now))
+            key = f"{ticket.external_id}/follow-up/{ticket.reopened}/{step}"
+            self._tx.enqueue(key, ticket, "follow-up", told, self._now)
+            self._tickets.save(replace(ticket, ladder_step=step))
+
+    def told(self) -> Iterable[Told]:
+        for entry, decision in self.decided:
+            ticket = self._tickets.of(entry)
+            yield Told(
+                fingerprint=entry.fingerprint,
+                detector=entry.detector,
+                team=entry.team,
+                severity=entry.severity,
+                title=entry.title,
+                subject=entry.subject,
+                status=entry.status,
+                action=decision.action,
+                reason=decision.reason,
+                external_id=ticket.external_id if ticket else None,
+            )
+
+
+def _said(entry: Entry) -> Entry:
+    return replace(entry, said_severity=entry.severity, said_size=entry.size)

@@ -1,0 +1,157 @@
+"""What the ledger remembers, as plain values. Ids are the only thing it knows of people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from detectors.contract import Kind, Severity, Team
+
+NightStatus = Literal["new", "still-there", "worse", "better", "gone", "back", "not-looked-at", "flapping"]
+TicketStatus = Literal["open", "acknowledged", "resolved", "verified", "closed", "missing"]
+Closing = Literal["duplicate", "false-positive", "accepted-risk", "expected"]
+SilenceKind = Literal["snooze", "dismiss"]
+Action = Literal["open", "comment", "reopen", "verify", "none"]
+Reason = Literal[
+    # open
+    "new",
+    "silence-ended",
+    "ticket-missing",
+    # reopen
+    "back",
+    "still-seen",
+    "closing-ended",
+    # open, reopen or comment
+    "happened-again",
+    "snooze-broken",
+    "flapping",
+    # comment
+    "more-urgent",
+    "less-urgent",
+    "worse",
+    "better",
+    "same-cause",
+    "part-fixed",
+    # verify
+    "fixed",
+    # none
+    "still-there",
+    "little-change",
+    "explained",
+    "fixed-before",
+    "happened-once",
+    "done",
+    "not-looked-at",
+    "snoozed",
+    "dismissed",
+]
+OutboxKind = Literal["create", "update", "comment", "follow-up"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finding through all nights, by its fingerprint."""
+
+    fingerprint: str
+    detector: str
+    team: Team
+    kind: Kind
+    severity: Severity
+    size: int
+    """How much is affected: the largest of users, households and grouped rows."""
+    title: str
+    subject: dict[str, str]
+    households: tuple[str, ...]
+    users: tuple[str, ...]
+    claims: dict[str, Any]
+    """What the finding's evidence said last, without personal values."""
+    status: NightStatus
+    present: bool
+    """False once a state is gone. What was not looked at stays what it was."""
+    first_seen_at: datetime
+    last_seen_at: datetime
+    happened_at: datetime | None
+    """The latest time at which an occurrence is known to have happened."""
+    said_severity: Severity
+    said_size: int
+    returns: tuple[datetime, ...] = ()
+    """When it came back after being gone, within the policy's days of flapping."""
+    flapping_said: bool = False
+    explained_by: str | None = None
+    """The fingerprint of the finding that explained it last night."""
+    ticket_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One ticket through its life. `ref_id` and `ref_url` are None until the queue has confirmed it."""
+
+    id: int
+    external_id: str
+    fingerprint: str
+    detector: str
+    team: Team
+    severity: Severity
+    title: str
+    status: TicketStatus
+    opened_at: datetime
+    clock_began_at: datetime
+    acknowledge_due: datetime | None
+    investigate_due: datetime | None
+    resolve_due: datetime | None
+    acknowledged_at: datetime | None = None
+    resolved_at: datetime | None = None
+    ended_at: datetime | None = None
+    """When it was verified or closed."""
+    closed_as: Closing | None = None
+    closing_reason: str | None = None
+    generation: int = 1
+    reopened: int = 0
+    ladder_step: int = 0
+    """How many steps of the follow-up ladder are behind it."""
+    ref_id: str | None = None
+    ref_url: str | None = None
+    queue_status: str = "open"
+    """What the queue said last. Only a change of it is news: a comment reopens no ticket in every queue."""
+
+    @property
+    def ended(self) -> bool:
+        """True if nobody is expected to do anything about it."""
+        return self.status in ("verified", "closed")
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Somebody's wish not to hear about one finding until `ends_at` (exclusive)."""
+
+    id: int
+    fingerprint: str
+    kind: SilenceKind
+    reason: str
+    author: str
+    made_at: datetime
+    ends_at: datetime
+    severity: Severity | None
+    """The finding's severity and size when the silence was made; None where it was not known yet."""
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one night does about one finding, and the named reason."""
+
+    action: Action
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """Something to be told to the queue, kept until the queue has confirmed it."""
+
+    id: int
+    key: str
+    ticket_id: int
+    kind: OutboxKind
+    payload: dict[str, Any]
+    attempts: int = 0

@@ -1,0 +1,71 @@
+"""What the ledger may keep of a finding: ids, counts and times, but no addresses, names, devices or texts of people."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from detectors.contract import Finding, Story
+
+HIDDEN = "[not kept]"
+_PERSONAL_SUBJECTS = frozenset({"ip_address", "invite_code"})
+_PERSONAL_WORDS = frozenset(
+    {"ip", "ips", "email", "emails", "agent", "agents", "body", "text", "texts", "network", "networks"}
+)
+_PERSONAL_KEYS = frozenset({"name", "names", "household_name", "household_names", "description", "descriptions"})
+_ADDRESSES = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b"
+    r"|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}(?::?[0-9a-fA-F]{1,4})?(?:::?[0-9a-fA-F]{0,4})*(?:/\d{1,3})?(?![\w:])"
+)
+_CLOCK = re.compile(r"\d{1,2}:\d{2}:\d{2}")
+
+
+def scrub(value: Any) -> Any:
+    """`value` (JSON types) with personal values replaced; keys that name them lose their values whole."""
+    if isinstance(value, Mapping):
+        return {str(key): HIDDEN if _is_personal(str(key)) else scrub(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrub(inner) for inner in value]
+    return _ADDRESSES.sub(_hidden, value) if isinstance(value, str) else value
+
+
+def _hidden(found: re.Match[str]) -> str:
+    # A time of day is the one other thing with that many colons.
+    return found[0] if _CLOCK.fullmatch(found[0]) else HIDDEN
+
+
+def _is_personal(key: str) -> bool:
+    return key in _PERSONAL_KEYS or not _PERSONAL_WORDS.isdisjoint(key.split("_"))
+
+
+def scrub_subject(subject: Mapping[Any, str]) -> dict[str, str]:
+    """A subject whose addresses and codes are replaced by a hash that still tells them apart."""
+    return {
+        str(key): f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}" if key in _PERSONAL_SUBJECTS else value
+        for key, value in subject.items()
+    }
+
+
+def pack(finding: Finding) -> dict[str, Any]:
+    """`finding` with its story as JSON types, scrubbed: enough to say it later. `unpack` reads it back."""
+    plain = finding.model_dump(mode="json")
+    plain["story"] = finding.story.model_dump(mode="json")
+    packed: dict[str, Any] = {}
+    for key, value in plain.items():
+        # The story's own field names are the process document's, and may hold words like "email".
+        packed[key] = scrub(value) if key != "story" else {name: scrub(part) for name, part in value.items()}
+    packed["subject"] = scrub_subject(finding.subject)
+    for part in ("related", "members"):
+        for row in packed[part]:
+            row["subject"] = scrub_subject(row["subject"])
+    return packed
+
+
+def unpack(packed: Mapping[str, Any]) -> Finding:
+    """The finding that `pack` kept."""
+    fields = dict(packed)
+    story = Story.model_validate(fields.pop("story"))
+    return Finding.model_validate(fields).model_copy(update={"story": story})

@@ -1,0 +1,175 @@
+"""Opening the ledger's database: schema, lock, and errors that say in one line what is wrong and what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+# Any number will do, as long as no other program on the database uses it.
+_ADVISORY_LOCK = 7_243_150_922
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used: one line with the reason and the remedy, without passwords."""
+
+
+class Store:
+    """A ledger's database, open. `begin` gives transactions; `close` lets other runs in."""
+
+    def __init__(self, engine: Engine, where: str, cleanup: Callable[[], None]) -> None:
+        self._engine = engine
+        self.where = where
+        self._cleanup = cleanup
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction: committed at the end, rolled back on any error. Raises LedgerError for the database's own."""
+        with _one_line(self.where), self._engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self._cleanup()
+
+
+def open_store(url: str, *, exclusive: bool) -> Store:
+    """The database at `url` (sqlite:///FILE or postgresql://…), created or brought to this program's schema.
+
+    With `exclusive` no other exclusive opening succeeds until this one is closed or its process ends, however it ends.
+
+    Raises:
+        LedgerError: unreachable, unwritable, full, locked by another run, or of a newer program.
+    """
+    parsed = _parse(url)
+    where = parsed.render_as_string(hide_password=True)
+    with ExitStack() as stack, _one_line(where):
+        engine = _engine(parsed)
+        stack.callback(engine.dispose)
+        if exclusive:
+            stack.enter_context(_lock(parsed, engine, where))
+            _upgrade(engine, where)
+        elif not _is_current(engine, where):
+            with _lock(parsed, engine, where):
+                _upgrade(engine, where)
+        cleanup = stack.pop_all().close
+    return Store(engine, where, cleanup)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise LedgerError(
+            "the ledger's address is no URL; write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise LedgerError(f"a ledger cannot be kept in {backend}; write sqlite:///FILE or postgresql://USER@HOST/NAME")
+    return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
+
+    # Without these two, Python's sqlite3 would commit before each statement that changes the schema.
+    @event.listens_for(engine, "connect")
+    def _no_implicit_transactions(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _lock(url: URL, engine: Engine, where: str) -> Iterator[None]:
+    taken = f"{where} is used by another run; wait until that has ended"
+    if url.get_backend_name() == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
+                raise LedgerError(taken)
+            yield
+        return
+    if not url.database:
+        raise LedgerError("the ledger needs a file; write sqlite:///FILE")
+    folder = Path(url.database).absolute().parent
+    if not folder.is_dir():
+        raise LedgerError(f"{where} cannot be opened; create its folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise LedgerError(f"{where} cannot be written; give this user the right to write in {folder}")
+    lock = FileLock(f"{url.database}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise LedgerError(taken) from error
+    except OSError as error:
+        raise LedgerError(f"{where} cannot be written ({error.strerror}); name a place that can be") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _scripts() -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", "escalation:migrations")
+    config.set_main_option("path_separator", "os")
+    return config, ScriptDirectory.from_config(config)
+
+
+def _is_current(engine: Engine, where: str) -> bool:
+    _, scripts = _scripts()
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+        raise LedgerError(f"{where} was written by a newer version of Hearthwatch; install that version")
+    return current == scripts.get_current_head()
+
+
+def _upgrade(engine: Engine, where: str) -> None:
+    if _is_current(engine, where):
+        return
+    config, _ = _scripts()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+_REMEDIES = (
+    ("readonly database", "cannot be written; give this user the right to write the file and its folder"),
+    ("unable to open database file", "cannot be opened; create its folder, or give this user the right to write there"),
+    ("disk is full", "has no space left; free some, then run again: nothing was lost"),
+    ("no space left", "has no space left; free some, then run again: nothing was lost"),
+    ("file is not a database", "is no SQLite file; name another file"),
+    ("database is locked", "is used by another program; wait until that has ended"),
+    ("disk i/o error", "cannot be read or written (input/output error); check the disk"),
+    ("permission denied", "refuses this role; grant it CREATE on the schema, and all rights on the ledger's tables"),
+    ("password authentication failed", "refuses the password; correct it in the ledger's URL"),
+)
+
+
+@contextmanager
+def _one_line(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (NoSuchModuleError, SQLAlchemyError) as error:
+        cause = " ".join(str(getattr(error, "orig", None) or error).split())
+        said = next((remedy for sign, remedy in _REMEDIES if sign in cause.lower()), None)
+        raise LedgerError(f"{where} {said or f'cannot be used: {cause}'}") from error

@@ -1,0 +1,82 @@
+"""A message as an e-mail: a subject that is one line, a plain text, and the same as HTML in which nothing is live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from detectors.words import stamp
+from reports import text
+from reports.message import Block, Message, Section, Table, Template, Timeline
+from reports.neutral import defused
+
+SUBJECT_MOST = 200
+_STYLE = (
+    "body{font:14px/1.5 sans-serif;color:#222}pre{background:#f5f5f5;padding:12px;white-space:pre-wrap}"
+    "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left;vertical-align:top}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """The words of an e-mail. Who sends it to whom and when is its channel's business."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def render(message: Message) -> Mail:
+    """`message` as an e-mail; its tag begins the subject, so that the process's mail rules see it."""
+    subject = defused(message.headline)
+    if len(subject) > SUBJECT_MOST:
+        subject = subject[: SUBJECT_MOST - 1] + "…"
+    return Mail(subject, text.render(message), "\n".join(_html(message)) + "\n")
+
+
+def _html(message: Message) -> Iterator[str]:
+    yield f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{_safe(message.headline)}</title>'
+    yield f"<style>{_STYLE}</style></head><body>"
+    yield f"<h1>{_safe(message.headline)}</h1>"
+    for block in message.blocks:
+        yield from _block(block)
+    for attachment in message.attachments:
+        yield f"<p>Attached: {_safe(attachment.name)}.csv</p>"
+    yield "</body></html>"
+
+
+def _block(block: Block) -> Iterator[str]:
+    if isinstance(block, Template):
+        # The lines are neutral already; what is left is to keep HTML from reading them.
+        yield f"<pre>{escape(chr(10).join(text.template_lines(block)))}</pre>"
+        return
+    yield f"<h2>{_safe(block.heading)}</h2>"
+    match block:
+        case Section():
+            tag = "pre" if block.command else "li"
+            points = "\n".join(f"<{tag}>{_safe(point)}</{tag}>" for point in block.points)
+            yield points if block.command else f"<ul>{points}</ul>"
+        case Timeline():
+            yield from _table(
+                ("When", "What", "Who"), [(stamp(moment.at), moment.what, moment.who) for moment in block.moments]
+            )
+        case Table():
+            yield from _table(block.columns, block.rows)
+            if block.note:
+                yield f"<p>{_safe(block.note)}</p>"
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield "<table>"
+    yield _row(columns, "th")
+    yield from (_row(row, "td") for row in rows)
+    yield "</table>"
+
+
+def _row(cells: Sequence[str], tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{_safe(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _safe(raw: str) -> str:
+    return escape(defused(raw))

@@ -1,0 +1,48 @@
+"""What a night did, for the person who reads the cron job's output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detectors.contract import SEVERITY_ORDER
+from escalation.night import NightReport
+from escalation.records import Action
+from reports.neutral import defused, visible
+
+_MOST = 10
+"""How many overdue tickets are named one by one."""
+_WORDS: dict[Action, str] = {
+    "open": "tickets made",
+    "comment": "tickets commented",
+    "reopen": "tickets reopened",
+    "verify": "tickets verified as fixed",
+    "none": "findings with nothing new to say",
+}
+
+
+def summary(report: NightReport) -> str:
+    """Counts of what was done, the tickets that were made tonight with their places, what is overdue and what failed."""
+    return "\n".join(_lines(report)) + "\n"
+
+
+def _lines(report: NightReport) -> Iterator[str]:
+    counted = report.counted()
+    done = [f"{counted[action]} {words}" for action, words in _WORDS.items() if counted.get(action)]
+    yield ""
+    yield f"Tonight: {', '.join(done) or 'nothing found, nothing to do'}."
+    places = {one.external_id: one.url for one in report.delivered}
+    for one in sorted(report.told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint)):
+        if one.action == "none":
+            continue
+        place = places.get(one.external_id or "", "not delivered yet")
+        yield f"  {one.action:8} {one.severity:9} {one.detector} ({one.reason}) -> {visible(place)}"
+    open_now = ", ".join(f"{team} {number}" for team, number in sorted(report.open_tickets.items()))
+    yield f"Open tickets: {open_now or 'none'}."
+    late = sorted(report.overdue, key=lambda one: (SEVERITY_ORDER.index(one[0].severity), one[0].external_id))
+    for ticket, broken in late[:_MOST]:
+        promises = ", ".join(one.promise for one in broken)
+        yield f"  overdue: {ticket.external_id} {ticket.severity} {ticket.detector} ({promises})"
+    if len(late) > _MOST:
+        yield f"  overdue: {len(late) - _MOST} more"
+    for failure in report.failed:
+        yield f"  not delivered: {failure.kind} of {failure.external_id}: {defused(failure.error)}"

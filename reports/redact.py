@@ -1,0 +1,155 @@
+"""What a channel may not carry, taken out of a finding before it is put into words.
+
+The policy says for each channel what it hides: `nothing`; `personal` (names and texts that people typed, devices; e-mail
+and IP addresses and telephone numbers are masked); or `ids`, which puts keyed pseudonyms in the place of user and
+household ids as well and leaves out evidence, timeline and rows, which only the ticket needs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import IPv6Address
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from detectors.contract import Finding, Member
+from escalation.process import Redaction
+
+HIDDEN = "(hidden)"
+
+FREE_TEXT = re.compile(r"(?:^|_)(?:name|description|body|text|message|said|quote|user_agent|device|email|phone)s?$")
+"""Keys of evidence whose values somebody typed, or a device sent."""
+
+_HOLDS_IDS = re.compile(
+    r"(?:^|_)(?:id|by|user|household|member|leader|actor|target|people|person|requester|account)s?$"
+)
+_NOT_TEXT = frozenset({"detector", "team", "severity", "fingerprint", "kind", "marks"})
+_EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
+_IPV4 = re.compile(r"(?<![\d.])(\d{1,3}\.\d{1,3})\.\d{1,3}\.\d{1,3}(?!\d|\.\d)")
+_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*[0-9A-Fa-f:](?![\w:])")
+_PHONE = re.compile(
+    r"(?<![\w.\-])(?:\+\d[\d\s().\-/]{6,18}\d|\(?\d{3}\)?[\s.\-]\d{3}[\s.\-]\d{4}|0\d{1,4}[\s/\-]\d{5,10})(?![\w\-])"
+)
+_UUID = re.compile(r"(?i)(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
+
+Scrub = Callable[[str], str]
+
+
+def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
+    """`finding` without what a channel hides. `key` makes the pseudonyms: the same key, the same pseudonyms.
+
+    Raises ValueError for an empty key where ids are hidden: anybody could undo those pseudonyms by trying ids.
+    """
+    if hides == "nothing":
+        return finding
+    free = sorted(set(_free_texts(finding.evidence)), key=len, reverse=True)
+    if hides == "personal":
+        return _walked(finding, lambda text: masked(_without(text, free)))
+    if not key:
+        raise ValueError("pseudonyms need a key")
+    names = {one: pseudonym(one, key) for one in _ids(finding)}
+    known = _any_of(sorted(names, key=len, reverse=True))
+
+    def scrub(text: str) -> str:
+        if text in names:
+            return names[text]
+        text = masked(_without(text, free))
+        text = known.sub(lambda found: names[found.group()], text) if known else text
+        return _UUID.sub(lambda found: pseudonym(found.group(), key), text)
+
+    return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": ()}), scrub)
+
+
+def pseudonym(value: str, key: bytes) -> str:
+    """A short name for `value` that only the holder of `key` can make again."""
+    return f"id-{hmac.new(key, value.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:12]}"
+
+
+def masked(text: str) -> str:
+    """`text` with its e-mail addresses, IP addresses and telephone numbers made unrecognisable.
+
+    `kim@example.org` becomes `k***@***`, `203.0.113.7` becomes `203.0.x.x`, `2001:db8::7` becomes `2001:db8:x`.
+    """
+    text = _EMAIL.sub(lambda found: f"{found.group()[0]}***@***", text)
+    text = _IPV4.sub(r"\1.x.x", text)
+    text = _IPV6.sub(_masked_ipv6, text)
+    return _PHONE.sub("(phone number)", text)
+
+
+def _masked_ipv6(found: re.Match[str]) -> str:
+    try:
+        groups = IPv6Address(found.group()).exploded.split(":")
+    except ValueError:
+        return found.group()
+    return ":".join(group.lstrip("0") or "0" for group in groups[:2]) + ":x"
+
+
+def _without(text: str, free: Iterable[str]) -> str:
+    for one in free:
+        text = text.replace(one, HIDDEN)
+    return text
+
+
+def _free_texts(evidence: Mapping[str, object]) -> Iterator[str]:
+    """The values that somebody typed. One or two characters are too common in ordinary words to be looked for."""
+    for key, value in _leaves(evidence):
+        if FREE_TEXT.search(key) and len(value) > 2:
+            yield value
+
+
+def _ids(finding: Finding) -> set[str]:
+    """Every user and household id that the finding names, wherever it does."""
+    rows: list[Finding | Member] = [finding, *finding.related, *finding.members]
+    found = {one for row in rows for one in (*row.households, *row.users, *row.subject.values())}
+    found.update(entry.actor for entry in finding.timeline)
+    found.update(finding.story.affected_users or ())
+    found.update(finding.story.affected_households or ())
+    # Ids may be any text, but where the key does not tell, a word with a digit in it is taken for one.
+    found.update(
+        value
+        for key, value in _leaves(finding.evidence)
+        if _HOLDS_IDS.search(key) or (re.search(r"\d", value) and not re.search(r"\s", value))
+    )
+    return found - {""}
+
+
+def _leaves(value: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Each text in `value` with the innermost key that leads to it."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, Mapping):
+        for inner_key, inner in value.items():
+            yield from _leaves(inner, str(inner_key))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for inner in value:
+            yield from _leaves(inner, key)
+
+
+def _any_of(words: list[str]) -> re.Pattern[str] | None:
+    """An expression for each of `words` as a whole word, None for none."""
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)") if words else None
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _walked(model: Model, scrub: Scrub) -> Model:
+    """`model` with each of its texts scrubbed, its vocabulary (ids of detectors, severities) as it is."""
+    names = type(model).model_fields.keys() - _NOT_TEXT
+    return model.model_copy(update={name: _scrubbed(getattr(model, name), scrub) for name in names})
+
+
+def _scrubbed(value: Any, scrub: Scrub, key: str = "") -> Any:
+    if isinstance(value, str):
+        return HIDDEN if value and FREE_TEXT.search(key) else scrub(value)
+    if isinstance(value, BaseModel):
+        return _walked(value, scrub)
+    if isinstance(value, Mapping):
+        return {inner_key: _scrubbed(inner, scrub, str(inner_key)) for inner_key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return type(value)(_scrubbed(inner, scrub, key) for inner in value)
+    return value

@@ -1,0 +1,131 @@
+"""What the scan's formats have in common: how a finding and the coverage are put into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from detectors.contract import TEAMS, Coverage, Finding, ScanDocument, Status, Team
+from detectors.words import count, stamp
+
+TEAM_NAMES: dict[Team, str] = {
+    "engineering": "Engineering",
+    "trust-safety": "Trust & Safety",
+    "csm": "Customer Success Manager",
+    "product": "Product Management",
+    "legal": "Legal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some detectors that ended alike, and whether their silence means that nothing is wrong."""
+
+    heading: str
+    entries: tuple[Coverage, ...]
+    looked: bool
+
+
+def by_team(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
+    """The findings by their team's name, in the process document's order; teams without findings are left out."""
+    grouped: dict[Team, list[Finding]] = {team: [] for team in TEAMS}
+    for finding in findings:
+        grouped[finding.team].append(finding)
+    return {TEAM_NAMES[team]: found for team, found in grouped.items() if found}
+
+
+def subject(finding: Finding) -> str:
+    """What the finding is about, as `key value` pairs."""
+    return ", ".join(f"{key.removesuffix('_id').replace('_', ' ')} {value}" for key, value in finding.subject.items())
+
+
+def where(finding: Finding) -> str:
+    """The households that the finding is about, else what its subject says."""
+    ids = finding.story.affected_households or finding.households
+    households = tuple(dict.fromkeys(ids)) or tuple(
+        household for row in finding.members for household in row.households
+    )
+    return _few("household", households) or subject(finding)
+
+
+def who(finding: Finding) -> str:
+    """The users whom the finding is about, and how many are hit."""
+    users = _few("user", finding.story.affected_users or finding.users)
+    hit = f"{count(finding.impact.users, 'user')} affected" if finding.impact.users else ""
+    return "; ".join(part for part in (users, hit) if part)
+
+
+def since(finding: Finding) -> str:
+    """When it was first so, to the minute, in UTC; empty where that is not known."""
+    at = finding.first_seen or finding.occurred_at
+    return minute(at) if at else ""
+
+
+def minute(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def beside(finding: Finding) -> str:
+    """What else the finding carries: its marks, what it explains, how many rows it groups."""
+    explained = sorted({related.detector for related in finding.related})
+    parts = [
+        *finding.marks,
+        *([f"explains {', '.join(explained)}"] if explained else []),
+        *([count(len(finding.members), "row")] if finding.members else []),
+    ]
+    return "; ".join(parts)
+
+
+def _few(noun: str, ids: Sequence[str]) -> str:
+    known = [one for one in ids if one]
+    return f"{noun} {known[0]}{f' and {len(known) - 1:,} more' if len(known) > 1 else ''}" if known else ""
+
+
+def verdict(document: ScanDocument) -> str:
+    """The scan in one sentence: what was found, and whether that is all there is to find."""
+    blind = [entry for entry in document.coverage if entry.status in ("not_applicable", "failed")]
+    looked = len(document.coverage) - len(blind)
+    if document.findings:
+        found = f"{count(len(document.findings), 'finding')}."
+    elif looked:
+        found = "Nothing found."
+    else:
+        return "Nothing was looked at: no detector could run."
+    if not blind:
+        return f"{found} Every detector could look."
+    return f"{found} {looked} of {count(len(document.coverage), 'detector')} could look; the others are silent because they could not."
+
+
+def coverage_groups(document: ScanDocument) -> list[Group]:
+    """The detectors by how they ended: failures first, because their silence means nothing."""
+
+    def of(status: Status) -> tuple[Coverage, ...]:
+        return tuple(entry for entry in document.coverage if entry.status == status)
+
+    ran = of("ran")
+    groups = [
+        Group("Failed: could not look", of("failed"), looked=False),
+        Group("Not applicable: could not look", of("not_applicable"), looked=False),
+        Group("Looked and found", tuple(entry for entry in ran if entry.findings), looked=True),
+        Group("Looked and found nothing", tuple(entry for entry in ran if not entry.findings), looked=True),
+        Group("Proved: nothing to find", of("proved"), looked=True),
+    ]
+    return [group for group in groups if group.entries]
+
+
+def entry_words(entry: Coverage) -> str:
+    """A detector with its reason, or with how much it found."""
+    if entry.reason:
+        return f"{entry.detector} ({entry.reason})"
+    return f"{entry.detector} ({entry.findings:,})" if entry.findings else entry.detector
+
+
+def scanned(document: ScanDocument) -> str:
+    """What was scanned, as of when, and how much of it."""
+    scan = document.scan
+    rows = ", ".join(f"{number:,} {table.replace('_', ' ')}" for table, number in scan.rows_read.items())
+    return (
+        f"{scan.source} ({scan.engine}) as of {stamp(scan.as_of)}; window {minute(scan.window.start)} to "
+        f"{minute(scan.window.end)} UTC; {rows or 'no rows'} in {scan.seconds:.1f} s"
+    )

@@ -1,0 +1,99 @@
+"""A queue in memory that can fail, lose answers and be worked on by people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from detectors.contract import Finding
+from escalation.desk import Desk, Note
+
+Status = Literal["open", "acknowledged", "resolved", "closed", "missing"]
+
+
+@dataclass(frozen=True)
+class Ref:
+    id: str
+    url: str
+
+
+@dataclass(frozen=True)
+class State:
+    status: Status
+    first_reply_at: datetime | None = None
+
+
+@dataclass
+class Filed:
+    """A ticket as the queue has it. Its message is what the desk's functions below make: text."""
+
+    text: str
+    comments: dict[str, str] = field(default_factory=dict)
+    status: Status = "open"
+    first_reply_at: datetime | None = None
+
+
+class QueueError(Exception):
+    """The queue did not answer."""
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@dataclass
+class MemoryQueue:
+    """`trouble` is asked before and after everything that is written ("create" or "create done"), and may raise."""
+
+    tickets: dict[str, Filed] = field(default_factory=dict)
+    creations: list[str] = field(default_factory=list)
+    down: bool = False
+    trouble_at: dict[str, BaseException] = field(default_factory=dict)
+
+    def _step(self, name: str) -> None:
+        if self.down:
+            raise QueueError("queue is down")
+        if name in self.trouble_at:
+            raise self.trouble_at.pop(name)
+
+    def find(self, external_id: str) -> Ref | None:
+        self._step("find")
+        return Ref(external_id, f"mem:{external_id}") if external_id in self.tickets else None
+
+    def create(self, external_id: str, message: str) -> Ref:
+        self._step("create")
+        self.creations.append(external_id)
+        self.tickets[external_id] = Filed(message)
+        self._step("create done")
+        return Ref(external_id, f"mem:{external_id}")
+
+    def comment(self, ref: Ref, key: str, message: str) -> None:
+        self._step("comment")
+        self.tickets[ref.id].comments.setdefault(key, message)
+        self._step("comment done")
+
+    def update(self, ref: Ref, message: str) -> None:
+        self._step("update")
+        self.tickets[ref.id].text = message
+
+    def state(self, ref: Ref) -> State:
+        self._step("state")
+        filed = self.tickets.get(ref.id)
+        return State("missing") if filed is None else State(filed.status, filed.first_reply_at)
+
+    def said(self, external_id: str) -> list[str]:
+        """The reasons of a ticket's comments, in order."""
+        return [text.split(":")[0] for text in self.tickets[external_id].comments.values()]
+
+
+def desk(queue: MemoryQueue) -> Desk[Ref, str]:
+    return Desk(queue, Ref, _ticket, _note)
+
+
+def _ticket(finding: Finding, external_id: str) -> str:
+    return f"{external_id} {finding.title} {finding.story.issue} {finding.impact.users}"
+
+
+def _note(note: Note) -> str:
+    return f"{note.reason}: {' '.join(note.lines)} {note.channel} {note.mention}".strip()

@@ -1,0 +1,374 @@
+"""Nights: what becomes a ticket, what is said on it, and what is left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from detectors.contract import Coverage, Finding, Impact, Status, Window
+from escalation.ledger import Ledger, open_ledger
+from escalation.night import NightReport, next_window, run_night
+from escalation.policy import load_policy
+from escalation.store import LedgerError
+from tests.escalation.findings import finding
+from tests.escalation.queues import Crash, MemoryQueue, QueueError, desk
+
+POLICY = load_policy()
+FIRST = datetime(2026, 2, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+DETECTORS = [
+    "no-leader",
+    "transfer-failed",
+    "multiple-leaders",
+    "duplicate-member",
+    "approval-not-applied",
+    "concurrent-conflict",
+    "mass-creation",
+    "mass-removal",
+]
+NO_LEADER = finding("no-leader", household="h1", impact=Impact(users=4, households=1))
+TRANSFER = finding("transfer-failed", household="h1")
+
+
+class Town:
+    """A ledger and a queue that nights are played on, one day after the other."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.queue = MemoryQueue()
+        self.now = FIRST - DAY
+
+    def night(self, *findings: Finding, status: Status = "ran", hours: float = 24) -> NightReport:
+        self.now += timedelta(hours=hours)
+        return self.again(*findings, status=status)
+
+    def again(self, *findings: Finding, status: Status = "ran") -> NightReport:
+        coverage = [Coverage(detector=name, status=status) for name in DETECTORS]
+        window = next_window(self.ledger, self.now, POLICY)
+        return run_night(self.ledger, findings, coverage, POLICY, self.now, window=window, desk=desk(self.queue))
+
+    @property
+    def only_ticket(self) -> str:
+        (external_id,) = self.queue.tickets
+        return external_id
+
+    @property
+    def said(self) -> list[str]:
+        return self.queue.said(self.only_ticket)
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Town]:
+    with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
+        yield Town(ledger)
+
+
+def told(report: NightReport) -> list[tuple[str, str, str]]:
+    return [(one.status, one.action, one.reason) for one in report.told]
+
+
+def households(numbers: Sequence[int]) -> list[Finding]:
+    return [
+        finding("duplicate-member", household=f"h{one:03}", user=f"u{one:03}", impact=Impact(users=1, households=1))
+        for one in numbers
+    ]
+
+
+def test_a_new_finding_makes_one_ticket_and_the_second_night_is_quiet(town: Town) -> None:
+    report = town.night(NO_LEADER)
+    assert told(report) == [("new", "open", "new")]
+    assert town.only_ticket == f"hw-{NO_LEADER.fingerprint[:16]}"
+    assert town.queue.tickets[town.only_ticket].text.endswith("no-leader it is 4")
+    assert [(one.external_id, one.kind) for one in report.delivered] == [(town.only_ticket, "create")]
+    assert report.open_tickets == {"engineering": 1}
+    assert not report.undelivered
+    town.queue.tickets[town.only_ticket].status = "acknowledged"
+    second = town.night(NO_LEADER)
+    assert told(second) == [("still-there", "none", "still-there")]
+    assert (second.delivered, town.queue.creations, town.said) == ((), [town.only_ticket], [])
+
+
+def test_the_second_night_files_only_what_is_new(town: Town) -> None:
+    town.night(NO_LEADER)
+    report = town.night(NO_LEADER, finding("no-leader", household="h2"))
+    assert sorted(told(report)) == [("new", "open", "new"), ("still-there", "none", "still-there")]
+    assert len(town.queue.creations) == 2
+
+
+def test_a_state_that_is_gone_is_said_and_verified(town: Town) -> None:
+    town.night(NO_LEADER)
+    town.queue.tickets[town.only_ticket].status = "acknowledged"
+    report = town.night()
+    assert told(report) == [("gone", "verify", "fixed")]
+    assert town.said == ["fixed"]
+    assert report.open_tickets == {}
+    assert told(town.night()) == []
+
+
+@pytest.mark.parametrize("status", ["failed", "not_applicable"])
+def test_what_was_not_looked_at_is_not_gone(town: Town, status: Status) -> None:
+    town.night(NO_LEADER)
+    town.queue.tickets[town.only_ticket].status = "acknowledged"
+    assert told(town.night(status=status)) == [("not-looked-at", "none", "not-looked-at")]
+    assert town.said == []
+    assert told(town.night(NO_LEADER)) == [("still-there", "none", "still-there")]
+
+
+def test_what_is_proved_impossible_is_gone(town: Town) -> None:
+    town.night(NO_LEADER)
+    assert told(town.night(status="proved")) == [("gone", "verify", "fixed")]
+
+
+def test_back_again_is_the_same_ticket(town: Town) -> None:
+    town.night(NO_LEADER)
+    town.night()
+    assert told(town.night(NO_LEADER)) == [("back", "reopen", "back")]
+    assert town.said[-2:] == ["fixed", "back"]
+    assert len(town.queue.creations) == 1
+
+
+def test_resolved_and_still_seen_is_reopened_once(town: Town) -> None:
+    town.night(NO_LEADER)
+    filed = town.queue.tickets[town.only_ticket]
+    filed.status = "resolved"
+    assert told(town.night(NO_LEADER)) == [("still-there", "reopen", "still-seen")]
+    # The queue still says resolved, since a comment reopens nothing here: that is no news.
+    assert told(town.night(NO_LEADER, hours=0.1)) == [("still-there", "none", "still-there")]
+    filed.status = "open"
+    town.night(NO_LEADER, hours=0.1)
+    filed.status = "resolved"
+    assert told(town.night(NO_LEADER, hours=0.1)) == [("still-there", "reopen", "still-seen")]
+    assert town.said.count("still-seen") == 2
+
+
+def test_resolved_and_gone_is_verified(town: Town) -> None:
+    town.night(NO_LEADER)
+    town.queue.tickets[town.only_ticket].status = "resolved"
+    assert told(town.night()) == [("gone", "verify", "fixed")]
+    with town.ledger.begin() as tx:
+        (ticket,) = tx.tickets()
+    assert (ticket.status, ticket.resolved_at, ticket.ended_at) == ("verified", town.now, town.now)
+
+
+def test_worse_and_better_are_said_when_they_matter(town: Town) -> None:
+    def sized(users: int) -> Finding:
+        return NO_LEADER.model_copy(update={"impact": Impact(users=users, households=1)})
+
+    town.night(sized(20))
+    town.queue.tickets[town.only_ticket].status = "acknowledged"
+    assert told(town.night(sized(21))) == [("worse", "none", "little-change")]
+    assert told(town.night(sized(22))) == [("worse", "comment", "worse")]
+    assert town.queue.tickets[town.only_ticket].text.endswith(" 22")
+    assert told(town.night(sized(21))) == [("better", "none", "little-change")]
+    assert told(town.night(sized(10))) == [("better", "comment", "better")]
+    assert town.said == ["worse", "better"]
+
+
+def test_an_occurrence_never_goes_away_and_repeats_on_its_ticket(town: Town) -> None:
+    once = finding("mass-creation", user="u1", occurred_at=FIRST)
+    town.night(once)
+    filed = town.queue.tickets[town.only_ticket]
+    filed.status = "acknowledged"
+    assert told(town.night()) == [("still-there", "none", "happened-once")]
+    assert told(town.night(once)) == [("still-there", "none", "still-there")]
+    again = once.model_copy(update={"occurred_at": FIRST + 3 * DAY})
+    assert told(town.night(again)) == [("back", "comment", "happened-again")]
+    filed.status = "resolved"
+    town.night()
+    assert told(town.night()) == []
+    later = once.model_copy(update={"occurred_at": FIRST + 9 * DAY})
+    assert told(town.night(later)) == [("back", "reopen", "happened-again")]
+    assert len(town.queue.creations) == 1
+
+
+def test_flapping_is_said_once(town: Town) -> None:
+    said = []
+    for hour in range(8):
+        report = town.night(*([NO_LEADER] if hour % 2 == 0 else []), hours=1)
+        said.append(told(report)[0][2])
+    assert said == ["new", "fixed", "back", "fixed", "back", "fixed", "flapping", "flapping"]
+    assert told(town.night(NO_LEADER, hours=1)) == [("flapping", "none", "flapping")]
+    assert town.said.count("flapping") == 1
+    assert told(town.night(hours=1)) == [("flapping", "none", "flapping")]
+    assert told(town.night(hours=24 * 7)) == [("gone", "verify", "fixed")]
+
+
+# --- causes
+
+
+def test_one_cause_is_one_ticket_until_all_of_it_is_fixed(town: Town) -> None:
+    report = town.night(TRANSFER, NO_LEADER)
+    assert sorted(told(report)) == [("new", "none", "explained"), ("new", "open", "new")]
+    assert len(town.queue.tickets) == 1
+    report = town.night(NO_LEADER)
+    assert sorted(told(report)) == [("gone", "comment", "part-fixed"), ("still-there", "none", "still-there")]
+    assert "Still there: Some no-leader" in next(iter(town.queue.tickets[town.only_ticket].comments.values()))
+    assert sorted(told(town.night())) == [("gone", "none", "fixed-before"), ("gone", "verify", "fixed")]
+    assert town.said[-1] == "fixed"
+    assert len(town.queue.creations) == 1
+
+
+def test_a_cause_that_is_found_later_is_said_on_the_effects_ticket(town: Town) -> None:
+    town.night(NO_LEADER)
+    effects_ticket = town.only_ticket
+    town.night(NO_LEADER, TRANSFER)
+    assert len(town.queue.tickets) == 2
+    assert town.queue.said(effects_ticket).count("same-cause") == 1
+    town.night(NO_LEADER, TRANSFER)
+    assert town.queue.said(effects_ticket).count("same-cause") == 1
+    town.night()
+    assert {town.queue.said(one)[-1] for one in town.queue.tickets} == {"fixed"}
+
+
+# --- incidents
+
+
+def test_an_incident_shrinks_to_its_end_on_one_ticket(town: Town) -> None:
+    town.night(*households(range(30)))
+    assert len(town.queue.creations) == 1
+    town.queue.tickets[town.only_ticket].status = "acknowledged"
+    assert told(town.night(*households(range(40)))) == [("worse", "comment", "worse")]
+    assert told(town.night(*households(range(10)))) == [("better", "comment", "better")]
+    assert told(town.night(*households([3]))) == [("better", "comment", "better")]
+    assert told(town.night()) == [("gone", "verify", "fixed")]
+    assert len(town.queue.creations) == 1
+    town.night(*households([3]))
+    assert len(town.queue.creations) == 2
+
+
+def test_tickets_from_before_an_incident_end_when_their_own_case_does(town: Town) -> None:
+    town.night(*households(range(2)))
+    town.night(*households(range(30)))
+    assert len(town.queue.creations) == 3
+    report = town.night(*households(range(1, 30)))
+    assert ("gone", "verify", "fixed") in told(report)
+    assert report.open_tickets == {"engineering": 2}
+    assert town.night().open_tickets == {}
+
+
+# --- sending
+
+
+def test_a_queue_that_is_down_gets_everything_later(town: Town) -> None:
+    town.queue.down = True
+    report = town.night(NO_LEADER)
+    assert report.undelivered
+    assert [(one.kind, one.error) for one in report.failed] == [("create", "queue is down")]
+    town.queue.down = False
+    report = town.night()
+    assert town.queue.creations == [town.only_ticket]
+    assert town.said == ["fixed"]
+    assert not report.undelivered
+
+
+@pytest.mark.parametrize("step", ["create", "create done"])
+@pytest.mark.parametrize("trouble", [QueueError("no answer"), Crash()], ids=["lost answer", "crash"])
+def test_a_lost_answer_makes_no_second_ticket(town: Town, step: str, trouble: BaseException) -> None:
+    town.queue.trouble_at[step] = trouble
+    if isinstance(trouble, Crash):
+        with pytest.raises(Crash):
+            town.night(NO_LEADER)
+    else:
+        assert town.night(NO_LEADER).undelivered
+    report = town.night(NO_LEADER)
+    assert town.queue.creations == [town.only_ticket]
+    assert not report.undelivered
+
+
+def test_an_occurrence_is_sent_after_a_crash_although_it_is_not_found_again(town: Town) -> None:
+    town.queue.trouble_at["create"] = Crash()
+    with pytest.raises(Crash):
+        town.night(finding("mass-creation", user="u1", title="By u1@example.org from 10.1.2.3"))
+    town.night()
+    assert "By [not kept] from [not kept] mass-creation it is" in town.queue.tickets[town.only_ticket].text
+
+
+def test_one_ticket_in_trouble_does_not_hold_up_the_others(town: Town) -> None:
+    town.queue.trouble_at["create"] = QueueError("no answer")
+    report = town.night(NO_LEADER, finding("no-leader", household="h2"))
+    assert (len(report.failed), len(report.delivered)) == (1, 1)
+
+
+def test_a_queue_out_of_reach_is_not_asked_for_ever(town: Town) -> None:
+    town.queue.down = True
+    report = town.night(*households(range(20)))
+    assert len(report.failed) == 20
+    assert [one.error for one in report.failed].count("queue is down") == 5
+
+
+def test_a_ticket_that_was_deleted_is_made_again(town: Town) -> None:
+    town.night(NO_LEADER)
+    first = town.only_ticket
+    del town.queue.tickets[first]
+    assert told(town.night(NO_LEADER)) == [("still-there", "open", "ticket-missing")]
+    assert town.only_ticket == f"{first}-2"
+    del town.queue.tickets[f"{first}-2"]
+    town.night()
+    assert town.night().open_tickets == {}
+
+
+# --- clocks
+
+
+def test_a_missed_acknowledgement_is_followed_up_once_for_each_step(town: Town) -> None:
+    town.night(NO_LEADER)
+    report = town.night(NO_LEADER, hours=0.5)
+    assert (town.said, report.overdue) == ([], ())
+    report = town.night(NO_LEADER, hours=0.1)
+    assert town.said == ["follow-up"]
+    assert [broken.promise for _, late in report.overdue for broken in late] == ["acknowledge"]
+    assert "#incidents @engineering-oncall" in next(iter(town.queue.tickets[town.only_ticket].comments.values()))
+    town.night(NO_LEADER, hours=0.2)
+    assert town.said == ["follow-up"]
+    town.night(NO_LEADER, hours=5)
+    town.night(NO_LEADER, hours=5)
+    assert town.said == ["follow-up", "follow-up"]
+
+
+def test_an_acknowledgement_ends_the_follow_ups(town: Town) -> None:
+    town.night(NO_LEADER)
+    town.queue.tickets[town.only_ticket].first_reply_at = town.now + timedelta(minutes=20)
+    report = town.night(NO_LEADER)
+    assert town.said == []
+    assert [broken.promise for _, late in report.overdue for broken in late] == ["resolve"]
+    with town.ledger.begin() as tx:
+        (ticket,) = tx.tickets()
+    assert (ticket.status, ticket.acknowledged_at) == ("acknowledged", FIRST + timedelta(minutes=20))
+
+
+# --- windows
+
+
+def test_a_window_is_the_day_that_has_closed(town: Town) -> None:
+    assert next_window(town.ledger, FIRST, POLICY) == Window(
+        datetime(2026, 2, 2, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC)
+    )
+
+
+@pytest.mark.parametrize(("days", "start"), [(1, 3), (2, 3), (7, 3), (8, 4), (30, 26)])
+def test_a_missed_night_is_made_up_for(town: Town, days: int, start: int) -> None:
+    town.night()
+    assert next_window(town.ledger, FIRST + days * DAY, POLICY).start.day == start
+
+
+def test_an_incomplete_night_is_made_up_for(town: Town) -> None:
+    town.night()
+    town.night(status="failed")
+    assert next_window(town.ledger, FIRST + 2 * DAY, POLICY).start == datetime(2026, 2, 3, tzinfo=UTC)
+
+
+def test_the_ledger_only_goes_forward(town: Town) -> None:
+    town.night()
+    with pytest.raises(LedgerError, match="run as of a later time"):
+        town.night(hours=-1)
+
+
+def test_the_same_night_twice_says_nothing_twice(town: Town) -> None:
+    town.night(NO_LEADER)
+    town.night()
+    before = dict(town.queue.tickets[town.only_ticket].comments)
+    assert told(town.again()) == []
+    assert town.queue.tickets[town.only_ticket].comments == before

@@ -1,0 +1,137 @@
+"""Nothing that somebody typed into a household's name acts anywhere."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from detectors.contract import Coverage, Finding
+from escalation.policy import load_policy
+from reports import csv_text, markdown, scan_formats, terminal, text
+from reports.message import from_plain, to_plain
+from reports.neutral import defused, for_csv, for_markdown, visible
+from reports.ticket import ticket
+from tests.reports.examples import bare, document
+from tests.reports.hostile import FRAGMENTS, findings, hidden, live, texts
+
+POLICY = load_policy()
+GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def tokens(source: str) -> list[tuple[str, str]]:
+    """What Markdown makes of `source`: the kinds of its blocks, and of its inline parts."""
+    found = []
+    for block in GITHUB.parse(source):
+        found.append((block.type, block.content if block.type == "fence" else ""))
+        found.extend((part.type, part.content) for part in block.children or ())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("https://evil.com/x", "https[:]//evil[.]com/x"),
+        ("see WWW.evil.example and evil.com", "see WWW[.]evil.example and evil[.]com"),
+        ("JavaScript:alert(1)", "JavaScript[:]alert(1)"),
+        ("@here, <!channel> and a@b.org", "(at)here, < !channel> and a(at)b[.]org"),
+        ("a\nSeverity: P2\x1b[31m", "a\\nSeverity: P2\\x1b[31m"),
+        ("\u202eevil\u200b", "\\u202eevil\\u200b"),
+        ("no\xa0break", "no break"),
+        ("Müller 家族 🐕", "Müller 家族 🐕"),
+        ("leader_id is null (households.leader_id, users.id)", "leader_id is null (households.leader_id, users.id)"),
+        ("2026-02-02 14:35:00 UTC; 3.5 s; at 10:30", "2026-02-02 14:35:00 UTC; 3.5 s; at 10:30"),
+    ],
+)
+def test_what_is_changed_stays_visible_and_the_rest_stays(raw: str, shown: str) -> None:
+    assert defused(raw) == shown
+
+
+@given(texts)
+def test_nothing_hidden_and_nothing_live_survives(raw: str) -> None:
+    assert hidden(visible(raw)) == []
+    assert "\n" not in visible(raw)
+    assert live(defused(raw)) == []
+    assert defused(defused(raw)) == defused(raw), "what was made harmless once is not changed again"
+
+
+@given(texts)
+def test_markdown_draws_exactly_the_defused_characters(raw: str) -> None:
+    for frame in ("{}", "- {}", "| {} |\n| --- |", "## {}"):
+        drawn = tokens(frame.format(for_markdown("x")))
+        kinds = [kind for kind, _ in drawn]
+        with_raw = tokens(frame.format(for_markdown(f"{raw}x")))
+        assert [kind for kind, _ in with_raw if kind != "text"] == [kind for kind in kinds if kind != "text"]
+        assert "".join(content for kind, content in with_raw if kind == "text") == defused(f"{raw}x").strip()
+
+
+@given(texts)
+def test_no_cell_begins_a_formula(raw: str) -> None:
+    cell = for_csv(raw)
+    assert hidden(cell) == []
+    assert cell.lstrip()[:1] not in {"=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"}
+    rows = list(csv.reader(io.StringIO(csv_text.write(["a", "b"], [[raw, "1"]]))))
+    assert rows[1] == [cell, "1"]
+
+
+@settings(max_examples=100)
+@given(findings)
+def test_no_tickets_format_lets_anything_through(finding: Finding) -> None:
+    message = ticket(finding, POLICY)
+    plain = text.render(message)
+    assert hidden(plain) == []
+    assert live(plain) == []
+    fields = [line for line in plain.splitlines() if line.startswith("Severity: ")]
+    assert len(fields) == (finding.team in ("engineering", "trust-safety")), "no value begins a line of the template"
+    marked = markdown.render(message)
+    assert hidden(marked) == []
+    kinds = {kind for kind, _ in tokens(marked)}
+    assert kinds.isdisjoint({"link_open", "image", "html_inline", "html_block", "em_open", "strong_open", "s_open"})
+    assert kinds.isdisjoint({"blockquote_open", "ordered_list_open", "hr", "code_block"})
+    fences = [content for kind, content in tokens(marked) if kind == "fence"]
+    assert len(fences) == 2, "the template and the verifying command"
+    assert live(fences[0]) == []
+    restored = from_plain(json.loads(json.dumps(to_plain(message))))
+    assert restored == message
+
+
+@settings(max_examples=100)
+@given(findings, texts, st.booleans())
+@example(bare(title="".join(FRAGMENTS)), "".join(FRAGMENTS), True)
+def test_no_scans_format_lets_anything_through(finding: Finding, reason: str, colour: bool) -> None:
+    scan = document(finding, coverage=(Coverage(detector="no-leader", status="failed", reason=reason),))
+    drawn = terminal.render(scan, colour=False)
+    assert hidden(drawn) == []
+    assert live(drawn.replace(scan.scan.source, "")) == []
+    if colour:
+        assert set(hidden(terminal.render(scan, colour=True))) <= {"\x1b"}
+        assert "\x1b]" not in terminal.render(scan, colour=True)
+    for render in (scan_formats.to_csv, scan_formats.to_json):
+        assert hidden(render(scan)) == []
+    marked = scan_formats.to_markdown(scan)
+    assert hidden(marked) == []
+    kinds = [kind for kind, _ in tokens(marked)]
+    assert set(kinds).isdisjoint({"link_open", "image", "html_inline", "html_block", "em_open", "s_open", "fence"})
+    assert kinds.count("strong_open") == 1, "the verdict"
+    assert kinds.count("tr_open") == 2
+
+
+def json_values(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for key, inner in value.items() for text in (key, *json_values(inner))]
+    if isinstance(value, list):
+        return [text for inner in value for text in json_values(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+@given(texts)
+def test_json_keeps_the_values_as_they_are(raw: str) -> None:
+    printed = scan_formats.to_json(document(bare(title=raw)))
+    assert printed.isascii()
+    assert raw in json_values(json.loads(printed))
