@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     FromClause,
     Text,
     and_,
@@ -157,45 +158,49 @@ def network(address: ColumnElement[str]) -> ColumnElement[str]:
 
 
 def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user who changed a household in the window, with the networks and user agents of that time.
+    """Each user and hour in which they changed a household, with the networks and user agents of the time before.
 
     A user agent is new here if it did not occur on the day before: that spares reading weeks for everybody, and the
     judge sees the whole look-back of the few that remain.
     """
     events = tables["household_events"]
-    span = timedelta(minutes=2 * context.limits.access_minutes)
-    changers = (
-        select(events.c.user_id)
+    before = timedelta(minutes=2 * context.limits.access_minutes)
+    at = func.timezone("UTC", events.c.event_timestamp, type_=DateTime())
+    hour = func.date_trunc("hour", at, type_=DateTime())
+    changed = (
+        select(events.c.user_id, hour.label("hour"))
         .where(tables.event_is(*CHANGES), _during(tables, context), of_users(tables, scope, events.c.user_id))
         .distinct()
-        .subquery("changer")
+        .subquery("changed")
     )
+    changers = select(changed.c.user_id).distinct().subquery("changer")
     agent, address = json_text(events.c.metadata, "user_agent"), json_text(events.c.metadata, "ip_address")
     acts = (
-        select(events.c.user_id, events.c.event_timestamp, agent.label("agent"), network(address).label("network"))
+        select(
+            events.c.user_id,
+            at.label("at"),
+            agent.label("agent"),
+            network(address).label("network"),
+            func.min(at).over(partition_by=(events.c.user_id, agent)).label("agent_since"),
+        )
         .select_from(events.join(changers, changers.c.user_id == events.c.user_id))
         .where(_during(tables, context, timedelta(days=1)), events.c.household_id.is_not(None))
         .subquery("act")
     )
-    seen = (
-        select(
-            acts.c.user_id,
-            acts.c.agent,
-            acts.c.network,
-            func.min(acts.c.event_timestamp).label("first_at"),
-            func.max(acts.c.event_timestamp).label("last_at"),
-        )
-        .group_by(acts.c.user_id, acts.c.agent, acts.c.network)
-        .subquery("seen")
+    near = and_(
+        acts.c.user_id == changed.c.user_id,
+        acts.c.at > changed.c.hour - before,
+        acts.c.at < changed.c.hour + timedelta(hours=1),
     )
-    since = context.window.start - span
+    new = acts.c.agent_since > changed.c.hour - before
     return (
         select(
-            seen.c.user_id.label("traveller"),
-            func.count(seen.c.network.distinct()).filter(seen.c.last_at >= since).label("networks"),
-            func.count(seen.c.agent.distinct()).filter(seen.c.first_at >= since).label("new_agents"),
+            changed.c.user_id.label("traveller"),
+            func.count(acts.c.network.distinct()).label("networks"),
+            func.count(acts.c.agent.distinct()).filter(new).label("new_agents"),
         )
-        .group_by(seen.c.user_id)
+        .select_from(changed.join(acts, near))
+        .group_by(changed.c.user_id, changed.c.hour)
         .subquery("traveller")
     )
 
