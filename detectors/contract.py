@@ -314,6 +314,8 @@ class Ride:
 
 Judge = Callable[[Any, Context], Iterable[Finding]]
 Inspect = Callable[["Schema", Context], Iterable[Finding]]
+Mark = Callable[[Finding, Mapping[str, Any], Context], Finding]
+"""Given a finding and its users' accounts by id: the same finding, or a copy that says more."""
 
 
 def _never(_: object) -> str | None:
@@ -334,6 +336,8 @@ class Detector:
     """Why the policy leaves this detector nothing to find, or None."""
     inspect: Inspect | None = None
     """For a rule about the schema itself: it reads no rows, and needs a source with a catalog."""
+    mark: Mark | None = None
+    """What a detector that finds nothing of its own adds to the others' findings, after all of them have ended."""
 
     @property
     def id(self) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import ColumnElement, false, func, select
 
@@ -105,13 +105,6 @@ class Event:
         return self.text("member_id") if self.type == "household_member_removed" else self.user_id
 
 
-class Case(Protocol):
-    """The facts that one key asked for."""
-
-    @property
-    def key(self) -> str: ...
-
-
 @dataclass(frozen=True, slots=True)
 class HouseholdCase:
     """One household with everything that is known of it: rows in order of time, events without retries."""
@@ -175,8 +168,10 @@ def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCas
     for some in _batches(ids):
         condition = source.tables.households_in(source.tables["households"].c.id, some)
         households = {row.id: row for row in _households(source, condition)}
-        members = _grouped(_memberships(source, _by_household(source, "household_members", some)), "household_id")
-        requests = _grouped(_requests(source, some), "household_id")
+        members = _grouped(memberships(source, _by_household(source, "household_members", some)), "household_id")
+        requests = _grouped(
+            join_requests(source, _by_household(source, "household_join_requests", some)), "household_id"
+        )
         events = _grouped(_events(source, _by_household(source, "household_events", some)), "household_id")
         for household_id in some:
             yield HouseholdCase(
@@ -192,7 +187,7 @@ def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
     """The cases of the users `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
     for some in _batches(ids):
         table = source.tables["household_members"]
-        members = _grouped(_memberships(source, source.tables.users_in(table.c.user_id, some)), "user_id")
+        members = _grouped(memberships(source, source.tables.users_in(table.c.user_id, some)), "user_id")
         events: dict[str, list[Event]] = defaultdict(list)
         if "household_events" in source.tables:
             condition = source.tables.users_in(source.tables["household_events"].c.user_id, some)
@@ -212,7 +207,7 @@ def founder_cases(source: Source, ids: Sequence[str]) -> Iterator[FounderCase]:
         led = _households(source, source.tables.users_in(table.c.leader_id, some))
         joined: dict[str, set[str]] = defaultdict(set)
         for batch in _batches([household.id for household in led]):
-            for member in _memberships(source, _by_household(source, "household_members", batch)):
+            for member in memberships(source, _by_household(source, "household_members", batch)):
                 joined[member.household_id].add(member.user_id)
         lonely = [household for household in led if joined[household.id] == {household.leader_id}]
         active: dict[str, datetime] = {}
@@ -307,7 +302,8 @@ def _households(source: Source, condition: ColumnElement[bool]) -> list[Househol
     ]
 
 
-def _memberships(source: Source, condition: ColumnElement[bool]) -> list[Membership]:
+def memberships(source: Source, condition: ColumnElement[bool]) -> list[Membership]:
+    """The member rows on which `condition` holds."""
     table = source.tables["household_members"]
     return [
         Membership(
@@ -324,7 +320,8 @@ def _memberships(source: Source, condition: ColumnElement[bool]) -> list[Members
     ]
 
 
-def _requests(source: Source, ids: Sequence[str]) -> list[JoinRequest]:
+def join_requests(source: Source, condition: ColumnElement[bool]) -> list[JoinRequest]:
+    """The join requests on which `condition` holds."""
     table = source.tables["household_join_requests"]
     return [
         JoinRequest(
@@ -337,7 +334,7 @@ def _requests(source: Source, ids: Sequence[str]) -> list[JoinRequest]:
             responded_at=utc(row["responded_at"]),
             responded_by=optional_text(row["responded_by"]),
         )
-        for row in source.rows(select(table).where(_by_household(source, "household_join_requests", ids)), "facts")
+        for row in source.rows(select(table).where(condition), "facts")
     ]
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
-from detectors.contract import Collect, Context, Coverage, Detector, Finding, Status
-from detectors.facts import Case, founder_cases, household_cases, text_of, user_cases
-from detectors.passes import PASSES, Key, Pass, Rider, Scope, statement
+from detectors.cases import FETCHERS, Case
+from detectors.contract import Collect, Context, Coverage, Detector, Finding, Mark, Status
+from detectors.facts import HouseholdCase, UserCase, text_of
+from detectors.facts_people import users_by_id
+from detectors.passes import PASSES, Pass, Rider, statement
+from detectors.passes.base import Key, Scope
+from detectors.scoping import Wanted, scope_of
 from detectors.source import QueryError, Schema, Source, SourceError
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
+COUNTED = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
+"""The tables whose rows a scan counts, with the column that names the household."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +34,6 @@ class ScanResult:
     rows_read: dict[str, int]
 
 
-@dataclass(slots=True)
-class _Ending:
-    status: Status = "ran"
-    reason: str | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    def fail(self, reason: str) -> None:
-        self.status, self.reason = "failed", reason
-
-
 def scan(
     source: Source,
     detectors: Sequence[Detector],
@@ -45,56 +41,31 @@ def scan(
     *,
     households: Sequence[str] = (),
     users: Sequence[str] = (),
+    recheck: Mapping[str, Sequence[str]] | None = None,
     progress: Progress = lambda _: None,
 ) -> ScanResult:
     """Run `detectors` on `source`; with `households` or `users`, on what concerns those alone.
 
+    `recheck` names households, by detector id, that are judged whether or not a pass names them: what is known to be
+    wrong there may have left the look-back and still be wrong.
+
     Raises SourceError if the source cannot be read at all, SubjectError for an id that the source cannot hold. What
     fails for one detector is in its coverage entry and leaves the others' results intact.
     """
-    scope = _scope(source, households, users) if households or users else None
-    endings = {detector.id: _beginning(detector, source, context) for detector in detectors}
-    context = replace(context, audit_began=_audit_began(source, detectors, endings), everything=scope is not None)
+    scope = scope_of(source, households, users) if households or users else None
+    run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
     progress("counting rows")
     rows_read = count_rows(source, scope)
-    running = [detector for detector in detectors if endings[detector.id].status == "ran"]
-    for detector in running:
-        if detector.inspect and scope is None:
-            _guarded(detector, endings, detector.inspect, source.schema, context)
-    cases, waiting = _run_passes(source, running, scope, context, endings, progress)
-    explained = _judge_cases(source, running, cases, context, endings, progress)
-    for detector, collect, rows in waiting:
-        _guarded(detector, endings, collect, rows, replace(context, explained=explained))
-    for ending in endings.values():
-        ending.findings = _one_per_subject(ending.findings)
+    run.inspect_schema()
+    run.passes()
+    run.add_cases(recheck or {})
+    run.judge()
+    findings = [finding for ending in run.endings.values() for finding in ending.findings]
     if scope is not None:
-        wanted = _Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
-        for ending in endings.values():
-            ending.findings = [finding for finding in ending.findings if wanted.concerns(finding)]
-    findings = sorted((f for ending in endings.values() for f in ending.findings), key=lambda f: f.sort_key)
-    coverage = tuple(
-        Coverage(detector=name, status=ending.status, reason=ending.reason, findings=len(ending.findings))
-        for name, ending in endings.items()
-    )
-    return ScanResult(tuple(findings), coverage, rows_read)
-
-
-def _one_per_subject(findings: list[Finding]) -> list[Finding]:
-    """Findings with one subject, from different rides of a detector, as one: the first, with the others' evidence added."""
-    kept: dict[str, Finding] = {}
-    for finding in findings:
-        first = kept.get(finding.fingerprint)
-        if first is not None:
-            households, users = first.households + finding.households, first.users + finding.users
-            finding = first.model_copy(  # noqa: PLW2901  # the merged finding takes the place of both
-                update={
-                    "households": tuple(sorted(set(households))),
-                    "users": tuple(sorted(set(users))),
-                    "evidence": {**finding.evidence, **first.evidence},
-                }
-            )
-        kept[finding.fingerprint] = finding
-    return list(kept.values())
+        wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
+        findings = [finding for finding in findings if wanted.concerns(finding)]
+    findings = run.marked(sorted(findings, key=lambda finding: finding.sort_key))
+    return ScanResult(tuple(findings), run.coverage(findings), rows_read)
 
 
 def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
@@ -119,48 +90,17 @@ def lacking(detector: Detector, schema: Schema) -> list[str]:
     return missing
 
 
-def _beginning(detector: Detector, source: Source, context: Context) -> _Ending:
-    pointless = detector.pointless(context.limits)
-    if pointless:
-        return _Ending("not_applicable", pointless)
-    missing = lacking(detector, source.schema)
-    if missing:
-        return _Ending("not_applicable", f"needs {', '.join(missing)}")
-    proof = detector.proved_by(source.schema)
-    if proof:
-        return _Ending("proved", f"made impossible by {proof}")
-    return _Ending()
-
-
-def _audit_began(source: Source, detectors: Sequence[Detector], endings: dict[str, _Ending]) -> datetime | None:
-    if "household_events" not in source.tables:
-        return None
-    first = select(func.min(source.tables["household_events"].c.event_timestamp).label("began"))
-    try:
-        began: datetime | None = source.rows(first, "audit")[0]["began"]
-    except QueryError as error:
-        # Without it, silence of the trail cannot be told from a trail that had not begun.
-        for detector in detectors:
-            if endings[detector.id].status == "ran" and any(
-                need.startswith("household_events.") for need in needs_of(detector)
-            ):
-                endings[detector.id].fail(_reason(error, "looking for the start of the audit table"))
-        return None
-    return None if began is None else began.astimezone(UTC)
-
-
 def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
     """How many rows of each state table can be read (of `scope` alone, if given); a table that fails is left out.
 
     Raises SourceError if the source cannot be read at all.
     """
     counts: dict[str, int] = {}
-    for name in ("households", "household_members", "household_join_requests"):
+    for name, key in COUNTED.items():
         table = source.tables[name]
         counted = select(func.count().label("number")).select_from(table)
         if scope is not None:
-            key = table.c.id if name == "households" else table.c.household_id
-            counted = counted.where(source.tables.households_in(key, scope.households))
+            counted = counted.where(source.tables.households_in(table.c[key], scope.households))
         try:
             counts[name] = int(source.rows(counted, "rows read", whole=scope is None)[0]["number"])
         except QueryError:
@@ -168,159 +108,205 @@ def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
     return counts
 
 
-def _scope(source: Source, households: Sequence[str], users: Sequence[str]) -> Scope:
-    """The named households and users, with the users' households and the households' users."""
-    tables = source.tables
-    for household in households:
-        tables.check_household(household)
-    for user in users:
-        tables.check_user(user)
-    members, led, requests = tables["household_members"], tables["households"], tables["household_join_requests"]
-    their_households = set(households)
-    if users:
-        for column, user_column in (
-            (members.c.household_id, members.c.user_id),
-            (led.c.id, led.c.leader_id),
-            (requests.c.household_id, requests.c.user_id),
-        ):
-            their_households |= _keys(source, column, tables.users_in(user_column, users))
-    their_users = set(users)
-    if households:
-        their_users |= _keys(source, members.c.user_id, tables.households_in(members.c.household_id, households))
-        their_users |= _keys(source, led.c.leader_id, tables.households_in(led.c.id, households))
-    return Scope(tuple(sorted(their_households)), tuple(sorted(their_users)))
+@dataclass(slots=True)
+class _Ending:
+    status: Status = "ran"
+    reason: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+    marked: int = 0
+
+    def fail(self, reason: str) -> None:
+        self.status, self.reason = "failed", reason
 
 
-def _keys(source: Source, column: ColumnElement[Any], condition: ColumnElement[bool]) -> set[str]:
-    rows = source.rows(select(column.label("key")).where(condition, column.is_not(None)).distinct(), "scope")
-    return {text_of(row["key"]) for row in rows}
+class _Run:
+    """The state of one scan while it runs."""
 
+    def __init__(
+        self, source: Source, detectors: Sequence[Detector], scope: Scope | None, context: Context, progress: Progress
+    ) -> None:
+        self._source, self._scope, self._progress = source, scope, progress
+        self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
+        self._context = replace(context, audit_began=self._audit_began(detectors))
+        self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
+        self._cases: dict[Key, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
+        self._waiting: list[tuple[Detector, Collect, list[Any]]] = []
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    households: frozenset[str]
-    users: frozenset[str]
-    of_users: frozenset[str]
-
-    def concerns(self, finding: Finding) -> bool:
-        mentioned = set(finding.households)
-        if self.households & mentioned or self.users & set(finding.users):
-            return True
-        return bool(self.users) and finding.kind == "state" and bool(self.of_users & mentioned)
-
-
-FETCHERS: dict[Key, tuple[str, Callable[[Source, Sequence[str]], Iterable[Case]]]] = {
-    "household_id": ("households", household_cases),
-    "user_id": ("users", user_cases),
-    "founder": ("founders", founder_cases),
-}
-"""What cases are made of, by the key that a pass gives them."""
-
-Cases = dict[str, dict[str, dict[str, Detector]]]
-"""By kind of key, then by key: the detectors that want to judge that case."""
-Waiting = list[tuple[Detector, Collect, list[Any]]]
-"""The rides that come last, with their rows."""
-
-
-def _run_passes(
-    source: Source,
-    detectors: Sequence[Detector],
-    scope: Scope | None,
-    context: Context,
-    endings: dict[str, _Ending],
-    progress: Progress,
-) -> tuple[Cases, Waiting]:
-    cases: Cases = {kind: {} for kind in FETCHERS}
-    waiting: Waiting = []
-    owners: dict[str, Detector] = {}
-    for one in PASSES.values():
-        riders: list[Rider] = []
-        if source.schema.missing(one.needs):
-            continue
-        for detector in detectors:
-            for place, ride in enumerate(detector.rides):
-                if ride.on == one.id:
-                    rider = Rider(f"f_{detector.id.replace('-', '_')}_{place}", ride)
-                    owners[rider.flag] = detector
-                    riders.append(rider)
-        if riders:
-            progress(f"reading {one.reads}")
-            for rider, rows in _ride(source, one, riders, owners, scope, context, endings):
-                if rider.ride.last and rider.ride.collect is not None:
-                    waiting.append((owners[rider.flag], rider.ride.collect, rows))
-                else:
-                    _take(rider, rows, one, owners[rider.flag], context, cases, endings)
-    return cases, waiting
-
-
-def _ride(
-    source: Source,
-    one: Pass,
-    riders: Sequence[Rider],
-    owners: dict[str, Detector],
-    scope: Scope | None,
-    context: Context,
-    endings: dict[str, _Ending],
-) -> Iterable[tuple[Rider, list[Any]]]:
-    """Each rider with its rows. If the pass fails, each rider rides alone, so that only the broken one fails."""
-    try:
-        whole = one.whole and scope is None
-        rows = source.rows(statement(one, riders, source.tables, scope, context), f"pass {one.id}", whole=whole)
-    except Exception as error:
-        if isinstance(error, SourceError) and not isinstance(error, QueryError):
-            raise
-        if len(riders) > 1:
-            for rider in riders:
-                yield from _ride(source, one, [rider], owners, scope, context, endings)
-        else:
-            endings[owners[riders[0].flag].id].fail(_reason(error, f"pass {one.id}"))
-        return
-    for rider in riders:
-        yield rider, [row for row in rows if row[rider.flag]]
-
-
-def _take(
-    rider: Rider,
-    rows: list[Any],
-    one: Pass,
-    detector: Detector,
-    context: Context,
-    cases: Cases,
-    endings: dict[str, _Ending],
-) -> None:
-    if rider.ride.collect is None:
-        for row in rows:
-            if row[one.key] is not None:
-                cases[one.key].setdefault(text_of(row[one.key]), {})[detector.id] = detector
-        return
-    _guarded(detector, endings, rider.ride.collect, rows, context)
-
-
-def _judge_cases(
-    source: Source,
-    detectors: Sequence[Detector],
-    cases: Cases,
-    context: Context,
-    endings: dict[str, _Ending],
-    progress: Progress,
-) -> frozenset[str]:
-    """Judge the cases; the correlation ids of the operations that state findings tell of."""
-    explained: set[str] = set()
-    for kind, (noun, fetch) in FETCHERS.items():
-        wanted = cases[kind]
-        if not wanted:
-            continue
-        progress(f"looking closer at {len(wanted)} {noun}")
+    def _audit_began(self, detectors: Sequence[Detector]) -> datetime | None:
+        if "household_events" not in self._source.tables:
+            return None
+        first = select(func.min(self._source.tables["household_events"].c.event_timestamp).label("began"))
         try:
-            for case in fetch(source, sorted(wanted)):
-                for detector in wanted[case.key].values():
-                    if detector.judge is not None:
-                        found_now = _guarded(detector, endings, detector.judge, case, context)
-                        explained |= _operations_of(found_now, case, context)
+            began: datetime | None = self._source.rows(first, "audit")[0]["began"]
         except QueryError as error:
-            for name in {name for waiting in wanted.values() for name in waiting}:
-                endings[name].fail(_reason(error, "fetching the facts"))
-    return frozenset(explained)
+            # Without it, silence of the trail cannot be told from a trail that had not begun.
+            for detector in detectors:
+                reads_trail = any(need.startswith("household_events.") for need in needs_of(detector))
+                if reads_trail and self.endings[detector.id].status == "ran":
+                    self.endings[detector.id].fail(_reason(error, "looking for the start of the audit table"))
+            return None
+        return None if began is None else began.astimezone(UTC)
+
+    def inspect_schema(self) -> None:
+        """The rules about the schema itself; they say nothing about single households."""
+        for detector in self._running:
+            if detector.inspect and self._scope is None:
+                self._guarded(detector, detector.inspect, self._source.schema, self._context)
+
+    def passes(self) -> None:
+        """Every pass that somebody rides on; what fires becomes a case, or is collected at once, or waits."""
+        for one in PASSES.values():
+            riders = [
+                (Rider(f"f_{detector.id.replace('-', '_')}_{place}", ride), detector)
+                for detector in self._running
+                for place, ride in enumerate(detector.rides)
+                if ride.on == one.id and not (ride.optional and self._source.schema.missing(one.needs))
+            ]
+            if riders:
+                self._progress(f"reading {one.reads}")
+                for rider, detector, rows in self._ride(one, riders):
+                    self._take(one, rider, detector, rows)
+
+    def _ride(self, one: Pass, riders: Sequence[tuple[Rider, Detector]]) -> Iterator[tuple[Rider, Detector, list[Any]]]:
+        """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails."""
+        whole = one.whole and self._scope is None
+        try:
+            combined = statement(one, [rider for rider, _ in riders], self._source.tables, self._scope, self._context)
+            rows = self._source.rows(combined, f"pass {one.id}", whole=whole)
+        except Exception as error:
+            if isinstance(error, SourceError) and not isinstance(error, QueryError):
+                raise
+            if len(riders) > 1:
+                for alone in riders:
+                    yield from self._ride(one, [alone])
+            else:
+                self.endings[riders[0][1].id].fail(_reason(error, f"pass {one.id}"))
+            return
+        for rider, detector in riders:
+            yield rider, detector, [row for row in rows if row[rider.flag]]
+
+    def _take(self, one: Pass, rider: Rider, detector: Detector, rows: list[Any]) -> None:
+        collect = rider.ride.collect
+        if collect is None:
+            for row in rows:
+                if row[one.key] is not None:
+                    self._cases[one.key].setdefault(text_of(row[one.key]), {})[detector.id] = detector
+        elif rider.ride.last:
+            self._waiting.append((detector, collect, rows))
+        else:
+            self._guarded(detector, collect, rows, self._context)
+
+    def add_cases(self, recheck: Mapping[str, Sequence[str]]) -> None:
+        """Households that a detector judges although no pass named them."""
+        for detector in self._running:
+            if detector.judge and any(PASSES[ride.on].key == "household_id" for ride in detector.rides):
+                for household in recheck.get(detector.id, ()):
+                    self._cases["household_id"].setdefault(household, {})[detector.id] = detector
+
+    def judge(self) -> None:
+        """Fetch the facts of each case and ask the detectors that wait for it; then the collecting rides that come last."""
+        explained: set[str] = set()
+        for kind, (noun, fetch) in FETCHERS.items():
+            wanted = self._cases[kind]
+            if not wanted:
+                continue
+            self._progress(f"looking closer at {len(wanted)} {noun}")
+            try:
+                for case in fetch(self._source, sorted(wanted), self._context):
+                    explained |= self._judged(case, wanted[case.key].values())
+            except QueryError as error:
+                for name in {name for waiting in wanted.values() for name in waiting}:
+                    self.endings[name].fail(_reason(error, "fetching the facts"))
+        for detector, collect, rows in self._waiting:
+            self._guarded(detector, collect, rows, replace(self._context, explained=frozenset(explained)))
+        for ending in self.endings.values():
+            ending.findings = _one_per_subject(ending.findings)
+
+    def _judged(self, case: Case, detectors: Iterable[Detector]) -> set[str]:
+        """The correlation ids of the operations that this case's state findings tell of."""
+        explained: set[str] = set()
+        for detector in detectors:
+            if detector.judge is not None:
+                found = self._guarded(detector, detector.judge, case, self._context)
+                if isinstance(case, HouseholdCase | UserCase):
+                    explained |= _operations_of(found, case, self._context)
+        return explained
+
+    def marked(self, findings: list[Finding]) -> list[Finding]:
+        """`findings` with what the marking detectors add to them."""
+        for detector in self._running:
+            if detector.mark is not None:
+                findings = self._mark(detector.mark, self.endings[detector.id], findings)
+        return findings
+
+    def _mark(self, mark: Mark, ending: _Ending, findings: list[Finding]) -> list[Finding]:
+        people = {user for finding in findings for user in finding.users if self._source.tables.is_user_id(user)}
+        try:
+            accounts = users_by_id(self._source, sorted(people))
+            marked = [mark(finding, accounts, self._context) for finding in findings]
+        except Exception as error:
+            logger.debug("marking failed", exc_info=True)
+            ending.fail(_reason(error, "marking"))
+            return findings
+        ending.marked = sum(new is not old for new, old in zip(marked, findings, strict=True))
+        return marked
+
+    def coverage(self, findings: Sequence[Finding]) -> tuple[Coverage, ...]:
+        """How each detector ended, with the number of its findings or marks among `findings`."""
+        return tuple(
+            Coverage(
+                detector=name,
+                status=ending.status,
+                reason=ending.reason,
+                findings=sum(finding.detector == name for finding in findings) + ending.marked,
+            )
+            for name, ending in self.endings.items()
+        )
+
+    def _guarded(
+        self, detector: Detector, work: Callable[[Any, Context], Iterable[Finding]], on: Any, context: Context
+    ) -> Sequence[Finding]:
+        """The findings of `work`, which are added to the detector's ending; its failure fails the detector alone."""
+        ending = self.endings[detector.id]
+        before = len(ending.findings)
+        try:
+            ending.findings.extend(work(on, context))
+        except Exception as error:
+            # Whatever a rule stumbles over is that rule's failure alone; the traceback is for --verbose.
+            logger.debug("detector %s failed", detector.id, exc_info=True)
+            ending.fail(_reason(error, "judging"))
+        return ending.findings[before:]
+
+
+def _beginning(detector: Detector, schema: Schema, context: Context) -> _Ending:
+    pointless = detector.pointless(context.limits)
+    if pointless:
+        return _Ending("not_applicable", pointless)
+    missing = lacking(detector, schema)
+    if missing:
+        return _Ending("not_applicable", f"needs {', '.join(missing)}")
+    proof = detector.proved_by(schema)
+    if proof:
+        return _Ending("proved", f"made impossible by {proof}")
+    return _Ending()
+
+
+def _one_per_subject(findings: list[Finding]) -> list[Finding]:
+    """Findings with one subject, from different rides of a detector, as one: the first, with the others' evidence added."""
+    kept: dict[str, Finding] = {}
+    for finding in findings:
+        first = kept.get(finding.fingerprint)
+        if first is None:
+            kept[finding.fingerprint] = finding
+            continue
+        kept[finding.fingerprint] = first.model_copy(
+            update={
+                "households": tuple(sorted({*first.households, *finding.households})),
+                "users": tuple(sorted({*first.users, *finding.users})),
+                "evidence": {**finding.evidence, **first.evidence},
+            }
+        )
+    return list(kept.values())
 
 
 def _operations_of(findings: Sequence[Finding], case: HouseholdCase | UserCase, context: Context) -> set[str]:
@@ -328,25 +314,6 @@ def _operations_of(findings: Sequence[Finding], case: HouseholdCase | UserCase, 
     moments = [finding.occurred_at for finding in findings if finding.kind == "state" and finding.occurred_at]
     near = (event for event in case.events if any(abs(event.at - at) <= context.limits.grace for at in moments))
     return {correlation for event in near if (correlation := event.text("correlation_id"))}
-
-
-def _guarded(
-    detector: Detector,
-    endings: dict[str, _Ending],
-    work: Callable[[Any, Context], Iterable[Finding]],
-    on: Any,
-    context: Context,
-) -> Sequence[Finding]:
-    """The findings of `work`, which are added to the detector's ending; its failure fails the detector alone."""
-    ending = endings[detector.id]
-    before = len(ending.findings)
-    try:
-        ending.findings.extend(work(on, context))
-    except Exception as error:
-        # Whatever a rule stumbles over is that rule's failure alone; the traceback is for --verbose.
-        logger.debug("detector %s failed", detector.id, exc_info=True)
-        ending.fail(_reason(error, "judging"))
-    return ending.findings[before:]
 
 
 def _reason(error: Exception, where: str) -> str:

@@ -1,1 +1,1 @@
-"""Customer Success Manager, Product and Legal."""
+"""Customer Success Manager: disputes, capacity, policy questions, and customers of high value."""

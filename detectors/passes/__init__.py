@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, Text, and_, case, cast, false, func, or_, select
 
 from detectors.contract import Context, Ride
-from detectors.passes import operations, sessions, state
+from detectors.passes import operations, people, sessions, state
 from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Key, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -145,10 +145,11 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
 def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each user who created households or removed members in the look-back: how often, retries included.
 
-    Totals are enough here: they are never less than what any day or any three days hold.
+    Totals are enough here: they are never less than what any day or any three days hold. The look-back is a day longer
+    than the rules', whose days may begin earlier than the window's and have 25 hours.
     """
     events = tables["household_events"]
-    lookback = timedelta(days=context.limits.pattern_lookback_days)
+    lookback = timedelta(days=context.limits.pattern_lookback_days + 1)
     return (
         select(
             events.c.user_id,
@@ -181,6 +182,7 @@ PASSES: dict[str, Pass] = {
         *state.PASSES,
         *operations.PASSES,
         *sessions.PASSES,
+        *people.PASSES,
     )
 }
 """Every pass by its id, in the order in which a scan runs them."""

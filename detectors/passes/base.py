@@ -13,8 +13,24 @@ from detectors.contract import Context
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
-Key = Literal["household_id", "user_id", "founder", "prefix", "invite_code"]
-"""What a pass's rows name. Of a prefix or a code there are no facts to fetch: such a pass has collecting rides alone."""
+Key = Literal[
+    "household_id",
+    "user_id",
+    "founder",
+    "prefix",
+    "invite_code",
+    "support_id",
+    "actor",
+    "traveller",
+    "target",
+    "troubled_household",
+    "visited_household",
+    "handed_over_household",
+]
+"""What a pass's rows name, and with it the facts that are fetched for them (cases.py).
+
+Of a prefix or a code there are no facts to fetch: such a pass has collecting rides alone.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Engineering, P0: security vulnerabilities."""
+"""Security: who may read and change what, and for how long."""

@@ -130,6 +130,15 @@ class Tables:
         """`column` is one of the user `ids`."""
         return _is_one_of(column, ids, self.user_type)
 
+    def is_user_id(self, value: str) -> bool:
+        """Whether `value`, from an event's metadata, can be a user's id here."""
+        pattern = _FORMATS.get(self.user_type)
+        return pattern is None or re.match(pattern, value) is not None
+
+    def plain_user_id(self, value: str) -> str:
+        """A user id from an event's metadata, written as the user columns write it."""
+        return value.lower() if self.user_type == "uuid" else value
+
     def check_household(self, household_id: str) -> None:
         """Raise SubjectError if `household_id` cannot be a household's id here."""
         _check("household", household_id, self.household_type)

@@ -67,7 +67,7 @@ def removals(case: UserCase, context: Context) -> tuple[Event, ...]:
 def _in_lookback(events: Iterable[Event], context: Context) -> Iterable[Event]:
     first_day = context.day(context.window.start) - timedelta(days=context.limits.pattern_lookback_days - 1)
     start = context.day_start(first_day)
-    return (event for event in events if start <= event.at < context.window.end)
+    return (event for event in events if start <= event.at < context.window.end and event.at <= context.settled)
 
 
 def pattern(events: Iterable[Event], limits: DayLimits, context: Context) -> Pattern | None:

@@ -127,6 +127,51 @@ class Town:
         )
         return number
 
+    def report(
+        self, name: str, category: str, by: str, *, at: datetime = NOON, status: str = "open", **columns: Any
+    ) -> str:
+        """A support request; `household_id` and `subject_user_id` are given as readable names."""
+        row = {
+            "id": uid(name),
+            "created_at": at,
+            "requester_id": uid(by),
+            "household_id": None,
+            "subject_user_id": None,
+            "category": category,
+            "feature": None,
+            "body": "",
+            "status": status,
+        }
+        named = {key: uid(value) if key.endswith("_id") and value else value for key, value in columns.items()}
+        self.support_requests.append(row | named)
+        return uid(name)
+
+    def account(self, name: str, **columns: Any) -> str:
+        """A row of the users table."""
+        row = {
+            "id": uid(name),
+            "email": f"{name}@example.org",
+            "created_at": LONG_AGO,
+            "deleted_at": None,
+            "account_tier": "free",
+            "monthly_revenue": None,
+        }
+        self.users.append(row | columns)
+        return uid(name)
+
+    def session(self, name: str, user: str, *, at: datetime = LONG_AGO, **columns: Any) -> str:
+        row = {
+            "id": uid(name),
+            "user_id": uid(user),
+            "created_at": at,
+            "last_activity_at": at,
+            "revoked_at": None,
+            "ip_address": None,
+            "user_agent": None,
+        }
+        self.sessions.append(row | columns)
+        return uid(name)
+
     def family(self, household: str, *names: str, at: datetime = LONG_AGO) -> None:
         """A sound household: the first of `names` created and leads it, the others asked, were approved and joined."""
         leader, *others = names

@@ -1,0 +1,1 @@
+"""Legal: requests with a legal side, by e-mail only."""

@@ -1,0 +1,418 @@
+"""Passes about people: what they did in the window, what they wrote to support, whom they acted against."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from detectors.contract import Context
+from detectors.facts_people import CHANGES, GUESS, INSIDE, IP_ACTOR, LEADER_ACTIONS, LOGINS, VIEWS
+from detectors.passes.base import Pass, Scope, of_households, of_users
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+CREATOR_JOINS_WITHIN = timedelta(minutes=1)
+"""The creator's member row is written within this time of the household (data, section 4)."""
+DEEDS = (
+    *CHANGES,
+    "household_created",
+    "household_join_request_submitted",
+    "household_join_request_withdrawn",
+)
+"""What a person does, as opposed to looking at it; feeding a pet is ordinary use and may be entered in batches."""
+
+
+def _during(tables: Tables, context: Context, before: timedelta = timedelta()) -> ColumnElement[bool]:
+    at = tables["household_events"].c.event_timestamp
+    return and_(at >= context.window.start - before, at < context.window.end)
+
+
+def _support(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each support request that is out of its first two minutes."""
+    table = tables["support_requests"]
+    return (
+        select(
+            cast(table.c.id, Text).label("support_id"),
+            table.c.created_at,
+            table.c.category,
+            func.lower(func.trim(table.c.status)).label("status"),
+        )
+        .where(table.c.created_at <= context.settled, _of_parties(tables, scope, table))
+        .subquery("support_request")
+    )
+
+
+def _of_parties(tables: Tables, scope: Scope | None, table: FromClause) -> ColumnElement[bool]:
+    if scope is None:
+        return true()
+    return or_(
+        tables.households_in(table.c.household_id, scope.households),
+        tables.users_in(table.c.requester_id, scope.users),
+        tables.users_in(table.c.subject_user_id, scope.users),
+    )
+
+
+def _features(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each request for a feature of the last `feature_days`, with the account of who asked."""
+    table, users, limits = tables["support_requests"], tables["users"], context.limits
+    asked = (
+        select(table.c.id, table.c.created_at, table.c.requester_id, table.c.household_id, table.c.feature)
+        .where(
+            table.c.category.in_(limits.feature_categories),
+            table.c.feature.is_not(None),
+            table.c.created_at > context.window.start - timedelta(days=limits.feature_days),
+            table.c.created_at < context.window.end,
+            table.c.created_at <= context.settled,
+            _of_parties(tables, scope, table),
+        )
+        .subquery("asked")
+    )
+    return (
+        select(
+            cast(asked.c.id, Text).label("support_id"),
+            asked.c.created_at,
+            cast(asked.c.requester_id, Text).label("requester_id"),
+            cast(asked.c.household_id, Text).label("household_id"),
+            asked.c.feature,
+            users.c.account_tier,
+            users.c.monthly_revenue,
+        )
+        .select_from(asked.outerjoin(users, users.c.id == asked.c.requester_id))
+        .subquery("feature_request")
+    )
+
+
+def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each actor of the window, a user or where none is known an IP address, with totals of what they did.
+
+    Totals over a little more than the rules' spans are never less than what any of their spans holds.
+    """
+    events, limits = tables["household_events"], context.limits
+    until_change = limits.failed_logins_minutes + limits.change_after_failures_minutes
+    day_begins = context.window.start - context.day_start(context.day(context.window.start))
+    before = max(day_begins, timedelta(minutes=until_change), timedelta(hours=1))
+    named = tables.user_key(json_text(events.c.metadata, "user_id"))
+    by_login = and_(events.c.user_id.is_(None), tables.event_is(*LOGINS))
+    address = literal(IP_ACTOR).concat(json_text(events.c.metadata, "ip_address"))
+    actor = func.coalesce(
+        cast(events.c.user_id, Text),
+        case((by_login, cast(named, Text)), (tables.event_is(*VIEWS, GUESS), address)),
+    )
+    mine: ColumnElement[bool] = true()
+    if scope is not None:
+        mine = or_(of_users(tables, scope, events.c.user_id), and_(by_login, of_users(tables, scope, named)))
+    acts = (
+        select(
+            actor.label("actor"),
+            case((tables.event_is(*VIEWS), 1), else_=0).label("view"),
+            case((tables.event_is(GUESS), 1), else_=0).label("guess"),
+            case((tables.event_is("login_failed"), 1), else_=0).label("failure"),
+            case((tables.event_is(*VIEWS, *DEEDS, "pet_activity_logged"), 1), else_=0).label("action"),
+        )
+        .where(
+            _during(tables, context, before),
+            tables.event_is(*VIEWS, *DEEDS, "pet_activity_logged", GUESS, "login_failed"),
+            mine,
+        )
+        .subquery("act")
+    )
+    return (
+        select(
+            acts.c.actor,
+            func.sum(acts.c.view).label("views"),
+            func.sum(acts.c.guess).label("guesses"),
+            func.sum(acts.c.failure).label("failures"),
+            func.sum(acts.c.action).label("actions"),
+        )
+        .where(acts.c.actor.is_not(None))
+        .group_by(acts.c.actor)
+        .subquery("conduct")
+    )
+
+
+def network(address: ColumnElement[str]) -> ColumnElement[str]:
+    """The first two parts of an IPv4 address or three of an IPv6 one, as written: at least as many as real networks."""
+
+    def part(sign: str, number: int) -> ColumnElement[str]:
+        return func.split_part(address, sign, number)
+
+    four = part(".", 1).concat(".").concat(part(".", 2))
+    six = part(":", 1).concat(":").concat(part(":", 2)).concat(":").concat(part(":", 3))
+    return case((and_(address.contains(":"), address.contains(".")), address), (address.contains(":"), six), else_=four)
+
+
+def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each user and hour in which they changed a household, with the networks and user agents of the time before.
+
+    A user agent is new here if it did not occur on the day before: that spares reading weeks for everybody, and the
+    judge sees the whole look-back of the few that remain.
+    """
+    events = tables["household_events"]
+    before = timedelta(minutes=2 * context.limits.access_minutes)
+    at = func.timezone("UTC", events.c.event_timestamp, type_=DateTime())
+    hour = func.date_trunc("hour", at, type_=DateTime())
+    changed = (
+        select(events.c.user_id, hour.label("hour"))
+        .where(tables.event_is(*CHANGES), _during(tables, context), of_users(tables, scope, events.c.user_id))
+        .distinct()
+        .subquery("changed")
+    )
+    changers = select(changed.c.user_id).distinct().subquery("changer")
+    agent, address = json_text(events.c.metadata, "user_agent"), json_text(events.c.metadata, "ip_address")
+    acts = (
+        select(
+            events.c.user_id,
+            at.label("at"),
+            agent.label("agent"),
+            network(address).label("network"),
+            func.min(at).over(partition_by=(events.c.user_id, agent)).label("agent_since"),
+        )
+        .select_from(events.join(changers, changers.c.user_id == events.c.user_id))
+        .where(_during(tables, context, timedelta(days=1)), events.c.household_id.is_not(None))
+        .subquery("act")
+    )
+    near = and_(
+        acts.c.user_id == changed.c.user_id,
+        acts.c.at > changed.c.hour - before,
+        acts.c.at < changed.c.hour + timedelta(hours=1),
+    )
+    new = acts.c.agent_since > changed.c.hour - before
+    return (
+        select(
+            changed.c.user_id.label("traveller"),
+            func.count(acts.c.network.distinct()).label("networks"),
+            func.count(acts.c.agent.distinct()).filter(new).label("new_agents"),
+        )
+        .select_from(changed.join(acts, near))
+        .group_by(changed.c.user_id, changed.c.hour)
+        .subquery("traveller")
+    )
+
+
+def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each person who read or changed a household in the window, beside their active member rows there.
+
+    `led_before` says that a transfer took the leadership of this household from them, whenever that was.
+    """
+    events, members = tables["household_events"], tables["household_members"]
+    mine = of_households(tables, scope, events.c.household_id)
+    visits = (
+        select(
+            events.c.household_id,
+            events.c.user_id,
+            func.min(events.c.event_timestamp).label("first_at"),
+            func.max(events.c.event_timestamp).label("last_at"),
+            func.count().filter(tables.event_is(*LEADER_ACTIONS)).label("leader_actions"),
+        )
+        .where(
+            tables.event_is(*INSIDE),
+            _during(tables, context),
+            events.c.household_id.is_not(None),
+            events.c.user_id.is_not(None),
+            mine,
+        )
+        .group_by(events.c.household_id, events.c.user_id)
+        .subquery("visit")
+    )
+    led = (
+        select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "from_user_id")).label("user_id"))
+        .where(tables.event_is("household_leadership_transferred"), events.c.event_timestamp < context.window.end, mine)
+        .distinct()
+        .subquery("led")
+    )
+    active = (
+        select(members)
+        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
+        .subquery("active")
+    )
+    belongs = and_(active.c.household_id == visits.c.household_id, active.c.user_id == visits.c.user_id)
+    gave_up = and_(
+        visits.c.leader_actions > 0, led.c.household_id == visits.c.household_id, led.c.user_id == visits.c.user_id
+    )
+    return (
+        select(
+            visits.c.household_id.label("visited_household"),
+            visits.c.first_at,
+            visits.c.last_at,
+            active.c.joined_at,
+            active.c.is_temporary,
+            active.c.temporary_expires_at,
+            led.c.user_id.is_not(None).label("led_before"),
+        )
+        .select_from(visits.outerjoin(active, belongs).outerjoin(led, gave_up))
+        .subquery("visit_of")
+    )
+
+
+def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household in which members were removed: how many, and how many of them had objected to something."""
+    events, reports, limits = tables["household_events"], tables["support_requests"], context.limits
+    removed = (
+        select(
+            events.c.household_id,
+            tables.user_key(json_text(events.c.metadata, "member_id")).label("member_id"),
+        )
+        .where(
+            tables.event_is("household_member_removed"),
+            _during(tables, context, timedelta(hours=limits.punitive_removals_hours)),
+            events.c.household_id.is_not(None),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .subquery("removed")
+    )
+    before = timedelta(hours=limits.punitive_hours + limits.punitive_removals_hours)
+    objected = (
+        select(reports.c.requester_id)
+        .where(
+            reports.c.category.in_(limits.objection_categories),
+            reports.c.created_at >= context.window.start - before,
+            reports.c.created_at < context.window.end,
+        )
+        .distinct()
+        .subquery("objected")
+    )
+    return (
+        select(
+            removed.c.household_id.label("troubled_household"),
+            func.count().label("removals"),
+            func.count(objected.c.requester_id).label("objectors"),
+        )
+        .select_from(removed.outerjoin(objected, objected.c.requester_id == removed.c.member_id))
+        .group_by(removed.c.household_id)
+        .subquery("trouble")
+    )
+
+
+def _blows(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each person who was reported, removed or rejected in the last days: by how many others."""
+    events, reports, limits = tables["household_events"], tables["support_requests"], context.limits
+    before = timedelta(days=limits.harassment_days)
+    named = case(
+        (tables.event_is("household_member_removed"), json_text(events.c.metadata, "member_id")),
+        else_=json_text(events.c.metadata, "requester_id"),
+    )
+    acts = select(tables.user_key(named).label("target"), events.c.user_id.label("by")).where(
+        tables.event_is("household_member_removed", "household_join_request_rejected"),
+        _during(tables, context, before),
+    )
+    words = select(reports.c.subject_user_id, reports.c.requester_id).where(
+        reports.c.category.in_(limits.objection_categories),
+        reports.c.created_at >= context.window.start - before,
+        reports.c.created_at < context.window.end,
+        reports.c.subject_user_id.is_not(None),
+    )
+    blows = union_all(acts, words).subquery("blow")
+    return (
+        select(blows.c.target, func.count(blows.c.by.distinct()).label("people"))
+        .where(blows.c.target.is_not(None), blows.c.by != blows.c.target, of_users(tables, scope, blows.c.target))
+        .group_by(blows.c.target)
+        .subquery("target_of")
+    )
+
+
+def _hand_overs(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household with a transfer of leadership in the window, or whose leader came later and no transfer names.
+
+    The second kind only where the audit table is older than the household: before it began nothing was written.
+    """
+    events, households, members = (tables[name] for name in ("household_events", "households", "household_members"))
+    moved = select(events.c.household_id.label("handed_over_household")).where(
+        tables.event_is("household_leadership_transferred"),
+        _during(tables, context),
+        events.c.household_id.is_not(None),
+        of_households(tables, scope, events.c.household_id),
+    )
+    named = (
+        select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))
+        .where(tables.event_is("household_leadership_transferred"), of_households(tables, scope, events.c.household_id))
+        .distinct()
+        .subquery("named")
+    )
+    watched = false() if context.audit_began is None else households.c.created_at > context.audit_began
+    leads = and_(
+        members.c.household_id == households.c.id,
+        members.c.user_id == households.c.leader_id,
+        members.c.status == "active",
+        members.c.role == "leader",
+        members.c.joined_at > households.c.created_at + CREATOR_JOINS_WITHIN,
+    )
+    announced = and_(named.c.household_id == households.c.id, named.c.user_id == households.c.leader_id)
+    silently = (
+        select(households.c.id)
+        .select_from(households.join(members, leads).outerjoin(named, announced))
+        .where(watched, named.c.user_id.is_(None), of_households(tables, scope, households.c.id))
+    )
+    return union_all(moved, silently).subquery("hand_over")
+
+
+def _code_uses(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household with the people who asked to join it in the last days."""
+    requests = tables["household_join_requests"]
+    before = timedelta(days=context.limits.sharing_days)
+    return (
+        select(requests.c.household_id, func.count(requests.c.user_id.distinct()).label("people"))
+        .where(
+            requests.c.requested_at >= context.window.start - before,
+            requests.c.requested_at < context.window.end,
+            of_households(tables, scope, requests.c.household_id),
+        )
+        .group_by(requests.c.household_id)
+        .subquery("code_use")
+    )
+
+
+def _columns(table: str, *columns: str) -> frozenset[str]:
+    return frozenset(f"{table}.{column}" for column in columns)
+
+
+_EVENTS = _columns("household_events", "event_type", "household_id", "user_id", "event_timestamp", "metadata")
+_MEMBERS = _columns("household_members", "household_id", "user_id", "role", "status", "joined_at")
+_HOUSEHOLDS = _columns("households", "id", "leader_id", "created_at")
+_SUPPORT = _columns("support_requests", "id", "created_at", "requester_id", "category", "status")
+_ABOUT = _columns("support_requests", "household_id", "subject_user_id")
+
+PASSES: tuple[Pass, ...] = (
+    Pass("support", "support requests", "support_id", _SUPPORT, _support),
+    Pass(
+        "features",
+        "requests for features",
+        "support_id",
+        _SUPPORT | {"support_requests.feature", "users.id"},
+        _features,
+    ),
+    Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct),
+    Pass("travellers", "networks and devices of who changed a household", "traveller", _EVENTS, _travellers),
+    Pass("visits", "the window's events beside the members", "visited_household", _EVENTS | _MEMBERS, _visits),
+    Pass("troubles", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
+    Pass("blows", "reports and acts against one person", "target", _EVENTS | _SUPPORT | _ABOUT, _blows),
+    Pass(
+        "hand-overs",
+        "changes of leadership",
+        "handed_over_household",
+        _EVENTS | _MEMBERS | _HOUSEHOLDS,
+        _hand_overs,
+    ),
+    Pass(
+        "code-uses",
+        "join requests by household",
+        "household_id",
+        _MEMBERS | _columns("household_join_requests", "household_id", "user_id", "requested_at"),
+        _code_uses,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Product Management: what people ask for and do not have."""

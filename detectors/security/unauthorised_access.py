@@ -1,0 +1,179 @@
+"""Unauthorised access to a household
+
+Problem
+-------
+Somebody read or changed a household they did not belong to at that moment: the app let them in where it must not.
+
+Fires when
+----------
+In the window, a view, an update, a pet's activity or a leader's action inside a household by somebody who
+- *never belonged* to it, or joined later;
+- *had left* or was removed more than two minutes before (the events say so, and no later approval brought them back);
+- had a *temporary membership* that ended more than two minutes before;
+- was a *former leader*: leadership had been transferred from them more than two minutes before and not back, and they
+  approved, rejected, removed somebody else or regenerated the code.
+
+Stays silent when
+-----------------
+A request to join, leaving, or a code's validation: those are for outsiders. A view that ended in an error. The app's own
+service accounts. A 'removed' row without an event: nobody knows since when. The creator of a household that has no
+member row for them (orphaned-household).
+
+Evidence
+--------
+What was done, how often, first and last, from which addresses; the member row; when the person left or lost leadership.
+
+What to do
+----------
+End the person's sessions; find the missing check; tell the household what was read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, FromClause, and_, or_
+
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
+from detectors.facts import Event, HouseholdCase
+from detectors.facts_people import LEADER_ACTIONS, VIEWS, VisitedCase
+from detectors.timeline import timeline
+from detectors.words import count, listed, stamp
+
+META = Meta(
+    id="unauthorised-access",
+    title="Unauthorised Access to Household Data",
+    team="engineering",
+    severity="P0",
+    kind="occurrence",
+    subject=("household_id", "user_id"),
+    needs=frozenset({"household_members.status", "household_members.joined_at", "household_events.metadata"}),
+    process="Engineering Escalations, P0: Unauthorized access to household data",
+)
+
+
+def not_plainly_inside(visit: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = visit.c
+    expired = and_(columns.is_temporary.is_(True), columns.temporary_expires_at < columns.last_at)
+    return or_(columns.joined_at.is_(None), columns.joined_at > columns.first_at, expired, columns.led_before)
+
+
+def judge(case: VisitedCase, context: Context) -> Iterator[Finding]:
+    if case.home.household is None:
+        return
+    wrong: dict[str, list[tuple[Event, str]]] = defaultdict(list)
+    for event in case.actions:
+        if not event.user_id or event.user_id in context.limits.service_accounts or event.at > context.settled:
+            continue
+        if event.type in VIEWS and event.text("error_code"):
+            continue
+        reason = why_not(case.home, event, context)
+        if reason:
+            wrong[event.user_id].append((event, reason))
+    for user_id, deeds in sorted(wrong.items()):
+        yield _finding(case, user_id, deeds, context)
+
+
+def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
+    """Why the actor had no right to do what `event` says at its time; None if they had, or if nobody can tell."""
+    grace, user = context.limits.grace, event.user_id
+    rows = [row for row in home.active if row.user_id == user and row.joined_at <= event.at + grace]
+    if rows:
+        ends = [row.temporary_expires_at for row in rows if row.is_temporary]
+        if len(ends) == len(rows) and all(end is not None and end + grace < event.at for end in ends):
+            return "temporary membership had ended"
+        return _acts_as_former_leader(home, event, context)
+    if event.type == "household_member_removed" and event.text("member_id") == user:
+        return None
+    starts, ends_at = _starts(home, user), _ends(home, user)
+    left = max((end for end in ends_at if end < event.at), default=None)
+    began = max((start for start in starts if start <= event.at + grace), default=None)
+    if left is not None and (began is None or began <= left):
+        return "had left or was removed" if left + grace < event.at else None
+    if began is not None:
+        return None
+    first_start = min(starts, default=None)
+    if any(end >= event.at and (first_start is None or end < first_start) for end in ends_at):
+        return None
+    return "joined later" if starts else "never belonged"
+
+
+def _starts(home: HouseholdCase, user: str) -> list[datetime]:
+    """When the user's memberships began, as far as anything tells; a creator's with the household."""
+    starts = [row.joined_at for row in home.members if row.user_id == user]
+    starts += [
+        event.at for event in home.events_of("household_join_request_approved") if event.text("new_member_id") == user
+    ]
+    created = any(event.user_id == user for event in home.events_of("household_created"))
+    household = home.household
+    if household is not None and (created or (household.leader_id == user and not starts)):
+        starts.append(household.created_at)
+    return starts
+
+
+def _ends(home: HouseholdCase, user: str) -> list[datetime]:
+    """When they ended: by a leave, a removal, or the end of a temporary membership."""
+    ends = [e.at for e in home.events_of("household_left", "household_member_removed") if e.member_id == user]
+    rows = [row for row in home.members if row.user_id == user and row.is_temporary]
+    return ends + [row.temporary_expires_at for row in rows if row.temporary_expires_at is not None]
+
+
+def _acts_as_former_leader(home: HouseholdCase, event: Event, context: Context) -> str | None:
+    if event.type not in LEADER_ACTIONS or event.text("member_id") == event.user_id:
+        return None
+    transfers = home.events_of("household_leadership_transferred")
+    lost = [e.at for e in transfers if e.text("from_user_id") == event.user_id and e.at < event.at]
+    if not lost or lost[-1] + context.limits.grace >= event.at:
+        return None
+    if any(e.text("to_user_id") == event.user_id and lost[-1] <= e.at <= event.at for e in transfers):
+        return None
+    leads_again = home.household is not None and home.household.leader_id == event.user_id
+    return None if leads_again else "was no longer the leader"
+
+
+def _finding(case: VisitedCase, user_id: str, deeds: list[tuple[Event, str]], context: Context) -> Finding:
+    events = [event for event, _ in deeds]
+    reasons = list(dict.fromkeys(reason for _, reason in deeds))
+    kinds = Counter(event.type for event in events)
+    addresses = sorted({event.text("ip_address") for event in events} - {""})
+    rows = [row for row in case.home.members if row.user_id == user_id]
+    row = f"member row: {rows[0].role}, {rows[0].status}" if rows else "no member row"
+    people = {member.user_id for member in case.home.active} - {user_id}
+    done = listed([f"{kind} ({number})" for kind, number in kinds.most_common()])
+    return find(
+        META,
+        context,
+        {"household_id": case.key, "user_id": user_id},
+        impact=Impact(users=len(people), households=1),
+        households=[case.key],
+        users=[user_id],
+        first_seen=events[0].at,
+        occurred_at=events[-1].at,
+        evidence={
+            "reasons": reasons,
+            "actions": dict(sorted(kinds.items())),
+            "ip_addresses": addresses,
+            "member_row": row,
+        },
+        timeline=timeline([*(e for e in case.home.events if user_id in (e.user_id, e.member_id)), *events[-10:]]),
+        story=Story(
+            issue=f"A user acted inside a household without a right to ({listed(reasons)}).",
+            steps=(
+                f"User {user_id} ({row}) {listed(reasons)}",
+                f"Between {stamp(events[0].at)} and {stamp(events[-1].at)} they did: {done}",
+                "The app should have refused",
+            ),
+            expected="Only active members read or change a household, and only its leader leads",
+            actual=f"{count(len(events), 'action')} went through",
+            impact=f"Data of {count(len(people), 'member')} was open to somebody without a right to it",
+            error_messages="None (operations completed successfully)",
+            screenshots="None; the actions are listed above",
+            requesting="Closing of the hole, end of the person's sessions, and investigation into what was read or changed",
+            affected_users=(user_id,),
+        ),
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Ride("visits", not_plainly_inside),), judge)

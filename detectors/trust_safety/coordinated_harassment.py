@@ -1,0 +1,127 @@
+"""Coordinated harassment
+
+Problem
+-------
+Several people gang up on one: they report them, reject their requests or remove them, together.
+
+Fires when
+----------
+Within seven days two or more people reported one person (a support request about them), removed them from a household or
+rejected their request, and two of these people belong together: they share a household, an invite code they asked with,
+or an IP address. The last of it lies in the window.
+
+Stays silent when
+-----------------
+The reporters have nothing in common. One person reports several times. People report themselves. Two leaders of one
+household, one after the other, who only answered requests or removed somebody there: that is what leaders do.
+
+Evidence
+--------
+Who did what to the target and when, and what connects them.
+
+What to do
+----------
+Protect the target; read the reports together, not one by one; review the accounts that act together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from itertools import combinations
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, TimelineEntry, find
+from detectors.facts_people import Blow, TargetCase
+from detectors.words import count, listed, stamp
+
+META = Meta(
+    id="coordinated-harassment",
+    title="Coordinated Harassment of One Person",
+    team="trust-safety",
+    severity="Immediate",
+    kind="occurrence",
+    subject=("user_id",),
+    needs=frozenset({"support_requests.subject_user_id", "household_events.metadata"}),
+    process="Trust & Safety Escalations, Immediate: Coordinated harassment through household features",
+)
+
+
+def several_people(target: FromClause, context: Context) -> ColumnElement[bool]:
+    return target.c.people >= context.limits.harassment_people
+
+
+def judge(case: TargetCase, context: Context) -> Iterator[Finding]:
+    week = timedelta(days=context.limits.harassment_days)
+    for last in reversed([blow for blow in case.blows if blow.at in context.window]):
+        blows = [blow for blow in case.blows if last.at - week < blow.at <= last.at]
+        links = _links(case, blows)
+        group = {person for pair in links for person in pair}
+        if len(group) >= context.limits.harassment_people:
+            yield _finding(case, [blow for blow in blows if blow.by in group], links, context)
+            return
+
+
+def _links(case: TargetCase, blows: list[Blow]) -> dict[tuple[str, str], list[str]]:
+    """What connects each pair of people who struck; pairs without a connection are left out."""
+    by: dict[str, list[Blow]] = defaultdict(list)
+    for blow in blows:
+        by[blow.by].append(blow)
+    links = {}
+    for one, other in combinations(sorted(by), 2):
+        if _leaders_in_turn(by[one] + by[other]):
+            continue
+        shared = [
+            *(f"household {home}" for home in sorted(_both(case.households, one, other))),
+            *(f"invite code {code[:3]}-…" for code in sorted(_both(case.codes, one, other))),
+            *(f"IP address {address}" for address in sorted(_both(case.addresses, one, other))),
+        ]
+        if shared:
+            links[one, other] = shared
+    return links
+
+
+def _both(shared: Mapping[str, frozenset[str]], one: str, other: str) -> frozenset[str]:
+    return shared.get(one, frozenset()) & shared.get(other, frozenset())
+
+
+def _leaders_in_turn(blows: list[Blow]) -> bool:
+    return not any(blow.reported for blow in blows) and len({blow.household_id for blow in blows}) == 1
+
+
+def _finding(case: TargetCase, blows: list[Blow], links: dict[tuple[str, str], list[str]], context: Context) -> Finding:
+    people = sorted({blow.by for blow in blows})
+    homes = {blow.household_id for blow in blows}
+    shared = sorted({what for found in links.values() for what in found})
+    return find(
+        META,
+        context,
+        {"user_id": case.key},
+        impact=Impact(users=1, households=len(homes - {""})),
+        households=homes,
+        users=[case.key, *people],
+        first_seen=blows[0].at,
+        occurred_at=blows[-1].at,
+        evidence={
+            "target": case.key,
+            "people": people,
+            "shared": shared,
+            "blows": [{"at": blow.at, "by": blow.by, "what": blow.kind} for blow in blows],
+        },
+        timeline=tuple(
+            TimelineEntry(at=blow.at, what=f"{'reported' if blow.reported else ''} {blow.kind}".strip(), actor=blow.by)
+            for blow in blows[-20:]
+        ),
+        story=Story(
+            pattern=f"{count(len(people), 'person', 'people')} who share {listed(shared)} reported or acted against one user",
+            evidence=tuple(f"{stamp(blow.at)}: {blow.by}: {blow.kind}" for blow in blows[-20:]),
+            suspected_violation="Coordinated harassment",
+            reporter="Internal monitoring alert",
+            requesting="Protection of the target and review of the accounts that act together",
+        ),
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Ride("blows", several_people),), judge)

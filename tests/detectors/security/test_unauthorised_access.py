@@ -1,0 +1,181 @@
+"""unauthorised-access: only who belongs to a household at that moment reads or changes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from detectors.limits import Limits
+from detectors.security.unauthorised_access import DETECTOR
+from tests.support.towns import DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
+
+GRACE = 2 * MINUTE
+TICK = timedelta(microseconds=1)
+VIEW = "household_dashboard_viewed"
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.family("elm", "dora", "emil")
+    for name in ("anna", "ben", "cleo"):
+        town.event(VIEW, "oak", name)
+    return town
+
+
+def who(scanner: Scanner, town: Town, limits: Limits | None = None) -> dict[str, list[str]]:
+    """By name of the person: why they had no right to what they did in oak."""
+    names = {uid(name): name for name in ("anna", "ben", "cleo", "dora", "mallory", "sam")}
+    found = scanner.findings(town, DETECTOR, limits=limits)
+    assert all(finding.subject["household_id"] == uid("oak") for finding in found)
+    return {names[finding.subject["user_id"]]: finding.evidence["reasons"] for finding in found}
+
+
+def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
+    assert who(scanner, town) == {}
+    assert who(scanner, Town()) == {}
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        VIEW,
+        "household_member_list_viewed",
+        "household_settings_viewed",
+        "household_updated",
+        "household_join_request_approved",
+        "household_invite_code_regenerated",
+        "pet_activity_logged",
+    ],
+)
+def test_fires_on_strangers(scanner: Scanner, town: Town, deed: str) -> None:
+    town.event(deed, "oak", "mallory")
+    town.event(deed, "oak", "dora")
+    assert who(scanner, town) == {"mallory": ["never belonged"], "dora": ["never belonged"]}
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "household_join_request_submitted",
+        "household_join_request_withdrawn",
+        "household_invite_code_validated",
+        "household_left",
+        "rate_limit_exceeded",
+        "api_request",
+    ],
+)
+def test_silent_on_what_outsiders_may_do(scanner: Scanner, town: Town, deed: str) -> None:
+    town.event(deed, "oak", "mallory")
+    assert who(scanner, town) == {}
+
+
+def test_silent_on_refused_views_null_ids_and_households_that_do_not_exist(scanner: Scanner, town: Town) -> None:
+    town.event(VIEW, "oak", "mallory", error_code="FORBIDDEN")
+    town.event(VIEW, "oak", None)
+    town.event(VIEW, None, "mallory")
+    town.event(VIEW, "nowhere", "mallory")
+    assert who(scanner, town) == {}
+
+
+def test_silent_on_service_accounts(scanner: Scanner, town: Town) -> None:
+    town.event(VIEW, "oak", "mallory")
+    assert who(scanner, town, Limits(service_accounts=(uid("mallory"),))) == {}
+
+
+@pytest.mark.parametrize(("after", "fires"), [(GRACE, False), (GRACE + TICK, True)])
+@pytest.mark.parametrize("way", ["household_left", "household_member_removed"])
+def test_fires_after_the_person_was_gone(scanner: Scanner, town: Town, way: str, after: timedelta, fires: bool) -> None:
+    town.row("oak", "ben")["status"] = "removed"
+    if way == "household_left":
+        town.event(way, "oak", "ben", at=NOON)
+    else:
+        town.event(way, "oak", "anna", at=NOON, member_id="ben")
+    town.event(VIEW, "oak", "ben", at=NOON + after)
+    assert who(scanner, town) == ({"ben": ["had left or was removed"]} if fires else {})
+
+
+def test_silent_before_the_person_was_gone(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["status"] = "removed"
+    town.event("household_left", "oak", "ben", at=NOON + HOUR)
+    assert who(scanner, town) == {}
+
+
+def test_nobody_knows_since_when_a_row_is_removed(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["status"] = "removed"
+    assert who(scanner, town) == {}
+
+
+def test_silent_when_an_approval_brought_the_person_back(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["status"] = "removed"
+    town.event("household_left", "oak", "ben", at=NOON - DAY)
+    town.event("household_join_request_approved", "oak", "anna", at=NOON - HOUR, new_member_id="ben")
+    assert who(scanner, town) == {}
+
+
+def test_silent_when_the_removal_was_not_applied(scanner: Scanner, town: Town) -> None:
+    town.event("household_member_removed", "oak", "anna", at=NOON - HOUR, member_id="ben")
+    assert who(scanner, town) == {}
+
+
+@pytest.mark.parametrize(("before", "fires"), [(GRACE, False), (GRACE + TICK, True)])
+def test_fires_before_joining(scanner: Scanner, town: Town, before: timedelta, fires: bool) -> None:
+    town.member("oak", "sam", at=NOON)
+    town.event("household_join_request_submitted", "oak", "sam", at=NOON - HOUR)
+    town.event(VIEW, "oak", "sam", at=NOON - before)
+    assert who(scanner, town) == ({"sam": ["joined later"]} if fires else {})
+
+
+@pytest.mark.parametrize(("after", "fires"), [(GRACE, False), (GRACE + TICK, True)])
+@pytest.mark.parametrize("status", ["active", "removed"])
+def test_fires_after_a_temporary_membership_ended(
+    scanner: Scanner, town: Town, status: str, after: timedelta, fires: bool
+) -> None:
+    town.member("oak", "sam", is_temporary=True, temporary_expires_at=NOON, status=status)
+    town.event(VIEW, "oak", "sam", at=NOON + after)
+    assert bool(who(scanner, town)) == fires
+
+
+def test_silent_on_a_sitter_without_an_end(scanner: Scanner, town: Town) -> None:
+    town.member("oak", "sam", is_temporary=True, temporary_expires_at=None)
+    town.event(VIEW, "oak", "sam")
+    assert who(scanner, town) == {}
+
+
+def hand_over(town: Town) -> None:
+    town.home("oak")["leader_id"] = uid("ben")
+    town.row("oak", "ben")["role"] = "leader"
+    town.event("household_leadership_transferred", "oak", "anna", at=NOON, from_user_id="anna", to_user_id="ben")
+
+
+@pytest.mark.parametrize(("after", "fires"), [(GRACE, False), (GRACE + TICK, True)])
+@pytest.mark.parametrize("deed", ["household_join_request_rejected", "household_invite_code_regenerated"])
+def test_fires_on_a_former_leader_who_still_leads(
+    scanner: Scanner, town: Town, deed: str, after: timedelta, fires: bool
+) -> None:
+    hand_over(town)
+    town.event(deed, "oak", "anna", at=NOON + after)
+    assert who(scanner, town) == ({"anna": ["was no longer the leader"]} if fires else {})
+
+
+def test_silent_on_what_a_former_leader_may_do(scanner: Scanner, town: Town) -> None:
+    hand_over(town)
+    town.event("household_updated", "oak", "anna", at=NOON + HOUR)
+    town.event("household_invite_code_regenerated", "oak", "anna", at=NOON - HOUR)
+    town.event("household_invite_code_regenerated", "oak", "ben", at=NOON + HOUR)
+    assert who(scanner, town) == {}
+
+
+def test_silent_when_leadership_came_back(scanner: Scanner, town: Town) -> None:
+    hand_over(town)
+    town.event("household_leadership_transferred", "oak", "ben", at=NOON + HOUR, from_user_id="ben", to_user_id="anna")
+    town.event("household_invite_code_regenerated", "oak", "anna", at=NOON + 2 * HOUR)
+    assert who(scanner, town) == {}
+
+
+def test_silent_on_the_creator_of_a_household_without_rows(scanner: Scanner, town: Town) -> None:
+    town.household("fir", "mallory", at=NOON - HOUR)
+    town.event(VIEW, "fir", "mallory")
+    assert who(scanner, town) == {}

@@ -1,0 +1,200 @@
+"""unauthorised-transfer: leadership moves by its holder's own hand, or not at all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from detectors.trust_safety.unauthorised_transfer import DETECTOR
+from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
+
+TICK = timedelta(microseconds=1)
+
+
+@pytest.fixture
+def town() -> Town:
+    """A household that anna led and ben leads now, older than the audit table."""
+    town = Town()
+    town.family("elm", "dora", "emil")
+    town.family("oak", "anna", "ben", "cleo")
+    town.home("oak")["leader_id"] = uid("ben")
+    town.row("oak", "ben")["role"] = "leader"
+    town.row("oak", "anna")["status"] = "removed"
+    return town
+
+
+def ways(scanner: Scanner, town: Town) -> list[str]:
+    found = scanner.findings(town, DETECTOR)
+    assert [finding.subject for finding in found] in ([], [{"household_id": uid("oak")}])
+    return list(found[0].evidence["ways"]) if found else []
+
+
+def transfer(town: Town, by: str | None = "anna", **metadata: object) -> None:
+    facts = {"at": NOON, "from_user_id": "anna", "to_user_id": "ben", **metadata}
+    town.event("household_leadership_transferred", "oak", by, **facts)  # type: ignore[arg-type]  # times and texts
+
+
+def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
+    assert ways(scanner, town) == []
+    assert ways(scanner, Town()) == []
+
+
+def test_silent_when_the_old_leader_left(scanner: Scanner, town: Town) -> None:
+    town.event("household_leave_started", "oak", "anna", at=NOON - MINUTE, ip_address="1.2.3.4")
+    transfer(town, ip_address="1.2.3.4")
+    town.event("household_left", "oak", "anna", at=NOON + MINUTE, was_leader=True)
+    assert ways(scanner, town) == []
+
+
+@pytest.mark.parametrize("by", ["ben", "mallory"])
+def test_fires_when_somebody_else_moved_it(scanner: Scanner, town: Town, by: str) -> None:
+    transfer(town, by)
+    assert ways(scanner, town) == ["not-by-old-leader"]
+
+
+def test_counts_a_retried_transfer_once(scanner: Scanner, town: Town) -> None:
+    transfer(town, "ben", correlation_id="c")
+    transfer(town, "ben", correlation_id="c", at=NOON + MINUTE)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert len(finding.evidence["transfers"]) == 1
+    assert finding.occurred_at == NOON
+
+
+@pytest.mark.parametrize(("before", "expected"), [(HOUR - TICK, []), (HOUR, ["not-by-old-leader"])])
+def test_the_old_leaders_own_leave_explains_it_for_an_hour(
+    scanner: Scanner, town: Town, before: timedelta, expected: list[str]
+) -> None:
+    town.event("household_leave_started", "oak", "anna", at=NOON - before)
+    transfer(town, "ben")
+    assert ways(scanner, town) == expected
+
+
+def test_somebody_elses_leave_explains_nothing(scanner: Scanner, town: Town) -> None:
+    town.event("household_leave_started", "oak", "cleo", at=NOON - MINUTE)
+    transfer(town, "ben")
+    assert ways(scanner, town) == ["not-by-old-leader"]
+
+
+def test_an_event_without_an_actor_or_an_old_leader_proves_nothing(scanner: Scanner, town: Town) -> None:
+    transfer(town, None)
+    town.event("household_leadership_transferred", "oak", "ben", at=NOON, to_user_id="ben")
+    assert ways(scanner, town) == []
+
+
+def test_fires_on_a_foreign_session(scanner: Scanner, town: Town) -> None:
+    town.session("hers", "anna")
+    town.session("his", "mallory")
+    transfer(town, session_id=uid("hers"))
+    assert ways(scanner, town) == []
+    transfer(town, session_id=uid("his"))
+    assert ways(scanner, town) == ["foreign-session"]
+
+
+@pytest.mark.parametrize(
+    ("failures", "since", "address", "expected"),
+    [
+        (2, 59 * MINUTE, "6.6.6.6", ["new-address"]),
+        (2, HOUR, "6.6.6.6", []),
+        (1, 59 * MINUTE, "6.6.6.6", []),
+        (2, 59 * MINUTE, "1.2.3.4", []),
+    ],
+)
+def test_a_new_address_after_failed_logins(
+    scanner: Scanner, town: Town, failures: int, since: timedelta, address: str, expected: list[str]
+) -> None:
+    town.event("household_dashboard_viewed", "oak", "anna", at=NOON - DAY, ip_address="1.2.3.4")
+    for number in range(failures):
+        town.event("login_failed", None, None, at=NOON - since + number * TICK, user_id="anna", ip_address="6.6.6.6")
+    if since == HOUR:
+        town.household_events[-1]["event_timestamp"] = NOON - HOUR
+    town.event("household_leave_started", "oak", "anna", at=NOON - MINUTE)
+    transfer(town, ip_address=address)
+    assert ways(scanner, town) == expected
+
+
+def test_a_new_address_after_a_reset(scanner: Scanner, town: Town) -> None:
+    town.session("hers", "anna", ip_address="1.2.3.4")
+    town.event("password_reset", None, "anna", at=NOON - MINUTE)
+    transfer(town, ip_address="6.6.6.6")
+    assert ways(scanner, town) == ["new-address"]
+
+
+def test_without_a_known_address_none_is_new(scanner: Scanner, town: Town) -> None:
+    for _ in range(3):
+        town.event("login_failed", None, "anna", at=NOON - MINUTE, ip_address="6.6.6.6")
+    transfer(town, ip_address="6.6.6.6")
+    assert ways(scanner, town) == []
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        (YESTERDAY.start - TICK, 0),
+        (YESTERDAY.start, 1),
+        (YESTERDAY.end - TICK, 1),
+        (YESTERDAY.end, 0),
+    ],
+)
+def test_looks_at_the_windows_transfers(scanner: Scanner, town: Town, at: timedelta, expected: int) -> None:
+    transfer(town, "ben", at=at)
+    assert len(ways(scanner, town)) == expected
+
+
+def young(town: Town) -> Town:
+    """The same household, younger than the audit table."""
+    town.event("pet_activity_logged", "elm", "dora", at=LONG_AGO - DAY)
+    town.row("oak", "anna")["role"] = "member"
+    return town
+
+
+def test_fires_on_a_leader_whom_no_event_made_one(scanner: Scanner, town: Town) -> None:
+    assert ways(scanner, young(town)) == ["no-event"]
+
+
+def test_silent_when_the_audit_table_began_with_the_household(scanner: Scanner, town: Town) -> None:
+    young(town).household_events[0]["event_timestamp"] = LONG_AGO
+    assert ways(scanner, town) == []
+
+
+def test_silent_when_a_transfer_names_the_leader(scanner: Scanner, town: Town) -> None:
+    transfer(young(town), at=NOON - 9 * DAY)
+    assert ways(scanner, town) == []
+
+
+@pytest.mark.parametrize("event", ["household_leave_started", "household_left"])
+def test_silent_when_the_old_leader_left_and_the_transfers_event_was_lost(
+    scanner: Scanner, town: Town, event: str
+) -> None:
+    young(town).event(event, "oak", "anna", at=NOON - 9 * DAY)
+    assert ways(scanner, town) == []
+
+
+def test_silent_on_a_hand_over_that_stopped_half_way(scanner: Scanner, town: Town) -> None:
+    young(town).row("oak", "anna").update(status="active", role="leader")
+    assert ways(scanner, town) == []
+
+
+@pytest.mark.parametrize(("joined", "expected"), [(MINUTE, []), (MINUTE + TICK, ["no-event"])])
+def test_the_creator_joins_within_a_minute(
+    scanner: Scanner, town: Town, joined: timedelta, expected: list[str]
+) -> None:
+    young(town).row("oak", "ben")["joined_at"] = LONG_AGO + joined
+    assert ways(scanner, town) == expected
+
+
+def test_silent_when_the_creator_is_unknown(scanner: Scanner, town: Town) -> None:
+    young(town).household_members = [row for row in town.household_members if row["user_id"] != uid("anna")]
+    assert ways(scanner, town) == []
+
+
+def test_silent_once_leadership_was_given_back(scanner: Scanner, town: Town) -> None:
+    young(town).home("oak")["leader_id"] = uid("anna")
+    town.row("oak", "ben")["role"] = "member"
+    town.row("oak", "anna").update(role="leader", status="active")
+    assert ways(scanner, town) == []
+
+
+def test_waits_for_what_is_under_way(scanner: Scanner, town: Town) -> None:
+    young(town).event("household_left", "oak", "cleo", at=AS_OF - MINUTE)
+    assert ways(scanner, town) == []
