@@ -6,7 +6,7 @@ behind a repetition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -147,6 +147,17 @@ def is_broken(silence: Silence, entry: Entry) -> bool:
 def in_force(silence: Silence | None, entry: Entry, now: datetime) -> bool:
     """True while a silence mutes the finding: from its making until just before its end, unless it is broken."""
     return silence is not None and silence.made_at <= now < silence.ends_at and not is_broken(silence, entry)
+
+
+def is_held(primary: str, entries: Iterable[Entry], silences: Mapping[str, Silence], now: datetime) -> bool:
+    """True while nothing may be said on a ticket: everything on it that is there by itself is muted.
+
+    `primary` is the fingerprint the ticket was made for, which decides where nothing is there any more.
+    """
+    on_ticket = list(entries)
+    there = [entry for entry in on_ticket if entry.present and entry.explained_by is None]
+    deciding = there or [entry for entry in on_ticket if entry.fingerprint == primary]
+    return bool(deciding) and all(in_force(silences.get(entry.fingerprint), entry, now) for entry in deciding)
 
 
 def decide(

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from detectors.contract import Finding, Severity, Team
-from escalation.decide import in_force
+from escalation.decide import is_held
 from escalation.ledger import Ledger
 from escalation.records import OutboxKind, OutboxRow, Reason, Ticket
 from escalation.scrub import unpack
@@ -151,15 +151,14 @@ def deliver(
     delivered: list[Delivered] = []
     failed: list[Failed] = []
     with ledger.begin() as tx:
-        rows = tx.unsent()
+        rows, silences = tx.unsent(), tx.silences()
     blocked: set[int] = set()
     in_a_row = 0
     for row in rows:
         with ledger.begin() as tx:
             ticket = tx.ticket_by_row(row.ticket_id)
-            silence = tx.silences([ticket.fingerprint]).get(ticket.fingerprint)
-            entry = tx.entries_for([ticket.fingerprint])[ticket.fingerprint]
-        if ticket.id in blocked or in_force(silence, entry, now):
+            held = ticket.id in blocked or is_held(ticket.fingerprint, tx.entries_on(ticket), silences, now)
+        if held:
             continue
         try:
             if in_a_row == GIVE_UP_AFTER:

@@ -10,7 +10,7 @@ from datetime import datetime
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import Sight, decide, is_broken, more_urgent, observe
+from escalation.decide import Sight, decide, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
@@ -255,17 +255,13 @@ class Recording:
             ticket = self._tickets.by_id.get(stored.id, stored)
             watched = [case for case in entries[ticket.id] if case.entry.present and case.entry.kind == "state"]
             if ticket.status in ("resolved", "missing") and not watched:
-                self._tx.forget_unsent(ticket) if ticket.status == "missing" else None
+                if ticket.status == "missing":
+                    self._tx.forget_unsent(ticket)
                 self._tickets.save(replace(ticket, status="closed", ended_at=self._now))
-            elif ticket.ref_id is not None and not self._muted(entries[ticket.id]):
+            elif ticket.ref_id is not None and not is_held(
+                ticket.fingerprint, [case.entry for case in entries[ticket.id]], self._silences, self._now
+            ):
                 self._follow_up(ticket)
-
-    def _muted(self, cases: Iterable[_Case]) -> bool:
-        return any(
-            decision.reason in ("snoozed", "dismissed")
-            for entry, decision in self.decided
-            if entry.fingerprint in {case.entry.fingerprint for case in cases}
-        )
 
     def _follow_up(self, ticket: Ticket) -> None:
         step = ladder_step(ticket, self._policy, self._now)
