@@ -12,38 +12,36 @@ from detectors.source import Tables
 
 
 def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each use of a session in the window beside the changes of its user's memberships.
+    """Each use in the window of a session after a removal of its user, beside that removal and what followed.
 
-    Only users whom somebody removed; a change is "removed" or "approved" (let into the household again). `joined_at` is
-    that of the user's active row in the change's household.
+    A change is "removed" or "approved" (the removed person was let into the household again). `joined_at` is that of
+    the user's active row in the change's household.
     """
     removed = _changes(tables, context, "household_member_removed", "member_id", "removed").cte("removed")
-    # Who was let in again is read from metadata, so the household, a column, narrows first.
-    of_the_removed = select(removed.c.household_id).where(removed.c.household_id.is_not(None))
-    approved = _changes(tables, context, "household_join_request_approved", "new_member_id", "approved").where(
-        tables["household_events"].c.household_id.in_(of_the_removed)
+    uses = _uses(tables, context, removed)
+    hits = (
+        select(*removed.c, uses.c.session_id, uses.c.created_at, uses.c.used_at)
+        .select_from(removed.join(uses, uses.c.user_id == removed.c.user_id))
+        .where(uses.c.used_at > removed.c.changed_at, of_users(tables, scope, removed.c.user_id))
+        .cte("hit")
     )
-    changes = union_all(select(*removed.c), approved).subquery("change")
+    # What may excuse a use is looked for where there is one: hits are few, approvals and members are not.
+    let_in = _changes(tables, context, "household_join_request_approved", "new_member_id", "approved").subquery(
+        "let_in"
+    )
+    same = and_(let_in.c.household_id == hits.c.household_id, let_in.c.user_id == hits.c.user_id)
+    approved = select(*let_in.c, hits.c.session_id, hits.c.created_at, hits.c.used_at).select_from(
+        hits.join(let_in, same)
+    )
+    rows = union_all(select(*hits.c), approved).subquery("change")
     members = tables["household_members"]
     row = (
         select(members.c.household_id, members.c.user_id, members.c.joined_at)
-        .where(members.c.status == "active", members.c.household_id.in_(of_the_removed))
+        .where(members.c.status == "active")
         .subquery("row")
     )
-    uses = _uses(tables, context, removed)
-    pair = and_(row.c.household_id == changes.c.household_id, row.c.user_id == changes.c.user_id)
-    return (
-        select(
-            *changes.c,
-            uses.c.session_id,
-            uses.c.created_at,
-            uses.c.used_at,
-            row.c.joined_at,
-        )
-        .select_from(changes.join(uses, uses.c.user_id == changes.c.user_id).outerjoin(row, pair))
-        .where(of_users(tables, scope, changes.c.user_id))
-        .subquery("session")
-    )
+    pair = and_(row.c.household_id == rows.c.household_id, row.c.user_id == rows.c.user_id)
+    return select(*rows.c, row.c.joined_at).select_from(rows.outerjoin(row, pair)).subquery("session")
 
 
 def _changes(tables: Tables, context: Context, event_type: str, key: str, change: str) -> Select[Any]:
