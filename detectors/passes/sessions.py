@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import FromClause, Text, and_, case, cast, func, literal, select, union_all
+from typing import Any
+
+from sqlalchemy import FromClause, Select, Text, and_, cast, literal, select, union_all
 
 from detectors.contract import Context
 from detectors.passes.base import EVENTS, MEMBERS, METADATA, Pass, Scope, between, meta, of_users, since
@@ -10,72 +12,78 @@ from detectors.source import Tables
 
 
 def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each use of a session in the window beside the changes of its user's memberships.
+    """Each use in the window of a session after a removal of its user, beside that removal and what followed.
 
-    Only users whom somebody removed; a change is "removed" or "approved" (let into the household again). `joined_at` is
-    that of the user's active row in the change's household.
+    A change is "removed" or "approved" (the removed person was let into the household again). `joined_at` is that of
+    the user's active row in the change's household.
     """
-    events, members = tables["household_events"], tables["household_members"]
-    removed = tables.event_is("household_member_removed")
-    person = case((removed, meta(events, "member_id")), else_=meta(events, "new_member_id"))
-    changes = (
-        select(
-            tables.user_key(person).label("user_id"),
-            events.c.household_id,
-            events.c.user_id.label("changed_by"),
-            events.c.event_timestamp.label("changed_at"),
-            case((removed, literal("removed")), else_=literal("approved")).label("change"),
-            meta(events, "correlation_id").label("correlation_id"),
-        )
-        .where(
-            tables.event_is("household_member_removed", "household_join_request_approved"),
-            since(events, context.history_start),
-            events.c.event_timestamp < context.window.end,
-        )
-        .subquery("change")
+    removed = _changes(tables, context, "household_member_removed", "member_id", "removed").cte("removed")
+    uses = _uses(tables, context, removed)
+    hits = (
+        select(*removed.c, uses.c.session_id, uses.c.created_at, uses.c.used_at)
+        .select_from(removed.join(uses, uses.c.user_id == removed.c.user_id))
+        .where(uses.c.used_at > removed.c.changed_at, of_users(tables, scope, removed.c.user_id))
+        .cte("hit")
     )
-    removals = func.count().filter(changes.c.change == "removed").over(partition_by=changes.c.user_id)
-    affected = select(*changes.c, removals.label("removals")).subquery("affected")
-    uses = _uses(tables, context)
-    active = select(members.c.household_id, members.c.user_id, members.c.joined_at).where(members.c.status == "active")
-    row = active.subquery("row")
-    pair = and_(row.c.household_id == affected.c.household_id, row.c.user_id == affected.c.user_id)
-    return (
-        select(
-            affected.c.user_id,
-            affected.c.household_id,
-            affected.c.changed_by,
-            affected.c.changed_at,
-            affected.c.change,
-            affected.c.correlation_id,
-            uses.c.session_id,
-            uses.c.created_at,
-            uses.c.used_at,
-            row.c.joined_at,
-        )
-        .select_from(affected.join(uses, uses.c.user_id == affected.c.user_id).outerjoin(row, pair))
-        .where(affected.c.removals > 0, of_users(tables, scope, affected.c.user_id))
-        .subquery("session")
+    # What may excuse a use is looked for where there is one: hits are few, approvals and members are not.
+    let_in = _changes(tables, context, "household_join_request_approved", "new_member_id", "approved").subquery(
+        "let_in"
+    )
+    same = and_(let_in.c.household_id == hits.c.household_id, let_in.c.user_id == hits.c.user_id)
+    approved = select(*let_in.c, hits.c.session_id, hits.c.created_at, hits.c.used_at).select_from(
+        hits.join(let_in, same)
+    )
+    rows = union_all(select(*hits.c), approved).subquery("change")
+    members = tables["household_members"]
+    row = (
+        select(members.c.household_id, members.c.user_id, members.c.joined_at)
+        .where(members.c.status == "active")
+        .subquery("row")
+    )
+    pair = and_(row.c.household_id == rows.c.household_id, row.c.user_id == rows.c.user_id)
+    return select(*rows.c, row.c.joined_at).select_from(rows.outerjoin(row, pair)).subquery("session")
+
+
+def _changes(tables: Tables, context: Context, event_type: str, key: str, change: str) -> Select[Any]:
+    events = tables["household_events"]
+    return select(
+        tables.user_key(meta(events, key)).label("user_id"),
+        events.c.household_id,
+        events.c.user_id.label("changed_by"),
+        events.c.event_timestamp.label("changed_at"),
+        literal(change).label("change"),
+        meta(events, "correlation_id").label("correlation_id"),
+    ).where(
+        tables.event_is(event_type),
+        since(events, context.history_start),
+        events.c.event_timestamp < context.window.end,
     )
 
 
-def _uses(tables: Tables, context: Context) -> FromClause:
+def _uses(tables: Tables, context: Context, removed: FromClause) -> FromClause:
+    """The uses in the window of the sessions of `removed` people, by the session's own row and by session_used events."""
     events, sessions, window = tables["household_events"], tables["sessions"], context.window
-    session_id = cast(sessions.c.id, Text)
+    theirs = (
+        select(
+            cast(sessions.c.id, Text).label("session_id"),
+            sessions.c.user_id,
+            sessions.c.created_at,
+            sessions.c.last_activity_at,
+        )
+        .where(sessions.c.user_id.in_(select(removed.c.user_id).where(removed.c.user_id.is_not(None))))
+        .cte("theirs")
+    )
     told = (
         select(meta(events, "session_id").label("session_id"), events.c.event_timestamp.label("used_at"))
         .where(tables.event_is("session_used"), between(events.c.event_timestamp, window.start, window.end))
         .subquery("told")
     )
-    by_event = select(
-        session_id.label("session_id"), sessions.c.user_id, sessions.c.created_at, told.c.used_at
-    ).select_from(sessions.join(told, told.c.session_id == session_id))
+    by_event = select(theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, told.c.used_at).select_from(
+        theirs.join(told, told.c.session_id == theirs.c.session_id)
+    )
     by_row = select(
-        session_id.label("session_id"),
-        sessions.c.user_id,
-        sessions.c.created_at,
-        sessions.c.last_activity_at.label("used_at"),
-    ).where(between(sessions.c.last_activity_at, window.start, window.end))
+        theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, theirs.c.last_activity_at.label("used_at")
+    ).where(between(theirs.c.last_activity_at, window.start, window.end))
     return union_all(by_event, by_row).subquery("use")
 
 
