@@ -399,7 +399,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct),
     Pass("travellers", "networks and devices of who changed a household", "traveller", _EVENTS, _travellers),
     Pass("visits", "the window's events beside the members", "visited_household", _EVENTS | _MEMBERS, _visits),
-    Pass("troubles", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
+    Pass("retaliation", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
     Pass("blows", "reports and acts against one person", "target", _EVENTS | _SUPPORT | _ABOUT, _blows),
     Pass(
         "hand-overs",

@@ -183,4 +183,4 @@ def _finding(case: TroubledCase, punishments: list[_Punishment], context: Contex
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("troubles", removed_after_trouble),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("retaliation", removed_after_trouble),), judge)
