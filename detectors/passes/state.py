@@ -12,6 +12,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    false,
     func,
     not_,
     null,
@@ -183,7 +184,8 @@ def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     few = context.limits.invite_code_prefix_codes
     counted = (
         select(prefix.label("prefix"), func.count().label("rows"))
-        .where(households.c.invite_code.is_not(None))
+        # The warning concerns no household, so a scan of some does not ask for it.
+        .where(households.c.invite_code.is_not(None), true() if scope is None else false())
         .group_by(prefix)
         .having(func.count() > few)
         .subquery("counted")
@@ -204,9 +206,17 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household whose code another household has, or had when somebody asked to join that one."""
     households, asked = tables["households"], tables["household_join_requests"]
     key = code_key(households.c.invite_code)
+    used = code_key(asked.c.invite_code)
+
+    def wanted(code: ColumnElement[str]) -> ColumnElement[bool]:
+        if scope is None:
+            return true()
+        theirs = select(key).where(of_households(tables, scope, households.c.id))
+        return code.in_(theirs.union(select(used).where(of_households(tables, scope, asked.c.household_id))))
+
     mine = (
         select(households.c.id, households.c.created_at, households.c.invite_code, key.label("code"))
-        .where(key.is_not(None))
+        .where(key.is_not(None), wanted(key))
         .subquery("mine")
     )
     if tables.schema.unique_on("households", "invite_code"):
@@ -225,7 +235,6 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         mine.c.created_at.label("at"),
         mine.c.created_at,
     ).select_from(mine.join(shared, shared.c.code == mine.c.code))
-    used = code_key(asked.c.invite_code)
     own = households.alias("own")
     # Most requests used the code that their household still has: they are out before anything is compared in upper case.
     theirs = (
@@ -234,6 +243,7 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         .where(
             asked.c.invite_code.is_distinct_from(own.c.invite_code),
             used.is_not(None),
+            wanted(used),
             asked.c.requested_at <= context.settled,
         )
         .group_by(asked.c.household_id, used)

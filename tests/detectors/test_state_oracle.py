@@ -184,7 +184,7 @@ def is_rejected_member(rows: list[dict[str, Any]], asked: list[dict[str, Any]], 
     row = max(rows, key=lambda row: row["joined_at"])
     of_this = [at for at in approved if at <= row["joined_at"]]
     if of_this:
-        return max(rejected) > max(of_this)
+        return bool(max(rejected) > max(of_this))
     a_sitter = row["is_temporary"] and (row["invited_by"] is None or row["invited_by"] in leaders)
     return not approved and not (a_sitter and max(rejected) <= row["joined_at"])
 
