@@ -1,0 +1,15 @@
+"""The passes of all modules together."""
+
+from __future__ import annotations
+
+from detectors.passes import PASSES, operations, people, sessions
+from detectors.registry import DETECTORS
+
+
+def test_no_two_passes_share_an_id() -> None:
+    added = [one for module in (operations, people, sessions) for one in module.PASSES]
+    assert all(PASSES[one.id] is one for one in added)
+
+
+def test_every_ride_is_on_a_pass() -> None:
+    assert {ride.on for detector in DETECTORS for ride in detector.rides} <= set(PASSES)
