@@ -90,5 +90,12 @@ def _uses(tables: Tables, context: Context, removed: FromClause) -> FromClause:
 _SESSIONS = frozenset({"sessions.id", "sessions.user_id", "sessions.created_at"})
 
 PASSES = (
-    Pass("sessions", "sessions of removed members", "user_id", EVENTS | MEMBERS | METADATA | _SESSIONS, _sessions),
+    Pass(
+        "sessions",
+        "sessions of removed members",
+        "user_id",
+        EVENTS | MEMBERS | METADATA | _SESSIONS,
+        _sessions,
+        whole=True,
+    ),
 )

@@ -62,6 +62,8 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             request.c.invite_code,
             row.c.status.label("member_status"),
             row.c.joined_at,
+            row.c.is_temporary,
+            row.c.invited_by,
             households.c.created_at,
             households.c.leader_id,
             households.c.invite_code.label("current_code"),

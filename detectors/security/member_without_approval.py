@@ -29,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, FromClause, and_, or_
+from sqlalchemy import ColumnElement, FromClause, and_, func, or_
 
 from detectors.belonging import added_by_leader, answers, approval_event, is_creator
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
@@ -52,8 +52,13 @@ META = Meta(
 def joined_without_approval(request: FromClause, context: Context) -> ColumnElement[bool]:
     columns = request.c
     beside_creation = timedelta(seconds=context.limits.creator_seconds)
+    # Sitters are many, and nearly all were added by the leader of today.
+    plain_sitter = and_(
+        columns.is_temporary, or_(columns.invited_by.is_(None), columns.invited_by == columns.leader_id)
+    )
     return and_(
         columns.member_status == "active",
+        func.coalesce(plain_sitter, False).is_(False),
         columns.status.is_distinct_from("approved"),
         or_(
             columns.joined_at > columns.created_at + beside_creation,
