@@ -46,6 +46,14 @@ class Entry:
         return median(cost.wall for cost in self.costs)
 
 
+@dataclass(frozen=True)
+class Bystanders:
+    """After how many runs somebody else was seen busy on the server, and the highest load average of the machine."""
+
+    seen: int
+    load: float
+
+
 def main() -> None:
     arguments = _arguments()
     with psycopg.connect(arguments.postgres) as connection, tempfile.TemporaryDirectory() as folder:
@@ -53,13 +61,16 @@ def main() -> None:
         job = Path(folder) / "job.json"
         job.write_text(json.dumps(_job(arguments.postgres, connection, night)))
         server = local_server(connection)
-        entries, crowded = measure(tools(), job, arguments.rounds, server, connection)
+        entries, bystanders = measure(tools(), job, arguments.rounds, server, connection)
     print(f"night of {night.start:%Y-%m-%d} (UTC), as of {night.as_of.isoformat()}, {arguments.rounds} rounds")
     print_costs(entries)
     agree = print_counts(entries)
     print_ratios(entries)
-    if crowded:
-        print(f"in {crowded} runs other clients were busy on the same server: times and server CPU are too high")
+    print(f"load of the machine's {os.cpu_count()} processors: up to {bystanders.load:.1f}")
+    if bystanders.seen:
+        print(
+            f"other clients were busy on the same server after {bystanders.seen} runs: its CPU seconds include theirs"
+        )
     sys.exit(0 if agree else 1)
 
 
@@ -83,11 +94,11 @@ def _job(url: str, connection: psycopg.Connection, night: Night) -> dict[str, An
 
 def measure(
     contestants: Sequence[Tool], job: Path, rounds: int, server: LocalServer | None, connection: psycopg.Connection
-) -> tuple[list[Entry], int]:
-    """The tools in turn, `rounds` times; of variants only the fastest. Also in how many runs others used the server."""
+) -> tuple[list[Entry], Bystanders]:
+    """The tools in turn, `rounds` times; of variants only the fastest is kept."""
     costs: dict[str, list[Cost]] = {tool.name: [] for tool in contestants}
     answers: dict[str, Answer] = {}
-    crowded = 0
+    seen, load = 0, 0.0
     for tool in contestants:
         tool.prepare(job)
     for number in range(1, rounds + 1):
@@ -96,18 +107,18 @@ def measure(
             cost = run(
                 tool.command(job, answer), environment(), job.with_suffix(".log"), server, accepted=tool.accepted
             )
-            crowded += _others_are_busy(connection)
+            seen += _others_are_busy(connection)
+            load = max(load, os.getloadavg()[0])
             costs[tool.name].append(cost)
             answers[tool.name] = tool.read(answer)
-            busy = os.getloadavg()[0]
-            print(f"round {number}: {cost.wall:7.2f} s  {tool.name}  (load {busy:.1f})", file=sys.stderr)
+            print(f"round {number}: {cost.wall:7.2f} s  {tool.name}", file=sys.stderr)
     entries = [Entry(tool, answers[tool.name], tuple(costs[tool.name])) for tool in contestants]
     fastest: dict[str, Entry] = {}
     for entry in entries:
         rival = fastest.get(entry.tool.entry)
         if rival is None or entry.best.wall < rival.best.wall:
             fastest[entry.tool.entry] = entry
-    return list(fastest.values()), crowded
+    return list(fastest.values()), Bystanders(seen, load)
 
 
 def print_costs(entries: Sequence[Entry]) -> None:

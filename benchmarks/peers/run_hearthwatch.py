@@ -64,7 +64,7 @@ def _role_not_moved(findings: Iterable[Finding], _: date) -> int:
 
 
 def _in_use_twice(findings: Iterable[Finding], _: date) -> int:
-    return sum(len(finding.households) > 1 for finding in findings)
+    return sum(len(finding.evidence["households_now"]) > 1 for finding in findings)
 
 
 def _too_many(key: str, limit: int) -> Counting:
