@@ -24,17 +24,14 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.limits import Limits
-from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users, since
+from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text, like_any, matches
 from detectors.texts import DISGUISED, MARKUP_PREFILTER, MARKUP_WORDS, UNUSUAL, vocabulary_patterns
 
 
 def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each join request beside the member rows of its person in its household, and the member rows without a request.
-
-    What is not there is null: the member's columns for a request without a row, `status` for a row without a request.
-    """
+    """Each join request beside the member rows of its person in its household; what is not there is null."""
     asked, members, households = (
         tables[name] for name in ("household_join_requests", "household_members", "households")
     )
@@ -44,27 +41,21 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     twice = _pending_twice(tables, scope)
     changed = _last_regenerated(tables, scope, context)
     pair = and_(row.c.household_id == request.c.household_id, row.c.user_id == request.c.user_id)
-    household_id = func.coalesce(request.c.household_id, row.c.household_id)
     responder_led = and_(
         request.c.responded_by.is_distinct_from(households.c.leader_id),
         led.c.household_id == request.c.household_id,
         led.c.user_id == request.c.responded_by,
     )
-    both = request.outerjoin(row, pair, full=True).outerjoin(households, households.c.id == household_id)
     return (
         select(
-            household_id.label("household_id"),
-            func.coalesce(request.c.user_id, row.c.user_id).label("user_id"),
-            request.c.user_id.label("requester_id"),
+            request.c.household_id,
+            request.c.user_id,
             request.c.status,
             request.c.requested_at,
             request.c.responded_by,
             request.c.invite_code,
             row.c.status.label("member_status"),
             row.c.joined_at,
-            row.c.is_temporary,
-            row.c.invited_by,
-            households.c.created_at,
             households.c.leader_id,
             households.c.invite_code.label("current_code"),
             led.c.user_id.label("once_leader"),
@@ -72,7 +63,9 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             changed.c.event_timestamp.label("regenerated_at"),
         )
         .select_from(
-            both.outerjoin(led, responder_led)
+            request.outerjoin(row, pair)
+            .outerjoin(households, households.c.id == request.c.household_id)
+            .outerjoin(led, responder_led)
             .outerjoin(
                 twice,
                 and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id),
@@ -80,6 +73,52 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             .outerjoin(changed, changed.c.household_id == request.c.household_id)
         )
         .subquery("request")
+    )
+
+
+def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each active member row that is not beside its household's creation, with what may have let its person in.
+
+    `approved_user_id` is null without an approved request, `inviter_id` where the inviter never led the household.
+    """
+    asked, members, households = (
+        tables[name] for name in ("household_join_requests", "household_members", "households")
+    )
+    beside = timedelta(seconds=context.limits.creator_seconds)
+    row = (
+        select(members)
+        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
+        .subquery("row")
+    )
+    approved = (
+        select(asked.c.household_id, asked.c.user_id)
+        .where(asked.c.status == "approved", of_households(tables, scope, asked.c.household_id))
+        .subquery("approved")
+    )
+    led = _once_leaders(tables, scope)
+    asked_too = and_(approved.c.household_id == row.c.household_id, approved.c.user_id == row.c.user_id)
+    invited = and_(led.c.household_id == row.c.household_id, led.c.user_id == row.c.invited_by)
+    return (
+        select(
+            row.c.household_id,
+            row.c.user_id,
+            row.c.is_temporary,
+            row.c.invited_by,
+            approved.c.user_id.label("approved_user_id"),
+            led.c.user_id.label("inviter_id"),
+        )
+        .select_from(
+            row.join(households, households.c.id == row.c.household_id)
+            .outerjoin(approved, asked_too)
+            .outerjoin(led, and_(row.c.is_temporary, invited))
+        )
+        .where(
+            or_(
+                row.c.joined_at > households.c.created_at + beside,
+                row.c.joined_at < households.c.created_at - beside,
+            )
+        )
+        .subquery("newcomer")
     )
 
 
@@ -293,6 +332,7 @@ def _founders(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 _CODES = frozenset({"households.invite_code"})
 
 PASSES = (
+    Pass("newcomers", "members and what let them in", "household_id", HOUSEHOLDS | MEMBERS, _newcomers, whole=True),
     Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, whole=True),
     Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, whole=True),
     Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, whole=True),

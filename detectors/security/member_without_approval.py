@@ -27,7 +27,6 @@ Ask the leader whether they know the person; if not, remove them and end their s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, and_, func, or_
 
@@ -49,22 +48,10 @@ META = Meta(
 )
 
 
-def joined_without_approval(request: FromClause, context: Context) -> ColumnElement[bool]:
-    columns = request.c
-    beside_creation = timedelta(seconds=context.limits.creator_seconds)
-    # Sitters are many, and nearly all were added by the leader of today.
-    plain_sitter = and_(
-        columns.is_temporary, or_(columns.invited_by.is_(None), columns.invited_by == columns.leader_id)
-    )
-    return and_(
-        columns.member_status == "active",
-        func.coalesce(plain_sitter, False).is_(False),
-        columns.status.is_distinct_from("approved"),
-        or_(
-            columns.joined_at > columns.created_at + beside_creation,
-            columns.joined_at < columns.created_at - beside_creation,
-        ),
-    )
+def joined_without_approval(newcomer: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = newcomer.c
+    a_leaders_sitter = and_(columns.is_temporary, or_(columns.invited_by.is_(None), columns.inviter_id.is_not(None)))
+    return and_(columns.approved_user_id.is_(None), func.coalesce(a_leaders_sitter, False).is_(False))
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
@@ -137,4 +124,4 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("requests", joined_without_approval),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("newcomers", joined_without_approval),), judge)

@@ -53,7 +53,7 @@ def answered_by_no_leader(request: FromClause, context: Context) -> ColumnElemen
     nobody_known = and_(columns.responded_by.is_distinct_from(columns.leader_id), columns.once_leader.is_(None))
     return and_(
         columns.status.in_(["approved", "rejected"]),
-        or_(columns.responded_by.is_(None), columns.responded_by == columns.requester_id, nobody_known),
+        or_(columns.responded_by.is_(None), columns.responded_by == columns.user_id, nobody_known),
     )
 
 
