@@ -21,9 +21,11 @@ class Renderers:
     csv: Callable[[Table], str]
 
     def line(self, message: Message, longest: int) -> str:
-        """The message's subject on one line of at most `longest` characters."""
+        """The message's subject on one line of at most `longest` bytes."""
         line = " ".join(self.subject(message).split())
-        return line if len(line) <= longest else line[: longest - 1] + "…"
+        if len(line.encode()) <= longest:
+            return line
+        return line.encode()[: longest - len("…".encode())].decode(errors="ignore") + "…"
 
     def files(self, message: Message) -> dict[str, str]:
         """The message's attachments: file names and their CSV."""

@@ -120,7 +120,11 @@ class RequestTrackerQueue:
     def _content(self, message: Message) -> dict[str, object]:
         files = self._render.files(message).items()
         attachments = [
-            {"FileName": name, "FileType": "text/csv", "FileContent": base64.b64encode(csv.encode()).decode()}
+            {
+                "FileName": name,
+                "FileType": "text/csv; charset=utf-8",
+                "FileContent": base64.b64encode(csv.encode()).decode(),
+            }
             for name, csv in files
         ]
         said: dict[str, object] = {"Content": self._render.text(message), "ContentType": "text/plain"}
@@ -135,7 +139,7 @@ class RequestTrackerQueue:
         """The words of each part of a transaction's message, by file name."""
         parts = self._pages(f"/transaction/{entry['id']}/attachments", "Content,ContentType,Filename")
         return {
-            part.get("Filename") or "": str(part.get("Content") or "").split()
+            part.get("Filename") or "": _characters(part.get("Content") or "").split()
             for part in parts
             if part["ContentType"].startswith("text/")
         }
@@ -179,6 +183,14 @@ class RequestTrackerQueue:
 
     def _ref(self, number: object) -> TicketRef:
         return TicketRef(str(number), f"{self._site}/Ticket/Display.html?id={number}")
+
+
+def _characters(content: str) -> str:
+    """A part's text. RT gives files as bytes, each as one character, but messages as text."""
+    try:
+        return content.encode("latin-1").decode()
+    except UnicodeError:
+        return content
 
 
 def _is_marked(entry: Entry, mark: str) -> bool:
