@@ -60,7 +60,7 @@ class HttpClient:
     ) -> None:
         self._name = name
         self._remedy = remedy
-        self._secrets = (authorization, *secrets)
+        self._secrets = tuple(secrets)
         self._pause = pause
         self._client = httpx.Client(
             base_url=base,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
-from tests.support.faulty_proxy import FaultyProxy, proxy_to
+from tests.support.faulty_proxy import FaultyProxy, all_faults_happen
 from tests.support.request_tracker import RequestTracker, RequestTrackerUnavailableError, prepare, running
 
 
@@ -35,10 +34,3 @@ def rt_proxy(request_tracker: RequestTracker) -> Iterator[FaultyProxy]:
     """A proxy in front of RT. Every planned fault must have happened by the end of the test."""
     with all_faults_happen(request_tracker.url) as proxy:
         yield proxy
-
-
-@contextmanager
-def all_faults_happen(upstream: str) -> Iterator[FaultyProxy]:
-    with proxy_to(upstream) as proxy:
-        yield proxy
-        assert not proxy.unused, "these faults never happened"

@@ -132,3 +132,11 @@ def proxy_to(upstream: str) -> Iterator[FaultyProxy]:
             proxy.woken.set()
             proxy.shutdown()
             thread.join()
+
+
+@contextmanager
+def all_faults_happen(upstream: str) -> Iterator[FaultyProxy]:
+    """A running proxy; whoever plans a fault for it must make it happen."""
+    with proxy_to(upstream) as proxy:
+        yield proxy
+        assert not proxy.unused, "these faults never happened"
