@@ -7,16 +7,18 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 VENV_STAMP := $(VENV)/.made
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+PEERS := .venv-peers
+PEER_STAMPS := $(PEERS)/soda/.made $(PEERS)/dbt/.made $(PEERS)/great_expectations/.made
 
 # Debian keeps venv in a package of its own, and another python3 may come first on PATH: take the first that has all we need.
 SUITABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench bench-peers clean
 
 help: ## show what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(DEV_STAMP) ## make .venv with the program and its development tools
 
@@ -35,8 +37,11 @@ lint: $(DEV_STAMP) ## check style, types and import contracts
 bench: $(DEV_STAMP) ## measure a scan against a bare pass over the same rows
 	@$(BIN)/python -m benchmarks.bench
 
-clean: ## remove .venv, caches and output
-	rm -rf $(VENV) out build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+bench-peers: $(DEV_STAMP) $(PEER_STAMPS) ## measure Soda, dbt, great_expectations, SQL and pandas beside a scan (POSTGRES=URL)
+	@$(BIN)/python -m benchmarks.peers --postgres '$(POSTGRES)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(ROUNDS),--rounds $(ROUNDS))
+
+clean: ## remove .venv, .venv-peers, caches and output
+	rm -rf $(VENV) $(PEERS) out build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV_STAMP):
@@ -55,3 +60,11 @@ $(DEV_STAMP): $(VENV_STAMP) pyproject.toml constraints.txt
 	@echo 'Installing into $(VENV), with the development tools ...' >&2
 	@$(PIP_INSTALL) -e '.[dev]'
 	@touch $(RUN_STAMP) $@
+
+# The peers contradict each other's requirements, so each has an environment of its own.
+$(PEERS)/%/.made: benchmarks/peers/requirements/%.txt | $(VENV_STAMP)
+	@echo 'Installing $* into $(PEERS)/$* ...' >&2
+	@$(BIN)/python -m venv --clear $(PEERS)/$*
+	@echo '*' > $(PEERS)/.gitignore
+	@$(PEERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@

@@ -15,8 +15,10 @@ from commands.knowledge import detectors, doctor, policy_commands
 from commands.nightly import demo, run
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Settings, Stop, global_options
 from commands.scanning import scan
+from commands.tickets import tickets
 from detectors.source import SourceError, SubjectError
 from escalation.policy import PolicyError
+from escalation.silences import RefusedError
 from escalation.store import LedgerError
 
 
@@ -62,7 +64,7 @@ def _stop(error: Exception) -> Stop:
             return Stop(str(error), EXIT_SOURCE)
         case LedgerError():
             return Stop(str(error), EXIT_FAILURE)
-        case SubjectError() | PolicyError():
+        case SubjectError() | PolicyError() | RefusedError():
             return Stop(str(error), EXIT_USAGE)
         case _:
             # An unexpected error's own text may quote rows or secrets.
@@ -84,5 +86,5 @@ def main(settings: Settings) -> None:
     click.get_current_context().obj = replace(settings, now=now)
 
 
-for command in (demo, scan, run, detectors, policy_commands, doctor):
+for command in (demo, scan, run, tickets, detectors, policy_commands, doctor):
     main.add_command(command)

@@ -241,6 +241,8 @@ class Context:
     """When the audit table's first row was written; None where there is no audit table or no row."""
     everything: bool = False
     """True for a scan of named households or users, which looks at the whole history instead of the look-back."""
+    explained: frozenset[str] = frozenset()
+    """For rides that come last: the correlation ids of the operations that state findings of this scan tell of."""
 
     @property
     def settled(self) -> datetime:
@@ -305,6 +307,8 @@ class Ride:
     collect: Collect | None = None
     columns: tuple[str, ...] = ()
     """Columns of the pass's rows that `collect` reads, besides the key."""
+    last: bool = False
+    """Whether `collect` waits until all cases are judged, to leave out what their findings explain."""
 
 
 Judge = Callable[[Any, Context], Iterable[Finding]]

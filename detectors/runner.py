@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
-from detectors.contract import Context, Coverage, Detector, Finding, Status
+from detectors.contract import Collect, Context, Coverage, Detector, Finding, Status
 from detectors.facts import HouseholdCase, UserCase, household_cases, text_of, user_cases
 from detectors.passes import PASSES, Pass, Rider, Scope, statement
 from detectors.source import QueryError, Source, SourceError
@@ -58,8 +58,10 @@ def scan(
     progress("counting rows")
     rows_read = count_rows(source, scope)
     running = [detector for detector in detectors if endings[detector.id].status == "ran"]
-    cases = _run_passes(source, running, scope, context, endings, progress)
-    _judge_cases(source, running, cases, context, endings, progress)
+    cases, waiting = _run_passes(source, running, scope, context, endings, progress)
+    explained = _judge_cases(source, running, cases, context, endings, progress)
+    for detector, collect, rows in waiting:
+        _guarded(detector, endings, collect, rows, replace(context, explained=explained))
     if scope is not None:
         wanted = _Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         for ending in endings.values():
@@ -178,6 +180,8 @@ class _Wanted:
 
 Cases = dict[str, dict[str, dict[str, Detector]]]
 """By kind of key, then by key: the detectors that want to judge that case."""
+Waiting = list[tuple[Detector, Collect, list[Any]]]
+"""The rides that come last, with their rows."""
 
 
 def _run_passes(
@@ -187,8 +191,9 @@ def _run_passes(
     context: Context,
     endings: dict[str, _Ending],
     progress: Progress,
-) -> Cases:
+) -> tuple[Cases, Waiting]:
     cases: Cases = {"household_id": {}, "user_id": {}}
+    waiting: Waiting = []
     owners: dict[str, Detector] = {}
     for one in PASSES.values():
         riders: list[Rider] = []
@@ -201,8 +206,11 @@ def _run_passes(
         if riders:
             progress(f"reading {one.reads}")
             for rider, rows in _ride(source, one, riders, owners, scope, context, endings):
-                _take(rider, rows, one, owners[rider.flag], context, cases, endings)
-    return cases
+                if rider.ride.last and rider.ride.collect is not None:
+                    waiting.append((owners[rider.flag], rider.ride.collect, rows))
+                else:
+                    _take(rider, rows, one, owners[rider.flag], context, cases, endings)
+    return cases, waiting
 
 
 def _ride(
@@ -255,7 +263,9 @@ def _judge_cases(
     context: Context,
     endings: dict[str, _Ending],
     progress: Progress,
-) -> None:
+) -> frozenset[str]:
+    """Judge the cases; the correlation ids of the operations that state findings tell of."""
+    explained: set[str] = set()
     for kind, fetch in (("household_id", household_cases), ("user_id", user_cases)):
         wanted = cases[kind]
         if not wanted:
@@ -267,10 +277,19 @@ def _judge_cases(
                 key = case.household_id if isinstance(case, HouseholdCase) else case.user_id
                 for detector in wanted[key].values():
                     if detector.judge is not None:
-                        _guarded(detector, endings, detector.judge, case, context)
+                        found_now = _guarded(detector, endings, detector.judge, case, context)
+                        explained |= _operations_of(found_now, case, context)
         except QueryError as error:
             for name in {name for waiting in wanted.values() for name in waiting}:
                 endings[name].fail(_reason(error, "fetching the facts"))
+    return frozenset(explained)
+
+
+def _operations_of(findings: Sequence[Finding], case: HouseholdCase | UserCase, context: Context) -> set[str]:
+    """The correlation ids of the case's events at the time of its state findings."""
+    moments = [finding.occurred_at for finding in findings if finding.kind == "state" and finding.occurred_at]
+    near = (event for event in case.events if any(abs(event.at - at) <= context.limits.grace for at in moments))
+    return {correlation for event in near if (correlation := event.text("correlation_id"))}
 
 
 def _guarded(
@@ -279,14 +298,17 @@ def _guarded(
     work: Callable[[Any, Context], Iterable[Finding]],
     on: Any,
     context: Context,
-) -> None:
+) -> Sequence[Finding]:
+    """The findings of `work`, which are added to the detector's ending; its failure fails the detector alone."""
     ending = endings[detector.id]
+    before = len(ending.findings)
     try:
         ending.findings.extend(work(on, context))
     except Exception as error:
         # Whatever a rule stumbles over is that rule's failure alone; the traceback is for --verbose.
         logger.debug("detector %s failed", detector.id, exc_info=True)
         ending.fail(_reason(error, "judging"))
+    return ending.findings[before:]
 
 
 def _reason(error: Exception, where: str) -> str:

@@ -6,7 +6,7 @@ behind a repetition.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -149,6 +149,17 @@ def in_force(silence: Silence | None, entry: Entry, now: datetime) -> bool:
     return silence is not None and silence.made_at <= now < silence.ends_at and not is_broken(silence, entry)
 
 
+def is_held(primary: str, entries: Iterable[Entry], silences: Mapping[str, Silence], now: datetime) -> bool:
+    """True while nothing may be said on a ticket: everything on it that is there by itself is muted.
+
+    `primary` is the fingerprint the ticket was made for, which decides where nothing is there any more.
+    """
+    on_ticket = list(entries)
+    there = [entry for entry in on_ticket if entry.present and entry.explained_by is None]
+    deciding = there or [entry for entry in on_ticket if entry.fingerprint == primary]
+    return bool(deciding) and all(in_force(silences.get(entry.fingerprint), entry, now) for entry in deciding)
+
+
 def decide(
     before: Entry | None,
     entry: Entry,
@@ -181,11 +192,19 @@ def decide(
         return Decision("open", "new" if silence is None else "snooze-broken" if broken else "silence-ended")
     if ticket.status == "missing":
         return Decision("open", "ticket-missing")
+    decision = _on_ticket(entry, ticket, policy, broken=broken)
+    # What was deleted after it had ended cannot be reopened.
+    deleted = decision.action == "reopen" and ticket.queue_status == "missing"
+    return Decision("open", "ticket-missing") if deleted else decision
+
+
+def _on_ticket(entry: Entry, ticket: Ticket, policy: Policy, *, broken: bool) -> Decision:
+    finished = ticket.ended or ticket.status == "resolved"
     if entry.status == "flapping":
         if entry.flapping_said:
             return Decision("none", "flapping")
-        return Decision("reopen" if ticket.ended or ticket.status == "resolved" else "comment", "flapping")
-    if ticket.ended or ticket.status == "resolved":
+        return Decision("reopen" if finished else "comment", "flapping")
+    if finished:
         return _on_finished_ticket(entry, ticket)
     return Decision("comment", "snooze-broken") if broken else _on_open_ticket(entry, policy)
 
@@ -215,8 +234,9 @@ def _on_open_ticket(entry: Entry, policy: Policy) -> Decision:
     told: tuple[Action, Reason] = ("none", "still-there")
     if entry.severity != entry.said_severity:
         told = ("comment", "more-urgent" if more_urgent(entry.severity, entry.said_severity) else "less-urgent")
-    elif entry.kind == "occurrence" and entry.status == "back":
-        told = ("comment", "happened-again")
+    elif entry.status == "back":
+        # A state comes back to an open ticket where something else has kept the ticket open.
+        told = ("comment", "happened-again" if entry.kind == "occurrence" else "back")
     elif entry.size != entry.said_size:
         enough = abs(entry.size - entry.said_size) * 100 >= policy.nights.growth_percent * entry.said_size
         reason: Reason = "worse" if entry.size > entry.said_size else "better"

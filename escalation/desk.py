@@ -7,13 +7,13 @@ have keys under which a queue takes them once. So whatever is lost on the way, t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from detectors.contract import Finding, Severity, Team
-from escalation.decide import in_force
+from escalation.decide import is_held
 from escalation.ledger import Ledger
 from escalation.records import OutboxKind, OutboxRow, Reason, Ticket
 from escalation.scrub import unpack
@@ -101,10 +101,16 @@ class Failed:
     error: str
 
 
-def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], now: datetime) -> list[Failed]:
-    """Bring the tickets' lives up to date with what people did in the queue."""
+def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str], now: datetime) -> list[Failed]:
+    """Bring the tickets' lives up to date with what people did in the queue.
+
+    Of the tickets that have ended only those are asked for whose findings were `seen` tonight (fingerprints), as one
+    that was deleted cannot be reopened.
+    """
     with ledger.begin() as tx:
-        tickets = [ticket for ticket in tx.tickets(ended=False) if ticket.ref_id is not None]
+        ended = {entry.ticket_id for entry in tx.entries_for(seen).values() if entry.ticket_id is not None}
+        asked = {ticket.id: ticket for ticket in (*map(tx.ticket_by_row, sorted(ended)), *tx.tickets(ended=False))}
+        tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None]
     failed: list[Failed] = []
     in_a_row = 0
     for ticket in tickets:
@@ -127,6 +133,8 @@ def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], now: datetime) -> li
 def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
     """The ticket, once it is known what people made of it. What the queue said before is no news."""
     changed = replace(ticket, queue_status=state.status)
+    if ticket.ended:
+        return changed
     if ticket.acknowledged_at is None and (state.first_reply_at is not None or state.status not in ("open", "missing")):
         # A reply from before the ticket was reopened acknowledges nothing; a status that has not changed neither.
         replied = state.first_reply_at is not None and state.first_reply_at >= ticket.clock_began_at
@@ -151,15 +159,14 @@ def deliver(
     delivered: list[Delivered] = []
     failed: list[Failed] = []
     with ledger.begin() as tx:
-        rows = tx.unsent()
+        rows, silences = tx.unsent(), tx.silences()
     blocked: set[int] = set()
     in_a_row = 0
     for row in rows:
         with ledger.begin() as tx:
             ticket = tx.ticket_by_row(row.ticket_id)
-            silence = tx.silences([ticket.fingerprint]).get(ticket.fingerprint)
-            entry = tx.entries_for([ticket.fingerprint])[ticket.fingerprint]
-        if ticket.id in blocked or in_force(silence, entry, now):
+            held = ticket.id in blocked or is_held(ticket.fingerprint, tx.entries_on(ticket), silences, now)
+        if held:
             continue
         try:
             if in_a_row == GIVE_UP_AFTER:

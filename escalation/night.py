@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from detectors.contract import Coverage, Finding, Team, Window
+from detectors.contract import Coverage, Finding, Team, Window, fingerprint
+from escalation.causes import INCIDENT
 from escalation.clocks import Overdue, overdue
 from escalation.desk import Delivered, Desk, Failed, MessageT, RefT, deliver, read_states
 from escalation.ledger import Ledger
@@ -83,7 +84,9 @@ def run_night(
         last = tx.latest_night()
     if last is not None and now < last.as_of:
         raise LedgerError(f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time")
-    unread = read_states(ledger, desk, now)
+    seen = {one.fingerprint for one in findings}
+    seen |= {fingerprint(one.detector, policy.environment, {"operation": INCIDENT}) for one in findings}
+    unread = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
         night = Recording(tx, findings, coverage, policy, now)
         night.play()

@@ -10,7 +10,7 @@ from datetime import datetime
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import Sight, decide, is_broken, more_urgent, observe
+from escalation.decide import Sight, decide, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
@@ -79,6 +79,8 @@ class Recording:
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
         self._silences = tx.silences()
         self._tickets = _Tickets(tx)
+        self._cases: dict[str, _Case] = {}
+        self._on_ticket: dict[int, list[_Case]] = defaultdict(list)
         self.decided: list[tuple[Entry, Decision]] = []
 
     def _ongoing(self) -> set[str]:
@@ -100,24 +102,14 @@ class Recording:
         return {effect: cause for effect, cause in causes.items() if effect not in self._primary}
 
     def play(self) -> None:
-        cases = self._observe()
-        on_ticket: dict[int, list[_Case]] = defaultdict(list)
-        for case in cases.values():
-            if case.entry.ticket_id is not None:
-                on_ticket[case.entry.ticket_id].append(case)
+        self._observe()
         # Causes come before their effects, so that these find their cause's ticket.
-        for case in sorted(cases.values(), key=lambda one: (one.sight == "explained", one.entry.fingerprint)):
-            others = [
-                other.entry
-                for other in on_ticket.get(case.entry.ticket_id or 0, ())
-                if other is not case and other.entry.present
-            ]
-            self._decide(case, others, cases)
-        self._tx.save_entries([case.entry for case in cases.values()], self._known)
-        self._finish(cases)
+        for case in sorted(self._cases.values(), key=lambda one: (one.sight == "explained", one.entry.fingerprint)):
+            self._decide(case)
+        self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
+        self._finish()
 
-    def _observe(self) -> dict[str, _Case]:
-        cases: dict[str, _Case] = {}
+    def _observe(self) -> None:
         for key in sorted({*self._known, *self._primary, *self._causes}):
             before = self._known.get(key)
             sight, finding = self._sight(key, before)
@@ -125,8 +117,9 @@ class Recording:
                 continue
             cause = self._causes.get(key)
             entry = observe(before, sight, finding, self._policy.nights, self._now, cause=cause)
-            cases[key] = _Case(before, entry, sight)
-        return cases
+            self._cases[key] = _Case(before, entry, sight)
+            if entry.ticket_id is not None:
+                self._on_ticket[entry.ticket_id].append(self._cases[key])
 
     def _sight(self, key: str, before: Entry | None) -> tuple[Sight, Finding | None]:
         if key in self._primary:
@@ -141,26 +134,37 @@ class Recording:
         cause = self._causes.get(key)
         return cause is not None and bool(self._primary[cause].members)
 
-    def _decide(self, case: _Case, others: Sequence[Entry], cases: Mapping[str, _Case]) -> None:
-        entry = case.entry
-        cause = self._cause_ticket(entry, cases)
-        ticket = self._tickets.of(entry)
+    def _decide(self, case: _Case) -> None:
+        cause = self._cause_ticket(case.entry)
+        ticket = self._tickets.of(case.entry)
         if cause is not None and (ticket is None or ticket.ended):
-            case.entry = entry = replace(entry, ticket_id=cause.id)
+            self._put_on(case, cause)
             ticket = cause
+        entry = case.entry
+        others = [
+            other.entry
+            for other in self._on_ticket.get(entry.ticket_id or 0, ())
+            if other is not case and other.entry.present
+        ]
         silence = self._silences.get(entry.fingerprint)
         decision = decide(
             case.before, entry, case.sight, ticket, silence, self._policy, self._now, others_present=bool(others)
         )
         self._end_broken(silence, entry, case.sight)
         if decision.action == "open":
-            ticket = self._open(case, ticket, cases)
+            self._open(case, ticket)
         elif decision.action != "none" and ticket is not None:
             self._change(case, ticket, decision, others, cause)
         self.decided.append((case.entry, decision))
 
-    def _cause_ticket(self, entry: Entry, cases: Mapping[str, _Case]) -> Ticket | None:
-        cause = cases.get(entry.explained_by or "")
+    def _put_on(self, case: _Case, ticket: Ticket) -> None:
+        if case.entry.ticket_id is not None:
+            self._on_ticket[case.entry.ticket_id].remove(case)
+        self._on_ticket[ticket.id].append(case)
+        case.entry = replace(case.entry, ticket_id=ticket.id)
+
+    def _cause_ticket(self, entry: Entry) -> Ticket | None:
+        cause = self._cases.get(entry.explained_by or "")
         return None if cause is None else self._tickets.of(cause.entry)
 
     def _end_broken(self, silence: Silence | None, entry: Entry, sight: Sight) -> None:
@@ -175,7 +179,7 @@ class Recording:
         sla = self._policy.sla(entry.team, entry.severity, entry.detector)
         return deadlines(self._now, sla, self._policy.business_hours)
 
-    def _open(self, case: _Case, gone: Ticket | None, cases: Mapping[str, _Case]) -> Ticket:
+    def _open(self, case: _Case, gone: Ticket | None) -> None:
         """A ticket for the finding; in place of one that is `gone` from its queue, with all that was on that one."""
         entry = case.entry
         generation = self._tx.generations(entry.fingerprint) + 1
@@ -185,13 +189,13 @@ class Recording:
         if gone is not None:
             self._tx.forget_unsent(gone)
             self._tickets.save(replace(gone, status="closed", ended_at=self._now))
-            for other in cases.values():
-                if other.entry.ticket_id == gone.id:
-                    other.entry = replace(other.entry, ticket_id=ticket.id)
-        case.entry = _said(replace(entry, ticket_id=ticket.id))
+            for other in list(self._on_ticket[gone.id]):
+                self._put_on(other, ticket)
+        else:
+            self._put_on(case, ticket)
+        case.entry = _said(case.entry)
         finding = self._primary[entry.fingerprint]
         self._tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), self._now)
-        return ticket
 
     def _change(
         self, case: _Case, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
@@ -245,27 +249,17 @@ class Recording:
         """The same for the same thing on the same night, so that it is never said twice."""
         return f"{ticket.external_id}/{what}/{entry.fingerprint[:16]}/{self._now:%Y%m%dT%H%M%SZ}"
 
-    def _finish(self, cases: Mapping[str, _Case]) -> None:
+    def _finish(self) -> None:
         """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
-        entries: dict[int, list[_Case]] = defaultdict(list)
-        for case in cases.values():
-            if case.entry.ticket_id is not None:
-                entries[case.entry.ticket_id].append(case)
-        for stored in self._tx.tickets(ended=False):
-            ticket = self._tickets.by_id.get(stored.id, stored)
-            watched = [case for case in entries[ticket.id] if case.entry.present and case.entry.kind == "state"]
+        for ticket in self._tx.tickets(ended=False):
+            entries = [case.entry for case in self._on_ticket.get(ticket.id, ())]
+            watched = [entry for entry in entries if entry.present and entry.kind == "state"]
             if ticket.status in ("resolved", "missing") and not watched:
-                self._tx.forget_unsent(ticket) if ticket.status == "missing" else None
+                if ticket.status == "missing":
+                    self._tx.forget_unsent(ticket)
                 self._tickets.save(replace(ticket, status="closed", ended_at=self._now))
-            elif ticket.ref_id is not None and not self._muted(entries[ticket.id]):
+            elif ticket.ref_id is not None and not is_held(ticket.fingerprint, entries, self._silences, self._now):
                 self._follow_up(ticket)
-
-    def _muted(self, cases: Iterable[_Case]) -> bool:
-        return any(
-            decision.reason in ("snoozed", "dismissed")
-            for entry, decision in self.decided
-            if entry.fingerprint in {case.entry.fingerprint for case in cases}
-        )
 
     def _follow_up(self, ticket: Ticket) -> None:
         step = ladder_step(ticket, self._policy, self._now)

@@ -28,7 +28,11 @@ def not_plainly_led(household: FromClause, context: Context) -> ColumnElement[bo
 
 def in_flight(case: HouseholdCase, context: Context) -> bool:
     """Whether leadership may be changing at this moment: an operation takes up to the grace period (data, section 4)."""
-    if case.household is not None and case.household.created_at > context.settled:
+    household = case.household
+    if household is not None and household.created_at > context.settled:
+        return True
+    # A transfer moves updated_at before it writes any event. The time is a browser's: it can delay a finding, not more.
+    if household is not None and household.updated_at and context.settled < household.updated_at <= context.as_of:
         return True
     return any(event.at > context.settled for event in case.events_of(*LEADERSHIP_EVENTS))
 

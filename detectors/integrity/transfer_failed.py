@@ -15,7 +15,8 @@ Fires when
 - *leader-gone*: leader_id's row is 'removed' while members remain;
 - *no-transfer*: a leader left (household_left, was_leader) with members remaining, no transfer was written within two
   minutes before or after, and nobody leads now;
-- *transfer-not-in-force*: the last transfer event's to_user_id does not lead now, and no later event explains it.
+- *transfer-not-in-force*: the last transfer event's to_user_id does not lead now, and no later event explains it (nor,
+  where somebody else leads, that the person named is no longer a member).
 
 Stays silent when
 -----------------
@@ -116,7 +117,8 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
             return remains
     if row is not None and row.leads and len(leaders) == 1:
         return _not_in_force(case)
-    left = _leader_left_without_transfer(case, context)
+    # A stray second leader who leaves says was_leader too; where leader_id's own row leads, that is no failed transfer.
+    left = None if row is not None and row.leads else _leader_left_without_transfer(case, context)
     if left is not None:
         return Failure("no-transfer", 4, left.user_id, None, left)
     if row is None and leader_id is not None and any(member.user_id == leader_id for member in case.members):
@@ -163,19 +165,28 @@ def _leader_left_without_transfer(case: HouseholdCase, context: Context) -> Even
 
 
 def _not_in_force(case: HouseholdCase) -> Failure | None:
-    """The last transfer, if the person it names does not lead and did not leave, lose leadership or get removed later."""
+    """The last transfer, if the person it names does not lead and nothing explains why.
+
+    Leaving or being removed later explains it. So does a row that is 'removed' while somebody else leads effectively:
+    they went at an unknown time, and their own hand-over may have lost its event. Who never had a row here was never a
+    member: such an id is malformed, or not ours to judge.
+    """
     transfers = case.events_of("household_leadership_transferred")
     if not transfers:
         return None
     last = transfers[-1]
     named = last.text("to_user_id")
-    if not named or leads_effectively(case, named):
+    if leads_effectively(case, named) or not any(member.user_id == named for member in case.members):
         return None
+    leader_id = case.household.leader_id if case.household else None
+    gone = active_row(case, named) is None
     departed = any(
         event.member_id == named and event.at >= last.at
         for event in case.events_of("household_left", "household_member_removed")
     )
-    return None if departed else Failure("transfer-not-in-force", None, last.text("from_user_id"), named, last)
+    if departed or (gone and leads_effectively(case, leader_id or "")):
+        return None
+    return Failure("transfer-not-in-force", None, last.text("from_user_id"), named, last)
 
 
 DETECTOR = Detector(

@@ -13,7 +13,7 @@ that was written after the request.
 Stays silent when
 -----------------
 The person joined and later left; another approved request of the same person was applied after this one was made; the
-person was already a member when this request was made and left afterwards; the household no longer exists. responded_at
+person was still a member when this request was approved and left afterwards; the household no longer exists. responded_at
 comes from a browser and is not trusted: the time of the approval is that of its event, else the request's own.
 
 Evidence
@@ -69,17 +69,20 @@ def _was_applied(case: HouseholdCase, request: JoinRequest) -> bool:
     rows = [member for member in case.members if member.user_id == request.user_id]
     if any(row.active or row.joined_at >= request.requested_at for row in rows):
         return True
-    return any(_was_member_when_asking(case, request, row) for row in rows)
+    return any(_was_member_already(case, request, row) for row in rows)
 
 
-def _was_member_when_asking(case: HouseholdCase, request: JoinRequest, row: Membership) -> bool:
-    """The row is older than the request but ended only after it: the approval had nothing to add, the person left later."""
+def _was_member_already(case: HouseholdCase, request: JoinRequest, row: Membership) -> bool:
+    """The row is older than the request but ended only after the approval (the request, where the approval's time is not
+    known): the approval had nothing to add, the person left later."""
+    approval = _approval(case, request)
+    approved_at = approval.at if approval else request.requested_at
     ends = [
         event.at
         for event in case.events_of("household_left", "household_member_removed")
         if event.member_id == request.user_id and event.at >= row.joined_at
     ]
-    return bool(ends) and min(ends) >= request.requested_at
+    return bool(ends) and min(ends) >= approved_at
 
 
 def _approval(case: HouseholdCase, request: JoinRequest) -> Event | None:

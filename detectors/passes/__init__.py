@@ -6,47 +6,20 @@ and users, so that the question about one household touches its rows alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Literal
+from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, case, cast, false, func, or_, select, true
+from sqlalchemy import FromClause, Select, Text, and_, case, cast, false, func, or_, select
 
 from detectors.contract import Context, Ride
+from detectors.passes import operations, sessions
+from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Key, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
-Key = Literal["household_id", "user_id"]
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The households and users that a scan is limited to."""
-
-    households: tuple[str, ...]
-    users: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One statement. `rows` builds what the riding detectors' conditions see; `key` names the case that a row opens."""
-
-    id: str
-    reads: str
-    key: Key
-    needs: frozenset[str]
-    rows: Callable[[Tables, Scope | None, Context], FromClause]
-    whole: bool = False
-    """Whether an unlimited scan reads big tables from end to end, so that walking an index would only slow it down."""
-
-
-def _of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return true() if scope is None else tables.households_in(column, scope.households)
-
-
-def _of_users(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return true() if scope is None else tables.users_in(column, scope.users)
+__all__ = ["PASSES", "Key", "Pass", "Rider", "Scope", "statement"]
 
 
 def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -66,7 +39,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             func.count().filter(leads).label("active_leaders"),
             func.min(cast(members.c.user_id, Text)).filter(leads).label("sole_leader"),
         )
-        .where(_of_households(tables, scope, members.c.household_id))
+        .where(of_households(tables, scope, members.c.household_id))
         .group_by(members.c.household_id)
         .subquery("counted")
     )
@@ -81,7 +54,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             counted.c.sole_leader,
         )
         .select_from(households.outerjoin(counted, counted.c.household_id == households.c.id))
-        .where(_of_households(tables, scope, households.c.id))
+        .where(of_households(tables, scope, households.c.id))
         .subquery("household")
     )
 
@@ -96,7 +69,7 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
             func.count().label("active_rows"),
             func.count().filter(permanent).label("permanent_rows"),
         )
-        .where(members.c.status == "active", _of_users(tables, scope, members.c.user_id))
+        .where(members.c.status == "active", of_users(tables, scope, members.c.user_id))
         .group_by(members.c.user_id)
         .subquery("active_user")
     )
@@ -105,7 +78,7 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
 def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each join request beside the member rows of its person in its household, null where there is none."""
     requests, members = tables["household_join_requests"], tables["household_members"]
-    rows = select(members).where(_of_households(tables, scope, members.c.household_id)).subquery("row")
+    rows = select(members).where(of_households(tables, scope, members.c.household_id)).subquery("row")
     pair = and_(rows.c.household_id == requests.c.household_id, rows.c.user_id == requests.c.user_id)
     return (
         select(
@@ -117,7 +90,7 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
             rows.c.joined_at,
         )
         .select_from(requests.outerjoin(rows, pair))
-        .where(_of_households(tables, scope, requests.c.household_id))
+        .where(of_households(tables, scope, requests.c.household_id))
         .subquery("request")
     )
 
@@ -136,8 +109,8 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         )
         .where(
             tables.event_is("household_member_removed", "household_left"),
-            _since(events, context.history_start),
-            _of_households(tables, scope, events.c.household_id),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
         )
         .subquery("departure")
     )
@@ -162,8 +135,8 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
         )
         .where(
             tables.event_is("household_leadership_transferred"),
-            _since(events, context.history_start),
-            _of_households(tables, scope, events.c.household_id),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
         )
         .subquery("transfer")
     )
@@ -193,43 +166,26 @@ def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause
             events.c.event_timestamp >= context.window.start - lookback,
             events.c.event_timestamp < context.window.end,
             events.c.user_id.is_not(None),
-            _of_users(tables, scope, events.c.user_id),
+            of_users(tables, scope, events.c.user_id),
         )
         .group_by(events.c.user_id)
         .subquery("actor")
     )
 
 
-def _since(events: FromClause, start: datetime | None) -> ColumnElement[bool]:
-    return true() if start is None else events.c.event_timestamp >= start
-
-
-_MEMBERS = frozenset(
-    f"household_members.{column}" for column in ("household_id", "user_id", "role", "status", "joined_at")
-)
-_HOUSEHOLDS = frozenset({"households.id", "households.leader_id", "households.created_at"})
-_EVENTS = frozenset(
-    f"household_events.{column}" for column in ("event_type", "household_id", "user_id", "event_timestamp")
-)
-
 PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
         Pass(
-            "households",
-            "households and their members",
-            "household_id",
-            _HOUSEHOLDS | _MEMBERS,
-            _households,
-            whole=True,
+            "households", "households and their members", "household_id", HOUSEHOLDS | MEMBERS, _households, whole=True
         ),
-        Pass("active-users", "active members by user", "user_id", _MEMBERS, _active_users, whole=True),
-        Pass("requests", "join requests and their members", "household_id", _MEMBERS, _requests, whole=True),
-        Pass(
-            "departures", "leave and removal events and their members", "household_id", _EVENTS | _MEMBERS, _departures
-        ),
-        Pass("transfers", "leadership transfer events", "household_id", _EVENTS | _HOUSEHOLDS, _transfers),
-        Pass("actors", "creation and removal events by actor", "user_id", _EVENTS, _actors),
+        Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, whole=True),
+        Pass("requests", "join requests and their members", "household_id", MEMBERS, _requests, whole=True),
+        Pass("departures", "leave and removal events and their members", "household_id", EVENTS | MEMBERS, _departures),
+        Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers),
+        Pass("actors", "creation and removal events by actor", "user_id", EVENTS, _actors),
+        *operations.PASSES,
+        *sessions.PASSES,
     )
 }
 """Every pass by its id, in the order in which a scan runs them."""

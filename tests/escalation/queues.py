@@ -50,6 +50,8 @@ class MemoryQueue:
     creations: list[str] = field(default_factory=list)
     down: bool = False
     trouble_at: dict[str, BaseException] = field(default_factory=dict)
+    written: set[str] = field(default_factory=set)
+    """The tickets on which something was said; whoever asks may clear it."""
 
     def _step(self, name: str) -> None:
         if self.down:
@@ -64,6 +66,7 @@ class MemoryQueue:
     def create(self, external_id: str, message: str) -> Ref:
         self._step("create")
         self.creations.append(external_id)
+        self.written.add(external_id)
         self.tickets[external_id] = Filed(message)
         self._step("create done")
         return Ref(external_id, f"mem:{external_id}")
@@ -71,11 +74,13 @@ class MemoryQueue:
     def comment(self, ref: Ref, key: str, message: str) -> None:
         self._step("comment")
         self.tickets[ref.id].comments.setdefault(key, message)
+        self.written.add(ref.id)
         self._step("comment done")
 
     def update(self, ref: Ref, message: str) -> None:
         self._step("update")
         self.tickets[ref.id].text = message
+        self.written.add(ref.id)
 
     def state(self, ref: Ref) -> State:
         self._step("state")

@@ -1,0 +1,129 @@
+"""`tickets`: what is open, why, whether it still holds, and what people decide about it."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from commands.options import EXIT_USAGE, Moment, Settings, Stop, global_options
+from commands.scanning import context_of, named_detectors, scanned, window_of
+from escalation.ledger import open_ledger
+from escalation.policy import load_policy
+from escalation.review import TicketStory, digest, recheck, scope_of, story_of
+from escalation.silences import close_ticket, silence_ticket
+from reports import ticket_list
+
+
+@click.group()
+def tickets() -> None:
+    """Show tickets, check them against the source, and put them off or close them."""
+
+
+@tickets.command("list")
+@global_options()
+@click.option("--overdue", "only_overdue", is_flag=True, help="Only those with a promise that is broken.")
+def list_tickets(settings: Settings, only_overdue: bool) -> None:
+    """The tickets in progress: the longest overdue first, then by what is due next."""
+    policy = load_policy(settings.policy)
+    with open_ledger(settings.ledger, exclusive=False) as ledger:
+        lines = digest(ledger, policy, settings.moment)
+    click.echo(ticket_list.listed([line for line in lines if line.overdue or not only_overdue]), nl=False)
+
+
+@tickets.command("show")
+@global_options()
+@click.argument("ticket")
+def show_ticket(settings: Settings, ticket: str) -> None:
+    """One ticket: its life, its findings, and each night's decision with its reason."""
+    click.echo(ticket_list.story(_story(settings, ticket)), nl=False)
+
+
+@tickets.command("verify")
+@global_options()
+@click.argument("ticket")
+def verify_ticket(settings: Settings, ticket: str) -> None:
+    """Check every claim of a ticket against the source now: still true, changed (what), or fixed."""
+    story = _story(settings, ticket)
+    policy = load_policy(settings.policy)
+    scope = scope_of(story.entries)
+    scoped = bool(scope.households or scope.users)
+    context = context_of(settings, policy, window_of(settings, policy, None, None, scoped=scoped))
+    result, _ = scanned(settings, policy, context, named_detectors(scope.detectors), scope.households, scope.users)
+    click.echo(ticket_list.rechecked(recheck(story.entries, result.findings, result.coverage, policy)), nl=False)
+
+
+def _silencing(kind: Any, help_text: str) -> click.Command:
+    @click.command(kind, help=help_text)
+    @global_options()
+    @click.argument("ticket")
+    @click.option("--until", type=Moment(), help="When it ends.")
+    @click.option("--days", type=click.IntRange(1, 180), help="Or in how many days.")
+    @click.option("--reason", required=True, help="Why.")
+    @click.option("--author", help="Who says so.  [default: the user who runs this]")
+    def silence(
+        settings: Settings, ticket: str, until: datetime | None, days: int | None, reason: str, author: str | None
+    ) -> None:
+        if (until is None) == (days is None):
+            raise click.UsageError("say when it ends: --until TIME or --days N")
+        end = until or settings.moment + timedelta(days=days or 0)
+        policy = load_policy(settings.policy)
+        with open_ledger(settings.ledger) as ledger:
+            silence_ticket(
+                ledger,
+                ticket,
+                kind,
+                until=end,
+                reason=reason,
+                author=author or getpass.getuser(),
+                policy=policy,
+                now=settings.moment,
+            )
+        click.echo(f"{ticket}: {kind} until {end:%Y-%m-%d %H:%M} UTC")
+
+    return silence
+
+
+tickets.add_command(_silencing("snooze", "Put a ticket off; it comes back by itself, at once if it gets worse."))
+tickets.add_command(_silencing("dismiss", "Say that nothing is to be done about it, until a date."))
+
+
+@tickets.command("close")
+@global_options()
+@click.argument("ticket")
+@click.option(
+    "--as", "closing", type=click.Choice(["duplicate", "false-positive", "accepted-risk", "expected"]), required=True
+)
+@click.option("--of", "duplicate_of", metavar="TICKET", help="The ticket it is a duplicate of.")
+@click.option("--reason", required=True, help="Why.")
+@click.option("--author", help="Who says so.  [default: the user who runs this]")
+def close(
+    settings: Settings, ticket: str, closing: Any, duplicate_of: str | None, reason: str, author: str | None
+) -> None:
+    """Close a ticket that is not to be repaired."""
+    policy = load_policy(settings.policy)
+    with open_ledger(settings.ledger) as ledger:
+        close_ticket(
+            ledger,
+            ticket,
+            closing,
+            reason=reason,
+            author=author or getpass.getuser(),
+            policy=policy,
+            now=settings.moment,
+            duplicate_of=duplicate_of,
+        )
+    click.echo(f"{ticket}: closed as {closing}")
+
+
+def _story(settings: Settings, ticket: str) -> TicketStory:
+    with open_ledger(settings.ledger, exclusive=False) as ledger:
+        story = story_of(ledger, ticket)
+    if story is None:
+        raise Stop(
+            f"there is no ticket {ticket!r}; `hearthwatch tickets list` shows those there are",
+            EXIT_USAGE,
+        )
+    return story

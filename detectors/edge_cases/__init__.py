@@ -1,0 +1,1 @@
+"""Engineering, P2: edge cases."""

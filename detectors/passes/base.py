@@ -1,0 +1,69 @@
+"""What a pass is, and what the modules of passes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, FromClause, and_, func, true
+
+from detectors.contract import Context
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+Key = Literal["household_id", "user_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The households and users that a scan is limited to."""
+
+    households: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One statement. `rows` builds what the riding detectors' conditions see; `key` names the case that a row opens."""
+
+    id: str
+    reads: str
+    key: Key
+    needs: frozenset[str]
+    rows: Callable[[Tables, Scope | None, Context], FromClause]
+    whole: bool = False
+    """Whether an unlimited scan reads big tables from end to end, so that walking an index would only slow it down."""
+
+
+def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return true() if scope is None else tables.households_in(column, scope.households)
+
+
+def of_users(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return true() if scope is None else tables.users_in(column, scope.users)
+
+
+def since(events: FromClause, start: datetime | None) -> ColumnElement[bool]:
+    return true() if start is None else events.c.event_timestamp >= start
+
+
+def meta(events: FromClause, key: str) -> ColumnElement[Any]:
+    """The text of a metadata key; null where it is missing or empty."""
+    return func.nullif(json_text(events.c.metadata, key), "")
+
+
+def between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
+    """Whether `column` lies in [start, end)."""
+    return and_(column >= start, column < end)
+
+
+MEMBERS = frozenset(
+    f"household_members.{column}" for column in ("household_id", "user_id", "role", "status", "joined_at")
+)
+HOUSEHOLDS = frozenset({"households.id", "households.leader_id", "households.created_at"})
+EVENTS = frozenset(
+    f"household_events.{column}" for column in ("event_type", "household_id", "user_id", "event_timestamp")
+)
+METADATA = frozenset({"household_events.metadata"})

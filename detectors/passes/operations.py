@@ -1,0 +1,268 @@
+"""The passes over operations: what the app limits, what went wrong in the window, and how long the dashboard took."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Numeric,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from detectors.contract import Context
+from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+RETRY_MARGIN = timedelta(hours=1)
+"""How long before a pass's own stretch of time the first of several retries may lie."""
+
+OPERATIONS = {
+    "household_created": "household_creation",
+    "household_member_removed": "member_removal",
+    "household_invite_code_regenerated": "invite_regeneration",
+    "household_invite_code_validated": "invite_validation",
+    "household_join_request_submitted": "join_request",
+}
+"""The event that each limited operation writes, and the limit's name as rate_limit_exceeded has it."""
+
+_BY_USER = ("household_creation", "join_request")
+_BY_HOUSEHOLD = ("member_removal", "invite_regeneration")
+
+
+_TOLD_APART = (
+    "household_created",
+    "household_create_failed",
+    "household_invite_code_failed",
+    "household_member_list_viewed",
+    "api_request",
+    "lock_acquisition_timeout",
+)
+"""The types of events that the rules on troubles compare with."""
+
+
+def _number(text: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The number that stands as text in metadata; null where it is none."""
+    return case((text.regexp_match(r"^[0-9]{1,12}(\.[0-9]+)?$"), cast(text, Numeric(18, 3))))
+
+
+def _concerns(tables: Tables, scope: Scope | None, rows: FromClause) -> ColumnElement[bool]:
+    if scope is None:
+        return true()
+    return or_(
+        tables.households_in(rows.c.household_id, scope.households), tables.users_in(rows.c.user_id, scope.users)
+    )
+
+
+def _limited(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each operation that the app limits and each refusal, with how many there are of its limit and actor.
+
+    Operations reach a day (and the retry margin) before the window, refusals as far as patterns do. `kind` is "done" or
+    "refused" for an event and "row" for a join request's own row. Retries are still in the counts, so these are never
+    too low. Validations are not narrowed by `scope`: their limit counts everybody behind an address.
+    """
+    done = union_all(_limited_events(tables, scope, context), _limited_requests(tables, scope, context)).subquery()
+    spot = (done.c.limit_name, done.c.actor)
+    refused_now = and_(done.c.kind == "refused", done.c.at >= context.window.start)
+    counted = select(
+        *done.c,
+        func.count().filter(done.c.kind == "done").over(partition_by=spot).label("events_done"),
+        func.count().filter(done.c.kind == "row").over(partition_by=spot).label("rows_done"),
+        func.count().filter(refused_now).over(partition_by=spot).label("refusals"),
+    ).subquery("counted")
+    return _with_leader(tables, counted, context)
+
+
+def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    events, window = tables["household_events"], context.window
+    limit = case(
+        *((tables.event_is(event), literal(name)) for event, name in OPERATIONS.items()),
+        else_=json_text(events.c.metadata, "limit_type"),
+    )
+    actor = case(
+        (limit.in_(_BY_USER), cast(events.c.user_id, Text)),
+        (limit.in_(_BY_HOUSEHOLD), cast(events.c.household_id, Text)),
+        else_=meta(events, "ip_address"),
+    )
+    refused = tables.event_is("rate_limit_exceeded")
+    lookback = timedelta(days=context.limits.pattern_lookback_days)
+    in_scope = (
+        true()
+        if scope is None
+        else or_(_concerns(tables, scope, events), tables.event_is("household_invite_code_validated"))
+    )
+    return select(
+        case((refused, literal("refused")), else_=literal("done")).label("kind"),
+        limit.label("limit_name"),
+        actor.label("actor"),
+        events.c.household_id,
+        events.c.user_id,
+        events.c.event_timestamp.label("at"),
+        meta(events, "correlation_id").label("correlation_id"),
+        meta(events, "member_id").label("member_id"),
+        meta(events, "request_id").label("request_id"),
+        meta(events, "error_code").label("error_code"),
+    ).where(
+        or_(
+            and_(
+                tables.event_is(*OPERATIONS),
+                events.c.event_timestamp >= window.start - timedelta(days=1) - RETRY_MARGIN,
+            ),
+            and_(refused, events.c.event_timestamp >= window.start - lookback),
+        ),
+        events.c.event_timestamp < window.end,
+        in_scope,
+    )
+
+
+def _limited_requests(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    requests, window = tables["household_join_requests"], context.window
+    return select(
+        literal("row").label("kind"),
+        literal("join_request").label("limit_name"),
+        cast(requests.c.user_id, Text).label("actor"),
+        requests.c.household_id,
+        requests.c.user_id,
+        requests.c.requested_at.label("at"),
+        cast(null(), Text).label("correlation_id"),
+        cast(null(), Text).label("member_id"),
+        cast(requests.c.id, Text).label("request_id"),
+        cast(null(), Text).label("error_code"),
+    ).where(
+        between(requests.c.requested_at, window.start - timedelta(days=1) - RETRY_MARGIN, window.end),
+        _concerns(tables, scope, requests),
+    )
+
+
+def _with_leader(tables: Tables, counted: FromClause, context: Context) -> FromClause:
+    """Who leads the household of a refusal: only a policy that names organisations asks for it."""
+    if not context.limits.known_organisations:
+        return select(*counted.c, cast(null(), Text).label("leader_id")).subquery("limited")
+    households = tables["households"]
+    pair = and_(counted.c.kind == "refused", households.c.id == counted.c.household_id)
+    return (
+        select(*counted.c, cast(households.c.leader_id, Text).label("leader_id"))
+        .select_from(counted.outerjoin(households, pair))
+        .subquery("limited")
+    )
+
+
+def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """The window's events that carry an error or a time-out, and the successful creations that failures compare with.
+
+    `active_members` is filled in for households whose member list failed often enough to matter.
+    """
+    events, limits = tables["household_events"], context.limits
+    called, listed = tables.event_is("api_request"), tables.event_is("household_member_list_viewed")
+    error, creation = meta(events, "error_code"), tables.event_is("household_created", "household_create_failed")
+    duration = case((or_(called, listed), _number(meta(events, "duration_ms"))))
+    status = case((called, meta(events, "status")))
+    timed_out = or_(
+        duration > limits.call_timeout_ms,
+        status.in_([str(number) for number in limits.timeout_statuses]),
+        tables.event_is("lock_acquisition_timeout"),
+    )
+    found = (
+        select(
+            cast(events.c.id, Text).label("event_id"),
+            case(*((tables.event_is(name), literal(name)) for name in _TOLD_APART), else_=events.c.event_type).label(
+                "event_type"
+            ),
+            events.c.household_id,
+            events.c.user_id,
+            events.c.event_timestamp.label("at"),
+            meta(events, "correlation_id").label("correlation_id"),
+            error.label("error_code"),
+            func.substr(meta(events, "error_message"), 1, 200).label("error_message"),
+            duration.label("duration_ms"),
+            status.label("status"),
+            func.substr(meta(events, "route"), 1, 200).label("route"),
+            meta(events, "member_count").label("member_count"),
+        )
+        .where(
+            between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            or_(error.is_not(None), creation, timed_out),
+            _concerns(tables, scope, events),
+        )
+        .cte("found")
+    )
+    return _with_members(tables, found)
+
+
+def _with_members(tables: Tables, found: FromClause) -> FromClause:
+    members = tables["household_members"]
+    listing = select(found.c.household_id).where(
+        found.c.event_type == "household_member_list_viewed", found.c.household_id.is_not(None)
+    )
+    sizes = (
+        select(members.c.household_id, func.count(members.c.user_id.distinct()).label("active_members"))
+        .where(members.c.status == "active", members.c.household_id.in_(listing))
+        .group_by(members.c.household_id)
+        .subquery("size")
+    )
+    return (
+        select(*found.c, cast(func.coalesce(sizes.c.active_members, 0), Integer).label("active_members"))
+        .select_from(found.outerjoin(sizes, sizes.c.household_id == found.c.household_id))
+        .subquery("trouble")
+    )
+
+
+def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each view of a dashboard whose duration is known, retries as one, with the number of all such views."""
+    events = tables["household_events"]
+    duration = _number(meta(events, "duration_ms"))
+    once = func.coalesce(
+        literal("c") + meta(events, "correlation_id"),
+        literal("e") + cast(events.c.id, Text),
+        cast(events.c.event_timestamp, Text),
+    )
+    views = (
+        select(
+            once.label("once"),
+            func.min(cast(events.c.user_id, Text)).label("user_id"),
+            func.min(cast(events.c.household_id, Text)).label("household_id"),
+            func.min(events.c.event_timestamp).label("at"),
+            func.max(duration).label("duration_ms"),
+        )
+        .where(
+            tables.event_is("household_dashboard_viewed"),
+            between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            duration.is_not(None),
+            _concerns(tables, scope, events),
+        )
+        .group_by(once)
+        .subquery("view")
+    )
+    return (
+        select(
+            views.c.user_id,
+            views.c.household_id,
+            views.c.at,
+            views.c.duration_ms,
+            func.count().over().label("views"),
+        )
+        .where(views.c.at >= context.window.start, views.c.at <= context.settled)
+        .subquery("dashboard")
+    )
+
+
+PASSES = (
+    Pass("limited", "limited operations and refusals by actor", "user_id", EVENTS, _limited),
+    Pass("troubles", "errors and time-outs of the window", "user_id", EVENTS | METADATA, _troubles),
+    Pass("dashboards", "dashboard views of the window", "user_id", EVENTS | METADATA, _dashboards),
+)

@@ -1,0 +1,1 @@
+"""Engineering, P1: performance."""

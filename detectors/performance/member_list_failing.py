@@ -1,0 +1,105 @@
+"""Member list does not load for a big household
+
+Problem
+-------
+A household with more than ten members cannot see its member list: it errors, or never loads.
+
+Fires when
+----------
+For one household with more than ten active members (now, or as the event counted them), household_member_list_viewed
+ended with an error or took over 30 s three times or more in the window.
+
+Stays silent when
+-----------------
+Exactly ten members; two failures; the list was rightly refused (somebody who is no member, a rate limit); a list that
+was slow and came. Retries with one correlation_id count once. A view without a duration proves nothing.
+
+Evidence
+--------
+The number of members, the failures by error code, first and last, who was hit.
+
+What to do
+----------
+Open the household's member list; look at the statement behind it and its paging.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.contract import Context, Detector, Finding, Meta, Ride, Row, Story
+from detectors.troubles import COLUMNS, Trouble, codes, each_once, occurrences_finding, span, troubles_of
+from detectors.words import count, listed
+
+META = Meta(
+    id="member-list-failing",
+    title="Member List Does Not Load for a Big Household",
+    team="engineering",
+    severity="P1",
+    kind="occurrence",
+    subject=("household_id",),
+    needs=frozenset({"household_events.metadata", "household_members.status"}),
+    process="Engineering Escalations, P1: Member list not loading for households >10 members",
+    feature="member list",
+)
+
+
+def is_member_list(trouble: FromClause, context: Context) -> ColumnElement[bool]:
+    return trouble.c.event_type == "household_member_list_viewed"
+
+
+def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
+    failures: dict[str, list[Trouble]] = defaultdict(list)
+    for trouble in each_once(troubles_of(rows), context):
+        if trouble.household_id and _failed(trouble, context) and _size(trouble) > context.limits.member_list_big:
+            failures[trouble.household_id].append(trouble)
+    for household_id, theirs in sorted(failures.items()):
+        if len(theirs) >= context.limits.member_list_failures_least:
+            yield _finding(household_id, theirs, context)
+
+
+def _failed(trouble: Trouble, context: Context) -> bool:
+    limits = context.limits
+    if (trouble.duration_ms or 0) > limits.call_timeout_ms:
+        return True
+    rightly = limits.member_list_refusals | limits.refusal_codes | limits.user_error_codes
+    return bool(trouble.error_code) and trouble.error_code not in rightly
+
+
+def _size(trouble: Trouble) -> int:
+    counted = int(trouble.member_count) if trouble.member_count.isdecimal() else 0
+    return max(counted, trouble.active_members)
+
+
+def _finding(household_id: str, failures: list[Trouble], context: Context) -> Finding:
+    size = max(_size(failure) for failure in failures)
+    told = [f"{code} ({number:,} times)" for code, number in codes(failures).items() if code != "(none)"]
+    users = {failure.user_id for failure in failures} - {""}
+    return occurrences_finding(
+        META,
+        context,
+        {"household_id": household_id},
+        failures,
+        worst=failures[::-1],
+        evidence={"members": size},
+        story=Story(
+            issue=f"The member list of a household with {count(size, 'member')} failed {count(len(failures), 'time')}.",
+            steps=(
+                f"Users opened the member list, {span(failures)}",
+                f"System should have listed {count(size, 'member')}",
+                f"The list failed: {listed(told)}" if told else "The list never loaded",
+            ),
+            expected="The member list loads, whatever the number of members",
+            actual=f"It failed {count(len(failures), 'time')}" + (f" with {listed(told)}" if told else ""),
+            impact=f"{count(len(users), 'user')} of a household of {count(size, 'member')} cannot see its members",
+            error_messages=listed(told) or "None recorded",
+            screenshots="None; the latest failures are listed in the evidence",
+            requesting="Fix of the member list for big households",
+        ),
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Ride("troubles", is_member_list, collect, COLUMNS),))

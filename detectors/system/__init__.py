@@ -1,0 +1,1 @@
+"""Engineering, P0: system failures."""

@@ -1,0 +1,81 @@
+"""Tickets as lines for a terminal: what is open, one ticket's story, and what a recheck found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from escalation.review import DigestLine, Recheck, TicketStory
+from reports.evidence import cell
+from reports.neutral import defused
+
+
+def listed(lines: Sequence[DigestLine]) -> str:
+    """One ticket a line: id, severity, state, age, what is overdue or due next, title."""
+    if not lines:
+        return "No tickets.\n"
+    return "".join(f"{_line(line)}\n" for line in lines)
+
+
+def _line(line: DigestLine) -> str:
+    ticket = line.ticket
+    due = ""
+    if line.overdue:
+        due = f"OVERDUE: {', '.join(one.promise for one in line.overdue)}"
+    elif line.next:
+        due = f"{line.next[0]} by {_minute(line.next[1])}"
+    return f"{ticket.external_id:22} {ticket.severity:9} {ticket.status:12} {_age(line.age):>6}  {defused(ticket.title)}  {due}".rstrip()
+
+
+def story(of: TicketStory) -> str:
+    """A ticket's life, findings, decisions with their reasons, silences and what is still to be sent."""
+    return "".join(f"{line}\n" for line in _story(of))
+
+
+def _story(of: TicketStory) -> Iterator[str]:
+    ticket = of.ticket
+    yield f"{ticket.external_id}  {ticket.severity}  {ticket.team}  {ticket.status}  {defused(ticket.title)}"
+    yield f"where: {ticket.ref_url or 'not delivered yet'}"
+    for name, at in (
+        ("opened", ticket.opened_at),
+        ("acknowledge by", ticket.acknowledge_due),
+        ("acknowledged", ticket.acknowledged_at),
+        ("investigate by", ticket.investigate_due),
+        ("resolve by", ticket.resolve_due),
+        ("resolved", ticket.resolved_at),
+        ("ended", ticket.ended_at),
+    ):
+        if at is not None:
+            yield f"{name}: {_minute(at)}"
+    if ticket.closed_as:
+        yield f"closed as {ticket.closed_as}: {defused(ticket.closing_reason or '')}"
+    yield "findings:"
+    for entry in of.entries:
+        subject = ", ".join(f"{key} {defused(value)}" for key, value in entry.subject.items())
+        yield f"  {entry.detector} ({subject}): {entry.status}, last seen {_minute(entry.last_seen_at)}"
+    yield "nights:"
+    for decision in of.decisions:
+        yield f"  {_minute(decision.as_of)}  {decision.status}: {decision.action} ({decision.reason})"
+    for silence in of.silences:
+        yield f"{silence.kind} until {_minute(silence.ends_at)}: {defused(silence.reason)} ({defused(silence.author)})"
+    for row in of.unsent:
+        yield f"still to be sent: {row.kind}, tried {row.attempts} times"
+
+
+def rechecked(found: Iterable[Recheck]) -> str:
+    """Each claim with what became of it."""
+    lines = []
+    for one in found:
+        subject = ", ".join(f"{key} {defused(value)}" for key, value in one.entry.subject.items())
+        lines.append(f"{one.outcome}: {one.entry.detector} ({subject})")
+        lines += [f"  {what}: {defused(cell(then))} -> {defused(cell(now))}" for what, then, now in one.changes]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def _age(age: timedelta) -> str:
+    hours = int(age.total_seconds() // 3600)
+    return f"{hours}h" if hours < 48 else f"{hours // 24}d"
