@@ -12,7 +12,7 @@ from channels.open_queue import RT_TOKEN, TIMEOUT, open_queue
 from channels.protocol import DeliveryError, Queue, TicketRef, TicketState
 from channels.request_tracker import ID_FIELD, SEVERITY_FIELD
 from reports.message import Attachment, Message, Section, Table
-from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.faulty_proxy import Fault, FaultyProxy, insist
 from tests.support.renderers import RENDERERS
 from tests.support.request_tracker import FIELD_RIGHTS, OTHER_QUEUE, QUEUE, RIGHTS, RequestTracker
 
@@ -250,18 +250,7 @@ def test_after_any_fault_everything_is_there_exactly_once(
     queue = opened(rt_proxy.url, request_tracker.token, timeout=3)
     rt_proxy.plan(fault(MAKE), fault(SAY))
 
-    def insist(send: Callable[[], None]) -> int:
-        failures = 0
-        while True:
-            try:
-                send()
-            except DeliveryError as error:
-                assert error.retry
-                failures += 1
-            else:
-                return failures
-
-    assert insist(lambda: queue.create(ticket.reference, ticket) and None) == fails
+    assert insist(lambda: queue.create(ticket.reference, ticket)) == fails
     (made,) = request_tracker.tickets(ticket.reference)
     ref = queue.find(ticket.reference)
     assert ref is not None

@@ -13,7 +13,7 @@ from channels.open_queue import TIMEOUT, ZENDESK_EMAIL, ZENDESK_TOKEN, open_queu
 from channels.protocol import DeliveryError, Queue, TicketRef, TicketState
 from channels.zendesk import LONGEST_COMMENT
 from reports.message import Attachment, Message, Section, Table
-from tests.support.faulty_proxy import Fault, FaultyProxy, all_faults_happen
+from tests.support.faulty_proxy import Fault, FaultyProxy, all_faults_happen, insist
 from tests.support.renderers import RENDERERS
 from tests.support.zendesk_stub import (
     API_TOKEN,
@@ -243,19 +243,6 @@ def test_after_any_fault_everything_is_there_exactly_once(
     failed = [insist(lambda text=text: queue.comment(ref, text.title, text)) for text in texts]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     assert failed == [says_fail, 0]
     assert stub.comments(number(ref))[1:] == [as_html(text) for text in texts]
-
-
-def insist(send: Callable[[], object]) -> int:
-    """How often `send` fails before it succeeds."""
-    failures = 0
-    while True:
-        try:
-            send()
-        except DeliveryError as error:
-            assert error.retry
-            failures += 1
-        else:
-            return failures
 
 
 def test_a_ticket_made_with_other_words_a_moment_ago_is_not_made_again(stub: ZendeskStub, queue: Queue) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from channels.protocol import DeliveryError
+
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
 
 
@@ -140,3 +142,16 @@ def all_faults_happen(upstream: str) -> Iterator[FaultyProxy]:
     with proxy_to(upstream) as proxy:
         yield proxy
         assert not proxy.unused, "these faults never happened"
+
+
+def insist(send: Callable[[], object]) -> int:
+    """How often `send` fails before it succeeds."""
+    failures = 0
+    while True:
+        try:
+            send()
+        except DeliveryError as error:
+            assert error.retry
+            failures += 1
+        else:
+            return failures
