@@ -249,6 +249,15 @@ def test_tickets_from_before_an_incident_end_when_their_own_case_does(town: Town
     assert town.night().open_tickets == {}
 
 
+def test_ten_thousand_broken_by_one_deploy_are_one_ticket(town: Town) -> None:
+    findings = [finding("no-leader", household=f"h{number:05}") for number in range(10_000)]
+    town.night(*findings)
+    assert len(town.queue.creations) == 1
+    assert "Incident: 10,000 cases" in town.queue.tickets[town.only_ticket].text
+    assert town.night().open_tickets == {}
+    assert town.said[-1] == "fixed"
+
+
 # --- sending
 
 
