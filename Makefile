@@ -34,8 +34,8 @@ lint: $(DEV_STAMP) ## check style, types and import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(DEV_STAMP) ## measure a scan against a bare pass over the same rows
-	@$(BIN)/python -m benchmarks.bench
+bench: $(DEV_STAMP) ## measure a scan against a bare pass over the same rows (POSTGRES=URL)
+	@$(BIN)/python -m benchmarks.bench --postgres '$(POSTGRES)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-peers: $(DEV_STAMP) $(PEER_STAMPS) ## measure Soda, dbt, great_expectations, SQL and pandas beside a scan (POSTGRES=URL)
 	@$(BIN)/python -m benchmarks.peers --postgres '$(POSTGRES)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -14,7 +14,8 @@ from commands.options import EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
 from detectors.registry import DETECTORS
-from escalation.ledger import open_ledger
+from detectors.runner import forgetful
+from escalation.ledger import Ledger, open_ledger
 from escalation.night import NightReport, next_window, run_night
 from escalation.policy import load_policy
 from reports.night import summary
@@ -42,7 +43,7 @@ def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
     desk = open_desk(settings.queue, policy)
     with open_ledger(settings.ledger) as ledger:
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy))
-        result, info = scanned(settings, policy, context, DETECTORS)
+        result, info = scanned(settings, policy, context, DETECTORS, recheck=_known(ledger))
         report = run_night(
             ledger, result.findings, result.coverage, policy, context.as_of, window=context.window, desk=desk
         )
@@ -50,6 +51,16 @@ def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
     click.echo(formatted(document, form), nl=False)
     click.echo(summary(report), nl=False, err=form != "table")
     return report, document
+
+
+def _known(ledger: Ledger) -> dict[str, list[str]]:
+    """The households in which something was last seen that may have left the look-back, by detector."""
+    households: dict[str, list[str]] = {name: [] for name in forgetful(DETECTORS)}
+    with ledger.begin() as tx:
+        for entry in tx.entries().values():
+            if entry.present and entry.kind == "state" and entry.detector in households:
+                households[entry.detector].extend(entry.households)
+    return households
 
 
 @click.command()

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -116,11 +116,14 @@ def scanned(
     detectors: Sequence[Detector],
     households: Sequence[str] = (),
     users: Sequence[str] = (),
+    recheck: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went."""
     started = time.perf_counter()
     with opened(settings, policy) as source, progress() as told:
-        result = run_scan(source, detectors, context, households=households, users=users, progress=told)
+        result = run_scan(
+            source, detectors, context, households=households, users=users, recheck=recheck, progress=told
+        )
         return result, ScanInfo(
             source=source.label,
             as_of=context.as_of,

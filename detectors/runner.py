@@ -77,6 +77,11 @@ def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
     return riders
 
 
+def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:
+    """The ids of the detectors that look back so far and no further: what they know must be given to `recheck`."""
+    return frozenset(detector.id for detector in detectors if any(PASSES[ride.on].history for ride in detector.rides))
+
+
 def needs_of(detector: Detector) -> frozenset[str]:
     """The source columns that a detector and the passes it rides on cannot do without."""
     return detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides if not ride.optional))

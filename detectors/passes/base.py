@@ -52,6 +52,8 @@ class Pass:
     rows: Callable[[Tables, Scope | None, Context], FromClause]
     whole: bool = False
     """Whether an unlimited scan reads big tables from end to end, so that walking an index would only slow it down."""
+    history: bool = False
+    """Whether what it names can leave the look-back while it is still wrong, so that known cases are judged again."""
 
 
 def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
