@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -131,6 +132,7 @@ class _Run:
         self, source: Source, detectors: Sequence[Detector], scope: Scope | None, context: Context, progress: Progress
     ) -> None:
         self._source, self._scope, self._progress = source, scope, progress
+        self._at_once = source.widen() if scope is None else 1
         self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
         self._context = replace(context, audit_began=self._audit_began(detectors))
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
@@ -160,19 +162,23 @@ class _Run:
 
     def passes(self) -> None:
         """Every pass that somebody rides on; what fires becomes a case, or is collected at once, or waits."""
-        for one in PASSES.values():
-            riders = [
-                (Rider(f"f_{detector.id.replace('-', '_')}_{place}", ride), detector)
-                for detector in self._running
-                for place, ride in enumerate(detector.rides)
-                if ride.on == one.id and not (ride.optional and self._source.schema.missing(one.needs))
-            ]
-            if riders:
+        ridden = [(one, riders) for one in PASSES.values() if (riders := self._riders(one))]
+        with ThreadPoolExecutor(max_workers=self._at_once) as pool:
+            taken = [(one, pool.submit(self._ride, one, riders)) for one, riders in ridden]
+            for one, rode in taken:
                 self._progress(f"reading {one.reads}")
-                for rider, detector, rows in self._ride(one, riders):
+                for rider, detector, rows in rode.result():
                     self._take(one, rider, detector, rows)
 
-    def _ride(self, one: Pass, riders: Sequence[tuple[Rider, Detector]]) -> Iterator[tuple[Rider, Detector, list[Any]]]:
+    def _riders(self, one: Pass) -> list[tuple[Rider, Detector]]:
+        return [
+            (Rider(f"f_{detector.id.replace('-', '_')}_{place}", ride), detector)
+            for detector in self._running
+            for place, ride in enumerate(detector.rides)
+            if ride.on == one.id and not (ride.optional and self._source.schema.missing(one.needs))
+        ]
+
+    def _ride(self, one: Pass, riders: Sequence[tuple[Rider, Detector]]) -> list[tuple[Rider, Detector, list[Any]]]:
         """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails."""
         whole = one.whole and self._scope is None
         try:
@@ -182,13 +188,10 @@ class _Run:
             if isinstance(error, SourceError) and not isinstance(error, QueryError):
                 raise
             if len(riders) > 1:
-                for alone in riders:
-                    yield from self._ride(one, [alone])
-            else:
-                self.endings[riders[0][1].id].fail(_reason(error, f"pass {one.id}"))
-            return
-        for rider, detector in riders:
-            yield rider, detector, [row for row in rows if row[rider.flag]]
+                return [rode for alone in riders for rode in self._ride(one, [alone])]
+            self.endings[riders[0][1].id].fail(_reason(error, f"pass {one.id}"))
+            return []
+        return [(rider, detector, [row for row in rows if row[rider.flag]]) for rider, detector in riders]
 
     def _take(self, one: Pass, rider: Rider, detector: Detector, rows: list[Any]) -> None:
         collect = rider.ride.collect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -116,10 +117,12 @@ class Counters:
 
     statements: int = 0
     by_purpose: dict[str, int] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
 
     def count(self, purpose: str) -> None:
-        self.statements += 1
-        self.by_purpose[purpose] = self.by_purpose.get(purpose, 0) + 1
+        with self._lock:
+            self.statements += 1
+            self.by_purpose[purpose] = self.by_purpose.get(purpose, 0) + 1
 
 
 Row = Mapping[str, Any]
@@ -134,6 +137,10 @@ class Source(Protocol):
     schema: Schema
     tables: Tables
     counters: Counters
+
+    def widen(self) -> int:
+        """Make ready for several statements at once, before any is run; how many may run at once."""
+        ...
 
     def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Row]:
         """All rows of `statement`; `whole` says that it reads big tables from end to end.

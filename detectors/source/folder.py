@@ -134,6 +134,10 @@ class FolderSource:
             for column, canonical in columns.items()
         )
 
+    def widen(self) -> int:
+        """One: each statement uses all cores by itself."""
+        return 1
+
     def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError."""
         self.counters.count(purpose)

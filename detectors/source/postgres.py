@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -24,6 +26,8 @@ from detectors.source.base import (
 )
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.tables import Tables
+
+logger = logging.getLogger("hearthwatch.source")
 
 _NATIVE: dict[str, NativeType] = {
     "uuid": "uuid",
@@ -140,10 +144,24 @@ class PostgresSource:
             f"postgresql://{parsed.host or 'local'}{f':{parsed.port}' if parsed.port else ''}/{parsed.database or ''}"
         )
         self.counters = Counters()
+        # Local to each transaction, so that nothing stays behind in a pooled server connection.
+        settings = {
+            "statement_timeout": f"{statement_seconds}s",
+            "lock_timeout": f"{lock_seconds}s",
+            # One connection waits while the other one works.
+            "idle_in_transaction_session_timeout": f"{2 * statement_seconds}s",
+            "row_security": "off",
+            "jit": "off",
+            "work_mem": f"{work_mem_mb}MB",
+            "TimeZone": "UTC",
+        }
+        calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+        self._settings = text(f"SELECT {calls}")
         self._engine = _engine(parsed)
-        self._connection = self._connect()
+        self._connections: list[Connection] = []
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
         try:
-            self._settings(statement_seconds, lock_seconds, work_mem_mb)
+            self._add(self._connect())
             self.schema = self._introspect(mapping)
             self.tables = Tables(self.schema, mapping)
         except BaseException:
@@ -160,20 +178,31 @@ class PostgresSource:
             raise SourceError(f"cannot connect to {self.label}: {_connect_reason(error)}") from error
         return connection
 
-    def _settings(self, statement_seconds: int, lock_seconds: int, work_mem_mb: int) -> None:
-        # Local to this transaction, so that nothing stays behind in a pooled server connection.
-        settings = {
-            "statement_timeout": f"{statement_seconds}s",
-            "lock_timeout": f"{lock_seconds}s",
-            "idle_in_transaction_session_timeout": "300s",
-            "row_security": "off",
-            "jit": "off",
-            "work_mem": f"{work_mem_mb}MB",
-            "TimeZone": "UTC",
-        }
-        calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
-        self.counters.count("settings")
-        self._connection.execute(text(f"SELECT {calls}"))
+    def _add(self, connection: Connection) -> None:
+        self._connections.append(connection)
+        connection.execute(self._settings)
+        self._idle.put(connection)
+
+    def widen(self) -> int:
+        """Take a second connection to the same snapshot, if the server gives one; how many statements may run at once."""
+        first = self._connections[0]
+        try:
+            snapshot = first.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+            second = self._connect()
+        except (DBAPIError, SourceError):
+            logger.debug("one connection only", exc_info=True)
+            # Nothing was read yet but the schema, so a new snapshot is as good.
+            first.rollback()
+            first.begin()
+            first.execute(self._settings)
+            return 1
+        try:
+            second.execute(text(f"SET TRANSACTION SNAPSHOT '{snapshot}'"))
+            self._add(second)
+        except DBAPIError:
+            logger.debug("the snapshot cannot be shared", exc_info=True)
+            second.close()
+        return len(self._connections)
 
     def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError; the snapshot survives it."""
@@ -183,22 +212,17 @@ class PostgresSource:
         self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None, *, whole: bool = False
     ) -> Sequence[Any]:
         self.counters.count(purpose)
+        connection = self._idle.get()
         try:
             # Nothing is ever written: rolling back survives a failed statement and undoes the settings of a whole read.
-            with self._undone():
+            with _undone(connection):
                 if whole:
-                    self._connection.execute(_READ_WHOLE)
-                return self._connection.execute(statement, parameters or {}).mappings().all()
+                    connection.execute(_READ_WHOLE)
+                return connection.execute(statement, parameters or {}).mappings().all()
         except (DBAPIError, psycopg.Error) as error:
             raise _query_error(error, self.label) from error
-
-    @contextmanager
-    def _undone(self) -> Iterator[None]:
-        savepoint = self._connection.begin_nested()
-        try:
-            yield
         finally:
-            savepoint.rollback()
+            self._idle.put(connection)
 
     def _introspect(self, mapping: SourceMapping) -> Schema:
         prefix = f'"{mapping.schema_name}".' if mapping.schema_name else ""
@@ -248,7 +272,8 @@ class PostgresSource:
         )
 
     def close(self) -> None:
-        self._connection.close()
+        for connection in self._connections:
+            connection.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -258,6 +283,17 @@ class PostgresSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def _undone(connection: Connection) -> Iterator[None]:
+    # By hand: a savepoint that is only rolled back stays open, and a snapshot cannot be shared from inside one.
+    connection.exec_driver_sql("SAVEPOINT statement")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT statement")
+        connection.exec_driver_sql("RELEASE SAVEPOINT statement")
 
 
 def _parse(url: str) -> URL:

@@ -221,3 +221,15 @@ def test_the_doctor_sees_roles_rights_and_row_security(row_security_db: ReadData
     assert checks["server"].verdict == "ok"
     with open_source(petforce_db.url, SourceMapping()) as source:
         assert any(check.found == "is a superuser" for check in source.server_checks())
+
+
+def test_two_connections_see_one_snapshot(petforce_db: Database, town: Town) -> None:
+    with open_source(petforce_db.url, SourceMapping()) as source:
+        assert source.widen() == 2
+        load(petforce_db, town.tables())
+        counted = [
+            source.rows(text("SELECT count(*) AS n, pg_backend_pid() AS pid FROM households"), "test")[0]
+            for _ in range(2)
+        ]
+    assert [row["n"] for row in counted] == [0, 0]
+    assert len({row["pid"] for row in counted}) == 2
