@@ -15,7 +15,7 @@ SUITABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint bench bench-peers clean
+.PHONY: help setup demo test lint docs bench bench-peers clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(DEV_STAMP) ## check style, types and import contracts
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+docs: $(DEV_STAMP) ## write the generated pages anew
+	@$(BIN)/python docs/generate.py
 
 bench: $(DEV_STAMP) ## measure a scan against a bare pass over the same rows (POSTGRES=URL)
 	@$(BIN)/python -m benchmarks.bench --postgres '$(POSTGRES)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(ROUNDS),--rounds $(ROUNDS))

@@ -7,6 +7,7 @@ import json
 import click
 
 from commands.options import EXIT_SOURCE, Settings, Stop, global_options
+from commands.scaffold import new_detector
 from commands.scanning import named_detectors, opened
 from detectors.contract import TEAMS, Team
 from detectors.doctor import examine
@@ -54,6 +55,9 @@ def explain_detector(name: str) -> None:
     click.echo(
         f"{meta.id} · {meta.team} · {meta.severity} · {meta.kind}\nProcess: {meta.process}\n\n{detector.page.strip()}"
     )
+
+
+detectors.add_command(new_detector)
 
 
 @click.group("policy")

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+from rich._export_format import CONSOLE_SVG_FORMAT
+from rich.console import Console
+from rich.text import Text
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 from cli import main as hearthwatch  # noqa: E402  # the script is run from anywhere
-from detectors.contract import Detector  # noqa: E402
+from detectors.contract import (  # noqa: E402
+    Context,
+    Detector,
+    ScanDocument,
+    ScanInfo,
+    Window,
+    WindowInfo,
+)
 from detectors.registry import BY_ID, DETECTORS  # noqa: E402
+from detectors.runner import scan  # noqa: E402
+from detectors.source import SourceMapping, open_source  # noqa: E402
+from escalation.causes import one_per_cause  # noqa: E402
+from escalation.policy import load_policy  # noqa: E402
+from reports import terminal  # noqa: E402
+
+SHOWN = ("transfer-failed", "no-leader", "approval-not-applied", "mass-creation", "duplicate-member")
 
 HELP_BEGINS, HELP_ENDS = "<!-- help begins -->", "<!-- help ends -->"
 
@@ -88,10 +108,41 @@ def with_help(readme: str) -> str:
     return f"{before}{HELP_BEGINS}\n\n{help_block()}\n\n{HELP_ENDS}{after}"
 
 
+def scan_picture() -> str:
+    """docs/scan.svg: the table of a scan of the demo town, as a terminal shows it."""
+    as_of = datetime(2026, 2, 3, 3, tzinfo=UTC)
+    midnight = as_of.replace(hour=0)
+    policy = load_policy()
+    context = Context(as_of=as_of, window=Window(midnight - timedelta(days=1), midnight), limits=policy.limits)
+    with open_source(str(ROOT / "fixtures" / "demo" / "night-1"), SourceMapping()) as source:
+        result = scan(source, [BY_ID[name] for name in SHOWN], context)
+        info = ScanInfo(
+            source=source.label,
+            as_of=as_of,
+            window=WindowInfo(start=context.window.start, end=context.window.end),
+            engine=source.engine,
+            rows_read=result.rows_read,
+            seconds=0.6,
+        )
+    findings = tuple(one_per_cause(result.findings, policy.limits, policy.environment))
+    shown = terminal.render(ScanDocument(scan=info, findings=findings, coverage=result.coverage), colour=True)
+    console = Console(record=True, width=80, file=io.StringIO())
+    console.print(Text.from_ansi(shown))
+    # Rich's own picture loads a font from the network; any monospaced one will do.
+    plain = re.sub(r"@font-face \{.*?\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+    plain = re.sub(r"@font-face \{\{.*?\}\}", "", plain, flags=re.DOTALL).replace("Fira Code", "monospace")
+    return console.export_svg(title="hearthwatch scan", code_format=plain, unique_id="scan")
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by its path below the root."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    return {"docs/detectors.md": detectors_page(), "docs/scan.svg": scan_picture(), "README.md": with_help(readme)}
+
+
 def main() -> None:
-    (ROOT / "docs" / "detectors.md").write_text(detectors_page(), encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(with_help(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, text in pages().items():
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

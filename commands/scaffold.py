@@ -1,0 +1,152 @@
+"""The files of a new detector: its page, rule and test, ready to be filled in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from string import Template
+
+import click
+
+ROOT = Path(__file__).parent.parent
+
+_DETECTOR = Template('''"""$sentence
+
+Problem
+-------
+What is wrong, and whom it hurts.
+
+Fires when
+----------
+Exactly what must be true of one household.
+
+Stays silent when
+-----------------
+Each look-alike that is no fault. Also while the household is younger than the grace period.
+
+Evidence
+--------
+What the ticket shows.
+
+What to do
+----------
+What the team that gets the ticket does first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
+from detectors.facts import HouseholdCase
+from detectors.timeline import timeline
+
+META = Meta(
+    id="$id",
+    title="$sentence",
+    team="engineering",
+    severity="P1",
+    kind="state",
+    subject=("household_id",),
+    needs=frozenset({"household_members.status"}),
+    process="The section of the process document: the row",
+)
+
+
+def may_be_wrong(household: FromClause, context: Context) -> ColumnElement[bool]:
+    """What the pass looks for in its one statement; wider than the rule is fine, narrower is not."""
+    return household.c.active_members > context.limits.household_capacity
+
+
+def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
+    """The rule itself, on the facts of one household that the pass has named."""
+    if case.household is None or case.household.created_at > context.settled:
+        return
+    if len(case.active) <= context.limits.household_capacity:
+        return
+    yield find(
+        META,
+        context,
+        {"household_id": case.household_id},
+        impact=Impact(users=len(case.active), households=1),
+        households=[case.household_id],
+        evidence={"active_members": len(case.active)},
+        timeline=timeline(case.events),
+        story=Story(
+            issue="What happened, in a sentence.",
+            steps=("What the user did",),
+            expected="What should have happened",
+            actual="What happened",
+            impact="Who is affected",
+            requesting="What the team is asked for",
+        ),
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Ride("households", may_be_wrong),), judge)
+''')
+
+_TEST = Template('''"""$id: what must fire, what must not, and both sides of every limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.$family.$module import DETECTOR
+from tests.support.towns import Scanner, Town, uid
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben")
+    return town
+
+
+def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
+    assert scanner.findings(town, DETECTOR) == []
+    assert scanner.findings(Town(), DETECTOR) == []
+
+
+@pytest.mark.parametrize(("members", "expected"), [(15, []), (16, [{"household_id": uid("elm")}])])
+def test_fires_on_exactly_the_bad_thing(
+    scanner: Scanner, town: Town, members: int, expected: list[dict[str, str]]
+) -> None:
+    town.family("elm", *(f"person {number}" for number in range(members)))
+    assert scanner.subjects(town, DETECTOR) == expected
+''')
+
+
+@click.command("new")
+@click.argument("name", metavar="ID")
+@click.option(
+    "--family", default="malfunctions", show_default=True, help="The folder below detectors/ that it goes into."
+)
+def new_detector(name: str, family: str) -> None:
+    """Make the file and the test of a new detector (docs/writing-a-detector.md)."""
+    if not name.replace("-", "").isalpha() or not name.islower() or "--" in name or name.strip("-") != name:
+        raise click.UsageError(f"{name!r} is no id: write lower-case words joined by hyphens, such as no-leader")
+    if not (ROOT / "detectors" / family / "__init__.py").is_file():
+        raise click.UsageError(f"there is no family {family!r} below detectors/")
+    module = name.replace("-", "_")
+    words = {
+        "id": name,
+        "module": module,
+        "family": family,
+        "sentence": name.replace("-", " ").capitalize() + " (say it in five words)",
+    }
+    files = {
+        ROOT / "detectors" / family / f"{module}.py": _DETECTOR,
+        ROOT / "tests" / "detectors" / family / f"test_{module}.py": _TEST,
+    }
+    taken = [path for path in files if path.exists()]
+    if taken:
+        raise click.UsageError(f"{taken[0].relative_to(ROOT)} exists already")
+    for path, template in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(template.substitute(words), encoding="utf-8")
+        click.echo(f"made {path.relative_to(ROOT)}")
+    click.echo(
+        f"next: register {family}.{module}.DETECTOR in detectors/registry.py; docs/writing-a-detector.md says how to go on"
+    )

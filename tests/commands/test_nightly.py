@@ -1,0 +1,128 @@
+"""`run`, `demo` and `tickets`, as cron and people call them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import main
+from tests.support.towns import DAY, NOON, Town, uid, write_csv
+
+FIRST, SECOND, THIRD = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z", "2026-02-05T03:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    return tmp_path / "cwd"
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.family("elm", "dora", "emil")
+    town.home("oak")["leader_id"] = None
+    town.event("household_left", "oak", "zoe", was_leader=False)
+    return town
+
+
+def write(town: Town, folder: Path) -> str:
+    folder.mkdir(exist_ok=True)
+    return str(write_csv(folder, town.tables()))
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def queue(elsewhere: Path) -> list[str]:
+    return sorted(path.name for path in (elsewhere / "out" / "queue").glob("*.md"))
+
+
+def test_each_thing_gets_one_ticket_and_a_repair_is_noted(tmp_path: Path, elsewhere: Path, town: Town) -> None:
+    source = write(town, tmp_path / "town")
+    first = call("run", "--source", source, "--as-of", FIRST)
+    assert first.exit_code == 0, first.output
+    assert "1 tickets made" in first.output
+    (ticket,) = queue(elsewhere)
+    assert call("run", "--source", source, "--as-of", SECOND).exit_code == 0
+    assert queue(elsewhere) == [ticket]
+    town.home("oak")["leader_id"] = uid("anna")
+    town.home("elm")["leader_id"] = None
+    third = call("run", "--source", write(town, tmp_path / "town"), "--as-of", THIRD)
+    assert "1 tickets made, 1 tickets verified as fixed" in third.output
+    assert len(queue(elsewhere)) == 2
+    assert "Fixed" in (elsewhere / "out" / "queue" / ticket).read_text(encoding="utf-8")
+
+
+def test_json_on_standard_output_and_talk_on_standard_error(tmp_path: Path, town: Town) -> None:
+    result = call("run", "--source", write(town, tmp_path / "town"), "--as-of", FIRST, "--format", "json")
+    assert [finding["detector"] for finding in json.loads(result.stdout)["findings"]] == ["no-leader"]
+    assert "Tonight: 1 tickets made" in result.stderr
+
+
+def test_a_queue_that_fails_loses_nothing(tmp_path: Path, elsewhere: Path, town: Town) -> None:
+    source = write(town, tmp_path / "town")
+    (elsewhere / "out").mkdir()
+    (elsewhere / "out" / "queue").write_text("in the way")
+    failed = call("run", "--source", source, "--as-of", FIRST)
+    assert failed.exit_code == 5
+    assert "not delivered" in failed.stderr
+    (elsewhere / "out" / "queue").unlink()
+    assert call("run", "--source", source, "--as-of", FIRST).exit_code == 0
+    assert len(queue(elsewhere)) == 1
+
+
+def test_a_missed_night_is_made_up_for(tmp_path: Path, town: Town) -> None:
+    town.home("oak")["leader_id"] = uid("anna")
+    assert call("run", "--source", write(town, tmp_path / "town"), "--as-of", FIRST).exit_code == 0
+    for number in range(11):
+        town.event("household_created", f"many {number}", "mia", at=NOON + DAY)
+    result = call("run", "--source", write(town, tmp_path / "town"), "--as-of", THIRD, "--format", "json")
+    document = json.loads(result.stdout)
+    assert document["scan"]["window"] == {"from": "2026-02-03T00:00:00Z", "to": "2026-02-05T00:00:00Z"}
+    assert "mass-creation" in [finding["detector"] for finding in document["findings"]]
+
+
+def test_wrong_queues_and_ledgers(tmp_path: Path, town: Town) -> None:
+    source = write(town, tmp_path / "town")
+    assert call("run", "--source", source, "--queue", "pigeon:coop").exit_code == 2
+    assert call("run", "--source", source, "--queue", "rt:https://rt.example/").exit_code == 2
+    broken = call("run", "--source", source, "--ledger", f"sqlite:///{tmp_path}")
+    assert broken.exit_code == 1
+    assert broken.stderr.count("\n") == 1
+
+
+def test_tickets(tmp_path: Path, town: Town) -> None:
+    source = write(town, tmp_path / "town")
+    assert call("tickets", "list", "--as-of", FIRST).output == "No tickets.\n"
+    call("run", "--source", source, "--as-of", FIRST)
+    listed = call("tickets", "list", "--as-of", FIRST).output
+    assert "Household Has No Leader" in listed
+    ticket = listed.split()[0]
+    assert call("tickets", "list", "--overdue", "--as-of", FIRST).output == "No tickets.\n"
+    assert ticket in call("tickets", "list", "--overdue", "--as-of", SECOND).output
+    assert "open (new)" in call("tickets", "show", ticket).output
+    assert "still true: no-leader" in call("tickets", "verify", ticket, "--source", source, "--as-of", SECOND).output
+    town.home("oak")["leader_id"] = uid("anna")
+    repaired = write(town, tmp_path / "town")
+    assert "fixed: no-leader" in call("tickets", "verify", ticket, "--source", repaired, "--as-of", SECOND).output
+    assert call("tickets", "dismiss", ticket, "--days", "9", "--reason", "x", "--as-of", SECOND).exit_code == 2
+    assert call("tickets", "snooze", ticket, "--days", "1", "--reason", "x", "--as-of", SECOND).exit_code == 0
+    assert call("tickets", "snooze", ticket, "--reason", "x", "--as-of", SECOND).exit_code == 2
+    assert call("tickets", "show", "hw-none").exit_code == 2
+
+
+def test_the_demo_files_only_what_is_new_on_its_second_night(elsewhere: Path) -> None:
+    result = call("demo")
+    assert result.exit_code == 0, result.output
+    first, second = result.output.split("=== night-2")
+    made = len(list((elsewhere / "out" / "demo" / "queue").glob("*.md")))
+    assert first.count("  open  ") + second.count("  open  ") == made
+    assert 0 < second.count("  open  ") < first.count("  open  ")
+    assert "verify" in second

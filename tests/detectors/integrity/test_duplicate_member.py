@@ -1,0 +1,61 @@
+"""duplicate-member: two active rows for one person in one household."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from detectors.integrity.duplicate_member import DETECTOR
+from detectors.integrity.member_of_many_households import DETECTOR as MANY
+from detectors.integrity.multiple_leaders import DETECTOR as LEADERS
+from tests.support.postgres import PostgresServer, load
+from tests.support.towns import AS_OF, HOUR, LONG_AGO, MINUTE, Scanner, Town, uid
+
+SECOND = timedelta(seconds=1)
+UNDER_WAY = [(2 * MINUTE - SECOND, 0), (2 * MINUTE, 1)]
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.family("elm", "dora", "emil")
+    return town
+
+
+def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
+    assert scanner.findings(town, DETECTOR) == []
+    assert scanner.findings(Town(), DETECTOR) == []
+
+
+def test_two_active_rows_of_one_person(scanner: Scanner, town: Town) -> None:
+    town.member("oak", "ben", at=LONG_AGO + HOUR)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.subject == {"household_id": uid("oak"), "user_id": uid("ben")}
+    assert scanner.findings(town, MANY) == []
+    town.household_members[-1]["status"] = "removed"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_a_removed_row_beside_an_active_one_is_fine(scanner: Scanner, town: Town) -> None:
+    town.member("oak", "ben", status="removed")
+    town.member("elm", "ben", status="removed")
+    assert scanner.findings(town, DETECTOR, MANY) == []
+
+
+@pytest.mark.parametrize(("age", "expected"), UNDER_WAY)
+def test_a_second_row_may_be_under_way(scanner: Scanner, town: Town, age: timedelta, expected: int) -> None:
+    town.member("oak", "ben", at=AS_OF - age)
+    town.member("elm", "cleo", at=AS_OF - age)
+    assert [f.detector for f in scanner.findings(town, DETECTOR, MANY)] == [DETECTOR.id, MANY.id][: 2 * expected]
+
+
+def test_unique_keys_prove_what_they_make_impossible(postgres: PostgresServer, town: Town) -> None:
+    with postgres.new_database() as database:
+        load(database, town.tables())
+        result = Scanner("postgresql", lambda _: database.url)(town, DETECTOR, LEADERS)
+    assert {entry.detector: entry.status for entry in result.coverage} == {
+        LEADERS.id: "ran",
+        DETECTOR.id: "proved",
+    }

@@ -1,0 +1,44 @@
+"""member-of-many-households: one household per user, sitters apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.integrity.member_of_many_households import DETECTOR
+from detectors.limits import Limits
+from tests.support.towns import HOUR, LONG_AGO, Scanner, Town, uid
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.family("elm", "dora", "emil")
+    return town
+
+
+def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
+    assert scanner.findings(town, DETECTOR) == []
+    assert scanner.findings(Town(), DETECTOR) == []
+
+
+def test_active_in_two_households(scanner: Scanner, town: Town) -> None:
+    town.member("elm", "ben", at=LONG_AGO + HOUR)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.subject == {"user_id": uid("ben")}
+    assert finding.impact.households == 2
+    town.row("elm", "ben")["status"] = "removed"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_sitters_may_be_in_many_households(scanner: Scanner, town: Town) -> None:
+    for name in ("oak", "elm"):
+        town.member(name, "sid", is_temporary=True)
+    town.member("elm", "ben", is_temporary=True)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_a_policy_without_that_rule(scanner: Scanner, town: Town) -> None:
+    town.member("elm", "ben")
+    (entry,) = scanner(town, DETECTOR, limits=Limits(one_household_per_user=False)).coverage
+    assert entry.status == "not_applicable"

@@ -1,0 +1,49 @@
+"""multiple-leaders: more than one active member row has the role of leader."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from detectors.integrity.multiple_leaders import DETECTOR
+from tests.support.towns import AS_OF, MINUTE, Scanner, Town, uid
+
+SECOND = timedelta(seconds=1)
+UNDER_WAY = [(2 * MINUTE - SECOND, 0), (2 * MINUTE, 1)]
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.family("elm", "dora", "emil")
+    return town
+
+
+def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
+    assert scanner.findings(town, DETECTOR) == []
+    assert scanner.findings(Town(), DETECTOR) == []
+
+
+def test_several_leaders(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "cleo")["role"] = "leader"
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.subject == {"household_id": uid("oak")}
+    assert finding.users == tuple(sorted((uid("anna"), uid("cleo"))))
+    assert finding.impact.users == 3
+    town.row("oak", "cleo")["role"] = "member"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_past_leaders_are_no_leaders(scanner: Scanner, town: Town) -> None:
+    town.member("oak", "old", role="leader", status="removed")
+    town.row("oak", "ben").update(role="leader", status="removed")
+    assert scanner.findings(town, DETECTOR) == []
+
+
+@pytest.mark.parametrize(("age", "expected"), UNDER_WAY)
+def test_several_leaders_may_be_a_hand_over(scanner: Scanner, town: Town, age: timedelta, expected: int) -> None:
+    town.row("oak", "cleo")["role"] = "leader"
+    town.event("household_leave_started", "oak", "anna", at=AS_OF - age)
+    assert len(scanner.findings(town, DETECTOR)) == expected
