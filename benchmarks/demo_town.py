@@ -47,15 +47,17 @@ def main() -> None:
 def the_day_after(tables: Tables, truth: dict[str, list[dict[str, str]]]) -> Tables:
     """The town one day later."""
     after = copy.deepcopy(tables)
-    _ordinary_day(after)
+    left, emptied = _sound_household(tables, truth, 4), _sound_household(tables, truth, 6)
+    _ordinary_day(after, quiet={left, emptied})
+    _sitters_go(after)
     _repair(after, truth["no-leader"][-1]["household_id"])
-    _leave_without_successor(after, _sound_household(tables, truth, 4))
-    _remove_by_the_dozen(after, _sound_household(tables, truth, 6))
+    _leave_without_successor(after, left)
+    _remove_by_the_dozen(after, emptied)
     after["household_events"].sort(key=lambda row: row["id"])
     return after
 
 
-def _ordinary_day(tables: Tables) -> None:
+def _ordinary_day(tables: Tables, quiet: set[str]) -> None:
     kept = {
         "household_dashboard_viewed",
         "household_member_list_viewed",
@@ -66,11 +68,18 @@ def _ordinary_day(tables: Tables) -> None:
     yesterday = [row for row in tables["household_events"] if FIRST_NIGHT - DAY <= row["event_timestamp"] < FIRST_NIGHT]
     number = max(row["id"] for row in tables["household_events"])
     for row in yesterday:
-        if row["event_type"] in kept:
+        if row["event_type"] in kept and row["household_id"] not in quiet:
             number += 1
             again = {**row, "id": number, "event_timestamp": row["event_timestamp"] + DAY}
             again["metadata"] = {**row["metadata"], "correlation_id": f"day-2-{number}"}
             tables["household_events"].append(again)
+
+
+def _sitters_go(tables: Tables) -> None:
+    for row in tables["household_members"]:
+        expires = row["temporary_expires_at"]
+        if row["is_temporary"] and expires is not None and FIRST_NIGHT < expires <= FIRST_NIGHT + DAY:
+            row["status"] = "removed"
 
 
 def _repair(tables: Tables, household: str) -> None:
