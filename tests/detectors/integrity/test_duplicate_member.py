@@ -16,14 +16,6 @@ SECOND = timedelta(seconds=1)
 UNDER_WAY = [(2 * MINUTE - SECOND, 0), (2 * MINUTE, 1)]
 
 
-@pytest.fixture
-def town() -> Town:
-    town = Town()
-    town.family("oak", "anna", "ben", "cleo")
-    town.family("elm", "dora", "emil")
-    return town
-
-
 def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR) == []
     assert scanner.findings(Town(), DETECTOR) == []

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from detectors.integrity.member_of_many_households import DETECTOR
 from detectors.limits import Limits
 from tests.support.towns import HOUR, LONG_AGO, Scanner, Town, uid
-
-
-@pytest.fixture
-def town() -> Town:
-    town = Town()
-    town.family("oak", "anna", "ben", "cleo")
-    town.family("elm", "dora", "emil")
-    return town
 
 
 def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:

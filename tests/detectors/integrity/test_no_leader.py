@@ -10,14 +10,6 @@ from detectors.integrity.no_leader import DETECTOR
 from tests.support.towns import AS_OF, MINUTE, NOON, Scanner, Town, uid
 
 
-@pytest.fixture
-def town() -> Town:
-    town = Town()
-    town.family("oak", "anna", "ben", "cleo")
-    town.family("elm", "dora", "emil")
-    return town
-
-
 def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR) == []
     assert scanner.findings(Town(), DETECTOR) == []

@@ -16,14 +16,6 @@ from tests.support.towns import AS_OF, DAY, HOUR, NOON, Scanner, Town, uid
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def town() -> Town:
-    town = Town()
-    town.family("oak", "anna", "ben", "cleo")
-    town.family("elm", "dora", "emil")
-    return town
-
-
 def leave(town: Town, steps: int, *, at: datetime = NOON, events: bool = True, successor: str = "ben") -> None:
     """Anna leaves oak as the app does it, and the process stops after `steps` of the four steps."""
     if events:
