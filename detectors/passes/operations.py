@@ -74,7 +74,7 @@ def _limited(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
 
     Operations reach a day (and the retry margin) before the window, refusals as far as patterns do. `kind` is "done" or
     "refused" for an event and "row" for a join request's own row. Retries are still in the counts, so these are never
-    too low. Validations are not narrowed by `scope`: their limit counts everybody behind an address.
+    too low. A `scope` sees its own validations alone, not those of everybody else behind an address.
     """
     done = union_all(_limited_events(tables, scope, context), _limited_requests(tables, scope, context)).subquery()
     spot = (done.c.limit_name, done.c.actor)
@@ -101,11 +101,6 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
     )
     refused = tables.event_is("rate_limit_exceeded")
     lookback = timedelta(days=context.limits.pattern_lookback_days)
-    in_scope = (
-        true()
-        if scope is None
-        else or_(_concerns(tables, scope, events), tables.event_is("household_invite_code_validated"))
-    )
     return select(
         case((refused, literal("refused")), else_=literal("done")).label("kind"),
         limit.label("limit_name"),
@@ -126,7 +121,7 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
             and_(refused, events.c.event_timestamp >= window.start - lookback),
         ),
         events.c.event_timestamp < window.end,
-        in_scope,
+        _concerns(tables, scope, events),
     )
 
 

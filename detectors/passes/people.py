@@ -116,7 +116,8 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     )
     mine: ColumnElement[bool] = true()
     if scope is not None:
-        mine = or_(of_users(tables, scope, events.c.user_id), and_(by_login, of_users(tables, scope, named)))
+        failed = and_(events.c.user_id.is_(None), tables.event_is("login_failed"))
+        mine = or_(of_users(tables, scope, events.c.user_id), and_(failed, of_users(tables, scope, named)))
     acts = (
         select(
             actor.label("actor"),
@@ -310,6 +311,7 @@ def _blows(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     acts = select(tables.user_key(named).label("target"), events.c.user_id.label("by")).where(
         tables.event_is("household_member_removed", "household_join_request_rejected"),
         _during(tables, context, before),
+        of_households(tables, scope, events.c.household_id),
     )
     words = select(reports.c.subject_user_id, reports.c.requester_id).where(
         reports.c.category.in_(limits.objection_categories),

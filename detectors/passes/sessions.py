@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, Text, and_, cast, literal, select, union_all
 
 from detectors.contract import Context
-from detectors.passes.base import EVENTS, MEMBERS, METADATA, Pass, Scope, between, meta, of_users, since
+from detectors.passes.base import EVENTS, MEMBERS, METADATA, Pass, Scope, between, meta, of_households, of_users, since
 from detectors.source import Tables
 
 
@@ -17,8 +17,8 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     A change is "removed" or "approved" (the removed person was let into the household again). `joined_at` is that of
     the user's active row in the change's household.
     """
-    removed = _changes(tables, context, "household_member_removed", "member_id", "removed").cte("removed")
-    uses = _uses(tables, context, removed)
+    removed = _changes(tables, scope, context, "household_member_removed", "member_id", "removed").cte("removed")
+    uses = _uses(tables, scope, context, removed)
     hits = (
         select(*removed.c, uses.c.session_id, uses.c.created_at, uses.c.used_at)
         .select_from(removed.join(uses, uses.c.user_id == removed.c.user_id))
@@ -26,7 +26,7 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .cte("hit")
     )
     # What may excuse a use is looked for where there is one: hits are few, approvals and members are not.
-    let_in = _changes(tables, context, "household_join_request_approved", "new_member_id", "approved").subquery(
+    let_in = _changes(tables, scope, context, "household_join_request_approved", "new_member_id", "approved").subquery(
         "let_in"
     )
     same = and_(let_in.c.household_id == hits.c.household_id, let_in.c.user_id == hits.c.user_id)
@@ -44,7 +44,9 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     return select(*rows.c, row.c.joined_at).select_from(rows.outerjoin(row, pair)).subquery("session")
 
 
-def _changes(tables: Tables, context: Context, event_type: str, key: str, change: str) -> Select[Any]:
+def _changes(
+    tables: Tables, scope: Scope | None, context: Context, event_type: str, key: str, change: str
+) -> Select[Any]:
     events = tables["household_events"]
     return select(
         tables.user_key(meta(events, key)).label("user_id"),
@@ -57,10 +59,11 @@ def _changes(tables: Tables, context: Context, event_type: str, key: str, change
         tables.event_is(event_type),
         since(events, context.history_start),
         events.c.event_timestamp < context.window.end,
+        of_households(tables, scope, events.c.household_id),
     )
 
 
-def _uses(tables: Tables, context: Context, removed: FromClause) -> FromClause:
+def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromClause) -> FromClause:
     """The uses in the window of the sessions of `removed` people, by the session's own row and by session_used events."""
     events, sessions, window = tables["household_events"], tables["sessions"], context.window
     theirs = (
@@ -70,12 +73,19 @@ def _uses(tables: Tables, context: Context, removed: FromClause) -> FromClause:
             sessions.c.created_at,
             sessions.c.last_activity_at,
         )
-        .where(sessions.c.user_id.in_(select(removed.c.user_id).where(removed.c.user_id.is_not(None))))
+        .where(
+            sessions.c.user_id.in_(select(removed.c.user_id).where(removed.c.user_id.is_not(None))),
+            of_users(tables, scope, sessions.c.user_id),
+        )
         .cte("theirs")
     )
     told = (
         select(meta(events, "session_id").label("session_id"), events.c.event_timestamp.label("used_at"))
-        .where(tables.event_is("session_used"), between(events.c.event_timestamp, window.start, window.end))
+        .where(
+            tables.event_is("session_used"),
+            between(events.c.event_timestamp, window.start, window.end),
+            of_users(tables, scope, events.c.user_id),
+        )
         .subquery("told")
     )
     by_event = select(theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, told.c.used_at).select_from(
