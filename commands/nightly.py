@@ -14,7 +14,8 @@ from commands.options import EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
 from detectors.registry import DETECTORS
-from detectors.runner import forgetful
+from detectors.runner import ScanResult, forgetful
+from detectors.source import SourceError
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import NightReport, next_window, run_night
 from escalation.policy import load_policy
@@ -44,6 +45,7 @@ def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
     with open_ledger(settings.ledger) as ledger:
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy))
         result, info = scanned(settings, policy, context, DETECTORS, recheck=_known(ledger))
+        _not_suddenly_empty(ledger, result)
         report = run_night(
             ledger, result.findings, result.coverage, policy, context.as_of, window=context.window, desk=desk
         )
@@ -51,6 +53,18 @@ def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
     click.echo(formatted(document, form), nl=False)
     click.echo(summary(report), nl=False, err=form != "table")
     return report, document
+
+
+def _not_suddenly_empty(ledger: Ledger, result: ScanResult) -> None:
+    """Raise SourceError if the households are gone all at once: an empty export repairs nothing."""
+    empty = [name for name in ("households", "household_members") if result.rows_read.get(name) == 0]
+    with ledger.begin() as tx:
+        known = any(entry.present and entry.kind == "state" for entry in tx.entries().values())
+    if empty and known:
+        raise SourceError(
+            f"{empty[0]} has no rows at all, though something was wrong there last time: this is an empty export, another "
+            "database or a role that may not read; nothing was recorded (use a new --ledger if it is meant)"
+        )
 
 
 def _known(ledger: Ledger) -> dict[str, list[str]]:
@@ -74,8 +88,12 @@ def _known(ledger: Ledger) -> dict[str, list[str]]:
 )
 def demo(settings: Settings, folder: Path) -> None:
     """Play two nights of a small town with planted faults: what is found, which tickets are made, what is new."""
+    made_here = folder / ".hearthwatch-demo"
+    if folder.exists() and not made_here.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise click.UsageError(f"{folder} holds things that are not the demo's; name a folder that is new or empty")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    made_here.touch()
     for night, as_of in (
         ("night-1", datetime(2026, 2, 3, 3, tzinfo=UTC)),
         ("night-2", datetime(2026, 2, 4, 3, tzinfo=UTC)),
@@ -92,3 +110,6 @@ def demo(settings: Settings, folder: Path) -> None:
         )
         _night(place, "table")
     click.echo(f"\nThe tickets are in {folder / 'queue'}: one .md for people and one .json for programs each.")
+    click.echo(
+        f"Their lives: hearthwatch tickets list --as-of 2026-02-04T03:00Z --ledger sqlite:///{folder / 'hearthwatch.db'}"
+    )

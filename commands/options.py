@@ -59,6 +59,8 @@ class Moment(click.ParamType[datetime]):
             at = datetime.fromisoformat(value)
         except ValueError:
             self.fail(f"{value!r} is no date or time such as 2026-02-03 or 2026-02-03T03:00:00Z", param, ctx)
+        if not 1971 <= at.year <= 9000:
+            self.fail(f"{value!r} is too far away", param, ctx)
         return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
@@ -72,6 +74,8 @@ def global_options(*, environment: bool = False) -> Callable[[Callable[..., Any]
             given = {name: values.pop(name) for name in _GLOBAL}
             before = context.find_object(Settings) or Settings()
             context.obj = replace(before, **{name: value for name, value in given.items() if value is not None})
+            # The group's own context is the one that hears of failures.
+            context.find_root().obj = context.obj
             logging.basicConfig(level=logging.DEBUG if context.obj.verbose else logging.WARNING, stream=sys.stderr)
             return command(context.obj, *args, **values)
 

@@ -124,6 +124,10 @@ def scanned(
         result = run_scan(
             source, detectors, context, households=households, users=users, recheck=recheck, progress=told
         )
+        if (households or users) and not any(result.rows_read.values()):
+            click.echo(
+                "note: the source holds no household, member or request of that id; is it written in full?", err=True
+            )
         return result, ScanInfo(
             source=source.label,
             as_of=context.as_of,

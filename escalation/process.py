@@ -133,7 +133,7 @@ class FollowUpStep(Part):
 class Nights(Part):
     """How one night is compared with the nights before."""
 
-    catch_up_days: int = Field(default=7, ge=1)
+    catch_up_days: int = Field(default=7, ge=1, le=366)
     """How far back a run reaches for nights that were missed."""
     growth_percent: int = Field(default=10, ge=0)
     """A finding that has grown or shrunk by less than this since it was last said is not said again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from detectors.contract import Finding, Story
@@ -12,7 +12,28 @@ from detectors.contract import Finding, Story
 HIDDEN = "[not kept]"
 _PERSONAL_SUBJECTS = frozenset({"ip_address", "invite_code"})
 _PERSONAL_WORDS = frozenset(
-    {"ip", "ips", "email", "emails", "agent", "agents", "body", "text", "texts", "network", "networks"}
+    [
+        "ip",
+        "ips",
+        "email",
+        "emails",
+        "agent",
+        "agents",
+        "body",
+        "text",
+        "texts",
+        "network",
+        "networks",
+        "said",
+        "quote",
+        "quotes",
+        "message",
+        "messages",
+        "phone",
+        "phones",
+        "device",
+        "devices",
+    ]
 )
 _PERSONAL_KEYS = frozenset({"name", "names", "household_name", "household_names", "description", "descriptions"})
 _ADDRESSES = re.compile(
@@ -26,7 +47,7 @@ _CLOCK = re.compile(r"\d{1,2}:\d{2}:\d{2}")
 def scrub(value: Any) -> Any:
     """`value` (JSON types) with personal values replaced; keys that name them lose their values whole."""
     if isinstance(value, Mapping):
-        return {str(key): HIDDEN if _is_personal(str(key)) else scrub(inner) for key, inner in value.items()}
+        return {scrub(str(key)): HIDDEN if _is_personal(str(key)) else scrub(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [scrub(inner) for inner in value]
     return _ADDRESSES.sub(_hidden, value) if isinstance(value, str) else value
@@ -41,6 +62,29 @@ def _is_personal(key: str) -> bool:
     return key in _PERSONAL_KEYS or not _PERSONAL_WORDS.isdisjoint(key.split("_"))
 
 
+def _personal_texts(value: Any, *, personal: bool = False) -> Iterator[str]:
+    """What stands in the evidence under keys that name personal values; a story may quote it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _personal_texts(inner, personal=personal or _is_personal(str(key)))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _personal_texts(inner, personal=personal)
+    elif personal and isinstance(value, str):
+        yield value
+
+
+def _without(value: Any, texts: Sequence[str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without(inner, texts) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without(inner, texts) for inner in value]
+    if isinstance(value, str):
+        for text in texts:
+            value = value.replace(text, HIDDEN)
+    return value
+
+
 def scrub_subject(subject: Mapping[Any, str]) -> dict[str, str]:
     """A subject whose addresses and codes are replaced by a hash that still tells them apart."""
     return {
@@ -53,10 +97,13 @@ def pack(finding: Finding) -> dict[str, Any]:
     """`finding` with its story as JSON types, scrubbed: enough to say it later. `unpack` reads it back."""
     plain = finding.model_dump(mode="json")
     plain["story"] = finding.story.model_dump(mode="json")
+    typed = sorted({text for text in _personal_texts(plain["evidence"]) if len(text) > 2}, key=len, reverse=True)
     packed: dict[str, Any] = {}
     for key, value in plain.items():
         # The story's own field names are the process document's, and may hold words like "email".
-        packed[key] = scrub(value) if key != "story" else {name: scrub(part) for name, part in value.items()}
+        packed[key] = (
+            scrub(value) if key != "story" else {name: scrub(_without(part, typed)) for name, part in value.items()}
+        )
     packed["subject"] = scrub_subject(finding.subject)
     for part in ("related", "members"):
         for row in packed[part]:

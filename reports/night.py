@@ -36,6 +36,10 @@ def _lines(report: NightReport) -> Iterator[str]:
             continue
         place = places.get(one.external_id or "", "not delivered yet")
         yield f"  {one.action:8} {one.severity:9} {one.detector} ({one.reason}) -> {visible(place)}"
+    said = {one.external_id for one in report.told if one.action != "none"}
+    for sent in report.delivered:
+        if sent.external_id not in said:
+            yield f"  sent now, decided earlier: {sent.kind} -> {visible(sent.url)}"
     open_now = ", ".join(f"{team} {number}" for team, number in sorted(report.open_tickets.items()))
     yield f"Open tickets: {open_now or 'none'}."
     late = sorted(report.overdue, key=lambda one: (SEVERITY_ORDER.index(one[0].severity), one[0].external_id))

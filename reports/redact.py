@@ -161,7 +161,10 @@ def _scrubbed(value: Any, scrub: Scrub, key: str = "") -> Any:
     if isinstance(value, BaseModel):
         return _walked(value, scrub)
     if isinstance(value, Mapping):
-        return {inner_key: _scrubbed(inner, scrub, str(inner_key)) for inner_key, inner in value.items()}
+        return {
+            name if str(name).isidentifier() else scrub(str(name)): _scrubbed(inner, scrub, str(name))
+            for name, inner in value.items()
+        }
     if isinstance(value, list | tuple | set | frozenset):
         return type(value)(_scrubbed(inner, scrub, key) for inner in value)
     return value

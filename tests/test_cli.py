@@ -178,3 +178,35 @@ def test_a_reader_that_stops_reading_is_no_error(folder: str) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() in {"0", "141"}
     assert "Traceback" not in done.stderr
+
+
+def test_verbose_shows_the_traceback_wherever_it_stands(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr("commands.scanning.run_scan", broken)
+    fails(call("scan", "--source", folder, "--as-of", AS_OF), 1, "RuntimeError", "--verbose")
+    for arguments in (["--verbose", "scan"], ["scan", "--verbose"]):
+        assert "Traceback" in call(*arguments, "--source", folder, "--as-of", AS_OF).stderr
+
+
+def test_times_beyond_python_fail_the_detectors_that_meet_them(tmp_path: Path, town: Town) -> None:
+    town.household("far", "anna")
+    source = tmp_path / "far"
+    source.mkdir()
+    write_csv(source, town.tables())
+    path = source / "households.csv"
+    rows = path.read_text().splitlines()
+    rows[-1] = rows[-1].replace("2025-06-01T12:00:00+00:00", "0044-03-15 12:00:00+00 (BC)")
+    path.write_text("\n".join(rows) + "\n")
+    result = call(
+        "scan", "--source", str(source), "--as-of", AS_OF, "--format", "json", "--detector", "orphaned-household"
+    )
+    assert result.exit_code in {3, 4}
+    assert "Traceback" not in result.stderr
+
+
+def test_an_id_that_the_source_does_not_know_is_said(folder: str) -> None:
+    result = call("scan", "--source", folder, "--as-of", AS_OF, "--household", "cut-off")
+    assert result.exit_code == 0
+    assert "no household, member or request of that id" in result.stderr

@@ -12,7 +12,7 @@ import duckdb
 from sqlalchemy import Executable, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import Check, Counters, FoundTable, NativeType, QueryError, Schema, SourceError
+from detectors.source.base import BEYOND_TIME, Check, Counters, FoundTable, NativeType, QueryError, Schema, SourceError
 from detectors.source.mapping import CANONICAL, CanonicalColumn, SourceMapping
 from detectors.source.tables import Tables
 
@@ -147,6 +147,8 @@ class FolderSource:
             # DuckDB quotes values in its messages, so only the kind of error is passed on.
             kind = type(getattr(error, "orig", None) or error).__name__
             raise QueryError(f"the statement failed in DuckDB with {kind}") from error
+        except (ValueError, OverflowError) as error:
+            raise QueryError(BEYOND_TIME) from error
 
     def server_checks(self) -> Sequence[Check]:
         """The engine's version; a folder has no privileges, no row-level security and no lag."""

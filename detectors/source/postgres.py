@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_eng
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from detectors.source.base import (
+    BEYOND_TIME,
     Check,
     Counters,
     FoundTable,
@@ -221,6 +222,8 @@ class PostgresSource:
                 return connection.execute(statement, parameters or {}).mappings().all()
         except (DBAPIError, psycopg.Error) as error:
             raise _query_error(error, self.label) from error
+        except (ValueError, OverflowError) as error:
+            raise QueryError(BEYOND_TIME) from error
         finally:
             self._idle.put(connection)
 

@@ -126,3 +126,29 @@ def test_the_demo_files_only_what_is_new_on_its_second_night(elsewhere: Path) ->
     assert first.count("  open  ") + second.count("  open  ") == made
     assert 0 < second.count("  open  ") < first.count("  open  ")
     assert "verify" in second
+
+
+def test_an_export_that_is_suddenly_empty_repairs_nothing(tmp_path: Path, elsewhere: Path, town: Town) -> None:
+    assert call("run", "--source", write(town, tmp_path / "town"), "--as-of", FIRST).exit_code == 0
+    emptied = call("run", "--source", write(Town(), tmp_path / "town"), "--as-of", SECOND)
+    assert emptied.exit_code == 3
+    assert "no rows at all" in emptied.stderr
+    assert "open" in call("tickets", "list", "--as-of", SECOND).output
+
+
+def test_the_demo_spares_what_is_not_its_own(elsewhere: Path) -> None:
+    (elsewhere / "mine").mkdir()
+    (elsewhere / "mine" / "letter.txt").write_text("precious")
+    assert call("demo", "--folder", "mine").exit_code == 2
+    assert (elsewhere / "mine" / "letter.txt").read_text() == "precious"
+
+
+def test_what_an_earlier_run_could_not_send_is_said_when_it_is_sent(
+    tmp_path: Path, elsewhere: Path, town: Town
+) -> None:
+    source = write(town, tmp_path / "town")
+    (elsewhere / "out").mkdir()
+    (elsewhere / "out" / "queue").write_text("in the way")
+    assert call("run", "--source", source, "--as-of", FIRST).exit_code == 5
+    (elsewhere / "out" / "queue").unlink()
+    assert "sent now, decided earlier: create" in call("run", "--source", source, "--as-of", FIRST).output

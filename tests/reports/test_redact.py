@@ -146,3 +146,8 @@ def test_addresses_are_masked_in_any_company(ip: object, email: str, around: str
     shown = masked(f"{around} {ip} {email} {around}")
     assert str(ip) not in shown or str(ip) in around
     assert email not in shown
+
+
+def test_names_of_values_are_masked_like_values() -> None:
+    finding = TRANSFER_FAILED.model_copy(update={"evidence": {"routes": {"/x/jane.doe@example.com": 3}}})
+    assert "jane.doe" not in str(redacted(finding, "personal", b"").evidence)
