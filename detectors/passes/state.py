@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -27,8 +28,19 @@ from detectors.contract import Context
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
-from detectors.source.sql import json_text, like_any, matches
-from detectors.texts import DISGUISED, MARKUP_PREFILTER, MARKUP_WORDS, UNUSUAL, vocabulary_patterns
+from detectors.source.sql import has_word, json_text, like_any, matches
+from detectors.texts import (
+    BREAKS,
+    DISGUISED,
+    IRREGULAR,
+    MARKUP_PREFILTER,
+    MARKUP_TELLING,
+    MARKUP_WORDS,
+    UNUSUAL,
+    only_marks,
+    telling_words,
+    vocabulary_patterns,
+)
 
 
 def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -245,13 +257,14 @@ def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
 def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
     households, limits = tables["households"], context.limits
-    words = vocabulary_patterns([*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words])
+    words = [*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words]
     text = func.concat(func.coalesce(households.c.name, ""), " ", func.coalesce(households.c.description, ""))
     # The cheap test first: an elaborate expression is affordable for the few texts that pass it.
     unusual = and_(
         matches(text, UNUSUAL), or_(matches(text, DISGUISED), matches(text, MARKUP_PREFILTER, any_case=True))
     )
     odd = malformed(households.c.invite_code, limits)
+    worded = like_any(func.lower(text), [*MARKUP_WORDS, *vocabulary_patterns(words)])
     return (
         select(
             households.c.id.label("household_id"),
@@ -265,10 +278,20 @@ def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         )
         .where(
             of_households(tables, scope, households.c.id),
-            or_(odd, unusual, like_any(func.lower(text), [*MARKUP_WORDS, *words])),
+            or_(odd, unusual, and_(_may_be_worded(text, words), worded)),
         )
         .subquery("texts")
     )
+
+
+def _may_be_worded(text: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    """A cheap test that every text passes in which one of `words` or of the MARKUP_WORDS is worth looking for."""
+    if only_marks(words):
+        return true()
+    plain: ColumnElement[str] = func.lower(text)
+    for mark in BREAKS:
+        plain = func.replace(plain, mark, " ")
+    return or_(matches(text, IRREGULAR), has_word(plain, [*MARKUP_TELLING, *telling_words(words)]))
 
 
 def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
