@@ -42,10 +42,16 @@ _RANGES = (
 _STRANGE = "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES)
 DISGUISED = rf"&#?[a-zA-Z0-9]+;|%[2-7][0-9a-fA-F]|\\[ux]|[{_STRANGE}]"
 """A regular expression that every text matches whose words hide behind escapes or Unicode."""
-UNUSUAL = rf"[<{{;'\"=)&%\\{_STRANGE}]"
+_AFTER_QUOTE = r"'[[:space:])]*([oadtuiegcOADTUIEGC|-]|[sS][ehEH])"
+# Ordinary in names: an ampersand, which disguises only with a semicolon, and an apostrophe, which matters before the first
+# letters of a keyword of MARKUP_PREFILTER alone.
+UNUSUAL = rf"[<{{;\"=)%\\{_STRANGE}]|{_AFTER_QUOTE}"
 """A cheap regular expression that every text matches that is disguised, or whose markup needs more than letters."""
 MARKUP_WORDS = ("%union%select%", "%pg_sleep%", "%xp_cmdshell%", "%load_file%", "%waitfor%")
 """LIKE patterns of the payloads that need letters only."""
+
+MARKUP_TELLING = ("select", "waitfor")
+"""The words that stand in the texts that MARKUP_WORDS are for; the other payloads hold an underscore."""
 
 MARKUP_PREFILTER = (
     r"<[a-z/!?%]|[{][{%]|[$#][{]"
@@ -128,6 +134,30 @@ def vocabulary_patterns(words: Iterable[str]) -> tuple[str, ...]:
         if not any(other in word for other in found):
             found.append(word)
     return tuple(f"%{_loosely(word)}%" for word in found)
+
+
+BREAKS = "',.-&!"
+"""The marks that divide words in everyday texts."""
+IRREGULAR = r"[^a-zA-Z0-9 ',.&!-]|&[a-zA-Z0-9]"
+"""A regular expression that every text matches that is more than ASCII letters, digits, blanks and BREAKS.
+
+An ampersand before a letter may begin an escape, even one that lacks its semicolon.
+"""
+
+
+def telling_words(words: Iterable[str]) -> tuple[str, ...]:
+    """One part of each of `words`, in lower case: `words_in` finds one of them in a text only if its part stands there.
+
+    The text must not be DISGUISED or IRREGULAR; its words are what BREAKS and blanks divide. The longest part is the one that
+    harmless texts hold least. Entries of marks alone have no part: see `only_marks`.
+    """
+    parts = [re.findall(r"[a-z0-9]+", word) for word in {_folded(word) for word in words} if word.isascii()]
+    return tuple(sorted({max(some, key=len) for some in parts if some}))
+
+
+def only_marks(words: Iterable[str]) -> bool:
+    """Whether one of `words` has no letter or digit at all."""
+    return any(word and not re.search(r"\w", word) for word in map(_folded, words))
 
 
 def _loosely(word: str) -> str:

@@ -27,7 +27,7 @@ Ask the leader which outcome is meant and make the rows agree. Answer requests i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
@@ -49,11 +49,21 @@ META = Meta(
 )
 
 
+CLOCKS_DIFFER = timedelta(hours=1)
+"""How long before its own request the event of an approval may be stamped; wide, since it only opens a case."""
+
+
 def contradictory(request: FromClause, context: Context) -> ColumnElement[bool]:
     columns = request.c
+    # Most people who were rejected and are members asked again and were approved: those are not worth a closer look.
+    overtaken = or_(
+        columns.first_approved.is_(None),
+        columns.requested_at > columns.first_approved,
+        columns.refused_at > columns.first_approved - CLOCKS_DIFFER,
+    )
     return or_(
         and_(columns.status == "withdrawn", columns.responded_by.is_not(None)),
-        and_(columns.status == "rejected", columns.member_status == "active"),
+        and_(columns.status == "rejected", columns.member_status == "active", overtaken),
         columns.pending_requests > 1,
     )
 

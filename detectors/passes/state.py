@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     FromClause,
     Text,
     and_,
+    case,
     cast,
     false,
     func,
@@ -26,12 +28,27 @@ from detectors.contract import Context
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
-from detectors.source.sql import json_text, like_any, matches
-from detectors.texts import DISGUISED, MARKUP_PREFILTER, MARKUP_WORDS, UNUSUAL, vocabulary_patterns
+from detectors.source.sql import has_word, json_text, like_any, matches
+from detectors.texts import (
+    BREAKS,
+    DISGUISED,
+    IRREGULAR,
+    MARKUP_PREFILTER,
+    MARKUP_TELLING,
+    MARKUP_WORDS,
+    UNUSUAL,
+    only_marks,
+    telling_words,
+    vocabulary_patterns,
+)
 
 
 def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each join request beside the member rows of its person in its household; what is not there is null."""
+    """Each join request beside the member rows of its person in its household; what is not there is null.
+
+    `first_approved` is known for rejected requests of active members: when the first approved request of the same person
+    was made. `refused_at` is the time of the last event that says that the request was rejected.
+    """
     asked, members, households = (
         tables[name] for name in ("household_join_requests", "household_members", "households")
     )
@@ -40,11 +57,15 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     led = _once_leaders(tables, scope)
     twice = _pending_twice(tables, scope)
     changed = _last_regenerated(tables, scope, context)
+    approved = _first_approved(tables, scope)
+    refused = _refused(tables, scope)
     pair = and_(row.c.household_id == request.c.household_id, row.c.user_id == request.c.user_id)
-    responder_led = and_(
-        request.c.responded_by.is_distinct_from(households.c.leader_id),
-        led.c.household_id == request.c.household_id,
-        led.c.user_id == request.c.responded_by,
+    # A null is not looked up in a hash table, and most rows have nothing to look up here.
+    stranger = case((request.c.responded_by.is_distinct_from(households.c.leader_id), request.c.responded_by))
+    rejected = request.c.status == "rejected"
+    let_in = and_(
+        approved.c.household_id == request.c.household_id,
+        approved.c.user_id == case((and_(rejected, row.c.status == "active"), request.c.user_id)),
     )
     return (
         select(
@@ -61,16 +82,20 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             led.c.user_id.label("once_leader"),
             twice.c.requests.label("pending_requests"),
             changed.c.event_timestamp.label("regenerated_at"),
+            approved.c.requested_at.label("first_approved"),
+            refused.c.event_timestamp.label("refused_at"),
         )
         .select_from(
             request.outerjoin(row, pair)
             .outerjoin(households, households.c.id == request.c.household_id)
-            .outerjoin(led, responder_led)
+            .outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
             .outerjoin(
                 twice,
                 and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id),
             )
             .outerjoin(changed, changed.c.household_id == request.c.household_id)
+            .outerjoin(approved, let_in)
+            .outerjoin(refused, refused.c.request_id == case((rejected, cast(request.c.id, Text))))
         )
         .subquery("request")
     )
@@ -97,7 +122,8 @@ def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
     )
     led = _once_leaders(tables, scope)
     asked_too = and_(approved.c.household_id == row.c.household_id, approved.c.user_id == row.c.user_id)
-    invited = and_(led.c.household_id == row.c.household_id, led.c.user_id == row.c.invited_by)
+    inviter = case((row.c.is_temporary, row.c.invited_by))
+    invited = and_(led.c.household_id == row.c.household_id, led.c.user_id == inviter)
     return (
         select(
             row.c.household_id,
@@ -110,7 +136,7 @@ def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
         .select_from(
             row.join(households, households.c.id == row.c.household_id)
             .outerjoin(approved, asked_too)
-            .outerjoin(led, and_(row.c.is_temporary, invited))
+            .outerjoin(led, invited)
         )
         .where(
             or_(
@@ -140,6 +166,45 @@ def _pending_twice(tables: Tables, scope: Scope | None) -> FromClause:
         .group_by(asked.c.household_id, asked.c.user_id)
         .having(func.count() > 1)
         .subquery("pending_twice")
+    )
+
+
+def _first_approved(tables: Tables, scope: Scope | None) -> FromClause:
+    """When each person who was rejected and approved in one household made the first of the approved requests there."""
+    asked = tables["household_join_requests"]
+    rejected = (
+        select(asked.c.household_id, asked.c.user_id)
+        .where(asked.c.status == "rejected", of_households(tables, scope, asked.c.household_id))
+        .distinct()
+        .subquery("rejected")
+    )
+    pair = and_(asked.c.household_id == rejected.c.household_id, asked.c.user_id == rejected.c.user_id)
+    return (
+        select(asked.c.household_id, asked.c.user_id, func.min(asked.c.requested_at).label("requested_at"))
+        .select_from(asked.join(rejected, pair))
+        .where(asked.c.status == "approved")
+        .group_by(asked.c.household_id, asked.c.user_id)
+        .subquery("first_approved")
+    )
+
+
+def _refused(tables: Tables, scope: Scope | None) -> FromClause:
+    """When, by the audit trail, each request was rejected last; of any age, because the rows are."""
+    if "household_events" not in tables:
+        asked = tables["household_join_requests"]
+        nothing = select(cast(asked.c.id, Text).label("request_id"), asked.c.requested_at.label("event_timestamp"))
+        return nothing.where(not_(true())).subquery("refused")
+    events = tables["household_events"]
+    request_id = json_text(events.c.metadata, "request_id")
+    return (
+        select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
+        .where(
+            tables.event_is("household_join_request_rejected"),
+            request_id.is_not(None),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .group_by(request_id)
+        .subquery("refused")
     )
 
 
@@ -192,13 +257,14 @@ def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
 def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
     households, limits = tables["households"], context.limits
-    words = vocabulary_patterns([*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words])
+    words = [*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words]
     text = func.concat(func.coalesce(households.c.name, ""), " ", func.coalesce(households.c.description, ""))
     # The cheap test first: an elaborate expression is affordable for the few texts that pass it.
     unusual = and_(
         matches(text, UNUSUAL), or_(matches(text, DISGUISED), matches(text, MARKUP_PREFILTER, any_case=True))
     )
     odd = malformed(households.c.invite_code, limits)
+    worded = like_any(func.lower(text), [*MARKUP_WORDS, *vocabulary_patterns(words)])
     return (
         select(
             households.c.id.label("household_id"),
@@ -212,10 +278,20 @@ def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         )
         .where(
             of_households(tables, scope, households.c.id),
-            or_(odd, unusual, like_any(func.lower(text), [*MARKUP_WORDS, *words])),
+            or_(odd, unusual, and_(_may_be_worded(text, words), worded)),
         )
         .subquery("texts")
     )
+
+
+def _may_be_worded(text: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
+    """A cheap test that every text passes in which one of `words` or of the MARKUP_WORDS is worth looking for."""
+    if only_marks(words):
+        return true()
+    plain: ColumnElement[str] = func.lower(text)
+    for mark in BREAKS:
+        plain = func.replace(plain, mark, " ")
+    return or_(matches(text, IRREGULAR), has_word(plain, [*MARKUP_TELLING, *telling_words(words)]))
 
 
 def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:

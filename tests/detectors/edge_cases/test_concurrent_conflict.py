@@ -95,6 +95,19 @@ def test_the_events_say_which_answer_came_first(
     assert scanner.subjects(town, DETECTOR) == FOUND * expected
 
 
+@pytest.mark.parametrize(("rejected", "expected"), [(-MINUTE, 0), (MINUTE, 1), (None, 0)])
+def test_an_earlier_request_rejected_late_is_found(
+    scanner: Scanner, town: Town, rejected: timedelta | None, expected: int
+) -> None:
+    town.request("one", "oak", "zoe", status="rejected", by="anna", at=WHEN)
+    town.request("two", "oak", "zoe", status="approved", by="anna", at=WHEN + SECOND)
+    town.member("oak", "zoe", at=WHEN + HOUR)
+    town.event("household_join_request_approved", "oak", "anna", at=WHEN + HOUR, request_id="two")
+    if rejected is not None:
+        town.event("household_join_request_rejected", "oak", "anna", at=WHEN + HOUR + rejected, request_id="one")
+    assert scanner.subjects(town, DETECTOR) == FOUND * expected
+
+
 def test_browser_clocks_decide_nothing(scanner: Scanner, town: Town) -> None:
     town.request("first", "oak", "zoe", status="rejected", by="anna", at=WHEN - DAY, responded_at=AS_OF + DAY)
     town.request("second", "oak", "zoe", status="approved", by="anna", at=WHEN, responded_at=LONG_AGO)

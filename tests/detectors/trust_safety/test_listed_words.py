@@ -41,6 +41,12 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, detector: Dete
         ("c%61sino", ["casino"]),
         ("c\\u0061sino", ["casino"]),
         ("casino_royale", ["casino"]),
+        ("Anna's casino.", ["casino"]),
+        ("CASINO's,best!", ["casino"]),
+        ("no-casino & (dogs)", ["casino"]),
+        ("caf\u00e9/casino\nnext door", ["casino"]),
+        ("&ampcasino", ["casino"]),
+        ("poker,night", ["poker,night"]),
     ],
 )
 def test_fires_on_listed_words_whatever_their_disguise(scanner: Scanner, text: str, words: list[str]) -> None:
@@ -49,6 +55,14 @@ def test_fires_on_listed_words_whatever_their_disguise(scanner: Scanner, text: s
         assert finding.subject == {"household_id": uid("oak")}
         assert finding.severity == "Next-day"
         assert finding.evidence["words"] == words
+
+
+@pytest.mark.parametrize("word", ["$$$", "caf\u00e9", "r&b", "-"])
+def test_fires_on_listed_words_of_other_characters(scanner: Scanner, word: str) -> None:
+    (finding,) = scanner.findings(
+        town_with(name=f"Home {word} club"), OFF_TOPIC, limits=Limits(off_topic_words=(word,))
+    )
+    assert finding.evidence["words"] == [word]
 
 
 @pytest.mark.parametrize(
