@@ -152,9 +152,9 @@ def _old_leader_remains(case: HouseholdCase, others: set[str], leader: Membershi
             old = event.text("from_user_id")
             return Failure("old-leader-remains", 3, old if old in others else min(others), leader_id, event)
     # Step 2 comes before any event is sure to be there; but leader_id is the creator's until a transfer moves it.
-    creators = {row.user_id for row in active_leaders(case) if is_creator(case, row, context)}
-    if creators & others and leader_id not in creators:
-        return Failure("old-leader-remains", 2, min(creators & others), leader_id, None)
+    creators = {row.user_id for row in case.members if is_creator(case, row, context)}
+    if len(creators) == 1 and creators <= others:
+        return Failure("old-leader-remains", 2, creators.pop(), leader_id, None)
     return None
 
 
