@@ -251,8 +251,10 @@ class Context:
 
     @property
     def history_start(self) -> datetime | None:
-        """From when on a state rule reads events; None for all of them."""
-        return None if self.everything else self.as_of - timedelta(days=self.limits.state_lookback_days)
+        """From when on a state rule reads events, never later than the window's start; None for all of them."""
+        if self.everything:
+            return None
+        return min(self.window.start, self.as_of - timedelta(days=self.limits.state_lookback_days))
 
     def day(self, at: datetime) -> date:
         """The policy's day that `at` falls on."""

@@ -11,7 +11,8 @@ Fires when
 ----------
 - *role-not-moved*: leader_id's active row is not 'leader' while another active row is (stopped after step 1);
 - *old-leader-remains*: there are several active leaders and leader_id is one of them after a transfer, or after one of
-  the others started to leave (stopped after step 2 or 3);
+  the others started to leave, or although another of them is the creator, from whom it must have been moved (stopped
+  after step 2 or 3);
 - *leader-gone*: leader_id's row is 'removed' while members remain;
 - *no-transfer*: a leader left (household_left, was_leader) with members remaining, no transfer was written within two
   minutes before or after, and nobody leads now;
@@ -42,8 +43,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
+from detectors.belonging import is_creator
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, find
-from detectors.facts import Event, HouseholdCase
+from detectors.facts import Event, HouseholdCase, Membership
 from detectors.integrity.leadership import (
     active_leaders,
     active_row,
@@ -112,7 +114,7 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
     if row is not None and not row.leads and leaders:
         return _failure(case, "role-not-moved", 1, min(leaders), leader_id)
     if row is not None and row.leads and len(leaders) > 1:
-        remains = _old_leader_remains(case, leaders - {row.user_id}, row.user_id)
+        remains = _old_leader_remains(case, leaders - {row.user_id}, row, context)
         if remains:
             return remains
     if row is not None and row.leads and len(leaders) == 1:
@@ -140,7 +142,8 @@ def _failure(case: HouseholdCase, kind: Kind, step: int, old: str, new: str | No
     return Failure(kind, step, old, new, started[-1] if started else None)
 
 
-def _old_leader_remains(case: HouseholdCase, others: set[str], leader_id: str) -> Failure | None:
+def _old_leader_remains(case: HouseholdCase, others: set[str], leader: Membership, context: Context) -> Failure | None:
+    leader_id = leader.user_id
     for event in reversed(case.events_of("household_leadership_transferred", "household_leave_started")):
         if event.type == "household_leave_started":
             if event.user_id in others:
@@ -148,6 +151,10 @@ def _old_leader_remains(case: HouseholdCase, others: set[str], leader_id: str) -
         elif others & {event.text("from_user_id"), event.text("to_user_id")}:
             old = event.text("from_user_id")
             return Failure("old-leader-remains", 3, old if old in others else min(others), leader_id, event)
+    # Step 2 comes before any event is sure to be there; but leader_id is the creator's until a transfer moves it.
+    creators = {row.user_id for row in case.members if is_creator(case, row, context)}
+    if len(creators) == 1 and creators <= others:
+        return Failure("old-leader-remains", 2, creators.pop(), leader_id, None)
     return None
 
 

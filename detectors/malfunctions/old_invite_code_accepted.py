@@ -12,9 +12,9 @@ code began, that is, after the household's last household_invite_code_regenerate
 Stays silent when
 -----------------
 The request is older than the regeneration, however late it is approved; the codes differ in case alone. Without an event
-the code's beginning is not known, and nothing is concluded. The same holds where updated_at says that a later change went
-unlogged, unless the request's code is known to be older than the logged one: a request used it before, or the event names
-it. Also while the request is younger than the grace period.
+the code's beginning is not known, and nothing is concluded. The same holds where updated_at says that a change later than the
+request went unlogged, unless the request's code is known to be older than the logged one: a request used it before, or
+the event names it. An updated_at in the future is a wrong clock and says nothing. Also while the request is younger than the grace period.
 
 Evidence
 --------
@@ -71,7 +71,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         for request in case.requests
         if key_of(request.invite_code) not in {"", current}
         and last.at + slack < request.requested_at <= context.settled
-        and (_is_older(case, request, last) or not _changed_since(case, last, slack))
+        and (_is_older(case, request, last) or not _changed_since(case, request, last, context))
     ]
     if old:
         yield _finding(case, last, old, context)
@@ -90,10 +90,13 @@ def _is_older(case: HouseholdCase, request: JoinRequest, last: Event) -> bool:
     return any(key_of(other.invite_code) == code and other.requested_at < last.at for other in case.requests)
 
 
-def _changed_since(case: HouseholdCase, last: Event, slack: timedelta) -> bool:
-    """Whether updated_at, a browser's clock, speaks of a regeneration that was never logged."""
+def _changed_since(case: HouseholdCase, request: JoinRequest, last: Event, context: Context) -> bool:
+    """Whether updated_at, a browser's clock, speaks of a regeneration after the request that was never logged."""
     updated = case.household.updated_at if case.household else None
-    if updated is None or updated <= last.at + slack or key_of(last.text("new_invite_code")):
+    slack = timedelta(minutes=context.limits.old_code_minutes)
+    if updated is None or not request.requested_at < updated + slack <= context.as_of + slack:
+        return False
+    if updated <= last.at + slack or key_of(last.text("new_invite_code")):
         return False
     return not any(event.at > last.at for event in case.events_of("household_leadership_transferred"))
 

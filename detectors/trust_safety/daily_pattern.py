@@ -15,6 +15,8 @@ from detectors.contract import Context, Severity, Story, TimelineEntry
 from detectors.facts import Event, UserCase
 from detectors.words import count
 
+DOUBLE_CLICK = timedelta(seconds=10)
+"""Nobody asks again, is let in and is removed again this soon: two removals of one member are one, whatever their ids."""
 REPEAT_WITHIN = timedelta(hours=1)
 """Two removals of one member in one household, without correlation ids to tell them apart, are one within this time."""
 
@@ -56,12 +58,16 @@ def removals(case: UserCase, context: Context) -> tuple[Event, ...]:
             continue
         pair = (event.household_id, removed)
         earlier = last.get(pair)
-        told_apart = earlier and event.text("correlation_id") and earlier.text("correlation_id")
-        if removed and earlier and not told_apart and event.at - earlier.at <= REPEAT_WITHIN:
+        if removed and earlier and event.at - earlier.at <= _one_removal_within(earlier, event):
             continue
         last[pair] = event
         kept.append(event)
     return tuple(kept)
+
+
+def _one_removal_within(earlier: Event, event: Event) -> timedelta:
+    told_apart = event.text("correlation_id") and earlier.text("correlation_id")
+    return DOUBLE_CLICK if told_apart else REPEAT_WITHIN
 
 
 def _in_lookback(events: Iterable[Event], context: Context) -> Iterable[Event]:

@@ -64,11 +64,23 @@ def test_a_leave_that_stops_after_each_step(
     assert failures(scanner.findings(town, DETECTOR)) == expected
 
 
-@pytest.mark.parametrize(("steps", "expected"), [(1, 1), (2, 0), (4, 0)])
+@pytest.mark.parametrize(("steps", "expected"), [(1, 1), (2, 1), (4, 0)])
 def test_a_leave_that_wrote_no_events(scanner: Scanner, town: Town, steps: int, expected: int) -> None:
-    # After step 2 nothing tells a half leave from two leaders: that is multiple-leaders alone.
     leave(town, steps, events=False)
     assert len(scanner.findings(town, DETECTOR)) == expected
+
+
+def test_two_leaders_are_a_half_transfer_where_the_creator_is_the_other(scanner: Scanner, town: Town) -> None:
+    leave(town, 2, events=False)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("old-leader-remains", 2)]
+    assert (finding.evidence["old_leader"], finding.evidence["new_leader"]) == (uid("anna"), uid("ben"))
+    town.home("oak")["leader_id"] = uid("anna")
+    assert scanner.findings(town, DETECTOR) == []
+    # Where nobody knows who created the household, nothing tells a half leave from a stray role.
+    town.home("oak")["leader_id"] = uid("ben")
+    town.row("oak", "anna")["joined_at"] += DAY
+    assert scanner.findings(town, DETECTOR) == []
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -74,6 +74,15 @@ def test_silent_when_a_later_regeneration_was_never_logged(scanner: Scanner, tow
     town.home("oak")["updated_at"] = NOON + 3 * HOUR
     town.request("asked", "oak", "zoe", invite_code="FAM-LIMA-LIMA", at=NOON + HOUR)
     assert scanner.findings(town, DETECTOR) == []
+
+
+@pytest.mark.parametrize("updated", [NOON + HOUR - 6 * MINUTE, AS_OF + SECOND, AS_OF + 300 * DAY])
+def test_an_update_before_the_request_or_in_the_future_hides_nothing(
+    scanner: Scanner, town: Town, updated: datetime
+) -> None:
+    town.home("oak")["updated_at"] = updated
+    town.request("asked", "oak", "zoe", invite_code=OLD, at=NOON + HOUR)
+    assert scanner.subjects(town, DETECTOR) == FOUND
 
 
 def test_a_forged_clock_does_not_hide_a_code_that_is_known_to_be_old(scanner: Scanner, town: Town) -> None:

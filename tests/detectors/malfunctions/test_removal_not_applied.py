@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detectors.contract import Window
 from detectors.malfunctions.removal_not_applied import DETECTOR
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
@@ -52,6 +53,11 @@ def test_fires_when_somebody_left_and_is_still_active(scanner: Scanner, town: To
 def test_a_failure_of_some_weeks_ago_is_still_one(scanner: Scanner, town: Town) -> None:
     remove(town, "ben", NOON - 40 * DAY)
     assert scanner.subjects(town, DETECTOR) == [BEN]
+
+
+def test_a_window_wider_than_the_look_back_is_read_whole(scanner: Scanner, town: Town) -> None:
+    remove(town, "ben", NOON - 60 * DAY)
+    assert scanner.subjects(town, DETECTOR, window=Window(NOON - 61 * DAY, AS_OF)) == [BEN]
 
 
 def test_the_removed_person_counts_and_not_the_actor(scanner: Scanner, town: Town) -> None:

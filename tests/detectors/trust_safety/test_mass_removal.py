@@ -82,6 +82,15 @@ def test_member_rows_alone_prove_nothing(scanner: Scanner) -> None:
     assert severity(scanner, town) is None
 
 
+@pytest.mark.parametrize(("seconds", "fires"), [(10, False), (11, True)])
+def test_a_double_click_has_two_correlation_ids(scanner: Scanner, seconds: int, fires: bool) -> None:
+    town = removed(20)
+    town.household_events[0]["metadata"]["correlation_id"] = "c"
+    again = NOON + timedelta(seconds=seconds)
+    town.event("household_member_removed", "h0", "anna", at=again, member_id="m0-0", correlation_id="d")
+    assert (severity(scanner, town) is not None) == fires
+
+
 @pytest.mark.parametrize(
     ("later", "correlation", "fires"),
     [(HOUR, None, False), (HOUR + TICK, None, True), (3 * HOUR, "c", False), (MINUTE, "d", True)],
