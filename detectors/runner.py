@@ -132,7 +132,7 @@ class _Run:
         self, source: Source, detectors: Sequence[Detector], scope: Scope | None, context: Context, progress: Progress
     ) -> None:
         self._source, self._scope, self._progress = source, scope, progress
-        self._at_once = source.widen() if scope is None else 1
+        self._at_once = source.widen()
         self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
         self._context = replace(context, audit_began=self._audit_began(detectors))
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]

@@ -325,15 +325,18 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     key = code_key(households.c.invite_code)
     used = code_key(asked.c.invite_code)
 
-    def wanted(code: ColumnElement[str]) -> ColumnElement[bool]:
+    def wanted(code: ColumnElement[Any]) -> ColumnElement[bool]:
         if scope is None:
             return true()
-        theirs = select(key).where(of_households(tables, scope, households.c.id))
-        return code.in_(theirs.union(select(used).where(of_households(tables, scope, asked.c.household_id))))
+        # As they are written, so that the index on codes serves; an app that writes upper case needs no more.
+        theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
+        return code.in_(
+            theirs.union(select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id)))
+        )
 
     mine = (
         select(households.c.id, households.c.created_at, households.c.invite_code, key.label("code"))
-        .where(key.is_not(None), wanted(key))
+        .where(key.is_not(None), wanted(households.c.invite_code))
         .subquery("mine")
     )
     if tables.schema.unique_on("households", "invite_code"):
@@ -360,7 +363,7 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         .where(
             asked.c.invite_code.is_distinct_from(own.c.invite_code),
             used.is_not(None),
-            wanted(used),
+            wanted(asked.c.invite_code),
             asked.c.requested_at <= context.settled,
         )
         .group_by(asked.c.household_id, used)
