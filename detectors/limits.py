@@ -20,7 +20,7 @@ class Limits(BaseModel):
     """Whose midnight ends a day."""
     grace_seconds: int = Field(default=120, ge=0)
     """An operation is in flight for at most this long; nothing younger fires."""
-    state_lookback_days: int = Field(default=45, ge=1)
+    state_lookback_days: int = Field(default=3650, ge=1)
     """How far back a state rule reads the audit table; a scan of one household or user reads all of it."""
     pattern_lookback_days: int = Field(default=7, ge=2)
     """How many days, the last of the window included, count when a pattern's days are counted."""
