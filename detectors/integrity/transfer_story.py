@@ -49,7 +49,13 @@ def tell(case: HouseholdCase, failure: Failure) -> Story:
         error_messages=_errors(case, failure),
         screenshots=f"Attached (household member list showing {'no leader badge' if leaderless else 'the leader badges'})",
         requesting="Emergency fix to assign leader and investigation into why "
-        + ("auto-promotion failed" if failure.kind == "no-transfer" else "the transfer stopped half way"),
+        + (
+            "the transfer stopped half way"
+            if failure.kind != "no-transfer"
+            else "the designated successor was not promoted"
+            if _designated(case, failure)
+            else "auto-promotion failed"
+        ),
         affected_users=_who(failure),
     )
 
@@ -85,13 +91,13 @@ def _steps(case: HouseholdCase, failure: Failure) -> tuple[str, ...]:
             f"System should have left {failure.new_leader} as leader until the next change",
             "No later event explains why they do not lead",
         )
-    started = [event for event in case.events_of("household_leave_started") if event.user_id == failure.old_leader]
+    started = _leave_started(case, failure)
     removed = failure.event is not None and failure.event.type == "household_member_removed"
     steps = [
         "User was household leader",
         "User was removed from the household" if removed else 'User clicked "Leave Household"',
     ]
-    designated = bool(started) and started[-1].says("has_successor")
+    designated = _designated(case, failure)
     if started:
         steps.append("Designated a successor" if designated else "Did not designate successor")
     else:
@@ -103,9 +109,21 @@ def _steps(case: HouseholdCase, failure: Failure) -> tuple[str, ...]:
     return tuple(steps)
 
 
+def _leave_started(case: HouseholdCase, failure: Failure) -> list[Event]:
+    return [event for event in case.events_of("household_leave_started") if event.user_id == failure.old_leader]
+
+
+def _designated(case: HouseholdCase, failure: Failure) -> bool:
+    """Whether the old leader named a successor when they last started to leave."""
+    started = _leave_started(case, failure)
+    return bool(started) and started[-1].says("has_successor")
+
+
 def _expected(case: HouseholdCase, failure: Failure) -> str:
     if failure.kind == "no-transfer":
-        return "Longest-standing member becomes leader"
+        return (
+            f"{'The designated successor' if _designated(case, failure) else 'Longest-standing member'} becomes leader"
+        )
     heir = failure.new_leader or longest_standing(case)
     return f"{heir} is the leader: leader_id names them, and theirs is the only active row with the role of leader"
 
