@@ -89,7 +89,9 @@ def help_block() -> str:
     """The help of the program and of its commands, for the README."""
     parts = []
     for path, command in _commands("hearthwatch", hearthwatch):
-        context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+        context = click.Context(
+            command, info_name=path, max_content_width=100, terminal_width=100, help_option_names=["-h", "--help"]
+        )
         parts.append(f"```text\n$ {path} --help\n{command.get_help(context).strip()}\n```")
     return "\n\n".join(parts)
 
