@@ -8,7 +8,7 @@ import click
 
 from commands.options import EXIT_SOURCE, Settings, Stop, global_options
 from commands.scaffold import new_detector
-from commands.scanning import named_detectors, opened
+from commands.scanning import context_of, named_detectors, opened, window_of
 from detectors.contract import TEAMS, Team
 from detectors.doctor import examine
 from detectors.registry import BY_ID, DETECTORS
@@ -21,8 +21,9 @@ def doctor(settings: Settings) -> None:
     """Say what the source holds and allows, and which detectors can run, with the remedy in each line."""
     policy = load_policy(settings.policy)
     problems = 0
+    context = context_of(settings, policy, window_of(settings, policy, None, None))
     with opened(settings, policy) as source:
-        for check in examine(source, policy.source, DETECTORS, policy.limits):
+        for check in examine(source, policy.source, DETECTORS, context):
             problems += check.verdict == "problem"
             click.echo(
                 f"{check.verdict:7}  {check.topic}: {check.found}{f'  -> {check.remedy}' if check.remedy else ''}"

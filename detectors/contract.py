@@ -186,11 +186,6 @@ class ScanDocument(Published):
     findings: tuple[Finding, ...]
     coverage: tuple[Coverage, ...]
 
-    @property
-    def incomplete(self) -> bool:
-        """True if a detector failed, so that its silence means nothing."""
-        return any(entry.status == "failed" for entry in self.coverage)
-
 
 class Meta(BaseModel):
     """The unchanging facts of a detector. `id` is permanent: tickets, exceptions and fingerprints carry it."""

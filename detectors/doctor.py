@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from detectors.contract import Detector
+from detectors.contract import Context, Detector
 from detectors.limits import Limits
 from detectors.runner import count_rows, lacking
 from detectors.source import CANONICAL, Check, Source, SourceMapping
 
 
-def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector], limits: Limits) -> Iterator[Check]:
+def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector], context: Context) -> Iterator[Check]:
     """Every check, in the order in which a person would fix things. Raises SourceError if the source stops answering."""
     yield from source.server_checks()
     yield from _tables(source, mapping)
     yield from _empty(source)
-    yield from _detectors(source, detectors, limits)
+    yield from _index_advice(source, detectors, context)
+    yield from _detectors(source, detectors, context.limits)
 
 
 def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
@@ -63,6 +64,16 @@ def _empty(source: Source) -> Iterator[Check]:
             )
         else:
             yield Check("ok", f"rows of {name}", f"{rows:,} rows can be read")
+
+
+def _index_advice(source: Source, detectors: Sequence[Detector], context: Context) -> Iterator[Check]:
+    for detector in detectors:
+        if detector.inspect is None or lacking(detector, source.schema):
+            continue
+        for finding in detector.inspect(source.schema, context):
+            yield Check(
+                "note", f"indexes of {finding.evidence['table']}", finding.story.issue, finding.story.requesting
+            )
 
 
 def _detectors(source: Source, detectors: Sequence[Detector], limits: Limits) -> Iterator[Check]:

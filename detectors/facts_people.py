@@ -60,9 +60,6 @@ class SupportRequest:
     body: str
     status: str
 
-    def is_open(self, context: Context) -> bool:
-        return self.status.strip().lower() not in context.limits.closed_statuses
-
 
 @dataclass(frozen=True, slots=True)
 class User:

@@ -161,6 +161,14 @@ def test_doctor(folder: str, row_security_db: ReadDatabase) -> None:
     assert "BYPASSRLS" in result.stdout + result.stderr
 
 
+def test_the_doctor_advises_indexes_with_the_statement(petforce_db: Database) -> None:
+    assert "indexes of" not in call("doctor", "--source", petforce_db.url, "--as-of", AS_OF).stdout
+    with petforce_db.connect() as connection:
+        connection.execute("DROP INDEX household_members_user_id_idx")
+    advice = call("doctor", "--source", petforce_db.url, "--as-of", AS_OF).stdout
+    assert "CREATE INDEX CONCURRENTLY ON public.household_members (user_id);" in advice
+
+
 def test_detectors_and_policy_explain_themselves() -> None:
     assert "transfer-failed" in call("detectors", "list").stdout
     page = call("detectors", "explain", "transfer-failed").stdout
