@@ -153,12 +153,17 @@ def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str],
 
 
 def _let_go(tx: Transaction, deleted: Ticket) -> None:
-    """Drop what was still to be said on a deleted ticket; states of which that was news are on no ticket any more."""
-    unsent = [row for row in tx.unsent() if row.ticket_id == deleted.id]
+    """Drop what was still to be said on a deleted ticket.
+
+    States of which that was news are on no ticket any more, and neither are effects: when their cause no longer explains
+    them, they speak for themselves.
+    """
+    untold = any(
+        row.ticket_id == deleted.id and row.kind == "comment" and row.payload["reason"] in _NEWS for row in tx.unsent()
+    )
     tx.forget_unsent(deleted)
-    if any(row.kind == "comment" and row.payload["reason"] in _NEWS for row in unsent):
-        states = [entry for entry in tx.entries_on(deleted) if entry.kind == "state"]
-        tx.save_entries([replace(entry, ticket_id=None) for entry in states], [one.fingerprint for one in states])
+    leaving = [one for one in tx.entries_on(deleted) if one.kind == "state" and (untold or one.explained_by)]
+    tx.save_entries([replace(one, ticket_id=None) for one in leaving], [one.fingerprint for one in leaving])
 
 
 def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:

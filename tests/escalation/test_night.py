@@ -359,20 +359,24 @@ def test_an_occurrence_whose_ticket_was_deleted_gets_a_second_one_when_it_happen
     assert town.only_ticket == f"{first}-2"
 
 
-def test_what_is_left_of_a_deleted_ticket_stays_as_quiet_as_the_whole(town: Town) -> None:
+def test_an_effect_that_outlives_its_cause_is_not_deleted_with_the_causes_ticket(town: Town) -> None:
     town.night(TRANSFER, NO_LEADER)
-    first = town.only_ticket
-    del town.queue.tickets[first]
-    town.night(TRANSFER, NO_LEADER)
-    assert sorted(told(town.night(NO_LEADER))) == [
-        ("gone", "none", "fixed-before"),
+    del town.queue.tickets[town.only_ticket]
+    assert sorted(told(town.night(TRANSFER, NO_LEADER))) == [
+        ("still-there", "none", "explained"),
         ("still-there", "none", "ticket-deleted"),
     ]
-    report = town.night(TRANSFER, NO_LEADER)
-    assert sorted(told(report)) == [("back", "open", "back"), ("still-there", "none", "explained")]
-    assert town.only_ticket == f"{first}-2"
-    town.night()
-    assert town.said[-1] == "fixed"
+    assert town.queue.tickets == {}
+    assert sorted(told(town.night(NO_LEADER))) == [("gone", "none", "fixed-before"), ("still-there", "open", "new")]
+    assert town.only_ticket == f"hw-{NO_LEADER.fingerprint[:16]}"
+
+
+def test_what_was_left_of_a_cause_stays_deleted_with_its_ticket(town: Town) -> None:
+    town.night(TRANSFER, NO_LEADER)
+    town.night(NO_LEADER)
+    del town.queue.tickets[town.only_ticket]
+    assert told(town.night(NO_LEADER)) == [("still-there", "none", "ticket-deleted")]
+    assert told(town.night(NO_LEADER)) == [("still-there", "none", "ticket-deleted")]
 
 
 def test_what_was_gone_from_a_ticket_before_it_was_deleted_comes_back_as_news(town: Town) -> None:

@@ -375,12 +375,13 @@ class Nights(RuleBasedStateMachine):
     ) -> None:
         """In place of a deleted ticket one is wanted only for what was gone, is more urgent, or happened again.
 
-        That may also have been so before, and could not be said while the ticket was there.
+        That may also have been so before, and could not be said while the ticket was there. An effect speaks for itself
+        when its cause no longer explains it.
         """
         wanted = {ticket.fingerprint for ticket in self.kept()[1][len(tickets) :]}
         for name, one in FINDINGS.items():
             old = before.get(one.fingerprint)
-            if one.fingerprint in wanted and old and old.ticket_id not in untold:
+            if one.fingerprint in wanted and old and old.ticket_id not in untold and not old.explained_by:
                 unchanged = expected[name] in ("still-there", "worse", "better", "not-looked-at")
                 urgent = SEVERITY_ORDER.index(self.things[name].seen[1]) < SEVERITY_ORDER.index(old.said_severity)
                 assert not (self.things[name].deleted and unchanged and not urgent), name

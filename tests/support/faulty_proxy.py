@@ -73,10 +73,16 @@ class FaultyProxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: FaultyProxy
 
     def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Whoever asked died in the middle of it: that is no request.
+            self.close_connection = True
+            return
         fault = self.server.fault_for(f"{self.command} {self.path}")
         if fault is None:
             self._answer(*self._upstream(body))
