@@ -108,7 +108,7 @@ def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
         if scope is not None:
             counted = counted.where(source.tables.households_in(table.c[key], scope.households))
         try:
-            counts[name] = int(source.rows(counted, "rows read", whole=scope is None)[0]["number"])
+            counts[name] = int(source.rows(counted, "rows read", reach="whole" if scope is None else "picked")[0]["number"])
         except QueryError:
             logger.debug("counting %s failed", name, exc_info=True)
     return counts
@@ -180,10 +180,10 @@ class _Run:
 
     def _ride(self, one: Pass, riders: Sequence[tuple[Rider, Detector]]) -> list[tuple[Rider, Detector, list[Any]]]:
         """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails."""
-        whole = one.whole and self._scope is None
+        reach = one.reach if self._scope is None else "picked"
         try:
             combined = statement(one, [rider for rider, _ in riders], self._source.tables, self._scope, self._context)
-            rows = self._source.rows(combined, f"pass {one.id}", whole=whole)
+            rows = self._source.rows(combined, f"pass {one.id}", reach=reach)
         except Exception as error:
             if isinstance(error, SourceError) and not isinstance(error, QueryError):
                 raise

@@ -409,6 +409,7 @@ PASSES: tuple[Pass, ...] = (
         "handed_over_household",
         _EVENTS | _MEMBERS | _HOUSEHOLDS,
         _hand_overs,
+        reach="whole",
     ),
     Pass(
         "code-uses",

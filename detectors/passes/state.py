@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    column,
     false,
     func,
     not_,
@@ -21,24 +22,23 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
+    values,
 )
 
 from detectors.contract import Context
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
-from detectors.source.sql import has_word, json_text, like_any, matches
+from detectors.source.sql import json_text, like_any, matches
 from detectors.texts import (
     BREAKS,
     DISGUISED,
     IRREGULAR,
     MARKUP_PREFILTER,
-    MARKUP_TELLING,
-    MARKUP_WORDS,
-    UNUSUAL,
     only_marks,
-    telling_words,
+    telling,
     vocabulary_patterns,
 )
 
@@ -233,78 +233,90 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
     )
 
 
-def code_key(code: ColumnElement[Any]) -> ColumnElement[str]:
+def code_key(code: ColumnElement[Any]) -> ColumnElement[Any]:
     """A code as it is compared: without blanks around it, in upper case; null for a blank one."""
-    return func.nullif(func.upper(func.trim(code)), "")
+    # Nearly every code is written like that already, and seeing it is cheaper than writing it anew.
+    folded = case((matches(code, "[^A-Z0-9-]"), func.upper(func.trim(code))), else_=code)
+    return func.nullif(folded, "")
 
 
 def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
     """Whether a code is null or not PREFIX-WORD-WORD. Cheaper than one expression that names all words twice."""
-    parts = [func.split_part(code, "-", place) for place in (1, 2, 3)]
-    words = [word.upper() for word in limits.invite_code_words]
-    long_enough, short_enough = limits.invite_code_prefix_least, limits.invite_code_prefix_most
+    prefix, *words = [func.split_part(code, "-", place) for place in (1, 2, 3)]
+    known = [word.upper() for word in limits.invite_code_words]
     well_formed = and_(
-        func.length(parts[0]).between(long_enough, short_enough),
-        # A translation to nothing is cheaper than an expression, and both engines count letters alike.
-        func.length(func.translate(parts[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "")) == 0,
-        parts[1].in_(words),
-        parts[2].in_(words),
-        func.length(code) == func.length(parts[0]) + func.length(parts[1]) + func.length(parts[2]) + 2,
+        code.not_like("%-%-%-%"),
+        *(word.in_(known) for word in words),
+        func.length(prefix).between(limits.invite_code_prefix_least, limits.invite_code_prefix_most),
+        not_(matches(prefix, "[^A-Z]")),
     )
     return func.coalesce(well_formed, False).is_(False)
 
 
 def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
-    households, limits = tables["households"], context.limits
+    worth = union(*_worth_a_look(tables, scope, context.limits)).subquery("worth")
+    odd = malformed(worth.c.invite_code, context.limits)
+    return select(*worth.c, cast(odd, Boolean).label("odd_code"), _text_of(worth).label("text")).subquery("texts")
+
+
+def _text_of(households: FromClause) -> ColumnElement[str]:
+    # Not concat(): that one looks up each argument's type anew for every row.
+    return func.coalesce(households.c.name, "") + " " + func.coalesce(households.c.description, "")
+
+
+def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[Select[Any], Select[Any]]:
+    """The households with an odd code or an irregular text that tells, and those with a telling word."""
+    households = tables["households"]
+    shown = ("leader_id", "name", "description", "invite_code", "created_at")
+    columns = [households.c.id.label("household_id"), *(households.c[name] for name in shown)]
+    mine, text = of_households(tables, scope, households.c.id), _text_of(households)
     words = [*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words]
-    text = func.concat(func.coalesce(households.c.name, ""), " ", func.coalesce(households.c.description, ""))
-    # The cheap test first: an elaborate expression is affordable for the few texts that pass it.
-    unusual = and_(
-        matches(text, UNUSUAL), or_(matches(text, DISGUISED), matches(text, MARKUP_PREFILTER, any_case=True))
+    # The cheap test first: elaborate expressions are affordable for the few texts that pass it.
+    irregular = true() if only_marks(words) else matches(text, IRREGULAR)
+    tells = or_(
+        matches(text, DISGUISED),
+        matches(text, MARKUP_PREFILTER, any_case=True),
+        like_any(func.lower(text), vocabulary_patterns(words)),
     )
-    odd = malformed(households.c.invite_code, limits)
-    worded = like_any(func.lower(text), [*MARKUP_WORDS, *vocabulary_patterns(words)])
-    return (
-        select(
-            households.c.id.label("household_id"),
-            households.c.leader_id,
-            households.c.name,
-            households.c.description,
-            households.c.invite_code,
-            households.c.created_at,
-            cast(odd, Boolean).label("odd_code"),
-            text.label("text"),
-        )
-        .where(
-            of_households(tables, scope, households.c.id),
-            or_(odd, unusual, and_(_may_be_worded(text, words), worded)),
-        )
-        .subquery("texts")
+    strange = select(*columns).where(
+        mine, or_(malformed(households.c.invite_code, limits), and_(irregular, tells))
     )
-
-
-def _may_be_worded(text: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
-    """A cheap test that every text passes in which one of `words` or of the MARKUP_WORDS is worth looking for."""
-    if only_marks(words):
-        return true()
-    plain: ColumnElement[str] = func.lower(text)
+    plain: ColumnElement[str] = text
     for mark in BREAKS:
         plain = func.replace(plain, mark, " ")
-    return or_(matches(text, IRREGULAR), has_word(plain, [*MARKUP_TELLING, *telling_words(words)]))
+    # Spread out and joined to a short list, words are looked up in a hash table; the overlap of arrays is not.
+    each = (
+        select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
+    )
+    said = values(column("word", Text), column("pattern", Text), name="said").data(telling(words))
+    worded = (
+        select(*(each.c[one.name] for one in columns))
+        .select_from(each.join(said, said.c.word == each.c.word))
+        .where(func.lower(_text_of(each)).like(said.c.pattern))
+    )
+    return strange, worded
 
 
 def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each prefix with the number of codes that use it, by stored row: never less than the distinct codes."""
     households = tables["households"]
-    prefix = func.upper(func.trim(func.split_part(households.c.invite_code, "-", 1)))
+    written = func.split_part(households.c.invite_code, "-", 1)
+    prefix = func.upper(func.trim(written))
     few = context.limits.invite_code_prefix_codes
-    counted = (
-        select(prefix.label("prefix"), func.count().label("rows"))
+    # Counted as they are written first, as there are far fewer prefixes than codes.
+    as_written = (
+        select(written.label("written"), func.count().label("rows"))
         # The warning concerns no household, so a scan of some does not ask for it.
         .where(households.c.invite_code.is_not(None), true() if scope is None else false())
-        .group_by(prefix)
-        .having(func.count() > few)
+        .group_by(written)
+        .subquery("as_written")
+    )
+    shared = func.upper(func.trim(as_written.c.written))
+    counted = (
+        select(shared.label("prefix"))
+        .group_by(shared)
+        .having(func.sum(as_written.c.rows) > few)
         .subquery("counted")
     )
     key = code_key(households.c.invite_code)
@@ -320,63 +332,92 @@ def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 
 
 def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each household whose code another household has, or had when somebody asked to join that one."""
-    households, asked = tables["households"], tables["household_join_requests"]
+    """Each household whose code another household has, or had when somebody asked to join that one.
+
+    Nearly all codes are stored as they are compared, so these are compared as they are; only the `oddly` written ones
+    are written anew.
+    """
+    households = tables["households"]
+    wanted = _codes_near(tables, scope)
     key = code_key(households.c.invite_code)
-    used = code_key(asked.c.invite_code)
-
-    def wanted(code: ColumnElement[Any]) -> ColumnElement[bool]:
-        if scope is None:
-            return true()
-        # As they are written, so that the index on codes serves; an app that writes upper case needs no more.
-        theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
-        return code.in_(
-            theirs.union(select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id)))
+    oddly = (
+        select(households.c.id, households.c.created_at, key.label("code"))
+        .where(
+            matches(households.c.invite_code, "[^A-Z0-9-]"),
+            key != households.c.invite_code,
+            wanted(households.c.invite_code),
         )
+        .cte("oddly")
+    )
+    shared = union(*_shared_codes(tables, wanted, oddly)).subquery("shared")
+    now = (
+        select(
+            shared.c.code.label("invite_code"),
+            holder.c.id.label("household_id"),
+            cast(null(), Text).label("earlier_household_id"),
+            holder.c.created_at.label("at"),
+            holder.c.created_at,
+        ).select_from(holder.join(shared, code == shared.c.code))
+        for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
+    )
+    theirs = _codes_used(tables, scope, context, wanted)
+    earlier = (
+        select(
+            theirs.c.code,
+            holder.c.id,
+            cast(theirs.c.household_id, Text),
+            theirs.c.at,
+            holder.c.created_at,
+        ).select_from(holder.join(theirs, and_(code == theirs.c.code, theirs.c.household_id != holder.c.id)))
+        for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
+    )
+    return union_all(*now, *earlier).subquery("code")
 
-    mine = (
-        select(households.c.id, households.c.created_at, households.c.invite_code, key.label("code"))
-        .where(key.is_not(None), wanted(households.c.invite_code))
-        .subquery("mine")
-    )
-    if tables.schema.unique_on("households", "invite_code"):
-        # Codes can then agree in upper case only if one of them is not in upper case.
-        odd = select(mine.c.code).where(mine.c.invite_code != mine.c.code).distinct().subquery("odd")
-        candidates: FromClause = mine.join(odd, odd.c.code == mine.c.code)
-    else:
-        candidates = mine
-    shared = (
-        select(mine.c.code).select_from(candidates).group_by(mine.c.code).having(func.count() > 1).subquery("shared")
-    )
-    now = select(
-        mine.c.code.label("invite_code"),
-        mine.c.id.label("household_id"),
-        cast(null(), Text).label("earlier_household_id"),
-        mine.c.created_at.label("at"),
-        mine.c.created_at,
-    ).select_from(mine.join(shared, shared.c.code == mine.c.code))
-    own = households.alias("own")
-    # Most requests used the code that their household still has: they are out before anything is compared in upper case.
-    theirs = (
+
+def _codes_near(tables: Tables, scope: Scope | None) -> Callable[[ColumnElement[Any]], ColumnElement[bool]]:
+    """Whether a code is one that a household of the scope has or was asked for with."""
+    if scope is None:
+        return lambda _: true()
+    households, asked = tables["households"], tables["household_join_requests"]
+    # As they are written, so that the index on codes serves; an app that writes upper case needs no more.
+    theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
+    used = select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id))
+    return lambda code: code.in_(theirs.union(used))
+
+
+def _shared_codes(
+    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], oddly: FromClause
+) -> Iterator[Select[Any]]:
+    """The codes that several households have."""
+    households = tables["households"]
+    yield select(oddly.c.code).group_by(oddly.c.code).having(func.count() > 1)
+    yield select(oddly.c.code).select_from(oddly.join(households, households.c.invite_code == oddly.c.code))
+    if not tables.schema.unique_on("households", "invite_code"):
+        code = households.c.invite_code
+        yield select(code_key(code)).where(wanted(code)).group_by(code).having(func.count() > 1)
+
+
+def _codes_used(
+    tables: Tables,
+    scope: Scope | None,
+    context: Context,
+    wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]],
+) -> FromClause:
+    """The codes with which people asked to join each household that it no longer has, and when the last one did."""
+    asked, own = tables["household_join_requests"], tables["households"].alias("own")
+    used = code_key(asked.c.invite_code)
+    return (
         select(asked.c.household_id, used.label("code"), func.max(asked.c.requested_at).label("at"))
         .select_from(asked.outerjoin(own, own.c.id == asked.c.household_id))
         .where(
+            # Most requests used the code that their household still has: they are out before anything is written anew.
             asked.c.invite_code.is_distinct_from(own.c.invite_code),
-            used.is_not(None),
             wanted(asked.c.invite_code),
             asked.c.requested_at <= context.settled,
         )
         .group_by(asked.c.household_id, used)
-        .subquery("theirs")
+        .cte("theirs")
     )
-    earlier = select(
-        mine.c.code,
-        mine.c.id.label("household_id"),
-        cast(theirs.c.household_id, Text),
-        theirs.c.at,
-        mine.c.created_at,
-    ).select_from(mine.join(theirs, and_(theirs.c.code == mine.c.code, theirs.c.household_id != mine.c.id)))
-    return union_all(now, earlier).subquery("code")
 
 
 def _failed_codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -411,12 +452,12 @@ def _founders(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 _CODES = frozenset({"households.invite_code"})
 
 PASSES = (
-    Pass("newcomers", "members and what let them in", "household_id", HOUSEHOLDS | MEMBERS, _newcomers, whole=True),
-    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, whole=True),
-    Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, whole=True),
-    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, whole=True),
+    Pass("newcomers", "members and what let them in", "household_id", HOUSEHOLDS | MEMBERS, _newcomers, reach="whole"),
+    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole"),
+    Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
+    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, reach="whole"),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
-    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, whole=True),
+    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, reach="whole"),
 )
 
 __all__ = ["PASSES", "code_key", "malformed", "requests"]
