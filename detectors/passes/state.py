@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     FromClause,
+    Select,
     Text,
     and_,
     case,
@@ -102,9 +103,9 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
 
 
 def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each active member row that is not beside its household's creation, with what may have let its person in.
+    """Each active member row that neither its household's creation nor an approved request nor its leader explains.
 
-    `approved_user_id` is null without an approved request, `inviter_id` where the inviter never led the household.
+    `inviter_id` is null where the inviter of a sitter never led the household.
     """
     asked, members, households = (
         tables[name] for name in ("household_join_requests", "household_members", "households")
@@ -120,40 +121,37 @@ def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
         .where(asked.c.status == "approved", of_households(tables, scope, asked.c.household_id))
         .subquery("approved")
     )
-    led = _once_leaders(tables, scope)
     asked_too = and_(approved.c.household_id == row.c.household_id, approved.c.user_id == row.c.user_id)
-    inviter = case((row.c.is_temporary, row.c.invited_by))
-    invited = and_(led.c.household_id == row.c.household_id, led.c.user_id == inviter)
-    return (
-        select(
-            row.c.household_id,
-            row.c.user_id,
-            row.c.is_temporary,
-            row.c.invited_by,
-            approved.c.user_id.label("approved_user_id"),
-            led.c.user_id.label("inviter_id"),
-        )
-        .select_from(
-            row.join(households, households.c.id == row.c.household_id)
-            .outerjoin(approved, asked_too)
-            .outerjoin(led, invited)
-        )
+    beside_creation = row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
+    leaders_own = and_(row.c.is_temporary, row.c.invited_by == households.c.leader_id)
+    unexplained = (
+        select(row.c.household_id, row.c.user_id, row.c.is_temporary, row.c.invited_by)
+        .select_from(row.join(households, households.c.id == row.c.household_id).outerjoin(approved, asked_too))
         .where(
-            or_(
-                row.c.joined_at > households.c.created_at + beside,
-                row.c.joined_at < households.c.created_at - beside,
-            )
+            not_(beside_creation),
+            func.coalesce(leaders_own, False).is_(False),
+            approved.c.user_id.is_(None),
         )
+        # Worked out first, as it leaves few: whoever leads now or was approved needs no look at former leaders.
+        .cte("unexplained")
+    )
+    led = _once_leaders(tables, scope, select(unexplained.c.household_id))
+    inviter = case((unexplained.c.is_temporary, unexplained.c.invited_by))
+    invited = and_(led.c.household_id == unexplained.c.household_id, led.c.user_id == inviter)
+    return (
+        select(*unexplained.c, led.c.user_id.label("inviter_id"))
+        .select_from(unexplained.outerjoin(led, invited))
         .subquery("newcomer")
     )
 
 
-def _once_leaders(tables: Tables, scope: Scope | None) -> FromClause:
-    """Who leads or has led each household: every past leader's row keeps the role."""
+def _once_leaders(tables: Tables, scope: Scope | None, homes: Select[Any] | None = None) -> FromClause:
+    """Who leads or has led each household (of `homes`, if given): every past leader's row keeps the role."""
     members = tables["household_members"]
+    mine = of_households(tables, scope, members.c.household_id)
     return (
         select(members.c.household_id, members.c.user_id)
-        .where(members.c.role == "leader", of_households(tables, scope, members.c.household_id))
+        .where(members.c.role == "leader", mine, true() if homes is None else members.c.household_id.in_(homes))
         .subquery("once_leader")
     )
 
@@ -279,16 +277,12 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
         matches(text, MARKUP_PREFILTER, any_case=True),
         like_any(func.lower(text), vocabulary_patterns(words)),
     )
-    strange = select(*columns).where(
-        mine, or_(malformed(households.c.invite_code, limits), and_(irregular, tells))
-    )
+    strange = select(*columns).where(mine, or_(malformed(households.c.invite_code, limits), and_(irregular, tells)))
     plain: ColumnElement[str] = text
     for mark in BREAKS:
         plain = func.replace(plain, mark, " ")
     # Spread out and joined to a short list, words are looked up in a hash table; the overlap of arrays is not.
-    each = (
-        select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
-    )
+    each = select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
     said = values(column("word", Text), column("pattern", Text), name="said").data(telling(words))
     worded = (
         select(*(each.c[one.name] for one in columns))
@@ -314,10 +308,7 @@ def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     )
     shared = func.upper(func.trim(as_written.c.written))
     counted = (
-        select(shared.label("prefix"))
-        .group_by(shared)
-        .having(func.sum(as_written.c.rows) > few)
-        .subquery("counted")
+        select(shared.label("prefix")).group_by(shared).having(func.sum(as_written.c.rows) > few).subquery("counted")
     )
     key = code_key(households.c.invite_code)
     return (

@@ -123,7 +123,9 @@ class Tables:
         if self.user_type == "uuid":
             # An expression that counts digits is worked out anew for every row; these tests are ten times cheaper.
             digits = func.length(func.replace(text, "-", "")) == 32
-            well_formed = and_(text.like("________-____-____-____-____________"), digits, ~matches(text, "[^0-9a-fA-F-]"))
+            well_formed = and_(
+                text.like("________-____-____-____-____________"), digits, ~matches(text, "[^0-9a-fA-F-]")
+            )
             return case((well_formed, cast(text, _TYPES["uuid"])))
         pattern = _FORMATS.get(self.user_type)
         return text if pattern is None else case((text.regexp_match(pattern), cast(text, _TYPES[self.user_type])))
