@@ -17,7 +17,7 @@ from detectors.registry import DETECTORS
 from detectors.runner import ScanResult, forgetful
 from detectors.source import SourceError
 from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, next_window, run_night
+from escalation.night import NightReport, look_back_days, next_window, run_night
 from escalation.policy import load_policy
 from reports.night import summary
 
@@ -44,6 +44,8 @@ def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
     desk = open_desk(settings.queue, policy)
     with open_ledger(settings.ledger) as ledger:
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy))
+        days = look_back_days(ledger, settings.moment, policy)
+        context = replace(context, limits=context.limits.model_copy(update={"state_lookback_days": days}))
         result, info = scanned(settings, policy, context, DETECTORS, recheck=_known(ledger))
         _not_suddenly_empty(ledger, result)
         report = run_night(

@@ -19,6 +19,9 @@ from escalation.records import Action, Ticket
 from escalation.store import LedgerError
 
 
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class NightReport:
     """Everything a person wants to know about a night. `undelivered` means exit code 5."""
@@ -55,6 +58,27 @@ def next_window(ledger: Ledger, as_of: datetime, policy: Policy) -> Window:
     if last is not None:
         start = min(start, last.window_end)
     return Window(max(start, _midnight(as_of, policy.limits.time_zone, policy.nights.catch_up_days)), end)
+
+
+def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
+    """How many days of the audit table the state rules of a run read.
+
+    The first complete night reads the whole history, and so does one in each `nights.whole_history_every_days`: an old fault
+    is still a fault. The others read `nights.look_back_days`, so that a night does not cost more as the history grows; what is
+    known to be wrong is judged again whatever its age, but of an incident not every case is known by its ids, so a night
+    with one reads everything.
+    """
+    with ledger.begin() as tx:
+        last = tx.last_complete_night()
+        incident = any(
+            entry.present and entry.kind == "state" and entry.subject.get("operation") == INCIDENT
+            for entry in tx.entries().values()
+        )
+    whole = policy.limits.state_lookback_days
+    period = timedelta(days=policy.nights.whole_history_every_days)
+    if last is None or incident or (last.as_of - _EPOCH) // period != (as_of - _EPOCH) // period:
+        return whole
+    return min(whole, policy.nights.look_back_days)
 
 
 def _midnight(at: datetime, time_zone: str, days_before: int) -> datetime:

@@ -59,7 +59,7 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     twice = _pending_twice(tables, scope)
     changed = _last_regenerated(tables, scope, context)
     approved = _first_approved(tables, scope)
-    refused = _refused(tables, scope)
+    refused = _refused(tables, scope, context)
     pair = and_(row.c.household_id == request.c.household_id, row.c.user_id == request.c.user_id)
     # A null is not looked up in a hash table, and most rows have nothing to look up here.
     stranger = case((request.c.responded_by.is_distinct_from(households.c.leader_id), request.c.responded_by))
@@ -186,8 +186,8 @@ def _first_approved(tables: Tables, scope: Scope | None) -> FromClause:
     )
 
 
-def _refused(tables: Tables, scope: Scope | None) -> FromClause:
-    """When, by the audit trail, each request was rejected last; of any age, because the rows are."""
+def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """When, by the audit trail, each request was rejected last."""
     if "household_events" not in tables:
         asked = tables["household_join_requests"]
         nothing = select(cast(asked.c.id, Text).label("request_id"), asked.c.requested_at.label("event_timestamp"))
@@ -198,6 +198,7 @@ def _refused(tables: Tables, scope: Scope | None) -> FromClause:
         select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
         .where(
             tables.event_is("household_join_request_rejected"),
+            since(events, context.history_start),
             request_id.is_not(None),
             of_households(tables, scope, events.c.household_id),
         )
