@@ -18,7 +18,6 @@ from escalation.recording import Recording, Told
 from escalation.records import Action, Ticket
 from escalation.store import LedgerError
 
-
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
