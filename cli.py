@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from commands.escalate import escalate
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.nightly import demo, run
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Settings, Stop, global_options
@@ -86,5 +87,5 @@ def main(settings: Settings) -> None:
     click.get_current_context().obj = replace(settings, now=now)
 
 
-for command in (demo, scan, run, tickets, detectors, policy_commands, doctor):
+for command in (demo, scan, run, tickets, escalate, detectors, policy_commands, doctor):
     main.add_command(command)

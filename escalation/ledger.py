@@ -188,6 +188,19 @@ class Transaction:
     def ticket_by_row(self, ticket_id: int) -> Ticket:
         return Ticket(**self._connection.execute(select(TICKETS).where(TICKETS.c.id == ticket_id)).mappings().one())
 
+    def tickets_about(self, ids: Iterable[str]) -> list[Ticket]:
+        """The tickets, ended ones too, on which something names one of the household or user `ids`, newest first."""
+        wanted = set(ids)
+        query = select(ENTRIES.c.ticket_id, ENTRIES.c.households, ENTRIES.c.users).where(
+            ENTRIES.c.ticket_id.is_not(None)
+        )
+        about = {
+            row.ticket_id
+            for row in self._connection.execute(query)
+            if not wanted.isdisjoint(row.households) or not wanted.isdisjoint(row.users)
+        }
+        return [self.ticket_by_row(key) for key in sorted(about, reverse=True)]
+
     def generations(self, fingerprint: str) -> int:
         """How many tickets there have been whose primary finding is this one."""
         query = select(func.count()).select_from(TICKETS).where(TICKETS.c.fingerprint == fingerprint)

@@ -23,6 +23,7 @@ from escalation.process import (
     Nights,
     Part,
     Practice,
+    Priority,
     RedactionRules,
     Sla,
     SlackPlace,
@@ -44,6 +45,10 @@ class Policy(Part):
     matrix: dict[str, MatrixRow]
     teams: dict[Team, TeamPolicy]
     practice: Practice
+    when: dict[Team, dict[Priority, tuple[Text, ...]]] = Field(default_factory=dict)
+    """The document's "When to Escalate": by team and priority, each row in its words."""
+    closing: dict[Team, Text] = Field(default_factory=dict)
+    """What to tell the customer once a ticket of the team is settled."""
     follow_up: tuple[FollowUpStep, ...]
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()

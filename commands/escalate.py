@@ -1,0 +1,263 @@
+"""`escalate`: a person's own escalation, pre-filled from the data, filed like what a scan finds."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import click
+
+from channels.protocol import TicketRef
+from commands.desk import open_desk
+from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
+from commands.scanning import context_of, opened
+from detectors.contract import SEVERITY_ORDER, Finding, Severity, Team, Window
+from detectors.dossier import Dossier, dossier
+from detectors.source import SourceError
+from escalation.desk import Desk, deliver
+from escalation.ledger import open_ledger
+from escalation.person import add_comment, cautions, file, finding_of, standing
+from escalation.policy import Policy, load_policy
+from escalation.questions import FIXED_SEVERITY, QUESTIONS, AnswerError, Escalation, Question, escalation_of
+from escalation.records import Ticket
+from escalation.store import LedgerError
+from escalation.suggest import suggestions
+from reports import escalation as words
+from reports.message import Message
+from reports.neutral import visible
+
+COMMANDS: dict[Team, str] = {
+    "engineering": "eng",
+    "trust-safety": "ts",
+    "csm": "csm",
+    "product": "pm",
+    "legal": "legal",
+}
+
+
+@click.group(invoke_without_command=True)
+@global_options()
+@click.option("--issue", metavar="TEXT", help="Say which row of the process fits, and file nothing.")
+def escalate(settings: Settings, issue: str | None) -> None:
+    """Escalate something yourself: asked for what only you know, the rest comes from the data."""
+    context = click.get_current_context()
+    if issue is not None:
+        if context.invoked_subcommand:
+            raise click.UsageError("--issue looks for the team; leave out the one, or the other")
+        policy = load_policy(settings.policy)
+        click.echo(words.suggested(suggestions(issue, policy), policy, COMMANDS), nl=False)
+    elif not context.invoked_subcommand:
+        raise click.UsageError(f"name a team ({', '.join(COMMANDS.values())}), or describe it with --issue")
+
+
+def _team_command(team: Team) -> click.Command:
+    def run(settings: Settings, **given: Any) -> None:
+        _escalate(settings, team, given)
+
+    run.__doc__ = _HELP[team]
+    command: Callable[..., None] = run
+    for question in reversed(QUESTIONS[team]):
+        many = " (repeatable)" if question.many else ""
+        command = click.option(
+            f"--{question.name.replace('_', '-')}",
+            multiple=question.many,
+            metavar="TEXT",
+            help=f"{question.asks}{many}.",
+        )(command)
+    for option in reversed(_options(team)):
+        command = option(command)
+    return click.command(COMMANDS[team])(global_options()(command))
+
+
+_HELP: dict[Team, str] = {
+    "engineering": "Escalate to Engineering.",
+    "trust-safety": "Escalate to Trust & Safety.",
+    "csm": "Escalate to the Customer Success Manager.",
+    "product": "Tell Product Management.",
+    "legal": "Escalate to Legal (told by e-mail, never on Slack).",
+}
+
+
+def _options(team: Team) -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
+    options: list[Callable[[Callable[..., None]], Callable[..., None]]] = [
+        click.option(
+            "--title", metavar="TEXT", help="The ticket's headline; the same one on the same ids is filed once."
+        ),
+        click.option("--household", "households", multiple=True, metavar="ID", help="Whom it is about (repeatable)."),
+        click.option("--user", "users", multiple=True, metavar="ID", help="Whom it is about (repeatable)."),
+        click.option("--when", type=Moment(), help="When it occurred; without a time zone it is UTC."),
+        click.option("--author", help="Who escalates.  [default: the user who runs this]"),
+        click.option("--troubleshooting-done", "troubleshot", is_flag=True, help="Basic troubleshooting was done."),
+        click.option("--anyway", is_flag=True, help="File it although the same escalation is open already."),
+        click.option("--add-comment", is_flag=True, help="If it is open already, add what is written as a comment."),
+        click.option("--yes", is_flag=True, help="Do not ask before filing."),
+        click.option("--non-interactive", "silent", is_flag=True, help="Ask nothing; needs --yes to file."),
+    ]
+    if team not in FIXED_SEVERITY:
+        options.insert(0, click.option("--severity", type=click.Choice(_severities(team)), help="How urgent it is."))
+    return options
+
+
+def _severities(team: Team) -> list[Severity]:
+    own = {"engineering": ("P0", "P1", "P2"), "trust-safety": ("Immediate", "Same-day", "Next-day")}
+    return [one for one in SEVERITY_ORDER if one in own.get(team, ("Immediate", "Next-day"))]
+
+
+for _team in COMMANDS:
+    escalate.add_command(_team_command(_team))
+
+
+def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
+    policy = load_policy(settings.policy)
+    desk = open_desk(settings.queue, policy)
+    escalation = _asked(team, given, settings.moment)
+    facts, blind = _looked_up(settings, policy, escalation)
+    with open_ledger(settings.ledger, exclusive=False) as ledger, ledger.begin() as tx:
+        current, key = standing(tx, escalation, policy.environment)
+        past = tx.tickets_about((*escalation.households, *escalation.users))
+    finding = finding_of(escalation, facts, blind, past, key, settings.moment)
+    message = desk.ticket(finding, f"hw-{key[:16]}")
+    if current is not None and not given["anyway"]:
+        _is_there(settings, desk, current, escalation, given)
+        return
+    click.echo(words.preview(message))
+    typed = [escalation.title, *(one for some in escalation.answers.values() for one in some)]
+    troubleshot = given["troubleshot"] or (
+        not given["silent"] and click.confirm("Was basic troubleshooting done?", err=True)
+    )
+    warnings = cautions(escalation, policy, past, troubleshot=troubleshot, personal=words.holds_personal(typed))
+    click.echo(words.warned(warnings), nl=False, err=True)
+    click.echo(words.promised(finding, policy, settings.moment), nl=False)
+    if not _confirmed(given, f"File this ticket for {policy.teams[team].name}?"):
+        click.echo("Nothing was filed.", err=True)
+        return
+    _file(settings, policy, desk, finding, patient=not given["silent"])
+
+
+def _asked(team: Team, given: dict[str, Any], now: datetime) -> Escalation:
+    """What the options say, and what they do not say from the person. Raises click.UsageError for what cannot be used."""
+    silent: bool = given["silent"]
+    if silent:
+        _complain_of_what_is_missing(team, given)
+    severity = FIXED_SEVERITY.get(team) or given["severity"]
+    if severity is None:
+        severity = click.prompt("Severity", type=click.Choice(_severities(team)), err=True)
+    title = given["title"] or click.prompt("Title", err=True)
+    users, households = list(given["users"]), list(given["households"])
+    if not silent and not users and not households:
+        users = click.prompt("User IDs (separated by spaces)", default="", show_default=False, err=True).split()
+        households = click.prompt("Household IDs", default="", show_default=False, err=True).split()
+    when = given["when"]
+    if when is None and team == "engineering":
+        when = click.prompt("When the issue occurred (with timezone)", type=Moment(), err=True)
+    answers = {one.name: _answers(one, given[one.name], silent=silent) for one in QUESTIONS[team]}
+    try:
+        return escalation_of(
+            team,
+            severity,
+            title,
+            given["author"] or getpass.getuser(),
+            answers,
+            households=households,
+            users=users,
+            occurred_at=when,
+            now=now,
+        )
+    except AnswerError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _complain_of_what_is_missing(team: Team, given: dict[str, Any]) -> None:
+    wanted = ["title", *(one.name for one in QUESTIONS[team] if not one.optional)]
+    if team not in FIXED_SEVERITY:
+        wanted.append("severity")
+    if team == "engineering":
+        wanted.append("when")
+    missing = [f"--{name.replace('_', '-')}" for name in wanted if not given[name]]
+    if missing:
+        raise click.UsageError(f"--non-interactive asks nothing, so give {', '.join(missing)}")
+
+
+def _answers(question: Question, given: Any, *, silent: bool) -> tuple[str, ...]:
+    if given:
+        return tuple(given) if question.many else (given,)
+    if silent:
+        return ()
+    if not question.many:
+        answer = click.prompt(question.asks, default="" if question.optional else None, show_default=False, err=True)
+        return (answer,) if answer.strip() else ()
+    said = [click.prompt(question.asks, err=True)]
+    while more := click.prompt("  and then (nothing to go on)", default="", show_default=False, err=True).strip():
+        said.append(more)
+    return tuple(said)
+
+
+def _looked_up(settings: Settings, policy: Policy, escalation: Escalation) -> tuple[Dossier | None, str]:
+    """What the source says, or why it could not be asked. Raises SubjectError for an id that it cannot hold."""
+    if not settings.source:
+        click.echo("warning: no source is named, so the ticket says that nobody looked", err=True)
+        return None, "no source was named"
+    context = context_of(settings, policy, Window(settings.moment, settings.moment))
+    try:
+        with opened(settings, policy) as source:
+            facts = dossier(source, escalation.households, escalation.users, context)
+    except SourceError as error:
+        click.echo(f"warning: {visible(str(error))}; the ticket says that nobody could look", err=True)
+        return None, "the source could not be read"
+    if facts.unknown:
+        named = visible(", ".join(facts.unknown))
+        click.echo(f"warning: the source holds nothing of {named}; is it written in full?", err=True)
+    return facts, ""
+
+
+def _is_there(
+    settings: Settings, desk: Desk[TicketRef, Message], current: Ticket, escalation: Escalation, given: dict[str, Any]
+) -> None:
+    place = visible(current.ref_url or "not delivered yet")
+    click.echo(f"It is there already: {current.external_id}, {current.status}, {place}")
+    if given["silent"] and not given["add_comment"]:
+        click.echo("--add-comment adds what you wrote to it, --anyway files another one", err=True)
+        return
+    if not given["add_comment"] and not click.confirm("Add what you wrote as a comment?", err=True):
+        click.echo("Nothing was added; --anyway files another one.", err=True)
+        return
+    with open_ledger(settings.ledger) as ledger:
+        add_comment(ledger, current, escalation, settings.moment)
+        _, failed = deliver(ledger, desk, {}, settings.moment)
+    if any(one.external_id == current.external_id for one in failed):
+        raise Stop(f"{current.external_id}: the comment was not delivered; the next run tries again", EXIT_UNDELIVERED)
+    click.echo(f"{current.external_id}: commented")
+
+
+def _confirmed(given: dict[str, Any], question: str) -> bool:
+    if given["yes"]:
+        return True
+    if given["silent"]:
+        raise click.UsageError("nothing was filed: --non-interactive asks nothing, so confirm with --yes")
+    return click.confirm(question, err=True)
+
+
+def _file(
+    settings: Settings, policy: Policy, desk: Desk[TicketRef, Message], finding: Finding, *, patient: bool
+) -> None:
+    while True:
+        try:
+            with open_ledger(settings.ledger) as ledger:
+                ticket = file(ledger, finding, policy, settings.moment)
+                sent, failed = deliver(ledger, desk, {finding.fingerprint: finding}, settings.moment)
+            break
+        except LedgerError as error:
+            # Nobody should have to type all of it again because the nightly run is at work.
+            if not patient or not click.confirm(f"{error}. Try again?", err=True):
+                raise
+    external_id = f"hw-{finding.fingerprint[:16]}"
+    if ticket is None:
+        click.echo(f"It is there already: {external_id}, filed by somebody else just now")
+        return
+    why = next((one.error for one in failed if one.external_id == external_id), None)
+    if why is not None:
+        raise Stop(f"{external_id} is recorded, but was not delivered ({why}); the next run sends it", EXIT_UNDELIVERED)
+    url = next((one.url for one in sent if one.external_id == external_id), "")
+    click.echo(f"{external_id}: filed -> {visible(url)}")
