@@ -49,6 +49,9 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
     story = _story(settings, ticket)
     policy = load_policy(settings.policy)
     scope = scope_of(story.entries)
+    if not scope.detectors:
+        click.echo(ticket_list.rechecked(recheck(story.entries, (), (), policy)), nl=False)
+        return
     scoped = bool(scope.households or scope.users)
     context = context_of(settings, policy, window_of(settings, policy, None, None, scoped=scoped))
     result, _ = scanned(settings, policy, context, named_detectors(scope.detectors), scope.households, scope.users)
