@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, or_, select, update
 
 from escalation.clocks import Deadlines
-from escalation.records import Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket
-from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTBOX, SILENCES, TICKETS
+from escalation.records import Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket, TicketOutcome
+from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTBOX, OUTCOMES, SILENCES, TICKETS
 from escalation.store import Store, open_store
 
 
@@ -235,6 +235,19 @@ class Transaction:
     def move_entries(self, ticket: Ticket, to: Ticket) -> None:
         """Put everything that is on one ticket on another one."""
         self._connection.execute(update(ENTRIES).where(ENTRIES.c.ticket_id == ticket.id).values(ticket_id=to.id))
+
+    # --- outcomes
+
+    def add_outcome(self, outcome: TicketOutcome) -> None:
+        self._connection.execute(insert(OUTCOMES).values(dataclasses.asdict(outcome)))
+
+    def outcomes(self) -> dict[int, list[TicketOutcome]]:
+        """Every ticket's outcomes by the ticket's row, oldest first."""
+        found: dict[int, list[TicketOutcome]] = {}
+        columns = (column for column in OUTCOMES.c if column.name != "id")
+        for row in self._connection.execute(select(*columns).order_by(OUTCOMES.c.id)).mappings():
+            found.setdefault(row["ticket_id"], []).append(TicketOutcome(**row))
+        return found
 
     # --- silences
 

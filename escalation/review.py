@@ -13,7 +13,7 @@ from escalation.clocks import Overdue, due_next, overdue
 from escalation.decide import claims_of, size_of
 from escalation.ledger import Ledger, PastDecision
 from escalation.policy import Policy
-from escalation.records import Entry, OutboxRow, Silence, Ticket
+from escalation.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
 
 Outcome = Literal["still true", "changed", "fixed", "happened once", "not looked at", "for a person to judge"]
 
@@ -27,6 +27,7 @@ class TicketStory:
     decisions: tuple[PastDecision, ...]
     silences: tuple[Silence, ...]
     unsent: tuple[OutboxRow, ...]
+    outcomes: tuple[TicketOutcome, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def story_of(ledger: Ledger, external_id: str) -> TicketStory | None:
             decisions=tuple(tx.decisions_of(ticket)),
             silences=tuple(tx.silences(entry.fingerprint for entry in entries).values()),
             unsent=tuple(row for row in tx.unsent() if row.ticket_id == ticket.id),
+            outcomes=tuple(tx.outcomes().get(ticket.id, ())),
         )
 
 
