@@ -100,6 +100,21 @@ class Transaction:
         row = self._connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).mappings().first()
         return None if row is None else NightRow(**row)
 
+    def nights(self, since: datetime, until: datetime) -> list[NightRow]:
+        """The nights whose scan was in [since, until), in their order."""
+        query = select(NIGHTS).where(NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until).order_by(NIGHTS.c.as_of)
+        return [NightRow(**row) for row in self._connection.execute(query).mappings()]
+
+    def reopenings(self, since: datetime, until: datetime) -> list[int]:
+        """The row of a ticket for each night in [since, until) that reopened it."""
+        query = (
+            select(DECISIONS.c.ticket_id, DECISIONS.c.night_id)
+            .join(NIGHTS, NIGHTS.c.id == DECISIONS.c.night_id)
+            .where(DECISIONS.c.action == "reopen", NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until)
+            .distinct()
+        )
+        return [row.ticket_id for row in self._connection.execute(query) if row.ticket_id is not None]
+
     def add_decisions(self, night_id: int, rows: Iterable[tuple[Entry, Decision]]) -> None:
         values = [
             {
