@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from commands.backtest import backtest
 from commands.escalate import escalate
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.nightly import demo, run
@@ -88,5 +89,5 @@ def main(settings: Settings) -> None:
     click.get_current_context().obj = replace(settings, now=now)
 
 
-for command in (demo, scan, run, tickets, escalate, report, detectors, policy_commands, doctor):
+for command in (demo, scan, run, tickets, escalate, report, backtest, detectors, policy_commands, doctor):
     main.add_command(command)

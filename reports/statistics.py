@@ -25,6 +25,8 @@ class Part:
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
+    note: str = ""
+    """What the columns mean, where their names do not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,12 @@ def _promises(promise: Promise, history: History, policy: Policy, end: datetime)
                     _share(kept, kept + broken),
                 )
             )
-    return Part(f"{promise}_promises", columns, tuple(rows))
+    return Part(
+        f"{promise}_promises",
+        columns,
+        tuple(rows),
+        "Median and p90 in hours; what is not due yet is neither kept nor broken.",
+    )
 
 
 def _kept(ticket: Ticket, promise: Promise, end: datetime) -> tuple[float | None, str]:

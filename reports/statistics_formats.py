@@ -15,14 +15,25 @@ from reports.text import table_lines
 
 VERSION = 1
 _SHORT = {
-    "tickets": "all",
-    "median_hours": "median h",
-    "p90_hours": "p90 h",
+    "median_hours": "median",
+    "p90_hours": "p90",
     "share_kept": "share",
     "false_positives": "false",
     "false_positive_share": "share",
     "median_days": "median days",
     "oldest_days": "oldest days",
+    "tried_findings": "tried",
+    "tried_new": "new",
+    "tried_tickets": "tickets",
+    "tried_blind": "blind",
+    "against_findings": "against",
+    "against_new": "new",
+    "against_tickets": "tickets",
+    "against_blind": "blind",
+    "nights_with_tickets": "nights",
+    "median_a_night": "median",
+    "most_a_night": "most",
+    "blind_nights": "blind",
 }
 """Columns' names for people, so that a table fits a terminal."""
 
@@ -85,6 +96,9 @@ def _markdown_lines(of: Statistics) -> Iterator[str]:
         if part.rows:
             table = _table(part)
             yield from markdown.table(table.columns, table.rows)
+            if table.note:
+                yield ""
+                yield for_markdown(table.note)
         else:
             yield "None."
 
@@ -100,4 +114,4 @@ def _heading(part: Part) -> str:
 
 def _table(part: Part) -> Table:
     columns = tuple(_SHORT.get(column, column) for column in part.columns)
-    return Table(_heading(part), columns, tuple(tuple(in_words(cell) for cell in row) for row in part.rows))
+    return Table(_heading(part), columns, tuple(tuple(in_words(cell) for cell in row) for row in part.rows), part.note)
