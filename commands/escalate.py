@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from channels.protocol import TicketRef
+from commands.asking import asked, asked_ids, check_options, severities
 from commands.desk import open_desk
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.scanning import context_of, opened
-from detectors.contract import SEVERITY_ORDER, Finding, Severity, Team, Window
+from detectors.contract import Finding, Team, Window
 from detectors.dossier import Dossier, dossier
 from detectors.source import SourceError
 from escalation.desk import Desk, deliver
 from escalation.ledger import open_ledger
 from escalation.person import add_comment, cautions, file, finding_of, standing
 from escalation.policy import Policy, load_policy
-from escalation.questions import FIXED_SEVERITY, QUESTIONS, AnswerError, Escalation, Question, escalation_of
+from escalation.questions import (
+    FIXED_SEVERITY,
+    QUESTIONS,
+    Escalation,
+)
 from escalation.records import Ticket
 from escalation.store import LedgerError
 from escalation.suggest import suggestions
 from reports import escalation as words
+from reports import text
 from reports.message import Message
 from reports.neutral import visible
 
@@ -96,13 +100,8 @@ def _options(team: Team) -> list[Callable[[Callable[..., None]], Callable[..., N
         click.option("--non-interactive", "silent", is_flag=True, help="Ask nothing; needs --yes to file."),
     ]
     if team not in FIXED_SEVERITY:
-        options.insert(0, click.option("--severity", type=click.Choice(_severities(team)), help="How urgent it is."))
+        options.insert(0, click.option("--severity", type=click.Choice(severities(team)), help="How urgent it is."))
     return options
-
-
-def _severities(team: Team) -> list[Severity]:
-    own = {"engineering": ("P0", "P1", "P2"), "trust-safety": ("Immediate", "Same-day", "Next-day")}
-    return [one for one in SEVERITY_ORDER if one in own.get(team, ("Immediate", "Next-day"))]
 
 
 for _team in COMMANDS:
@@ -112,17 +111,19 @@ for _team in COMMANDS:
 def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     policy = load_policy(settings.policy)
     desk = open_desk(settings.queue, policy)
-    escalation = _asked(team, given, settings.moment)
-    facts, blind = _looked_up(settings, policy, escalation)
+    check_options(team, given, settings.moment)
+    users, households = asked_ids(team, given)
+    # Looked up before the rest is asked, so that a wrong id costs nobody their answers.
+    facts, blind = _looked_up(settings, policy, households, users)
+    escalation = asked(team, given, households, users, settings.moment)
     with open_ledger(settings.ledger, exclusive=False) as ledger, ledger.begin() as tx:
         current, key = standing(tx, escalation, policy.environment)
         past = tx.tickets_about((*escalation.households, *escalation.users))
-    finding = finding_of(escalation, facts, blind, past, key, settings.moment)
-    message = desk.ticket(finding, f"hw-{key[:16]}")
     if current is not None and not given["anyway"]:
         _is_there(settings, desk, current, escalation, given)
         return
-    click.echo(words.preview(message))
+    finding = finding_of(escalation, facts, blind, past, key, settings.moment)
+    click.echo(text.render(desk.ticket(finding, f"hw-{key[:16]}")))
     typed = [escalation.title, *(one for some in escalation.answers.values() for one in some)]
     troubleshot = given["troubleshot"] or (
         not given["silent"] and click.confirm("Was basic troubleshooting done?", err=True)
@@ -136,65 +137,9 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     _file(settings, policy, desk, finding, patient=not given["silent"])
 
 
-def _asked(team: Team, given: dict[str, Any], now: datetime) -> Escalation:
-    """What the options say, and what they do not say from the person. Raises click.UsageError for what cannot be used."""
-    silent: bool = given["silent"]
-    if silent:
-        _complain_of_what_is_missing(team, given)
-    severity = FIXED_SEVERITY.get(team) or given["severity"]
-    if severity is None:
-        severity = click.prompt("Severity", type=click.Choice(_severities(team)), err=True)
-    title = given["title"] or click.prompt("Title", err=True)
-    users, households = list(given["users"]), list(given["households"])
-    if not silent and not users and not households:
-        users = click.prompt("User IDs (separated by spaces)", default="", show_default=False, err=True).split()
-        households = click.prompt("Household IDs", default="", show_default=False, err=True).split()
-    when = given["when"]
-    if when is None and team == "engineering":
-        when = click.prompt("When the issue occurred (with timezone)", type=Moment(), err=True)
-    answers = {one.name: _answers(one, given[one.name], silent=silent) for one in QUESTIONS[team]}
-    try:
-        return escalation_of(
-            team,
-            severity,
-            title,
-            given["author"] or getpass.getuser(),
-            answers,
-            households=households,
-            users=users,
-            occurred_at=when,
-            now=now,
-        )
-    except AnswerError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def _complain_of_what_is_missing(team: Team, given: dict[str, Any]) -> None:
-    wanted = ["title", *(one.name for one in QUESTIONS[team] if not one.optional)]
-    if team not in FIXED_SEVERITY:
-        wanted.append("severity")
-    if team == "engineering":
-        wanted.append("when")
-    missing = [f"--{name.replace('_', '-')}" for name in wanted if not given[name]]
-    if missing:
-        raise click.UsageError(f"--non-interactive asks nothing, so give {', '.join(missing)}")
-
-
-def _answers(question: Question, given: Any, *, silent: bool) -> tuple[str, ...]:
-    if given:
-        return tuple(given) if question.many else (given,)
-    if silent:
-        return ()
-    if not question.many:
-        answer = click.prompt(question.asks, default="" if question.optional else None, show_default=False, err=True)
-        return (answer,) if answer.strip() else ()
-    said = [click.prompt(question.asks, err=True)]
-    while more := click.prompt("  and then (nothing to go on)", default="", show_default=False, err=True).strip():
-        said.append(more)
-    return tuple(said)
-
-
-def _looked_up(settings: Settings, policy: Policy, escalation: Escalation) -> tuple[Dossier | None, str]:
+def _looked_up(
+    settings: Settings, policy: Policy, households: Sequence[str], users: Sequence[str]
+) -> tuple[Dossier | None, str]:
     """What the source says, or why it could not be asked. Raises SubjectError for an id that it cannot hold."""
     if not settings.source:
         click.echo("warning: no source is named, so the ticket says that nobody looked", err=True)
@@ -202,7 +147,7 @@ def _looked_up(settings: Settings, policy: Policy, escalation: Escalation) -> tu
     context = context_of(settings, policy, Window(settings.moment, settings.moment))
     try:
         with opened(settings, policy) as source:
-            facts = dossier(source, escalation.households, escalation.users, context)
+            facts = dossier(source, households, users, context)
     except SourceError as error:
         click.echo(f"warning: {visible(str(error))}; the ticket says that nobody could look", err=True)
         return None, "the source could not be read"

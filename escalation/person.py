@@ -24,6 +24,9 @@ from escalation.questions import QUESTIONS, Escalation
 from escalation.records import Ticket
 from escalation.scrub import pack, scrub
 
+TICKETS_NAMED = 5
+"""A caution names so many open tickets on the same ids."""
+
 
 def finding_of(
     escalation: Escalation,
@@ -159,9 +162,8 @@ def cautions(
     """
     if not troubleshot:
         yield "Don't escalate without attempting basic troubleshooting first; tick it with --troubleshooting-done."
-    for ticket in past:
-        if ticket.ended or ticket.status == "resolved":
-            continue
+    still_open = [ticket for ticket in past if not ticket.ended and ticket.status != "resolved"]
+    for ticket in still_open[:TICKETS_NAMED]:
         about = f"{ticket.external_id} ({policy.teams[ticket.team].name}, {ticket.severity}: {ticket.title})"
         if ticket.team == escalation.team:
             yield f"{about} is open on the same ids: if it is the same issue, comment there instead."
@@ -170,6 +172,9 @@ def cautions(
                 f"{about} is open on the same ids: don't escalate the same issue to multiple teams simultaneously "
                 "(unless instructed)."
             )
+    if len(still_open) > TICKETS_NAMED:
+        more = len(still_open) - TICKETS_NAMED
+        yield f"{more:,} more ticket{' is' if more == 1 else 's are'} open on the same ids; this ticket lists them."
     rules = policy.teams[escalation.team]
     if rules.by == "email":
         yield f"{rules.name} is told by e-mail only ({rules.email}; CC {', '.join(rules.copy_to)}). {rules.warning}"

@@ -109,24 +109,24 @@ def escalation_of(
     now: datetime,
 ) -> Escalation:
     """The escalation that a person describes. Raises AnswerError for what cannot be filed."""
-    if occurred_at is not None and occurred_at > now:
-        raise AnswerError(f"it cannot have happened at {stamp(occurred_at)}: that is in the future")
-    if team in ("trust-safety", "csm") and not (households or users):
-        raise AnswerError("name whom it is about: --user ID or --household ID")
-    checked = {name: tuple(_text(name, one, ANSWER_MOST) for one in given) for name, given in answers.items()}
+    checked_time(occurred_at, now)
+    checked_about(team, households, users)
+    checked = {name: tuple(checked_text(name, one) for one in given) for name, given in answers.items()}
     return Escalation(
         team=team,
         severity=severity,
-        title=_text("title", title, TITLE_MOST),
-        author=_text("author", author, TITLE_MOST),
+        title=checked_text("title", title),
+        author=checked_text("author", author),
         answers={name: given for name, given in checked.items() if given},
-        households=tuple(sorted({_id("household", one) for one in households})),
-        users=tuple(sorted({_id("user", one) for one in users})),
+        households=tuple(sorted({checked_id("household", one) for one in households})),
+        users=tuple(sorted({checked_id("user", one) for one in users})),
         occurred_at=occurred_at,
     )
 
 
-def _text(name: str, given: str, most: int) -> str:
+def checked_text(name: str, given: str) -> str:
+    """An answer (or the title, or the author) on one line. Raises AnswerError."""
+    most = TITLE_MOST if name in ("title", "author") else ANSWER_MOST
     # Neither database of a ledger holds NUL, and half a surrogate pair cannot be written at all.
     words = " ".join(given.encode("utf-8", "replace").decode().replace("\x00", " ").split())
     if not words:
@@ -136,7 +136,20 @@ def _text(name: str, given: str, most: int) -> str:
     return words
 
 
-def _id(what: str, given: str) -> str:
+def checked_time(occurred_at: datetime | None, now: datetime) -> None:
+    """Raise AnswerError for what cannot have happened yet."""
+    if occurred_at is not None and occurred_at > now:
+        raise AnswerError(f"it cannot have happened at {stamp(occurred_at)}: that is in the future")
+
+
+def checked_about(team: Team, households: Sequence[str], users: Sequence[str]) -> None:
+    """Raise AnswerError where a team cannot do anything without knowing whom it is about."""
+    if team in ("trust-safety", "csm") and not (households or users):
+        raise AnswerError("name whom it is about: --user ID or --household ID")
+
+
+def checked_id(what: str, given: str) -> str:
+    """A household's or user's id, a UUID in lower case. Raises AnswerError."""
     if not _ID.fullmatch(given) or not given.isprintable():
         raise AnswerError(f"{given[:40]!a} is no {what} id: write it as the database does, without spaces")
     return given.lower() if _UUID.fullmatch(given) else given

@@ -10,10 +10,8 @@ from detectors.words import stamp
 from escalation.clocks import deadlines
 from escalation.policy import Policy
 from escalation.suggest import Suggestion
-from reports.message import Message
 from reports.neutral import defused
 from reports.redact import masked
-from reports.text import render
 
 
 def suggested(found: Sequence[Suggestion], policy: Policy, commands: Mapping[Team, str]) -> str:
@@ -35,11 +33,6 @@ def _suggested(found: Sequence[Suggestion], policy: Policy, commands: Mapping[Te
             yield f"  {'; '.join(f'{name}: {span}' for name, span in one.promises)}"
         severity = f" --severity {one.severity}" if one.severity else ""
         yield f"  hearthwatch escalate {commands[one.team]}{severity}"
-
-
-def preview(message: Message) -> str:
-    """The ticket as the queue will get it."""
-    return render(message)
 
 
 def promised(finding: Finding, policy: Policy, now: datetime) -> str:

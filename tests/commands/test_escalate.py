@@ -143,10 +143,14 @@ def test_the_data_comes_from_postgresql_too(petforce_db: Database, town: Town, e
 
 def test_everything_can_be_asked_for(source: str, elsewhere: Path) -> None:
     typed = [
-        "P0",
-        "Nobody leads",
         "",
+        "the oak\x1b",
         uid("oak"),
+        "P0",
+        " ",
+        "Nobody leads",
+        "yesterday",
+        "2027-01-01",
         "2026-02-02 14:00",
         "No leader",
         "left",
@@ -168,7 +172,7 @@ def test_everything_can_be_asked_for(source: str, elsewhere: Path) -> None:
 
 
 def test_who_stops_answering_has_filed_nothing(source: str, elsewhere: Path) -> None:
-    result = call("escalate", "eng", "--source", source, "--as-of", NIGHT, typed="P0\nNobody leads\n")
+    result = call("escalate", "eng", "--source", source, "--as-of", NIGHT, typed="\n\nP0\nNobody leads\n")
     assert result.exit_code == 1
     assert tickets(elsewhere) == []
     assert call("tickets", "list", "--as-of", NIGHT).stdout == "No tickets.\n"
