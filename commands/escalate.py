@@ -63,12 +63,12 @@ def _team_command(team: Team) -> click.Command:
     run.__doc__ = _HELP[team]
     command: Callable[..., None] = run
     for question in reversed(QUESTIONS[team]):
-        many = " (repeatable)" if question.many else ""
+        asks = f"{question.asks}{' (repeatable)' if question.many else ''}"
         command = click.option(
             f"--{question.name.replace('_', '-')}",
             multiple=question.many,
             metavar="TEXT",
-            help=f"{question.asks}{many}.",
+            help=asks if asks.endswith("?") else f"{asks}.",
         )(command)
     for option in reversed(_options(team)):
         command = option(command)
