@@ -59,7 +59,7 @@ def _complain_of_what_is_missing(team: Team, given: dict[str, Any]) -> None:
         raise click.UsageError(f"--non-interactive asks nothing, so give {', '.join(missing)}")
 
 
-def asked_ids(team: Team, given: dict[str, Any]) -> tuple[list[str], list[str]]:
+def asked_ids(team: Team, given: dict[str, Any]) -> tuple[Sequence[str], Sequence[str]]:
     """The named users and households, asked for where no option names any. Raises click.UsageError."""
     users, households = list(given["users"]), list(given["households"])
     if not (given["silent"] or users or households):

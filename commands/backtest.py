@@ -41,8 +41,8 @@ def backtest(
 ) -> None:
     """Play past nights with --policy: what would have been found and filed. Reads only, tells nobody."""
     # pandas takes a third of a second to load, and only this and the report need it.
-    from reports import statistics_formats  # noqa: PLC0415
     from reports.backtest import compared  # noqa: PLC0415
+    from reports.statistics_formats import FORMATS  # noqa: PLC0415
 
     detectors = named_detectors(names)
     policies = {"tried": load_policy(settings.policy)}
@@ -53,13 +53,7 @@ def backtest(
         click.echo("note: rules about states see the tables as they are now, whichever night is played", err=True)
     plays = {name: _played(settings, policy, detectors, days) for name, policy in policies.items()}
     numbers = compared(plays)
-    written = {
-        "table": statistics_formats.to_table,
-        "json": statistics_formats.to_json,
-        "csv": statistics_formats.to_csv,
-        "markdown": statistics_formats.to_markdown,
-    }[form](numbers)
-    click.echo(written, nl=False)
+    click.echo(FORMATS[form](numbers), nl=False)
     _say_what_could_not_look(entry for nights in plays.values() for night in nights for entry in night.blind)
 
 

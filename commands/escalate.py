@@ -115,6 +115,8 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     users, households = asked_ids(team, given)
     # Looked up before the rest is asked, so that a wrong id costs nobody their answers.
     facts, blind = _looked_up(settings, policy, households, users)
+    if facts is not None:
+        users, households = facts.named_users, facts.named_households
     escalation = asked(team, given, households, users, settings.moment)
     with open_ledger(settings.ledger, exclusive=False) as ledger, ledger.begin() as tx:
         current, key = standing(tx, escalation, policy.environment)
@@ -171,9 +173,11 @@ def _is_there(
     with open_ledger(settings.ledger) as ledger:
         add_comment(ledger, current, escalation, settings.moment)
         _, failed = deliver(ledger, desk, {}, settings.moment)
+        with ledger.begin() as tx:
+            held = any(row.ticket_id == current.id for row in tx.unsent())
     if any(one.external_id == current.external_id for one in failed):
         raise Stop(f"{current.external_id}: the comment was not delivered; the next run tries again", EXIT_UNDELIVERED)
-    click.echo(f"{current.external_id}: commented")
+    click.echo(f"{current.external_id}: {'snoozed, so the comment is sent afterwards' if held else 'commented'}")
 
 
 def _confirmed(given: dict[str, Any], question: str) -> bool:

@@ -24,8 +24,8 @@ PERIOD = timedelta(days=30)
 def report(settings: Settings, since: datetime | None, until: datetime | None, form: str) -> None:
     """Say what became of a period's tickets: times against promises, false positives, what was learned."""
     # pandas takes a third of a second to load, and only this and the backtest need it.
-    from reports import statistics_formats  # noqa: PLC0415
     from reports.statistics import statistics  # noqa: PLC0415
+    from reports.statistics_formats import FORMATS  # noqa: PLC0415
 
     policy = load_policy(settings.policy)
     end = until or settings.moment
@@ -35,10 +35,4 @@ def report(settings: Settings, since: datetime | None, until: datetime | None, f
     with open_ledger(settings.ledger, exclusive=False) as ledger:
         history = history_of(ledger, start, end)
     numbers = statistics(history, policy, settings.moment)
-    written = {
-        "table": statistics_formats.to_table,
-        "json": statistics_formats.to_json,
-        "csv": statistics_formats.to_csv,
-        "markdown": statistics_formats.to_markdown,
-    }[form](numbers)
-    click.echo(written, nl=False)
+    click.echo(FORMATS[form](numbers), nl=False)

@@ -28,6 +28,9 @@ class Dossier:
     `values` are lines about what each named customer (else each member) is worth, None where the source has no accounts to tell it.
     """
 
+    named_users: tuple[str, ...]
+    """The ids that were asked for, written as the source writes them; so are all others."""
+    named_households: tuple[str, ...]
     households: tuple[str, ...]
     """The named households; without one, those in which the named users are active."""
     members: tuple[str, ...]
@@ -53,14 +56,18 @@ def dossier(source: Source, households: Sequence[str], users: Sequence[str], con
         source.tables.check_household(household)
     for user in users:
         source.tables.check_user(user)
+    users = tuple(source.tables.plain_user_id(user) for user in users)
+    households = tuple(source.tables.plain_household_id(household) for household in households)
     rows = memberships(source, source.tables.users_in(source.tables["household_members"].c.user_id, users))
     theirs = sorted({row.household_id for row in rows if row.active})
-    wanted = tuple(households) or tuple(theirs[:HOUSEHOLDS_MOST])
+    wanted = households or tuple(theirs[:HOUSEHOLDS_MOST])
     homes = [home for home in household_cases(source, wanted) if home.household or home.members or home.events]
     members = tuple(sorted({member.user_id for home in homes for member in home.active}))
-    customers = tuple(users) or members[:CUSTOMERS_MOST]
+    customers = users or members[:CUSTOMERS_MOST]
     accounts = users_by_id(source, customers)
     return Dossier(
+        named_users=users,
+        named_households=households,
         households=wanted,
         members=members,
         states=tuple(state for home in homes if (state := household_state(home))),

@@ -102,7 +102,7 @@ def run_night(
     delivered, failed = deliver(ledger, desk, {one.fingerprint: one for one in night.findings}, now)
     with ledger.begin() as tx:
         waiting = tx.tickets(ended=False)
-        settled = settled_between(tx, last.as_of if last else now, now, policy)
+        settled = settled_between(tx, last.as_of if last else None, now, policy)
         unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
     late = ((ticket, overdue(ticket, now)) for ticket in waiting)
     return NightReport(

@@ -82,9 +82,13 @@ def settled_at(ticket: Ticket) -> datetime | None:
     return ticket.resolved_at or (ticket.ended_at if ticket.status == "verified" else None)
 
 
-def settled_between(tx: Transaction, since: datetime, until: datetime, policy: Policy) -> list[Settled]:
-    """The tickets that were settled in (since, until], in the order of their making."""
-    tickets = [one for one in tx.tickets() if (at := settled_at(one)) is not None and since < at <= until]
+def settled_between(tx: Transaction, since: datetime | None, until: datetime, policy: Policy) -> list[Settled]:
+    """The tickets that were settled in (since, until], in the order of their making; all until then without `since`."""
+    tickets = [
+        one
+        for one in tx.tickets()
+        if (at := settled_at(one)) is not None and (since is None or since < at) and at <= until
+    ]
     return [_settled(one, tx.entries_on(one), policy) for one in tickets]
 
 

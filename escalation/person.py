@@ -138,8 +138,8 @@ def standing(tx: Transaction, escalation: Escalation, environment: str) -> tuple
     number = 1
     while True:
         identity: dict[SubjectKey, str] = {
-            "household_id": ",".join(escalation.households),
-            "user_id": ",".join(escalation.users),
+            "household_id": ",".join(escalation.households).casefold(),
+            "user_id": ",".join(escalation.users).casefold(),
             "feature": f"{escalation.team}: {words}",
             "window": str(number),
         }

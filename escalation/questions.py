@@ -15,7 +15,6 @@ TITLE_MOST, ANSWER_MOST = 120, 4000
 FIXED_SEVERITY: dict[Team, Severity] = {"product": "P2", "legal": "Immediate"}
 """The severities of the teams for which the process names no priorities, as the detectors have them."""
 _ID = re.compile(r"[^\s\x00-\x1f]{1,100}")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class AnswerError(ValueError):
@@ -149,7 +148,7 @@ def checked_about(team: Team, households: Sequence[str], users: Sequence[str]) -
 
 
 def checked_id(what: str, given: str) -> str:
-    """A household's or user's id, a UUID in lower case. Raises AnswerError."""
+    """A household's or user's id. Raises AnswerError."""
     if not _ID.fullmatch(given) or not given.isprintable():
         raise AnswerError(f"{given[:40]!a} is no {what} id: write it as the database does, without spaces")
-    return given.lower() if _UUID.fullmatch(given) else given
+    return given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from detectors.contract import iso
 from detectors.words import count
@@ -115,3 +115,11 @@ def _heading(part: Part) -> str:
 def _table(part: Part) -> Table:
     columns = tuple(_SHORT.get(column, column) for column in part.columns)
     return Table(_heading(part), columns, tuple(tuple(in_words(cell) for cell in row) for row in part.rows), part.note)
+
+
+FORMATS: dict[str, Callable[[Statistics], str]] = {
+    "table": to_table,
+    "json": to_json,
+    "csv": to_csv,
+    "markdown": to_markdown,
+}

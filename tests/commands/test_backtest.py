@@ -16,13 +16,6 @@ AS_OF = "2026-02-05T03:00:00Z"
 PERIOD = ("--since", "2026-02-01", "--until", "2026-02-05", "--as-of", AS_OF)
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    return tmp_path / "cwd"
-
-
 @pytest.fixture
 def town() -> Town:
     """mia makes 11 households on 2 February, kim 7 on the 3rd and 7 on the 4th."""

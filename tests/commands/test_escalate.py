@@ -57,13 +57,6 @@ WORDS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    return tmp_path / "cwd"
-
-
 @pytest.fixture
 def town() -> Town:
     town = Town()
@@ -192,6 +185,25 @@ def test_the_same_escalation_is_filed_once(source: str, elsewhere: Path) -> None
     assert len(tickets(elsewhere)) == 2
     assert "filed ->" in escalate("eng", source, "--household", uid("elm")).stdout
     assert len(tickets(elsewhere)) == 3
+
+
+def test_ids_are_the_same_however_they_are_written(petforce_db: Database, town: Town, elsewhere: Path) -> None:
+    load(petforce_db, town.tables())
+    assert escalate("eng", petforce_db.url, "--household", uid("oak").upper()).exit_code == 0
+    assert f"Household ID: {uid('oak')}\n" in text_of(elsewhere)
+    assert "It is there already" in escalate("eng", petforce_db.url).stdout
+    # Where nobody can look, nobody knows how the source writes it.
+    assert "It is there already" in escalate("eng", "nowhere", "--household", uid("oak").upper()).stdout
+
+
+def test_a_comment_on_a_snoozed_ticket_waits(source: str, elsewhere: Path) -> None:
+    assert escalate("csm", source).exit_code == 0
+    (ticket,) = tickets(elsewhere)
+    assert call("tickets", "snooze", ticket, "--days", "2", "--reason", "x", "--as-of", NIGHT).exit_code == 0
+    assert "is sent afterwards" in escalate("csm", source, "--add-comment", urgency="Now on Sunday").stdout
+    assert "Now on Sunday" not in text_of(elsewhere)
+    assert call("run", "--source", source, "--as-of", "2026-02-06T03:00:00Z").exit_code == 0
+    assert "Now on Sunday" in text_of(elsewhere)
 
 
 def test_whoever_repeats_it_at_a_prompt_is_offered_a_comment(source: str, elsewhere: Path) -> None:

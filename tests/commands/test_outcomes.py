@@ -19,13 +19,6 @@ FIRST, SECOND, THIRD, MUCH_LATER = (
 )
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    return tmp_path / "cwd"
-
-
 @pytest.fixture
 def town() -> Town:
     town = Town()
