@@ -15,7 +15,7 @@ from detectors.contract import PERSON, Finding, Impact, Story, SubjectKey, finge
 from detectors.dossier import Dossier
 from detectors.words import count, stamp
 from escalation.clocks import deadlines
-from escalation.decide import first_entry
+from escalation.decide import first_entry, more_urgent
 from escalation.desk import Note, pack_note
 from escalation.ledger import Ledger, Transaction
 from escalation.notes import external_id_of
@@ -23,9 +23,12 @@ from escalation.policy import Policy
 from escalation.questions import QUESTIONS, Escalation
 from escalation.records import Ticket
 from escalation.scrub import pack, scrub
+from escalation.suggest import suggestions
 
 TICKETS_NAMED = 5
 """A caution names so many open tickets on the same ids."""
+FITS_WELL = 0.4
+"""From this likeness on, a row of the process that says otherwise is worth a caution."""
 
 
 def finding_of(
@@ -175,6 +178,7 @@ def cautions(
     if len(still_open) > TICKETS_NAMED:
         more = len(still_open) - TICKETS_NAMED
         yield f"{more:,} more ticket{' is' if more == 1 else 's are'} open on the same ids; this ticket lists them."
+    yield from _another_row(escalation, policy)
     rules = policy.teams[escalation.team]
     if rules.by == "email":
         yield f"{rules.name} is told by e-mail only ({rules.email}; CC {', '.join(rules.copy_to)}). {rules.warning}"
@@ -184,6 +188,19 @@ def cautions(
         yield "No id is named, so nothing could be filled in from the data."
     if escalation.team == "product":
         yield "Product escalations are not urgent; what is urgent goes to another team."
+
+
+def _another_row(escalation: Escalation, policy: Policy) -> Iterator[str]:
+    """A row of the process that fits the title well and names another team, or is more urgent than the person says."""
+    fitting = [one for one in suggestions(escalation.title, policy) if one.likeness >= FITS_WELL]
+    if not fitting:
+        return
+    best = fitting[0]
+    where = f'The title reads like "{best.row}" ({best.section})'
+    if all(one.team != escalation.team for one in fitting):
+        yield f"{where}: is {policy.teams[escalation.team].name} the right team?"
+    elif best.team == escalation.team and best.severity and more_urgent(best.severity, escalation.severity):
+        yield f"{where}: is {escalation.severity} urgent enough?"
 
 
 def file(ledger: Ledger, finding: Finding, policy: Policy, now: datetime) -> Ticket | None:

@@ -220,6 +220,9 @@ def _team_problems(policy: Policy, team: Team) -> Iterator[str]:
         for priority in rows:
             if priority != "any" and priority not in rules.sla and "any" not in rules.sla:
                 yield f"teams.{team}.{part}.{priority}: teams.{team}.sla has no {priority}, so it has no deadlines"
+    for priority in policy.when.get(team, {}):
+        if priority != "any" and priority not in rules.sla:
+            yield f"when.{team}.{priority}: teams.{team}.sla has no {priority}, so nothing is promised for its rows"
     for priority, sla in rules.sla.items():
         steps = [("acknowledge", sla.acknowledge), ("investigate", sla.investigate), ("resolve", sla.resolve)]
         timed = [(name, span) for name, span in steps if span is not None and span.most is not None]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from detectors.contract import PERSON, Coverage, Finding, Meta, Team
+from detectors.contract import PERSON, Coverage, Finding, Meta, Severity, Team
 from escalation.desk import deliver
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import next_window, run_night
@@ -162,3 +162,40 @@ def test_past_tickets_on_the_same_ids_are_found_and_only_open_ones_warned_of(led
     warned = list(cautions(escalation(), POLICY, past, troubleshot=True, personal=False))
     assert len(warned) == TICKETS_NAMED + 1
     assert warned[-1].startswith("1 more ticket is open")
+
+
+@pytest.mark.parametrize(
+    ("title", "team", "says"),
+    [
+        ("Threats of violence in a household", "engineering", "is Engineering the right team?"),
+        ("Two leaders in one household", "engineering", ""),
+        ("Duplicate of a member entry", "trust-safety", "is Trust & Safety the right team?"),
+        ("Something is odd", "legal", ""),
+    ],
+)
+def test_a_row_that_names_another_team_is_said(title: str, team: Team, says: str) -> None:
+    one = replace(escalation(title, team=team), severity="P0")
+    warned = [line for line in cautions(one, POLICY, (), troubleshot=True, personal=False) if "reads like" in line]
+    assert [says in line for line in warned] == [True] * bool(says)
+
+
+@pytest.mark.parametrize(("severity", "warned"), [("P0", False), ("P1", True)])
+def test_a_row_that_is_more_urgent_is_said(severity: Severity, warned: bool) -> None:
+    one = replace(escalation("Two leaders in one household"), severity=severity)
+    assert (
+        any("urgent enough" in line for line in cautions(one, POLICY, (), troubleshot=True, personal=False)) is warned
+    )
+
+
+def test_addresses_in_a_persons_words_do_not_reach_the_ledger(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with open_ledger(f"sqlite:///{path}") as ledger:
+        one = escalation("jo@example.org from 203.0.113.77 cannot leave")
+        ticket = filed(ledger, one)
+        add_comment(ledger, ticket, one, NOW)
+        with ledger.begin() as tx:
+            assert len(tx.unsent()) == 2
+    kept = path.read_bytes()
+    assert b"cannot leave" in kept
+    for secret in (b"jo@example", b"203.0.113"):
+        assert secret not in kept
