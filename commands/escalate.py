@@ -143,6 +143,8 @@ def _looked_up(
     settings: Settings, policy: Policy, households: Sequence[str], users: Sequence[str]
 ) -> tuple[Dossier | None, str]:
     """What the source says, or why it could not be asked. Raises SubjectError for an id that it cannot hold."""
+    if not (households or users):
+        return None, "no id was named"
     if not settings.source:
         click.echo("warning: no source is named, so the ticket says that nobody looked", err=True)
         return None, "no source was named"

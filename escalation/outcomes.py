@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from detectors.contract import Team
+from escalation.decide import IDS_KEPT
 from escalation.ledger import Transaction
 from escalation.policy import Policy
 from escalation.records import Entry, Ticket, TicketOutcome
@@ -24,7 +25,8 @@ WORDS_MOST = 2000
 class Settled:
     """A ticket that was settled since the last night: whom it concerns (ids), and the policy's words for the customer.
 
-    `reporter_only` says that users and households were left out, because some of them must not be told.
+    `reporter_only` says that users and households were left out, because some of them must not be told; `cut` that there
+    may be more of them than the ledger keeps.
     """
 
     ticket: Ticket
@@ -32,6 +34,7 @@ class Settled:
     users: tuple[str, ...]
     households: tuple[str, ...]
     reporter_only: bool
+    cut: bool
     words: str
 
 
@@ -101,6 +104,7 @@ def _settled(ticket: Ticket, entries: Sequence[Entry], policy: Policy) -> Settle
         users=_ids(user for entry in told for user in entry.users),
         households=_ids(household for entry in told for household in entry.households),
         reporter_only=reporter_only,
+        cut=any(max(len(entry.users), len(entry.households)) >= IDS_KEPT for entry in told),
         words=policy.closing.get(ticket.team, ""),
     )
 

@@ -79,8 +79,11 @@ def _evidence(
             evidence["not_in_the_data"] = list(dossier.unknown)
         if dossier.not_looked_up:
             evidence["more_households"] = f"{dossier.not_looked_up} more of the named users, not looked up"
-        if dossier.values and escalation.team != "csm":
-            evidence["customer_value"] = list(dossier.values)
+        if escalation.team != "csm":
+            told = (
+                list(dossier.values) if dossier.values is not None else "could not look: no account tiers in the source"
+            )
+            evidence["customer_value"] = told
         evidence["household_state"] = list(dossier.states)
         evidence["members"] = list(dossier.member_rows)
     evidence["past_tickets"] = [

@@ -40,4 +40,6 @@ def _whom(one: Settled) -> str:
     ]
     if one.reporter_only:
         return f"{' · '.join(parts) or 'whoever reported it'} and nobody else"
+    if one.cut:
+        parts.append("perhaps more (the ticket has them all)")
     return " · ".join(parts) or "whoever asked (the ticket says who)"

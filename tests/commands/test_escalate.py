@@ -241,9 +241,21 @@ def test_what_could_not_be_looked_up_is_said_and_filed(tmp_path: Path, elsewhere
         assert "nobody could look" in result.stderr
         assert "hunter2" not in result.output
         assert "Could not look (the source could not be read); add account tier" in result.stdout
+    no_ids = call("escalate", "eng", "--non-interactive", "--yes", "--as-of", NIGHT, *options("eng"))
+    assert "Impact: Could not look (no id was named); add how many users are affected" in no_ids.stdout
+    assert "nothing could be filled in from the data" in no_ids.stderr
     bare = call("escalate", "pm", "--non-interactive", "--yes", "--as-of", NIGHT, *options("pm"))
     assert bare.exit_code == 0
-    assert len(tickets(elsewhere)) == 3
+    assert len(tickets(elsewhere)) == 4
+
+
+def test_accounts_that_are_not_mapped_are_no_accounts_without_value(
+    tmp_path: Path, town: Town, elsewhere: Path
+) -> None:
+    (tmp_path / "bare").mkdir()
+    bare = str(write_csv(tmp_path / "bare", town.tables(), leave_out=["users"]))
+    assert "could not look: no account tiers" in escalate("ts", bare).stdout
+    assert "Customer value: Could not look (the source has no account tiers)" in escalate("csm", bare).stdout
 
 
 def test_it_warns_of_the_donts(source: str) -> None:

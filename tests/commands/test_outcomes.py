@@ -75,6 +75,17 @@ def test_the_night_says_whom_to_tell_what_once(tmp_path: Path, elsewhere: Path, 
     assert leader not in night(tmp_path, town, MUCH_LATER)
 
 
+def test_of_an_incident_the_ticket_has_all_to_tell(tmp_path: Path, town: Town) -> None:
+    for number in range(60):
+        town.family(f"home {number}", f"leader {number}", f"member {number}")
+        town.home(f"home {number}")["leader_id"] = None
+    night(tmp_path, town, FIRST)
+    for home in town.households:
+        home["leader_id"] = next(row["user_id"] for row in town.household_members if row["household_id"] == home["id"])
+    told = next(line for line in night(tmp_path, town, SECOND).splitlines() if "Incident" in line and ": tell " in line)
+    assert told.endswith("and 47 more · perhaps more (the ticket has them all)")
+
+
 def test_of_abuse_only_the_reporter_is_told(tmp_path: Path, elsewhere: Path, town: Town) -> None:
     night(tmp_path, town, FIRST)
     resolve(ticket_of(elsewhere, "Report"))
