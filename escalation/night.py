@@ -13,6 +13,7 @@ from escalation.causes import INCIDENT
 from escalation.clocks import Overdue, overdue
 from escalation.desk import Delivered, Desk, Failed, MessageT, RefT, deliver, read_states
 from escalation.ledger import Ledger
+from escalation.outcomes import Settled, settled_between, without_outcome
 from escalation.policy import Policy
 from escalation.recording import Recording, Told
 from escalation.records import Action, Ticket
@@ -35,6 +36,10 @@ class NightReport:
     failed: tuple[Failed, ...]
     open_tickets: dict[Team, int]
     overdue: tuple[tuple[Ticket, tuple[Overdue, ...]], ...]
+    settled: tuple[Settled, ...]
+    """What was settled since the last night, so that the customer can be told."""
+    unlearned: tuple[Ticket, ...]
+    """What was settled of late and has no outcome yet."""
 
     @property
     def undelivered(self) -> bool:
@@ -120,6 +125,8 @@ def run_night(
     delivered, failed = deliver(ledger, desk, {one.fingerprint: one for one in night.findings}, now)
     with ledger.begin() as tx:
         waiting = tx.tickets(ended=False)
+        settled = settled_between(tx, last.as_of if last else None, now, policy)
+        unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
     late = ((ticket, overdue(ticket, now)) for ticket in waiting)
     return NightReport(
         as_of=now,
@@ -131,4 +138,6 @@ def run_night(
         failed=(*unread, *failed),
         open_tickets=dict(Counter(ticket.team for ticket in waiting)),
         overdue=tuple((ticket, broken) for ticket, broken in late if broken),
+        settled=tuple(settled),
+        unlearned=tuple(unlearned),
     )

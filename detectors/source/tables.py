@@ -147,6 +147,10 @@ class Tables:
         """A user id from an event's metadata, written as the user columns write it."""
         return value.lower() if self.user_type == "uuid" else value
 
+    def plain_household_id(self, value: str) -> str:
+        """A household id that somebody typed, written as the household columns write it."""
+        return value.lower() if self.household_type == "uuid" else value
+
     def check_household(self, household_id: str) -> None:
         """Raise SubjectError if `household_id` cannot be a household's id here."""
         _check("household", household_id, self.household_type)
