@@ -109,6 +109,9 @@ _READ = {
     for reach, avoided in _AVOIDED.items()
 }
 
+# Two statements at a time are what a scan may ask of somebody's server; workers beside them would get in each other's way.
+_ALONE = text("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
+
 _SERVER = text(
     """
     SELECT current_setting('server_version') AS version, CAST(current_setting('server_version_num') AS int) AS number,
@@ -210,6 +213,9 @@ class PostgresSource:
         except DBAPIError:
             logger.debug("the snapshot cannot be shared", exc_info=True)
             second.close()
+        if len(self._connections) > 1:
+            for connection in self._connections:
+                connection.execute(_ALONE)
         return len(self._connections)
 
     def rows(self, statement: Executable, purpose: str, *, reach: Reach = "picked") -> Sequence[Any]:
