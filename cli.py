@@ -11,9 +11,12 @@ from typing import Any, NoReturn
 
 import click
 
+from commands.backtest import backtest
+from commands.escalate import escalate
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.nightly import demo, run
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Settings, Stop, global_options
+from commands.report import report
 from commands.scanning import scan
 from commands.tickets import tickets
 from detectors.source import SourceError, SubjectError
@@ -86,5 +89,5 @@ def main(settings: Settings) -> None:
     click.get_current_context().obj = replace(settings, now=now)
 
 
-for command in (demo, scan, run, tickets, detectors, policy_commands, doctor):
+for command in (demo, scan, run, tickets, escalate, report, backtest, detectors, policy_commands, doctor):
     main.add_command(command)

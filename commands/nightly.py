@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +13,12 @@ import click
 from commands.desk import open_desk
 from commands.options import EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scanning import context_of, document_of, finish, formatted, scanned
-from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
+from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
 from detectors.registry import DETECTORS
 from detectors.runner import ScanResult, forgetful
 from detectors.source import SourceError
 from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, next_window, run_night
+from escalation.night import NightReport, look_back_days, next_window, run_night
 from escalation.policy import load_policy
 from reports.night import summary
 
@@ -44,7 +45,9 @@ def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
     desk = open_desk(settings.queue, policy)
     with open_ledger(settings.ledger) as ledger:
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy))
-        result, info = scanned(settings, policy, context, DETECTORS, recheck=_known(ledger))
+        days = look_back_days(ledger, settings.moment, policy)
+        context = replace(context, limits=context.limits.model_copy(update={"state_lookback_days": days}))
+        result, info = scanned(settings, policy, context, DETECTORS, recheck=known_households(ledger, DETECTORS))
         _not_suddenly_empty(ledger, result)
         report = run_night(
             ledger, result.findings, result.coverage, policy, context.as_of, window=context.window, desk=desk
@@ -67,9 +70,9 @@ def _not_suddenly_empty(ledger: Ledger, result: ScanResult) -> None:
         )
 
 
-def _known(ledger: Ledger) -> dict[str, list[str]]:
+def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:
     """The households in which something was last seen that may have left the look-back, by detector."""
-    households: dict[str, list[str]] = {name: [] for name in forgetful(DETECTORS)}
+    households: dict[str, list[str]] = {name: [] for name in forgetful(detectors)}
     with ledger.begin() as tx:
         for entry in tx.entries().values():
             if entry.present and entry.kind == "state" and entry.detector in households:

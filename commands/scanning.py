@@ -92,8 +92,8 @@ def opened(settings: Settings, policy: Policy) -> Source:
     return open_source(settings.source, policy.source)
 
 
-def context_of(settings: Settings, policy: Policy, window: Window) -> Context:
-    return Context(as_of=settings.moment, window=window, limits=policy.limits, environment=policy.environment)
+def context_of(settings: Settings, policy: Policy, window: Window, *, as_of: datetime | None = None) -> Context:
+    return Context(as_of=as_of or settings.moment, window=window, limits=policy.limits, environment=policy.environment)
 
 
 def window_of(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from commands.options import EXIT_USAGE, Moment, Settings, Stop, global_options
+from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import context_of, named_detectors, scanned, window_of
 from escalation.ledger import open_ledger
 from escalation.policy import load_policy
@@ -49,6 +50,9 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
     story = _story(settings, ticket)
     policy = load_policy(settings.policy)
     scope = scope_of(story.entries)
+    if not scope.detectors:
+        click.echo(ticket_list.rechecked(recheck(story.entries, (), (), policy)), nl=False)
+        return
     scoped = bool(scope.households or scope.users)
     context = context_of(settings, policy, window_of(settings, policy, None, None, scoped=scoped))
     result, _ = scanned(settings, policy, context, named_detectors(scope.detectors), scope.households, scope.users)
@@ -99,12 +103,20 @@ tickets.add_command(_silencing("dismiss", "Say that nothing is to be done about 
 @click.option("--of", "duplicate_of", metavar="TICKET", help="The ticket it is a duplicate of.")
 @click.option("--reason", required=True, help="Why.")
 @click.option("--author", help="Who says so.  [default: the user who runs this]")
+@outcome_options
 def close(
-    settings: Settings, ticket: str, closing: Any, duplicate_of: str | None, reason: str, author: str | None
+    settings: Settings,
+    ticket: str,
+    closing: Any,
+    duplicate_of: str | None,
+    reason: str,
+    author: str | None,
+    **outcome: Any,
 ) -> None:
     """Close a ticket that is not to be repaired."""
     policy = load_policy(settings.policy)
     with open_ledger(settings.ledger) as ledger:
+        kept = given_outcome(settings, policy, existing_ticket(ledger, ticket), author=author, **outcome)
         close_ticket(
             ledger,
             ticket,
@@ -115,7 +127,13 @@ def close(
             now=settings.moment,
             duplicate_of=duplicate_of,
         )
+        if kept is not None:
+            with ledger.begin() as tx:
+                tx.add_outcome(kept)
     click.echo(f"{ticket}: closed as {closing}")
+
+
+tickets.add_command(record)
 
 
 def _story(settings: Settings, ticket: str) -> TicketStory:

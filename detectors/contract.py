@@ -47,6 +47,10 @@ SEVERITY_ORDER: tuple[Severity, ...] = ("P0", "Immediate", "P1", "Same-day", "P2
 """From the most to the least urgent, by the response times of the process document."""
 
 
+PERSON = "person"
+"""Stands in the place of a detector's id where a person escalated something. No rule may have it, and no scan looks for it."""
+
+
 def iso(at: datetime) -> str:
     """`at` as UTC in ISO 8601 with a trailing Z, to the microsecond where there is one."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -94,8 +98,8 @@ class Story(BaseModel):
     """The words of a ticket, with the values filled in. Wording is not part of the published JSON.
 
     Engineering tickets read issue, steps, expected, actual, impact, error_messages, screenshots and requesting;
-    Trust & Safety tickets read pattern, evidence, suspected_violation, reporter and requesting; the other teams' fields
-    are in `fields`, by the name the process document gives them. An empty text means that the data has no answer.
+    Trust & Safety tickets read pattern, evidence, suspected_violation, reporter, action_taken and requesting; the other
+    teams' fields are in `fields`, by the name the process document gives them. An empty text means that the data has no answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,6 +115,7 @@ class Story(BaseModel):
     evidence: tuple[str, ...] = ()
     suspected_violation: str = ""
     reporter: str = ""
+    action_taken: str = ""
     requesting: str = ""
     affected_households: tuple[str, ...] | None = None
     """The households for the ticket's Household ID line, where they are fewer than all that are involved."""
@@ -203,6 +208,13 @@ class Meta(BaseModel):
     process: str = Field(min_length=5)
     """The place in the process document that asks for this detector."""
     feature: str = "household management"
+
+    @field_validator("id")
+    @classmethod
+    def _is_no_persons(cls, name: str) -> str:
+        if name == PERSON:
+            raise ValueError(f"{PERSON!r} stands for what people escalate themselves")
+        return name
 
     @field_validator("needs")
     @classmethod

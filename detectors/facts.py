@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, false, func, select
 
 from detectors.source import Source
 
-CASES_AT_ONCE = 500
+CASES_AT_ONCE = 1000
 """How many households or users one statement fetches the facts of."""
 
 LIFECYCLE = (

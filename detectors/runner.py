@@ -108,7 +108,9 @@ def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
         if scope is not None:
             counted = counted.where(source.tables.households_in(table.c[key], scope.households))
         try:
-            counts[name] = int(source.rows(counted, "rows read", whole=scope is None)[0]["number"])
+            counts[name] = int(
+                source.rows(counted, "rows read", reach="whole" if scope is None else "picked")[0]["number"]
+            )
         except QueryError:
             logger.debug("counting %s failed", name, exc_info=True)
     return counts
@@ -180,10 +182,10 @@ class _Run:
 
     def _ride(self, one: Pass, riders: Sequence[tuple[Rider, Detector]]) -> list[tuple[Rider, Detector, list[Any]]]:
         """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails."""
-        whole = one.whole and self._scope is None
+        reach = one.reach if self._scope is None else "picked"
         try:
             combined = statement(one, [rider for rider, _ in riders], self._source.tables, self._scope, self._context)
-            rows = self._source.rows(combined, f"pass {one.id}", whole=whole)
+            rows = self._source.rows(combined, f"pass {one.id}", reach=reach)
         except Exception as error:
             if isinstance(error, SourceError) and not isinstance(error, QueryError):
                 raise
@@ -213,25 +215,31 @@ class _Run:
 
     def judge(self) -> None:
         """Fetch the facts of each case and ask the detectors that wait for it; then the collecting rides that come last."""
+        kinds = [kind for kind in FETCHERS if self._cases[kind]]
         explained: set[str] = set()
-        for kind, (noun, fetch) in FETCHERS.items():
-            wanted = self._cases[kind]
-            if not wanted:
-                continue
-            self._progress(f"looking closer at {len(wanted)} {noun}")
-            try:
-                for case in fetch(self._source, sorted(wanted), self._context):
-                    explained |= self._judged(case, wanted[case.key].values())
-            except QueryError as error:
-                for name in {name for waiting in wanted.values() for name in waiting}:
-                    self.endings[name].fail(_reason(error, "fetching the facts"))
+        with ThreadPoolExecutor(max_workers=self._at_once) as pool:
+            # By kind, since a detector waits for one kind of case only and so is never asked twice at once.
+            taken = [(kind, pool.submit(self._judge_kind, kind)) for kind in kinds]
+            for kind, judged in taken:
+                self._progress(f"looking closer at {len(self._cases[kind])} {FETCHERS[kind][0]}")
+                explained |= judged.result()
         for detector, collect, rows in self._waiting:
             self._guarded(detector, collect, rows, replace(self._context, explained=frozenset(explained)))
         for ending in self.endings.values():
             ending.findings = _one_per_subject(ending.findings)
 
+    def _judge_kind(self, kind: Key) -> set[str]:
+        """The correlation ids of the operations that the state findings of these cases tell of."""
+        wanted, explained = self._cases[kind], set[str]()
+        try:
+            for case in FETCHERS[kind][1](self._source, sorted(wanted), self._context):
+                explained |= self._judged(case, wanted[case.key].values())
+        except QueryError as error:
+            for name in {name for waiting in wanted.values() for name in waiting}:
+                self.endings[name].fail(_reason(error, "fetching the facts"))
+        return explained
+
     def _judged(self, case: Case, detectors: Iterable[Detector]) -> set[str]:
-        """The correlation ids of the operations that this case's state findings tell of."""
         explained: set[str] = set()
         for detector in detectors:
             if detector.judge is not None:

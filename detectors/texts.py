@@ -42,16 +42,16 @@ _RANGES = (
 _STRANGE = "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES)
 DISGUISED = rf"&#?[a-zA-Z0-9]+;|%[2-7][0-9a-fA-F]|\\[ux]|[{_STRANGE}]"
 """A regular expression that every text matches whose words hide behind escapes or Unicode."""
-_AFTER_QUOTE = r"'[[:space:])]*([oadtuiegcOADTUIEGC|-]|[sS][ehEH])"
-# Ordinary in names: an ampersand, which disguises only with a semicolon, and an apostrophe, which matters before the first
-# letters of a keyword of MARKUP_PREFILTER alone.
-UNUSUAL = rf"[<{{;\"=)%\\{_STRANGE}]|{_AFTER_QUOTE}"
-"""A cheap regular expression that every text matches that is disguised, or whose markup needs more than letters."""
-MARKUP_WORDS = ("%union%select%", "%pg_sleep%", "%xp_cmdshell%", "%load_file%", "%waitfor%")
-"""LIKE patterns of the payloads that need letters only."""
-
-MARKUP_TELLING = ("select", "waitfor")
-"""The words that stand in the texts that MARKUP_WORDS are for; the other payloads hold an underscore."""
+MARKUP_PHRASES = {
+    "union": "%union%select%",
+    "waitfor": "%waitfor%delay%",
+    **{word: f"%'%{word}%" for word in ("drop", "truncate", "alter", "shutdown", "grant", "create")},
+    "delete": "%'%delete%from%",
+    "insert": "%'%insert%into%",
+    "update": "%'%update%set%",
+    "select": "%'%select%from%",
+}
+"""Of the payloads that are all letters, digits, blanks and BREAKS: a word, and a LIKE pattern of the texts (in lower case)."""
 
 MARKUP_PREFILTER = (
     r"<[a-z/!?%]|[{][{%]|[$#][{]"
@@ -138,21 +138,28 @@ def vocabulary_patterns(words: Iterable[str]) -> tuple[str, ...]:
 
 BREAKS = "',.-&!"
 """The marks that divide words in everyday texts."""
-IRREGULAR = r"[^a-zA-Z0-9 ',.&!-]|&[a-zA-Z0-9]"
-"""A regular expression that every text matches that is more than ASCII letters, digits, blanks and BREAKS.
+IRREGULAR = r"[^a-zA-Z0-9 ',.&!-]|[a-zA-Z0-9][A-Z]|&[a-zA-Z0-9]|--"
+"""A cheap regular expression that every text matches that is more than ASCII words, in lower case or with a capital first
+letter, digits, blanks and BREAKS, and every text that is DISGUISED or whose markup is not one of MARKUP_PHRASES.
 
 An ampersand before a letter may begin an escape, even one that lacks its semicolon.
 """
 
 
-def telling_words(words: Iterable[str]) -> tuple[str, ...]:
-    """One part of each of `words`, in lower case: `words_in` finds one of them in a text only if its part stands there.
+def telling(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """How to find `words` and payloads in texts that are not IRREGULAR: a word, and a LIKE pattern of the text in lower case.
 
-    The text must not be DISGUISED or IRREGULAR; its words are what BREAKS and blanks divide. The longest part is the one that
-    harmless texts hold least. Entries of marks alone have no part: see `only_marks`.
+    A text holds an entry only if such a word stands in it between blanks and BREAKS and it is like the word's pattern. Words
+    come in lower case and with a capital first letter. Of an entry of several words the longest is looked for: harmless
+    texts hold that one least. Entries of marks alone have none: see `only_marks`.
     """
-    parts = [re.findall(r"[a-z0-9]+", word) for word in {_folded(word) for word in words} if word.isascii()]
-    return tuple(sorted({max(some, key=len) for some in parts if some}))
+    found = set(MARKUP_PHRASES.items())
+    for entry in {_folded(word) for word in words}:
+        parts = re.findall(r"[a-z0-9]+", entry) if entry.isascii() else []
+        if parts:
+            longest = max(parts, key=len)
+            found.add((longest, "%" if longest == entry else f"%{_loosely(entry)}%"))
+    return tuple(sorted({(form, like) for word, like in found for form in (word, word[0].upper() + word[1:])}))
 
 
 def only_marks(words: Iterable[str]) -> bool:

@@ -68,7 +68,7 @@ class Note:
     team: Team
     severity: Severity
     title: str
-    reason: Reason | Literal["follow-up"]
+    reason: Reason | Literal["follow-up", "added"]
     at: datetime
     lines: tuple[str, ...]
     channel: str = ""

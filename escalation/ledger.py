@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, or_, select, update
 
 from escalation.clocks import Deadlines
-from escalation.records import ENDED, Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket
-from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTBOX, SILENCES, TICKETS
+from escalation.records import ENDED, Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket, TicketOutcome
+from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTBOX, OUTCOMES, SILENCES, TICKETS
 from escalation.store import Store, open_store
 
 
@@ -99,6 +99,21 @@ class Transaction:
         """The night with the latest scan, complete or not."""
         row = self._connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).mappings().first()
         return None if row is None else NightRow(**row)
+
+    def nights(self, since: datetime, until: datetime) -> list[NightRow]:
+        """The nights whose scan was in [since, until), in their order."""
+        query = select(NIGHTS).where(NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until).order_by(NIGHTS.c.as_of)
+        return [NightRow(**row) for row in self._connection.execute(query).mappings()]
+
+    def reopenings(self, since: datetime, until: datetime) -> list[int]:
+        """The row of a ticket for each night in [since, until) that reopened it."""
+        query = (
+            select(DECISIONS.c.ticket_id, DECISIONS.c.night_id)
+            .join(NIGHTS, NIGHTS.c.id == DECISIONS.c.night_id)
+            .where(DECISIONS.c.action == "reopen", NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until)
+            .distinct()
+        )
+        return [row.ticket_id for row in self._connection.execute(query) if row.ticket_id is not None]
 
     def add_decisions(self, night_id: int, rows: Iterable[tuple[Entry, Decision]]) -> None:
         values = [
@@ -188,6 +203,19 @@ class Transaction:
     def ticket_by_row(self, ticket_id: int) -> Ticket:
         return Ticket(**self._connection.execute(select(TICKETS).where(TICKETS.c.id == ticket_id)).mappings().one())
 
+    def tickets_about(self, ids: Iterable[str]) -> list[Ticket]:
+        """The tickets, ended ones too, on which something names one of the household or user `ids`, newest first."""
+        wanted = set(ids)
+        query = select(ENTRIES.c.ticket_id, ENTRIES.c.households, ENTRIES.c.users).where(
+            ENTRIES.c.ticket_id.is_not(None)
+        )
+        about = {
+            row.ticket_id
+            for row in self._connection.execute(query)
+            if not wanted.isdisjoint(row.households) or not wanted.isdisjoint(row.users)
+        }
+        return [self.ticket_by_row(key) for key in sorted(about, reverse=True)]
+
     def generations(self, fingerprint: str) -> int:
         """How many tickets there have been whose primary finding is this one."""
         query = select(func.count()).select_from(TICKETS).where(TICKETS.c.fingerprint == fingerprint)
@@ -222,6 +250,19 @@ class Transaction:
     def move_entries(self, ticket: Ticket, to: Ticket) -> None:
         """Put everything that is on one ticket on another one."""
         self._connection.execute(update(ENTRIES).where(ENTRIES.c.ticket_id == ticket.id).values(ticket_id=to.id))
+
+    # --- outcomes
+
+    def add_outcome(self, outcome: TicketOutcome) -> None:
+        self._connection.execute(insert(OUTCOMES).values(dataclasses.asdict(outcome)))
+
+    def outcomes(self) -> dict[int, list[TicketOutcome]]:
+        """Every ticket's outcomes by the ticket's row, oldest first."""
+        found: dict[int, list[TicketOutcome]] = {}
+        columns = (column for column in OUTCOMES.c if column.name != "id")
+        for row in self._connection.execute(select(*columns).order_by(OUTCOMES.c.id)).mappings():
+            found.setdefault(row["ticket_id"], []).append(TicketOutcome(**row))
+        return found
 
     # --- silences
 

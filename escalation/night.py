@@ -13,10 +13,13 @@ from escalation.causes import INCIDENT
 from escalation.clocks import Overdue, overdue
 from escalation.desk import Delivered, Desk, Failed, MessageT, RefT, deliver, read_states
 from escalation.ledger import Ledger
+from escalation.outcomes import Settled, settled_between, without_outcome
 from escalation.policy import Policy
 from escalation.recording import Recording, Told
 from escalation.records import Action, Ticket
 from escalation.store import LedgerError
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class NightReport:
     """The tickets of which it was noticed tonight that somebody has deleted them in the queue."""
     open_tickets: dict[Team, int]
     overdue: tuple[tuple[Ticket, tuple[Overdue, ...]], ...]
+    settled: tuple[Settled, ...]
+    """What was settled since the last night, so that the customer can be told."""
+    unlearned: tuple[Ticket, ...]
+    """What was settled of late and has no outcome yet."""
 
     @property
     def undelivered(self) -> bool:
@@ -57,6 +64,27 @@ def next_window(ledger: Ledger, as_of: datetime, policy: Policy) -> Window:
     if last is not None:
         start = min(start, last.window_end)
     return Window(max(start, _midnight(as_of, policy.limits.time_zone, policy.nights.catch_up_days)), end)
+
+
+def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
+    """How many days of the audit table the state rules of a run read.
+
+    The first complete night reads the whole history, and so does one in each `nights.whole_history_every_days`: an old fault
+    is still a fault. The others read `nights.look_back_days`, so that a night does not cost more as the history grows; what is
+    known to be wrong is judged again whatever its age, but of an incident not every case is known by its ids, so a night
+    with one reads everything.
+    """
+    with ledger.begin() as tx:
+        last = tx.last_complete_night()
+        incident = any(
+            entry.present and entry.kind == "state" and entry.subject.get("operation") == INCIDENT
+            for entry in tx.entries().values()
+        )
+    whole = policy.limits.state_lookback_days
+    period = timedelta(days=policy.nights.whole_history_every_days)
+    if last is None or incident or (last.as_of - _EPOCH) // period != (as_of - _EPOCH) // period:
+        return whole
+    return min(whole, policy.nights.look_back_days)
 
 
 def _midnight(at: datetime, time_zone: str, days_before: int) -> datetime:
@@ -99,6 +127,8 @@ def run_night(
     delivered, failed = deliver(ledger, desk, {one.fingerprint: one for one in night.findings}, now)
     with ledger.begin() as tx:
         waiting = tx.tickets(ended=False)
+        settled = settled_between(tx, last.as_of if last else None, now, policy)
+        unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
     late = ((ticket, overdue(ticket, now)) for ticket in waiting)
     return NightReport(
         as_of=now,
@@ -111,4 +141,6 @@ def run_night(
         deleted=read.deleted,
         open_tickets=dict(Counter(ticket.team for ticket in waiting)),
         overdue=tuple((ticket, broken) for ticket, broken in late if broken),
+        settled=tuple(settled),
+        unlearned=tuple(unlearned),
     )

@@ -22,6 +22,10 @@ def note(
     cause: Ticket | None = None,
 ) -> Note:
     """What a decision says on the ticket. `remaining` is what is still there, `cause` the ticket of the entry's cause."""
+    lines = _lines(before, entry, decision, now, remaining, cause)
+    if decision.action == "verify":
+        ask = f"Write down what came of it and what was learned: hearthwatch tickets outcome {ticket.external_id}"
+        lines.append(ask)
     return Note(
         external_id=ticket.external_id,
         team=ticket.team,
@@ -29,7 +33,7 @@ def note(
         title=ticket.title,
         reason=decision.reason,
         at=now,
-        lines=tuple(_lines(before, entry, decision, now, remaining, cause)),
+        lines=tuple(lines),
     )
 
 

@@ -23,6 +23,7 @@ from escalation.process import (
     Nights,
     Part,
     Practice,
+    Priority,
     RedactionRules,
     Sla,
     SlackPlace,
@@ -44,6 +45,10 @@ class Policy(Part):
     matrix: dict[str, MatrixRow]
     teams: dict[Team, TeamPolicy]
     practice: Practice
+    when: dict[Team, dict[Priority, tuple[Text, ...]]] = Field(default_factory=dict)
+    """The document's "When to Escalate": by team and priority, each row in its words."""
+    closing: dict[Team, Text] = Field(default_factory=dict)
+    """What to tell the customer once a ticket of the team is settled."""
     follow_up: tuple[FollowUpStep, ...]
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()
@@ -215,6 +220,9 @@ def _team_problems(policy: Policy, team: Team) -> Iterator[str]:
         for priority in rows:
             if priority != "any" and priority not in rules.sla and "any" not in rules.sla:
                 yield f"teams.{team}.{part}.{priority}: teams.{team}.sla has no {priority}, so it has no deadlines"
+    for priority in policy.when.get(team, {}):
+        if priority != "any" and priority not in rules.sla:
+            yield f"when.{team}.{priority}: teams.{team}.sla has no {priority}, so nothing is promised for its rows"
     for priority, sla in rules.sla.items():
         steps = [("acknowledge", sla.acknowledge), ("investigate", sla.investigate), ("resolve", sla.resolve)]
         timed = [(name, span) for name, span in steps if span is not None and span.most is not None]

@@ -135,6 +135,10 @@ class Nights(Part):
 
     catch_up_days: int = Field(default=7, ge=1, le=366)
     """How far back a run reaches for nights that were missed."""
+    look_back_days: int = Field(default=35, ge=1)
+    """How far back an ordinary night's state rules read the audit table; what is known to be wrong is judged again anyway."""
+    whole_history_every_days: int = Field(default=7, ge=1)
+    """How often a night reads it as far back as limits.state_lookback_days says, as the first one does."""
     growth_percent: int = Field(default=10, ge=0)
     """A finding that has grown or shrunk by less than this since it was last said is not said again."""
     flapping_times: int = Field(default=3, ge=2)

@@ -158,3 +158,16 @@ class OutboxRow:
     kind: OutboxKind
     payload: dict[str, Any]
     attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TicketOutcome:
+    """What came of a ticket, in people's words without addresses. The latest one of a ticket holds."""
+
+    ticket_id: int
+    outcome: str
+    action: str | None
+    """What Trust & Safety did, by the policy's name for it."""
+    learning: str | None
+    author: str
+    made_at: datetime

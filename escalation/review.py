@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from detectors.contract import Coverage, Finding
+from detectors.contract import PERSON, Coverage, Finding
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Overdue, due_next, overdue
 from escalation.decide import claims_of, size_of
 from escalation.ledger import Ledger, PastDecision
 from escalation.policy import Policy
-from escalation.records import Entry, OutboxRow, Silence, Ticket
+from escalation.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
 
-Outcome = Literal["still true", "changed", "fixed", "happened once", "not looked at"]
+Outcome = Literal["still true", "changed", "fixed", "happened once", "not looked at", "for a person to judge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class TicketStory:
     decisions: tuple[PastDecision, ...]
     silences: tuple[Silence, ...]
     unsent: tuple[OutboxRow, ...]
+    outcomes: tuple[TicketOutcome, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def story_of(ledger: Ledger, external_id: str) -> TicketStory | None:
             decisions=tuple(tx.decisions_of(ticket)),
             silences=tuple(tx.silences(entry.fingerprint for entry in entries).values()),
             unsent=tuple(row for row in tx.unsent() if row.ticket_id == ticket.id),
+            outcomes=tuple(tx.outcomes().get(ticket.id, ())),
         )
 
 
@@ -90,8 +92,8 @@ class Scope:
 
 
 def scope_of(entries: Iterable[Entry]) -> Scope:
-    """The smallest scan that can say whether what is on a ticket still holds."""
-    entries = list(entries)
+    """The smallest scan that can say whether what is on a ticket still holds; no detectors where no scan can."""
+    entries = [entry for entry in entries if entry.detector != PERSON]
     detectors = tuple(sorted({entry.detector for entry in entries}))
     if any("operation" in entry.subject or not (entry.households or entry.users) for entry in entries):
         return Scope(detectors, (), ())
@@ -112,6 +114,8 @@ def recheck(
 
 
 def _recheck(entry: Entry, finding: Finding | None, *, looked: bool) -> Recheck:
+    if entry.detector == PERSON:
+        return Recheck(entry, "for a person to judge")
     if finding is None:
         if not looked:
             return Recheck(entry, "not looked at")

@@ -158,3 +158,15 @@ OUTBOX = Table(
     Column("error", Text),
     Index("outbox_unsent_idx", "sent_at"),
 )
+
+OUTCOMES = Table(
+    "outcomes",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
+    Column("outcome", Text, nullable=False),
+    Column("action", Text),
+    Column("learning", Text),
+    Column("author", Text, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from detectors.contract import SEVERITY_ORDER
 from escalation.night import NightReport
 from escalation.records import Action
+from reports.closing import closing_lines
 from reports.neutral import defused, visible
 
 _MOST = 10
@@ -52,5 +53,6 @@ def _lines(report: NightReport) -> Iterator[str]:
         yield f"  overdue: {ticket.external_id} {ticket.severity} {ticket.detector} ({promises})"
     if len(late) > _MOST:
         yield f"  overdue: {len(late) - _MOST} more"
+    yield from closing_lines(report.settled, report.unlearned)
     for failure in report.failed:
         yield f"  not delivered: {failure.kind} of {failure.external_id}: {defused(failure.error)}"

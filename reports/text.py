@@ -48,8 +48,13 @@ def _block(block: Block) -> Iterator[str]:
                 who = f" ({defused(moment.who)})" if moment.who else ""
                 yield f"{stamp(moment.at)}  {defused(moment.what)}{who}"
         case Table():
-            yield from _heading(block.heading)
-            yield from _table(block)
+            yield from table_lines(block)
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """The table below its heading."""
+    yield from _heading(table.heading)
+    yield from _table(table)
 
 
 def _heading(heading: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from detectors.contract import Finding, Member, Related
+from detectors.contract import PERSON, Finding, Member, Related
 from detectors.words import count, stamp
 from escalation.policy import Policy
 from escalation.process import RequiredField
@@ -46,7 +46,8 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
     if tell_customer:
         blocks.append(Section("What to tell the customer", tell_customer))
     blocks.append(_about(finding))
-    blocks.append(Section("How to verify", (_verify_command(finding),), command=True))
+    if finding.detector != PERSON:
+        blocks.append(Section("How to verify", (_verify_command(finding),), command=True))
     return Message(
         tag=team.tag,
         title=finding.title,
@@ -120,7 +121,7 @@ def _trust_safety(finding: Finding) -> tuple[Line | Listing, ...]:
         Listing("Evidence", story.evidence or ("Add screenshots, logs, timestamps",), numbered=False),
         Line("Suspected Violation", story.suspected_violation or "Add which policy this may violate", spaced=True),
         Line("Reporter", story.reporter or "Not in the data; add who reported this", spaced=True),
-        Line("Action Taken", "None yet (awaiting T&S review)", spaced=True),
+        Line("Action Taken", story.action_taken or "None yet (awaiting T&S review)", spaced=True),
         Line("Requesting", story.requesting or "Add what Trust & Safety should do", spaced=True),
     )
 

@@ -61,6 +61,11 @@ def _story(of: TicketStory) -> Iterator[str]:
         yield f"  {_minute(decision.as_of)}  {decision.status}: {decision.action} ({decision.reason})"
     for silence in of.silences:
         yield f"{silence.kind} until {_minute(silence.ends_at)}: {defused(silence.reason)} ({defused(silence.author)})"
+    for one in of.outcomes:
+        action = f" [{defused(one.action)}]" if one.action else ""
+        yield f"outcome of {_minute(one.made_at)}{action}: {defused(one.outcome)} ({defused(one.author)})"
+        if one.learning:
+            yield f"  learned: {defused(one.learning)}"
     for row in of.unsent:
         yield f"still to be sent: {row.kind}, tried {row.attempts} times"
 

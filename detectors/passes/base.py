@@ -10,7 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, FromClause, and_, func, true
 
 from detectors.contract import Context
-from detectors.source import Tables
+from detectors.source import Reach, Tables
 from detectors.source.sql import json_text
 
 Key = Literal[
@@ -50,8 +50,8 @@ class Pass:
     key: Key
     needs: frozenset[str]
     rows: Callable[[Tables, Scope | None, Context], FromClause]
-    whole: bool = False
-    """Whether an unlimited scan reads big tables from end to end, so that walking an index would only slow it down."""
+    reach: Reach = "picked"
+    """What an unlimited scan reads of big tables."""
     history: bool = False
     """Whether what it names can leave the look-back while it is still wrong, so that known cases are judged again."""
 

@@ -209,9 +209,9 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
 def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each person who read or changed a household in the window, beside their active member rows there.
 
-    `led_before` says that a transfer took the leadership of this household from them, whenever that was.
+    `led_without_office` says that they did what only a leader does, and are not the leader now.
     """
-    events, members = tables["household_events"], tables["household_members"]
+    events, members, households = (tables[name] for name in ("household_events", "household_members", "households"))
     mine = of_households(tables, scope, events.c.household_id)
     visits = (
         select(
@@ -231,20 +231,16 @@ def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause
         .group_by(events.c.household_id, events.c.user_id)
         .subquery("visit")
     )
-    led = (
-        select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "from_user_id")).label("user_id"))
-        .where(tables.event_is("household_leadership_transferred"), events.c.event_timestamp < context.window.end, mine)
-        .distinct()
-        .subquery("led")
-    )
     active = (
         select(members)
         .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
         .subquery("active")
     )
     belongs = and_(active.c.household_id == visits.c.household_id, active.c.user_id == visits.c.user_id)
-    gave_up = and_(
-        visits.c.leader_actions > 0, led.c.household_id == visits.c.household_id, led.c.user_id == visits.c.user_id
+    leads = and_(
+        visits.c.leader_actions > 0,
+        households.c.id == visits.c.household_id,
+        households.c.leader_id == visits.c.user_id,
     )
     return (
         select(
@@ -254,9 +250,9 @@ def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause
             active.c.joined_at,
             active.c.is_temporary,
             active.c.temporary_expires_at,
-            led.c.user_id.is_not(None).label("led_before"),
+            and_(visits.c.leader_actions > 0, households.c.id.is_(None)).label("led_without_office"),
         )
-        .select_from(visits.outerjoin(active, belongs).outerjoin(led, gave_up))
+        .select_from(visits.outerjoin(active, belongs).outerjoin(households, leads))
         .subquery("visit_of")
     )
 
@@ -400,7 +396,13 @@ PASSES: tuple[Pass, ...] = (
     ),
     Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct),
     Pass("travellers", "networks and devices of who changed a household", "traveller", _EVENTS, _travellers),
-    Pass("visits", "the window's events beside the members", "visited_household", _EVENTS | _MEMBERS, _visits),
+    Pass(
+        "visits",
+        "the window's events beside the members",
+        "visited_household",
+        _EVENTS | _MEMBERS | _HOUSEHOLDS,
+        _visits,
+    ),
     Pass("retaliation", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
     Pass("blows", "reports and acts against one person", "target", _EVENTS | _SUPPORT | _ABOUT, _blows),
     Pass(
@@ -409,6 +411,7 @@ PASSES: tuple[Pass, ...] = (
         "handed_over_household",
         _EVENTS | _MEMBERS | _HOUSEHOLDS,
         _hand_overs,
+        reach="whole",
     ),
     Pass(
         "code-uses",

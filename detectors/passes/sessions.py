@@ -26,9 +26,9 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .cte("hit")
     )
     # What may excuse a use is looked for where there is one: hits are few, approvals and members are not.
-    let_in = _changes(tables, scope, context, "household_join_request_approved", "new_member_id", "approved").subquery(
-        "let_in"
-    )
+    homes = select(hits.c.household_id)
+    approvals = _changes(tables, scope, context, "household_join_request_approved", "new_member_id", "approved")
+    let_in = approvals.where(tables["household_events"].c.household_id.in_(homes)).subquery("let_in")
     same = and_(let_in.c.household_id == hits.c.household_id, let_in.c.user_id == hits.c.user_id)
     approved = select(*let_in.c, hits.c.session_id, hits.c.created_at, hits.c.used_at).select_from(
         hits.join(let_in, same)
@@ -37,7 +37,7 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     members = tables["household_members"]
     row = (
         select(members.c.household_id, members.c.user_id, members.c.joined_at)
-        .where(members.c.status == "active")
+        .where(members.c.status == "active", members.c.household_id.in_(homes))
         .subquery("row")
     )
     pair = and_(row.c.household_id == rows.c.household_id, row.c.user_id == rows.c.user_id)
@@ -106,6 +106,6 @@ PASSES = (
         "user_id",
         EVENTS | MEMBERS | METADATA | _SESSIONS,
         _sessions,
-        whole=True,
+        reach="whole",
     ),
 )

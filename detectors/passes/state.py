@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +10,12 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     FromClause,
+    Select,
     Text,
     and_,
     case,
     cast,
+    column,
     false,
     func,
     not_,
@@ -21,24 +23,23 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
+    values,
 )
 
 from detectors.contract import Context
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
-from detectors.source.sql import has_word, json_text, like_any, matches
+from detectors.source.sql import json_text, like_any, matches
 from detectors.texts import (
     BREAKS,
     DISGUISED,
     IRREGULAR,
     MARKUP_PREFILTER,
-    MARKUP_TELLING,
-    MARKUP_WORDS,
-    UNUSUAL,
     only_marks,
-    telling_words,
+    telling,
     vocabulary_patterns,
 )
 
@@ -58,7 +59,7 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     twice = _pending_twice(tables, scope)
     changed = _last_regenerated(tables, scope, context)
     approved = _first_approved(tables, scope)
-    refused = _refused(tables, scope)
+    refused = _refused(tables, scope, context)
     pair = and_(row.c.household_id == request.c.household_id, row.c.user_id == request.c.user_id)
     # A null is not looked up in a hash table, and most rows have nothing to look up here.
     stranger = case((request.c.responded_by.is_distinct_from(households.c.leader_id), request.c.responded_by))
@@ -102,9 +103,9 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
 
 
 def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each active member row that is not beside its household's creation, with what may have let its person in.
+    """Each active member row that neither its household's creation nor an approved request nor its leader explains.
 
-    `approved_user_id` is null without an approved request, `inviter_id` where the inviter never led the household.
+    `inviter_id` is null where the inviter of a sitter never led the household.
     """
     asked, members, households = (
         tables[name] for name in ("household_join_requests", "household_members", "households")
@@ -120,40 +121,37 @@ def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
         .where(asked.c.status == "approved", of_households(tables, scope, asked.c.household_id))
         .subquery("approved")
     )
-    led = _once_leaders(tables, scope)
     asked_too = and_(approved.c.household_id == row.c.household_id, approved.c.user_id == row.c.user_id)
-    inviter = case((row.c.is_temporary, row.c.invited_by))
-    invited = and_(led.c.household_id == row.c.household_id, led.c.user_id == inviter)
-    return (
-        select(
-            row.c.household_id,
-            row.c.user_id,
-            row.c.is_temporary,
-            row.c.invited_by,
-            approved.c.user_id.label("approved_user_id"),
-            led.c.user_id.label("inviter_id"),
-        )
-        .select_from(
-            row.join(households, households.c.id == row.c.household_id)
-            .outerjoin(approved, asked_too)
-            .outerjoin(led, invited)
-        )
+    beside_creation = row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
+    leaders_own = and_(row.c.is_temporary, row.c.invited_by == households.c.leader_id)
+    unexplained = (
+        select(row.c.household_id, row.c.user_id, row.c.is_temporary, row.c.invited_by)
+        .select_from(row.join(households, households.c.id == row.c.household_id).outerjoin(approved, asked_too))
         .where(
-            or_(
-                row.c.joined_at > households.c.created_at + beside,
-                row.c.joined_at < households.c.created_at - beside,
-            )
+            not_(beside_creation),
+            func.coalesce(leaders_own, False).is_(False),
+            approved.c.user_id.is_(None),
         )
+        # Worked out first, as it leaves few: whoever leads now or was approved needs no look at former leaders.
+        .cte("unexplained")
+    )
+    led = _once_leaders(tables, scope, select(unexplained.c.household_id))
+    inviter = case((unexplained.c.is_temporary, unexplained.c.invited_by))
+    invited = and_(led.c.household_id == unexplained.c.household_id, led.c.user_id == inviter)
+    return (
+        select(*unexplained.c, led.c.user_id.label("inviter_id"))
+        .select_from(unexplained.outerjoin(led, invited))
         .subquery("newcomer")
     )
 
 
-def _once_leaders(tables: Tables, scope: Scope | None) -> FromClause:
-    """Who leads or has led each household: every past leader's row keeps the role."""
+def _once_leaders(tables: Tables, scope: Scope | None, homes: Select[Any] | None = None) -> FromClause:
+    """Who leads or has led each household (of `homes`, if given): every past leader's row keeps the role."""
     members = tables["household_members"]
+    mine = of_households(tables, scope, members.c.household_id)
     return (
         select(members.c.household_id, members.c.user_id)
-        .where(members.c.role == "leader", of_households(tables, scope, members.c.household_id))
+        .where(members.c.role == "leader", mine, true() if homes is None else members.c.household_id.in_(homes))
         .subquery("once_leader")
     )
 
@@ -188,8 +186,8 @@ def _first_approved(tables: Tables, scope: Scope | None) -> FromClause:
     )
 
 
-def _refused(tables: Tables, scope: Scope | None) -> FromClause:
-    """When, by the audit trail, each request was rejected last; of any age, because the rows are."""
+def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """When, by the audit trail, each request was rejected last."""
     if "household_events" not in tables:
         asked = tables["household_join_requests"]
         nothing = select(cast(asked.c.id, Text).label("request_id"), asked.c.requested_at.label("event_timestamp"))
@@ -200,6 +198,7 @@ def _refused(tables: Tables, scope: Scope | None) -> FromClause:
         select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
         .where(
             tables.event_is("household_join_request_rejected"),
+            since(events, context.history_start),
             request_id.is_not(None),
             of_households(tables, scope, events.c.household_id),
         )
@@ -233,79 +232,84 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
     )
 
 
-def code_key(code: ColumnElement[Any]) -> ColumnElement[str]:
+def code_key(code: ColumnElement[Any]) -> ColumnElement[Any]:
     """A code as it is compared: without blanks around it, in upper case; null for a blank one."""
-    return func.nullif(func.upper(func.trim(code)), "")
+    # Nearly every code is written like that already, and seeing it is cheaper than writing it anew.
+    folded = case((matches(code, "[^A-Z0-9-]"), func.upper(func.trim(code))), else_=code)
+    return func.nullif(folded, "")
 
 
 def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
     """Whether a code is null or not PREFIX-WORD-WORD. Cheaper than one expression that names all words twice."""
-    parts = [func.split_part(code, "-", place) for place in (1, 2, 3)]
-    words = [word.upper() for word in limits.invite_code_words]
-    long_enough, short_enough = limits.invite_code_prefix_least, limits.invite_code_prefix_most
+    prefix, *words = [func.split_part(code, "-", place) for place in (1, 2, 3)]
+    known = [word.upper() for word in limits.invite_code_words]
     well_formed = and_(
-        func.length(parts[0]).between(long_enough, short_enough),
-        # A translation to nothing is cheaper than an expression, and both engines count letters alike.
-        func.length(func.translate(parts[0], "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "")) == 0,
-        parts[1].in_(words),
-        parts[2].in_(words),
-        func.length(code) == func.length(parts[0]) + func.length(parts[1]) + func.length(parts[2]) + 2,
+        code.not_like("%-%-%-%"),
+        *(word.in_(known) for word in words),
+        func.length(prefix).between(limits.invite_code_prefix_least, limits.invite_code_prefix_most),
+        not_(matches(prefix, "[^A-Z]")),
     )
     return func.coalesce(well_formed, False).is_(False)
 
 
 def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
-    households, limits = tables["households"], context.limits
+    worth = union(*_worth_a_look(tables, scope, context.limits)).subquery("worth")
+    odd = malformed(worth.c.invite_code, context.limits)
+    return select(*worth.c, cast(odd, Boolean).label("odd_code"), _text_of(worth).label("text")).subquery("texts")
+
+
+def _text_of(households: FromClause) -> ColumnElement[str]:
+    # Not concat(): that one looks up each argument's type anew for every row.
+    return func.coalesce(households.c.name, "") + " " + func.coalesce(households.c.description, "")
+
+
+def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[Select[Any], Select[Any]]:
+    """The households with an odd code or an irregular text that tells, and those with a telling word."""
+    households = tables["households"]
+    shown = ("leader_id", "name", "description", "invite_code", "created_at")
+    columns = [households.c.id.label("household_id"), *(households.c[name] for name in shown)]
+    mine, text = of_households(tables, scope, households.c.id), _text_of(households)
     words = [*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words]
-    text = func.concat(func.coalesce(households.c.name, ""), " ", func.coalesce(households.c.description, ""))
-    # The cheap test first: an elaborate expression is affordable for the few texts that pass it.
-    unusual = and_(
-        matches(text, UNUSUAL), or_(matches(text, DISGUISED), matches(text, MARKUP_PREFILTER, any_case=True))
+    # The cheap test first: elaborate expressions are affordable for the few texts that pass it.
+    irregular = true() if only_marks(words) else matches(text, IRREGULAR)
+    tells = or_(
+        matches(text, DISGUISED),
+        matches(text, MARKUP_PREFILTER, any_case=True),
+        like_any(func.lower(text), vocabulary_patterns(words)),
     )
-    odd = malformed(households.c.invite_code, limits)
-    worded = like_any(func.lower(text), [*MARKUP_WORDS, *vocabulary_patterns(words)])
-    return (
-        select(
-            households.c.id.label("household_id"),
-            households.c.leader_id,
-            households.c.name,
-            households.c.description,
-            households.c.invite_code,
-            households.c.created_at,
-            cast(odd, Boolean).label("odd_code"),
-            text.label("text"),
-        )
-        .where(
-            of_households(tables, scope, households.c.id),
-            or_(odd, unusual, and_(_may_be_worded(text, words), worded)),
-        )
-        .subquery("texts")
-    )
-
-
-def _may_be_worded(text: ColumnElement[str], words: Sequence[str]) -> ColumnElement[bool]:
-    """A cheap test that every text passes in which one of `words` or of the MARKUP_WORDS is worth looking for."""
-    if only_marks(words):
-        return true()
-    plain: ColumnElement[str] = func.lower(text)
+    strange = select(*columns).where(mine, or_(malformed(households.c.invite_code, limits), and_(irregular, tells)))
+    plain: ColumnElement[str] = text
     for mark in BREAKS:
         plain = func.replace(plain, mark, " ")
-    return or_(matches(text, IRREGULAR), has_word(plain, [*MARKUP_TELLING, *telling_words(words)]))
+    # Spread out and joined to a short list, words are looked up in a hash table; the overlap of arrays is not.
+    each = select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
+    said = values(column("word", Text), column("pattern", Text), name="said").data(telling(words))
+    worded = (
+        select(*(each.c[one.name] for one in columns))
+        .select_from(each.join(said, said.c.word == each.c.word))
+        .where(func.lower(_text_of(each)).like(said.c.pattern))
+    )
+    return strange, worded
 
 
 def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each prefix with the number of codes that use it, by stored row: never less than the distinct codes."""
     households = tables["households"]
-    prefix = func.upper(func.trim(func.split_part(households.c.invite_code, "-", 1)))
+    written = func.split_part(households.c.invite_code, "-", 1)
+    prefix = func.upper(func.trim(written))
     few = context.limits.invite_code_prefix_codes
-    counted = (
-        select(prefix.label("prefix"), func.count().label("rows"))
+    # Counted as they are written first, as there are far fewer prefixes than codes.
+    as_written = (
+        select(written.label("written"), func.count().label("rows"))
         # The warning concerns no household, so a scan of some does not ask for it.
         .where(households.c.invite_code.is_not(None), true() if scope is None else false())
-        .group_by(prefix)
-        .having(func.count() > few)
-        .subquery("counted")
+        .group_by(written)
+        .subquery("as_written")
+    )
+    shared = func.upper(func.trim(as_written.c.written))
+    counted = (
+        select(shared.label("prefix")).group_by(shared).having(func.sum(as_written.c.rows) > few).subquery("counted")
     )
     key = code_key(households.c.invite_code)
     return (
@@ -320,63 +324,92 @@ def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 
 
 def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each household whose code another household has, or had when somebody asked to join that one."""
-    households, asked = tables["households"], tables["household_join_requests"]
+    """Each household whose code another household has, or had when somebody asked to join that one.
+
+    Nearly all codes are stored as they are compared, so these are compared as they are; only the `oddly` written ones
+    are written anew.
+    """
+    households = tables["households"]
+    wanted = _codes_near(tables, scope)
     key = code_key(households.c.invite_code)
-    used = code_key(asked.c.invite_code)
-
-    def wanted(code: ColumnElement[Any]) -> ColumnElement[bool]:
-        if scope is None:
-            return true()
-        # As they are written, so that the index on codes serves; an app that writes upper case needs no more.
-        theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
-        return code.in_(
-            theirs.union(select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id)))
+    oddly = (
+        select(households.c.id, households.c.created_at, key.label("code"))
+        .where(
+            matches(households.c.invite_code, "[^A-Z0-9-]"),
+            key != households.c.invite_code,
+            wanted(households.c.invite_code),
         )
+        .cte("oddly")
+    )
+    shared = union(*_shared_codes(tables, wanted, oddly)).subquery("shared")
+    now = (
+        select(
+            shared.c.code.label("invite_code"),
+            holder.c.id.label("household_id"),
+            cast(null(), Text).label("earlier_household_id"),
+            holder.c.created_at.label("at"),
+            holder.c.created_at,
+        ).select_from(holder.join(shared, code == shared.c.code))
+        for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
+    )
+    theirs = _codes_used(tables, scope, context, wanted)
+    earlier = (
+        select(
+            theirs.c.code,
+            holder.c.id,
+            cast(theirs.c.household_id, Text),
+            theirs.c.at,
+            holder.c.created_at,
+        ).select_from(holder.join(theirs, and_(code == theirs.c.code, theirs.c.household_id != holder.c.id)))
+        for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
+    )
+    return union_all(*now, *earlier).subquery("code")
 
-    mine = (
-        select(households.c.id, households.c.created_at, households.c.invite_code, key.label("code"))
-        .where(key.is_not(None), wanted(households.c.invite_code))
-        .subquery("mine")
-    )
-    if tables.schema.unique_on("households", "invite_code"):
-        # Codes can then agree in upper case only if one of them is not in upper case.
-        odd = select(mine.c.code).where(mine.c.invite_code != mine.c.code).distinct().subquery("odd")
-        candidates: FromClause = mine.join(odd, odd.c.code == mine.c.code)
-    else:
-        candidates = mine
-    shared = (
-        select(mine.c.code).select_from(candidates).group_by(mine.c.code).having(func.count() > 1).subquery("shared")
-    )
-    now = select(
-        mine.c.code.label("invite_code"),
-        mine.c.id.label("household_id"),
-        cast(null(), Text).label("earlier_household_id"),
-        mine.c.created_at.label("at"),
-        mine.c.created_at,
-    ).select_from(mine.join(shared, shared.c.code == mine.c.code))
-    own = households.alias("own")
-    # Most requests used the code that their household still has: they are out before anything is compared in upper case.
-    theirs = (
+
+def _codes_near(tables: Tables, scope: Scope | None) -> Callable[[ColumnElement[Any]], ColumnElement[bool]]:
+    """Whether a code is one that a household of the scope has or was asked for with."""
+    if scope is None:
+        return lambda _: true()
+    households, asked = tables["households"], tables["household_join_requests"]
+    # As they are written, so that the index on codes serves; an app that writes upper case needs no more.
+    theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
+    used = select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id))
+    return lambda code: code.in_(theirs.union(used))
+
+
+def _shared_codes(
+    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], oddly: FromClause
+) -> Iterator[Select[Any]]:
+    """The codes that several households have."""
+    households = tables["households"]
+    yield select(oddly.c.code).group_by(oddly.c.code).having(func.count() > 1)
+    yield select(oddly.c.code).select_from(oddly.join(households, households.c.invite_code == oddly.c.code))
+    if not tables.schema.unique_on("households", "invite_code"):
+        code = households.c.invite_code
+        yield select(code_key(code)).where(wanted(code)).group_by(code).having(func.count() > 1)
+
+
+def _codes_used(
+    tables: Tables,
+    scope: Scope | None,
+    context: Context,
+    wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]],
+) -> FromClause:
+    """The codes with which people asked to join each household that it no longer has, and when the last one did."""
+    asked, own = tables["household_join_requests"], tables["households"].alias("own")
+    used = code_key(asked.c.invite_code)
+    return (
         select(asked.c.household_id, used.label("code"), func.max(asked.c.requested_at).label("at"))
         .select_from(asked.outerjoin(own, own.c.id == asked.c.household_id))
         .where(
+            # Most requests used the code that their household still has: they are out before anything is written anew.
             asked.c.invite_code.is_distinct_from(own.c.invite_code),
-            used.is_not(None),
             wanted(asked.c.invite_code),
             asked.c.requested_at <= context.settled,
         )
         .group_by(asked.c.household_id, used)
-        .subquery("theirs")
+        .cte("theirs")
     )
-    earlier = select(
-        mine.c.code,
-        mine.c.id.label("household_id"),
-        cast(theirs.c.household_id, Text),
-        theirs.c.at,
-        mine.c.created_at,
-    ).select_from(mine.join(theirs, and_(theirs.c.code == mine.c.code, theirs.c.household_id != mine.c.id)))
-    return union_all(now, earlier).subquery("code")
 
 
 def _failed_codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -411,12 +444,12 @@ def _founders(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 _CODES = frozenset({"households.invite_code"})
 
 PASSES = (
-    Pass("newcomers", "members and what let them in", "household_id", HOUSEHOLDS | MEMBERS, _newcomers, whole=True),
-    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, whole=True),
-    Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, whole=True),
-    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, whole=True),
+    Pass("newcomers", "members and what let them in", "household_id", HOUSEHOLDS | MEMBERS, _newcomers, reach="whole"),
+    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole"),
+    Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
+    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, reach="whole"),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
-    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, whole=True),
+    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, reach="whole"),
 )
 
 __all__ = ["PASSES", "code_key", "malformed", "requests"]

@@ -51,7 +51,7 @@ META = Meta(
 def joined_without_approval(newcomer: FromClause, context: Context) -> ColumnElement[bool]:
     columns = newcomer.c
     a_leaders_sitter = and_(columns.is_temporary, or_(columns.invited_by.is_(None), columns.inviter_id.is_not(None)))
-    return and_(columns.approved_user_id.is_(None), func.coalesce(a_leaders_sitter, False).is_(False))
+    return func.coalesce(a_leaders_sitter, False).is_(False)
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:

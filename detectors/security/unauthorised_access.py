@@ -57,7 +57,7 @@ META = Meta(
 def not_plainly_inside(visit: FromClause, context: Context) -> ColumnElement[bool]:
     columns = visit.c
     expired = and_(columns.is_temporary.is_(True), columns.temporary_expires_at < columns.last_at)
-    return or_(columns.joined_at.is_(None), columns.joined_at > columns.first_at, expired, columns.led_before)
+    return or_(columns.joined_at.is_(None), columns.joined_at > columns.first_at, expired, columns.led_without_office)
 
 
 def judge(case: VisitedCase, context: Context) -> Iterator[Finding]:

@@ -102,6 +102,8 @@ class Schema:
         return None
 
 
+Reach = Literal["picked", "whole", "grouped"]
+"""What a statement reads of big tables: a few rows, all of them, or all of them to group them by an id."""
 Verdict = Literal["ok", "note", "problem"]
 
 
@@ -146,8 +148,8 @@ class Source(Protocol):
         """Make ready for several statements at once, before any is run; how many may run at once."""
         ...
 
-    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Row]:
-        """All rows of `statement`; `whole` says that it reads big tables from end to end.
+    def rows(self, statement: Executable, purpose: str, *, reach: Reach = "picked") -> Sequence[Row]:
+        """All rows of `statement`; `reach` says how much of big tables it reads.
 
         Raises QueryError if it fails; other statements can still be run afterwards.
         """

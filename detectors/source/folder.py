@@ -12,7 +12,17 @@ import duckdb
 from sqlalchemy import Executable, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import BEYOND_TIME, Check, Counters, FoundTable, NativeType, QueryError, Schema, SourceError
+from detectors.source.base import (
+    BEYOND_TIME,
+    Check,
+    Counters,
+    FoundTable,
+    NativeType,
+    QueryError,
+    Reach,
+    Schema,
+    SourceError,
+)
 from detectors.source.mapping import CANONICAL, CanonicalColumn, SourceMapping
 from detectors.source.tables import Tables
 
@@ -138,7 +148,7 @@ class FolderSource:
         """One: each statement uses all cores by itself."""
         return 1
 
-    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
+    def rows(self, statement: Executable, purpose: str, *, reach: Reach = "picked") -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError."""
         self.counters.count(purpose)
         try:

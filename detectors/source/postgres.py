@@ -21,6 +21,7 @@ from detectors.source.base import (
     Index,
     NativeType,
     QueryError,
+    Reach,
     Schema,
     SourceError,
     UniqueKey,
@@ -99,8 +100,17 @@ _INDEXES = text(
     """
 )
 # Walking a big table in the order of an index over random ids costs several times a sequential read, and the planner,
-# which does not see that the index is uncorrelated with the heap, prefers it for grouping. Bitmap and index-only scans stay.
-_READ_WHOLE = text("SELECT set_config('enable_indexscan', 'off', true), set_config('enable_nestloop', 'off', true)")
+# which does not see that the index is uncorrelated with the heap, prefers it for grouping. Bitmap scans stay. Where the
+# planner guesses too many rows, it would sort for a merge what a hash table holds easily. To group millions of rows by an id
+# without the hash table that outgrows its memory, an index-only scan is the way, or else a sort.
+_AVOIDED = {"whole": ("indexscan", "nestloop", "mergejoin"), "grouped": ("hashagg", "nestloop", "mergejoin")}
+_READ = {
+    reach: text("SELECT " + ", ".join(f"set_config('enable_{way}', 'off', true)" for way in avoided))
+    for reach, avoided in _AVOIDED.items()
+}
+
+# Two statements at a time are what a scan may ask of somebody's server; workers beside them would get in each other's way.
+_ALONE = text("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
 
 _SERVER = text(
     """
@@ -203,22 +213,25 @@ class PostgresSource:
         except DBAPIError:
             logger.debug("the snapshot cannot be shared", exc_info=True)
             second.close()
+        if len(self._connections) > 1:
+            for connection in self._connections:
+                connection.execute(_ALONE)
         return len(self._connections)
 
-    def rows(self, statement: Executable, purpose: str, *, whole: bool = False) -> Sequence[Any]:
+    def rows(self, statement: Executable, purpose: str, *, reach: Reach = "picked") -> Sequence[Any]:
         """All rows of `statement`, as mappings. Raises QueryError; the snapshot survives it."""
-        return self._execute(statement, purpose, whole=whole)
+        return self._execute(statement, purpose, reach=reach)
 
     def _execute(
-        self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None, *, whole: bool = False
+        self, statement: Executable, purpose: str, parameters: dict[str, Any] | None = None, *, reach: Reach = "picked"
     ) -> Sequence[Any]:
         self.counters.count(purpose)
         connection = self._idle.get()
         try:
             # Nothing is ever written: rolling back survives a failed statement and undoes the settings of a whole read.
             with _undone(connection):
-                if whole:
-                    connection.execute(_READ_WHOLE)
+                if reach != "picked":
+                    connection.execute(_READ[reach])
                 return connection.execute(statement, parameters or {}).mappings().all()
         except (DBAPIError, psycopg.Error) as error:
             raise _query_error(error, self.label) from error

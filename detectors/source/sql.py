@@ -72,33 +72,6 @@ def _like_any_duckdb(element: like_any, compiler: SQLCompiler, **kw: Any) -> str
     return "(" + " OR ".join(f"{column} LIKE {pattern}" for pattern in patterns) + ")"
 
 
-class has_word(FunctionElement[bool]):  # noqa: N801  # reads as a function in statements
-    """Whether one of some words, of which there is at least one, stands in a text between blanks: `has_word(column, words)`.
-
-    The time it takes does not depend on the number of words, as that of `like_any` does.
-    """
-
-    inherit_cache = True
-    type = Boolean()
-
-    def __init__(self, column: ColumnElement[Any], words: Sequence[str]) -> None:
-        super().__init__(column, *(bindparam(None, word, Text(), unique=True) for word in words))
-
-
-@compiles(has_word, "postgresql")
-def _has_word_postgresql(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
-    column, *words = (compiler.process(clause, **kw) for clause in element.clauses)
-    # A comparison with a constant array is looked up in a hash table; the overlap of two arrays is not.
-    each = f"unnest(string_to_array({column}, ' ')) AS one(word)"
-    return f"EXISTS (SELECT 1 FROM {each} WHERE one.word = ANY (ARRAY[{', '.join(words)}]))"  # noqa: S608  # compiled clauses
-
-
-@compiles(has_word, "duckdb")
-def _has_word_duckdb(element: has_word, compiler: SQLCompiler, **kw: Any) -> str:
-    column, *words = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"list_has_any(string_split({column}, ' '), [{', '.join(words)}])"
-
-
 @compiles(matches, "postgresql")
 def _matches_postgresql(element: matches, compiler: SQLCompiler, **kw: Any) -> str:
     column, pattern, operator, _ = (compiler.process(clause, **kw) for clause in element.clauses)

@@ -14,13 +14,6 @@ from tests.support.towns import DAY, NOON, Town, uid, write_csv
 FIRST, SECOND, THIRD = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z", "2026-02-05T03:00:00Z"
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "cwd").mkdir()
-    monkeypatch.chdir(tmp_path / "cwd")
-    return tmp_path / "cwd"
-
-
 @pytest.fixture
 def town() -> Town:
     town = Town()
@@ -172,3 +165,20 @@ def test_what_an_earlier_run_could_not_send_is_said_when_it_is_sent(
     assert call("run", "--source", source, "--as-of", FIRST).exit_code == 5
     (elsewhere / "out" / "queue").unlink()
     assert "sent now, decided earlier: create" in call("run", "--source", source, "--as-of", FIRST).output
+
+
+def test_an_old_fault_stays_known_on_a_night_that_looks_back_less(tmp_path: Path, elsewhere: Path) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.event("household_member_removed", "oak", "anna", at=NOON - 60 * DAY, member_id="ben")
+    source = write(town, tmp_path / "town")
+    first = call("run", "--source", source, "--as-of", FIRST)
+    assert "1 tickets made" in first.output, first.output
+    town.family("elm", "dora", "emil")
+    town.event("household_member_removed", "elm", "dora", at=NOON - 60 * DAY, member_id="emil")
+    second = call("run", "--source", write(town, tmp_path / "town"), "--as-of", SECOND)
+    assert second.exit_code == 0
+    # What is new and that old is for the next night that reads everything; what was known is neither forgotten nor fixed.
+    assert "tickets made" not in second.output
+    assert "fixed" not in second.output
+    assert len(queue(elsewhere)) == 1

@@ -10,7 +10,7 @@ import pytest
 
 from detectors.contract import Coverage, Finding, Impact, Status, Window
 from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, next_window, run_night
+from escalation.night import NightReport, look_back_days, next_window, run_night
 from escalation.policy import load_policy
 from escalation.silences import silence_subject
 from escalation.store import LedgerError
@@ -537,6 +537,30 @@ def test_an_incomplete_night_is_made_up_for(town: Town) -> None:
     town.night()
     town.night(status="failed")
     assert next_window(town.ledger, FIRST + 2 * DAY, POLICY).start == datetime(2026, 2, 3, tzinfo=UTC)
+
+
+def test_the_first_night_and_one_in_seven_read_the_whole_history(town: Town) -> None:
+    read = []
+    for _ in range(15):
+        read.append(look_back_days(town.ledger, town.now + DAY, POLICY))
+        town.night()
+    whole, ordinary = POLICY.limits.state_lookback_days, POLICY.nights.look_back_days
+    assert set(read) == {whole, ordinary}
+    assert [day for day, days in enumerate(read) if days == whole] == [0, 4, 11]
+
+
+def test_a_whole_night_that_failed_is_made_up_for(town: Town) -> None:
+    for _ in range(4):
+        town.night()
+    town.night(status="failed")
+    assert look_back_days(town.ledger, town.now + DAY, POLICY) == POLICY.limits.state_lookback_days
+
+
+def test_a_night_with_an_incident_reads_the_whole_history(town: Town) -> None:
+    town.night(*households(range(30)))
+    assert look_back_days(town.ledger, town.now + DAY, POLICY) == POLICY.limits.state_lookback_days
+    town.night()
+    assert look_back_days(town.ledger, town.now + DAY, POLICY) == POLICY.nights.look_back_days
 
 
 def test_the_ledger_only_goes_forward(town: Town) -> None:

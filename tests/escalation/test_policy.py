@@ -347,6 +347,7 @@ def test_the_documents_own_contradiction_is_all_that_check_finds(policy: Policy)
         ("[matrix.disputes]\ndetectors = ['no-leader']", "'no-leader' is in matrix.data-integrity too"),
         ("[teams.legal.slack.any]\nchannel = '#legal'", "by e-mail only, so Slack is never used"),
         ("[teams.engineering.slack.Immediate]\nchannel = '#x'", "teams.engineering.sla has no Immediate"),
+        ("[when.csm]\nP0 = ['A fire']", "when.csm.P0: teams.csm.sla has no P0"),
         ("[teams.csm.sla.Immediate]\nacknowledge = '2 days'", "acknowledge (2 days) ends after investigate (1 day)"),
         ("[limits]\ncreations_per_day = 14", "limits.creations_per_day: 14 is never used"),
         ("[redaction]\nslack = 'nothing'", "redaction.slack: hides less"),

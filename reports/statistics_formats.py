@@ -1,0 +1,125 @@
+"""A period's numbers for people (table, Markdown) and for programs (JSON, CSV)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from detectors.contract import iso
+from detectors.words import count
+from reports import csv_text, markdown
+from reports.message import Table
+from reports.neutral import for_ascii_json, for_markdown
+from reports.statistics import Part, Statistics, in_words
+from reports.text import table_lines
+
+VERSION = 1
+_SHORT = {
+    "median_hours": "median",
+    "p90_hours": "p90",
+    "share_kept": "share",
+    "false_positives": "false",
+    "false_positive_share": "share",
+    "median_days": "median days",
+    "oldest_days": "oldest days",
+    "tried_findings": "tried",
+    "tried_new": "new",
+    "tried_tickets": "tickets",
+    "tried_blind": "blind",
+    "against_findings": "against",
+    "against_new": "new",
+    "against_tickets": "tickets",
+    "against_blind": "blind",
+    "nights_with_tickets": "nights",
+    "median_a_night": "median",
+    "most_a_night": "most",
+    "blind_nights": "blind",
+}
+"""Columns' names for people, so that a table fits a terminal."""
+
+
+def to_json(of: Statistics) -> str:
+    """One document: the period, and each table as a list of objects; null where nothing can be said."""
+    plain: dict[str, object] = {
+        "report": {
+            "version": VERSION,
+            "from": iso(of.since),
+            "to": iso(of.until),
+            "nights": of.nights,
+            "incomplete_nights": of.incomplete,
+        }
+    }
+    for part in of.parts:
+        plain[part.name] = [dict(zip(part.columns, row, strict=True)) for row in part.rows]
+    return for_ascii_json(json.dumps(plain, indent=2)) + "\n"
+
+
+def to_csv(of: Statistics) -> str:
+    """One value a line: the table, the row's number in it, the column, the value."""
+    rows = (
+        (part.name, str(number), column, "" if value is None else str(value))
+        for part in of.parts
+        for number, row in enumerate(part.rows, start=1)
+        for column, value in zip(part.columns, row, strict=True)
+    )
+    return csv_text.write(("table", "row", "column", "value"), rows)
+
+
+def to_table(of: Statistics) -> str:
+    """Each table at 80 columns where it fits."""
+    return "\n".join(_table_lines(of)) + "\n"
+
+
+def _table_lines(of: Statistics) -> Iterator[str]:
+    yield _head(of)
+    for part in of.parts:
+        yield ""
+        if part.rows:
+            yield from table_lines(_table(part))
+        else:
+            yield f"{_heading(part)}: none"
+
+
+def to_markdown(of: Statistics) -> str:
+    """The same as a Markdown document."""
+    return "\n".join(_markdown_lines(of)) + "\n"
+
+
+def _markdown_lines(of: Statistics) -> Iterator[str]:
+    yield "# Escalations"
+    yield ""
+    yield for_markdown(_head(of))
+    for part in of.parts:
+        yield ""
+        yield f"## {for_markdown(_heading(part))}"
+        yield ""
+        if part.rows:
+            table = _table(part)
+            yield from markdown.table(table.columns, table.rows)
+            if table.note:
+                yield ""
+                yield for_markdown(table.note)
+        else:
+            yield "None."
+
+
+def _head(of: Statistics) -> str:
+    incomplete = f", {of.incomplete} of them incomplete" if of.incomplete else ""
+    return f"{of.since:%Y-%m-%d %H:%M} to {of.until:%Y-%m-%d %H:%M} UTC: {count(of.nights, 'night')}{incomplete}"
+
+
+def _heading(part: Part) -> str:
+    return part.name.replace("_", " ").capitalize()
+
+
+def _table(part: Part) -> Table:
+    columns = tuple(_SHORT.get(column, column) for column in part.columns)
+    return Table(_heading(part), columns, tuple(tuple(in_words(cell) for cell in row) for row in part.rows), part.note)
+
+
+FORMATS: dict[str, Callable[[Statistics], str]] = {
+    "table": to_table,
+    "json": to_json,
+    "csv": to_csv,
+    "markdown": to_markdown,
+}

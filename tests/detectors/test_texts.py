@@ -1,0 +1,98 @@
+"""Texts: what the pass over texts lets by holds none of the words and payloads that the rules would find in it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.limits import Limits
+from detectors.texts import (
+    BREAKS,
+    DISGUISED,
+    IRREGULAR,
+    MARKUP_PREFILTER,
+    live_markup,
+    telling,
+    vocabulary_patterns,
+    words_in,
+)
+
+LIMITS = Limits()
+WORDS = (*LIMITS.off_topic_words, *LIMITS.competitor_names, *LIMITS.commercial_words)
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    "' OR '1'='1",
+    "'; DROP TABLE users; --",
+    "' drop table pets",
+    "'truncate pets",
+    "1 union select name, id from users",
+    "' update pets set name",
+    "waitfor delay '0:0:5'",
+    "drop table pets --",
+    "{{7*7}}",
+)
+CASES = (str.lower, str.upper, str.title, str.capitalize, str.swapcase, lambda text: text)
+PIECES = st.builds(
+    lambda text, case: case(text),
+    st.sampled_from([*WORDS, *PAYLOADS, "walk", "our", "dogs", "Tom's", "7", "café", "x"]),
+    st.sampled_from(CASES),
+)
+TEXTS = st.builds(
+    lambda pieces, signs: "".join(piece + sign for piece, sign in zip(pieces, signs, strict=False)),
+    st.lists(PIECES, min_size=1, max_size=5),
+    st.lists(
+        st.sampled_from([" ", "-", "_", ", ", ".", "'", "&", " & ", "!", "", "\u00ad", "%20", "&#32;"]),
+        min_size=5,
+        max_size=5,
+    ),
+)
+
+
+def like(text: str, pattern: str) -> bool:
+    parts = {"%": ".*", "_": "."}
+    return re.fullmatch("".join(parts.get(char, re.escape(char)) for char in pattern), text, re.DOTALL) is not None
+
+
+def posix(pattern: str) -> str:
+    return pattern.replace("[:space:]", r"\s")
+
+
+def is_looked_at(text: str) -> bool:
+    """What the pass's statement asks of a text."""
+    if re.search(IRREGULAR, text):
+        patterns = vocabulary_patterns(WORDS)
+        return bool(
+            re.search(DISGUISED, text)
+            or re.search(posix(MARKUP_PREFILTER), text, re.IGNORECASE)
+            or any(like(text.lower(), pattern) for pattern in patterns)
+        )
+    words = set(text.translate({ord(mark): " " for mark in BREAKS}).split(" "))
+    return any(word in words and like(text.lower(), pattern) for word, pattern in telling(WORDS))
+
+
+@given(TEXTS)
+def test_a_text_that_holds_a_word_or_markup_is_looked_at(text: str) -> None:
+    if words_in(text, WORDS) or live_markup(text):
+        assert is_looked_at(text), text
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_each_entry_is_looked_at_as_it_stands(word: str) -> None:
+    assert words_in(word, WORDS)
+    assert is_looked_at(word)
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_each_payload_is_looked_at(payload: str) -> None:
+    assert live_markup(payload)
+    assert is_looked_at(payload)
+
+
+@pytest.mark.parametrize(
+    "text", ["Two cats & a dog", "The Smiths' dogs", "Feed at 7 and 18, walk at noon", "Tom's Farm!"]
+)
+def test_everyday_texts_are_not(text: str) -> None:
+    assert not is_looked_at(text)
