@@ -119,7 +119,10 @@ class HelpdeskWorld:
     def __init__(self, home: Path, stub: ZendeskStub, proxy: FaultyProxy) -> None:
         self.home, self.stub, self.proxy = home, stub, proxy
         self.queue = f"zendesk:{proxy.url}"
-        self.environment = {"HEARTHWATCH_ZENDESK_EMAIL": EMAIL, "HEARTHWATCH_ZENDESK_TOKEN": API_TOKEN}
+        self.environment: Mapping[str, str] = {
+            "HEARTHWATCH_ZENDESK_EMAIL": EMAIL,
+            "HEARTHWATCH_ZENDESK_TOKEN": API_TOKEN,
+        }
 
     def keep(self) -> tuple[Any, bytes]:
         ledger = self.home / LEDGER
