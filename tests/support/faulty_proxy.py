@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 from channels.protocol import DeliveryError
@@ -50,6 +52,11 @@ class FaultyProxy(ThreadingHTTPServer):
         self.woken = threading.Event()
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed are what this proxy is for."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def plan(self, *faults: Fault) -> None:
         self._faults.extend(faults)
