@@ -92,6 +92,9 @@ class FolderQueue:
 
     def state(self, ref: TicketRef) -> TicketState:
         if self.find(ref.id) is None:
+            if not self._folder.is_dir():
+                # An unmounted disk or a moved folder: nobody has deleted the tickets.
+                raise DeliveryError(f"the folder {self._folder} is not there; mount it, or make it anew", retry=False)
             return TicketState("missing")
         record = self._record(ref.id)
         path = self._record_path(ref.id)

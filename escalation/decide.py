@@ -189,13 +189,37 @@ def decide(
         return Decision("comment", "same-cause") if told else Decision("none", "explained")
     broken = silence is not None and is_broken(silence, entry) and silence.made_at <= now < silence.ends_at
     if ticket is None:
-        return Decision("open", "new" if silence is None else "snooze-broken" if broken else "silence-ended")
+        return Decision("open", _first_reason(before, silence, broken=broken))
     if ticket.status == "missing":
-        return Decision("open", "ticket-missing")
+        return _on_deleted_ticket(entry)
     decision = _on_ticket(entry, ticket, policy, broken=broken)
     # What was deleted after it had ended cannot be reopened.
     deleted = decision.action == "reopen" and ticket.queue_status == "missing"
-    return Decision("open", "ticket-missing") if deleted else decision
+    return Decision("open", decision.reason) if deleted else decision
+
+
+def _first_reason(before: Entry | None, silence: Silence | None, *, broken: bool) -> Reason:
+    """Why something that is on no ticket gets one."""
+    if silence is not None:
+        return "snooze-broken" if broken else "silence-ended"
+    return "new" if before is None or before.present else "back"
+
+
+def _on_deleted_ticket(entry: Entry) -> Decision:
+    """Whoever deleted the ticket knows of what was on it; only what says more than that ticket did is news.
+
+    A state that was gone is on no deleted ticket any more (see `has_left`), so that it comes back by itself.
+    """
+    if more_urgent(entry.severity, entry.said_severity):
+        return Decision("open", "more-urgent")
+    if entry.kind == "occurrence" and entry.status == "back":
+        return Decision("open", "happened-again")
+    return Decision("none", "ticket-deleted")
+
+
+def has_left(before: Entry | None, entry: Entry, ticket: Ticket) -> bool:
+    """True for what comes back to a ticket that was deleted: it is no longer what the ticket was deleted for."""
+    return ticket.status == "missing" and before is not None and not before.present and entry.present
 
 
 def _on_ticket(entry: Entry, ticket: Ticket, policy: Policy, *, broken: bool) -> Decision:
@@ -212,7 +236,7 @@ def _on_ticket(entry: Entry, ticket: Ticket, policy: Policy, *, broken: bool) ->
 def _absent(entry: Entry, ticket: Ticket | None, *, others_present: bool, newly_gone: bool) -> Decision:
     if entry.kind == "occurrence":
         return Decision("none", "done" if ticket is not None and ticket.ended else "happened-once")
-    if ticket is None or ticket.ended or ticket.status == "missing":
+    if ticket is None or ticket.ended:
         return Decision("none", "fixed-before")
     if others_present:
         return Decision("comment", "part-fixed") if newly_gone else Decision("none", "fixed-before")

@@ -14,13 +14,17 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from detectors.contract import Finding, Severity, Team
 from escalation.decide import is_held
-from escalation.ledger import Ledger
+from escalation.ledger import Ledger, Transaction
 from escalation.records import OutboxKind, OutboxRow, Reason, Ticket
 from escalation.scrub import unpack
 
 logger = logging.getLogger("hearthwatch.delivery")
 GIVE_UP_AFTER = 5
 """So many failures in a row mean that the queue is out of reach; the rest waits for the next run."""
+_NEWS: frozenset[Reason] = frozenset({"back", "more-urgent", "snooze-broken", "flapping"})
+"""What whoever deleted a ticket cannot have known while it had not been said on it."""
+ANOTHER_QUEUE = 3
+"""Where no ticket is left, and there were so many, nobody has deleted them: the queue is another one, or empty."""
 
 
 class Reference(Protocol):
@@ -101,17 +105,26 @@ class Failed:
     error: str
 
 
-def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str], now: datetime) -> list[Failed]:
+@dataclass(frozen=True, slots=True)
+class StatesRead:
+    """What came of asking the queue for its tickets' states: those found deleted just now, and what failed."""
+
+    deleted: tuple[Ticket, ...]
+    failed: tuple[Failed, ...]
+
+
+def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str], now: datetime) -> StatesRead:
     """Bring the tickets' lives up to date with what people did in the queue.
 
     Of the tickets that have ended only those are asked for whose findings were `seen` tonight (fingerprints), as one
-    that was deleted cannot be reopened.
+    that was deleted cannot be reopened, and one that was put back is there again.
     """
     with ledger.begin() as tx:
         ended = {entry.ticket_id for entry in tx.entries_for(seen).values() if entry.ticket_id is not None}
         asked = {ticket.id: ticket for ticket in (*map(tx.ticket_by_row, sorted(ended)), *tx.tickets(ended=False))}
         tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None]
     failed: list[Failed] = []
+    changes: list[tuple[Ticket, Ticket]] = []
     in_a_row = 0
     for ticket in tickets:
         try:
@@ -123,15 +136,41 @@ def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str],
                 break
             continue
         in_a_row = 0
-        changed = after_state(ticket, state, now)
-        if changed != ticket:
-            with ledger.begin() as tx:
-                tx.save_ticket(changed)
-    return failed
+        changes.append((ticket, after_state(ticket, state, now)))
+    deleted = [(old, new) for old, new in changes if new.status == "missing" and not old.ended]
+    if len(deleted) >= ANOTHER_QUEUE and len(deleted) == sum(not old.ended for old, _ in changes):
+        text = f"all {len(deleted)} tickets are gone at once: is this another queue? nothing was recorded about them"
+        failed.append(Failed("every ticket", "state", text))
+        changes = [pair for pair in changes if pair not in deleted]
+        deleted = []
+    with ledger.begin() as tx:
+        for old, new in changes:
+            if new != old:
+                tx.save_ticket(new)
+        for _, ticket in deleted:
+            _let_go(tx, ticket)
+    return StatesRead(tuple(new for _, new in deleted), tuple(failed))
+
+
+def _let_go(tx: Transaction, deleted: Ticket) -> None:
+    """Drop what was still to be said on a deleted ticket.
+
+    States of which that was news are on no ticket any more, and neither are effects: when their cause no longer explains
+    them, they speak for themselves.
+    """
+    untold = any(
+        row.ticket_id == deleted.id and row.kind == "comment" and row.payload["reason"] in _NEWS for row in tx.unsent()
+    )
+    tx.forget_unsent(deleted)
+    leaving = [one for one in tx.entries_on(deleted) if one.kind == "state" and (untold or one.explained_by)]
+    tx.save_entries([replace(one, ticket_id=None) for one in leaving], [one.fingerprint for one in leaving])
 
 
 def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
     """The ticket, once it is known what people made of it. What the queue said before is no news."""
+    if ticket.status == "missing" and state.status != "missing":
+        again = replace(ticket, status="acknowledged" if ticket.acknowledged_at else "open", ended_at=None)
+        return after_state(replace(again, queue_status="open"), state, now)
     changed = replace(ticket, queue_status=state.status)
     if ticket.ended:
         return changed
@@ -142,7 +181,7 @@ def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
             at = max(state.first_reply_at, ticket.clock_began_at) if replied and state.first_reply_at else now
             changed = replace(changed, acknowledged_at=at, status="acknowledged")
     if state.status == "missing":
-        return replace(changed, status="missing")
+        return replace(changed, status="missing", ended_at=now)
     if state.status == ticket.queue_status:
         return changed
     if state.status in ("resolved", "closed"):

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, or_, select, update
 
 from escalation.clocks import Deadlines
-from escalation.records import Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket, TicketOutcome
+from escalation.records import ENDED, Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket, TicketOutcome
 from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTBOX, OUTCOMES, SILENCES, TICKETS
 from escalation.store import Store, open_store
 
@@ -155,7 +155,7 @@ class Transaction:
         query = (
             select(ENTRIES)
             .outerjoin(TICKETS, TICKETS.c.id == ENTRIES.c.ticket_id)
-            .where(or_(lasting, TICKETS.c.status.not_in(("verified", "closed"))))
+            .where(or_(lasting, TICKETS.c.status.not_in(ENDED)))
             .order_by(ENTRIES.c.fingerprint)
         )
         return {row["fingerprint"]: _entry(row) for row in self._connection.execute(query).mappings()}
@@ -193,7 +193,7 @@ class Transaction:
         """All tickets in the order of their making; without `ended`, those that somebody should still do something about."""
         query = select(TICKETS).order_by(TICKETS.c.id)
         if not ended:
-            query = query.where(TICKETS.c.status.not_in(("verified", "closed")))
+            query = query.where(TICKETS.c.status.not_in(ENDED))
         return [Ticket(**row) for row in self._connection.execute(query).mappings()]
 
     def ticket(self, external_id: str) -> Ticket | None:

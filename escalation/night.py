@@ -34,6 +34,8 @@ class NightReport:
     told: tuple[Told, ...]
     delivered: tuple[Delivered, ...]
     failed: tuple[Failed, ...]
+    deleted: tuple[Ticket, ...]
+    """The tickets of which it was noticed tonight that somebody has deleted them in the queue."""
     open_tickets: dict[Team, int]
     overdue: tuple[tuple[Ticket, tuple[Overdue, ...]], ...]
     settled: tuple[Settled, ...]
@@ -114,7 +116,7 @@ def run_night(
         raise LedgerError(f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time")
     seen = {one.fingerprint for one in findings}
     seen |= {fingerprint(one.detector, policy.environment, {"operation": INCIDENT}) for one in findings}
-    unread = read_states(ledger, desk, seen, now)
+    read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
         night = Recording(tx, findings, coverage, policy, now)
         night.play()
@@ -135,7 +137,8 @@ def run_night(
         findings=tuple(night.findings),
         told=told,
         delivered=tuple(delivered),
-        failed=(*unread, *failed),
+        failed=(*read.failed, *failed),
+        deleted=read.deleted,
         open_tickets=dict(Counter(ticket.team for ticket in waiting)),
         overdue=tuple((ticket, broken) for ticket, broken in late if broken),
         settled=tuple(settled),

@@ -10,7 +10,7 @@ from datetime import datetime
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import Sight, decide, is_broken, is_held, more_urgent, observe
+from escalation.decide import Sight, decide, has_left, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
@@ -137,7 +137,11 @@ class Recording:
     def _decide(self, case: _Case) -> None:
         cause = self._cause_ticket(case.entry)
         ticket = self._tickets.of(case.entry)
-        if cause is not None and (ticket is None or ticket.ended):
+        if ticket is not None and has_left(case.before, case.entry, ticket):
+            self._take_off(case)
+            ticket = None
+        # Nobody has been told of it by a cause's ticket that was deleted before.
+        if cause is not None and cause.status != "missing" and (ticket is None or ticket.ended):
             self._put_on(case, cause)
             ticket = cause
         entry = case.entry
@@ -158,10 +162,14 @@ class Recording:
         self.decided.append((case.entry, decision))
 
     def _put_on(self, case: _Case, ticket: Ticket) -> None:
-        if case.entry.ticket_id is not None:
-            self._on_ticket[case.entry.ticket_id].remove(case)
+        self._take_off(case)
         self._on_ticket[ticket.id].append(case)
         case.entry = replace(case.entry, ticket_id=ticket.id)
+
+    def _take_off(self, case: _Case) -> None:
+        if case.entry.ticket_id is not None:
+            self._on_ticket[case.entry.ticket_id].remove(case)
+            case.entry = replace(case.entry, ticket_id=None)
 
     def _cause_ticket(self, entry: Entry) -> Ticket | None:
         cause = self._cases.get(entry.explained_by or "")
@@ -188,7 +196,6 @@ class Recording:
         self._tickets.by_id[ticket.id] = ticket
         if gone is not None:
             self._tx.forget_unsent(gone)
-            self._tickets.save(replace(gone, status="closed", ended_at=self._now))
             for other in list(self._on_ticket[gone.id]):
                 self._put_on(other, ticket)
         else:
@@ -254,9 +261,7 @@ class Recording:
         for ticket in self._tx.tickets(ended=False):
             entries = [case.entry for case in self._on_ticket.get(ticket.id, ())]
             watched = [entry for entry in entries if entry.present and entry.kind == "state"]
-            if ticket.status in ("resolved", "missing") and not watched:
-                if ticket.status == "missing":
-                    self._tx.forget_unsent(ticket)
+            if ticket.status == "resolved" and not watched:
                 self._tickets.save(replace(ticket, status="closed", ended_at=self._now))
             elif ticket.ref_id is not None and not is_held(ticket.fingerprint, entries, self._silences, self._now):
                 self._follow_up(ticket)

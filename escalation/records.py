@@ -10,6 +10,8 @@ from detectors.contract import Kind, Severity, Team
 
 NightStatus = Literal["new", "still-there", "worse", "better", "gone", "back", "not-looked-at", "flapping"]
 TicketStatus = Literal["open", "acknowledged", "resolved", "verified", "closed", "missing"]
+ENDED: tuple[TicketStatus, ...] = ("verified", "closed", "missing")
+"""The statuses in which nobody is expected to do anything about a ticket; `missing` is one that a person deleted."""
 Closing = Literal["duplicate", "false-positive", "accepted-risk", "expected"]
 SilenceKind = Literal["snooze", "dismiss"]
 Action = Literal["open", "comment", "reopen", "verify", "none"]
@@ -17,17 +19,17 @@ Reason = Literal[
     # open
     "new",
     "silence-ended",
-    "ticket-missing",
-    # reopen
-    "back",
+    # open (in place of a ticket that was deleted) or reopen
     "still-seen",
     "closing-ended",
     # open, reopen or comment
+    "back",
     "happened-again",
     "snooze-broken",
     "flapping",
-    # comment
+    # open or comment
     "more-urgent",
+    # comment
     "less-urgent",
     "worse",
     "better",
@@ -45,6 +47,7 @@ Reason = Literal[
     "not-looked-at",
     "snoozed",
     "dismissed",
+    "ticket-deleted",
 ]
 OutboxKind = Literal["create", "update", "comment", "follow-up"]
 
@@ -103,7 +106,7 @@ class Ticket:
     acknowledged_at: datetime | None = None
     resolved_at: datetime | None = None
     ended_at: datetime | None = None
-    """When it was verified or closed."""
+    """When it was verified or closed, or when it was noticed that it had been deleted (`missing`)."""
     closed_as: Closing | None = None
     closing_reason: str | None = None
     generation: int = 1
@@ -118,7 +121,7 @@ class Ticket:
     @property
     def ended(self) -> bool:
         """True if nobody is expected to do anything about it."""
-        return self.status in ("verified", "closed")
+        return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ _WORDS: dict[Action, str] = {
     "none": "findings with nothing new to say",
 }
 
+DELETED = "a new ticket is made if it comes back or becomes more urgent"
+
 
 def summary(report: NightReport) -> str:
     """Counts of what was done, the tickets that were made tonight with their places, what is overdue and what failed."""
@@ -41,6 +43,8 @@ def _lines(report: NightReport) -> Iterator[str]:
     for sent in report.delivered:
         if sent.external_id not in said:
             yield f"  sent now, decided earlier: {sent.kind} -> {visible(sent.url)}"
+    for ticket in report.deleted:
+        yield f"  deleted in the queue: {ticket.external_id} {ticket.severity} {ticket.detector}; {DELETED}"
     open_now = ", ".join(f"{team} {number}" for team, number in sorted(report.open_tickets.items()))
     yield f"Open tickets: {open_now or 'none'}."
     late = sorted(report.overdue, key=lambda one: (SEVERITY_ORDER.index(one[0].severity), one[0].external_id))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from escalation.review import DigestLine, Recheck, TicketStory
 from reports.evidence import cell
 from reports.neutral import defused
+from reports.night import DELETED
 
 
 def listed(lines: Sequence[DigestLine]) -> str:
@@ -47,6 +48,8 @@ def _story(of: TicketStory) -> Iterator[str]:
     ):
         if at is not None:
             yield f"{name}: {_minute(at)}"
+    if ticket.status == "missing":
+        yield f"it was deleted in the queue; {DELETED}"
     if ticket.closed_as:
         yield f"closed as {ticket.closed_as}: {defused(ticket.closing_reason or '')}"
     yield "findings:"

@@ -150,6 +150,13 @@ def test_a_deleted_ticket_is_missing(queue: FolderQueue, folder: Path) -> None:
         queue.comment(ref, "night-1", COMMENT)
 
 
+def test_a_folder_that_is_not_there_has_not_been_emptied(queue: FolderQueue, folder: Path) -> None:
+    ref = queue.create(ID, TICKET)
+    folder.rename(folder.with_name("elsewhere"))
+    with pytest.raises(DeliveryError, match="is not there; mount it"):
+        queue.state(ref)
+
+
 @pytest.mark.parametrize("hostile", ["../../etc/passwd", "a/b", "", ".", "a\0b", "A", "x" * 300, "\ud800"])
 def test_any_id_names_a_file_in_the_folder(queue: FolderQueue, folder: Path, hostile: str) -> None:
     ref = queue.create(hostile, TICKET)

@@ -71,6 +71,26 @@ def test_a_queue_that_fails_loses_nothing(tmp_path: Path, elsewhere: Path, town:
     assert len(queue(elsewhere)) == 1
 
 
+def test_a_ticket_that_a_person_deletes_is_noticed_and_stays_deleted(
+    tmp_path: Path, elsewhere: Path, town: Town
+) -> None:
+    source = write(town, tmp_path / "town")
+    call("run", "--source", source, "--as-of", FIRST)
+    (name,) = queue(elsewhere)
+    ticket = name.removesuffix(".md")
+    for file in (elsewhere / "out" / "queue").iterdir():
+        file.unlink()
+    second = call("run", "--source", source, "--as-of", SECOND)
+    assert second.exit_code == 0
+    assert f"deleted in the queue: {ticket} P0 no-leader; a new ticket is made if" in second.output
+    assert "Open tickets: none." in second.output
+    assert queue(elsewhere) == []
+    shown = call("tickets", "show", ticket).output
+    assert "it was deleted in the queue" in shown
+    assert "none (ticket-deleted)" in shown
+    assert "deleted" not in call("run", "--source", source, "--as-of", THIRD).output
+
+
 def test_a_missed_night_is_made_up_for(tmp_path: Path, town: Town) -> None:
     town.home("oak")["leader_id"] = uid("anna")
     assert call("run", "--source", write(town, tmp_path / "town"), "--as-of", FIRST).exit_code == 0

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from detectors.contract import Finding, Impact, Severity
-from escalation.decide import Sight, decide, first_entry, in_force, is_broken, observe, size_of
+from escalation.decide import Sight, decide, first_entry, has_left, in_force, is_broken, observe, size_of
 from escalation.policy import load_policy
 from escalation.records import Entry, Reason, Silence, Ticket, TicketStatus
 from tests.escalation.findings import NOON, finding
@@ -71,8 +71,19 @@ CASES: list[tuple[str, Entry | None, Sight, Finding | None, Ticket | None, Silen
     ("seen while muted, mute over", entry(ticket_id=None), "seen", STATE, None, silence(ends=-HOUR), "open", "silence-ended"),
     ("muted before it was ever seen", None, "seen", STATE, None, silence(severity=None, size=None), "none", "snoozed"),
     ("worse than when it was muted", entry(ticket_id=None), "seen", sized(21), None, silence(), "open", "snooze-broken"),
-    ("deleted", entry(), "seen", STATE, ticket("missing"), None, "open", "ticket-missing"),
-    ("back, its ticket deleted", entry(present=False), "seen", STATE, ticket("verified", queue_status="missing"), None, "open", "ticket-missing"),
+    ("back without a ticket", entry(present=False, ticket_id=None), "seen", STATE, None, None, "open", "back"),
+    ("back while muted, mute over", entry(present=False, ticket_id=None), "seen", STATE, None, silence(ends=-HOUR), "open", "silence-ended"),
+    ("known as an effect only", entry(ticket_id=None, explained_by="x"), "seen", STATE, None, None, "open", "new"),
+    ("its ticket deleted", entry(), "seen", STATE, ticket("missing"), None, "none", "ticket-deleted"),
+    ("its ticket deleted, worse", entry(), "seen", sized(99), ticket("missing"), None, "none", "ticket-deleted"),
+    ("its ticket deleted, less urgent", entry(), "seen", sized(20, severity="P2"), ticket("missing"), None, "none", "ticket-deleted"),
+    ("its ticket deleted, as urgent as it was before", entry(severity="P1"), "seen", STATE, ticket("missing"), None, "none", "ticket-deleted"),
+    ("its ticket deleted, more urgent", entry(severity="P1", said_severity="P1"), "seen", STATE, ticket("missing"), None, "open", "more-urgent"),
+    ("its ticket deleted, more urgent, muted", entry(severity="P1", said_severity="P1"), "seen", STATE, ticket("missing"), silence("dismiss"), "none", "dismissed"),
+    ("its ticket deleted, an effect by now", entry(), "explained", STATE, ticket("missing"), None, "none", "explained"),
+    ("its ticket deleted, not looked at", entry(), "not-looked-at", None, ticket("missing"), None, "none", "not-looked-at"),
+    ("back, its verified ticket deleted", entry(present=False), "seen", STATE, ticket("verified", queue_status="missing"), None, "open", "back"),
+    ("the third time back, its verified ticket deleted", entry(present=False, returns=TWICE_BACK), "seen", STATE, ticket("verified", queue_status="missing"), None, "open", "flapping"),
     ("the same", entry(), "seen", STATE, ticket(), None, "none", "still-there"),
     ("the same, not acknowledged", entry(), "seen", STATE, ticket("open"), None, "none", "still-there"),
     ("a little worse", entry(), "seen", sized(21), ticket(), None, "none", "little-change"),
@@ -139,7 +150,10 @@ CASES: list[tuple[str, Entry | None, Sight, Finding | None, Ticket | None, Silen
     ("the same after closing", entry(HAPPENED), "seen", HAPPENED, ticket("closed", HAPPENED), None, "none", "done"),
     ("happened again", entry(HAPPENED), "seen", AGAIN, ticket(of=HAPPENED), None, "comment", "happened-again"),
     ("happened again after closing", entry(HAPPENED), "seen", AGAIN, ticket("closed", HAPPENED), None, "reopen", "happened-again"),
-    ("happened again, its ticket deleted", entry(HAPPENED), "seen", AGAIN, ticket("closed", HAPPENED, queue_status="missing"), None, "open", "ticket-missing"),
+    ("happened again, its ticket deleted", entry(HAPPENED), "seen", AGAIN, ticket("closed", HAPPENED, queue_status="missing"), None, "open", "happened-again"),
+    ("happened again, its open ticket deleted", entry(HAPPENED), "seen", AGAIN, ticket("missing", HAPPENED), None, "open", "happened-again"),
+    ("the same, its open ticket deleted", entry(HAPPENED), "seen", HAPPENED, ticket("missing", HAPPENED), None, "none", "ticket-deleted"),
+    ("not seen again, its open ticket deleted", entry(HAPPENED), "absent", None, ticket("missing", HAPPENED), None, "none", "done"),
     ("the same, its ticket deleted", entry(HAPPENED), "seen", HAPPENED, ticket("closed", HAPPENED, queue_status="missing"), None, "none", "done"),
     ("happened again after resolving", entry(HAPPENED), "seen", AGAIN, ticket("resolved", HAPPENED), None, "reopen", "happened-again"),
     ("not looked at", entry(), "not-looked-at", None, ticket(), None, "none", "not-looked-at"),
@@ -178,6 +192,24 @@ def test_a_ticket_on_which_something_is_left_is_not_verified(before: Entry, acti
     after = observe(before, "absent", None, POLICY.nights, NOON)
     decision = decide(before, after, "absent", ticket(), None, POLICY, NOON, others_present=True)
     assert (decision.action, decision.reason) == (action, reason)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "on", "expected"),
+    [
+        (entry(present=False), entry(), ticket("missing"), True),
+        (entry(present=False), entry(present=False), ticket("missing"), False),
+        (entry(), entry(), ticket("missing"), False),
+        (None, entry(), ticket("missing"), False),
+        (entry(present=False), entry(), ticket(), False),
+        (entry(present=False), entry(), ticket("closed", queue_status="missing"), False),
+        (entry(HAPPENED), entry(HAPPENED), ticket("missing", HAPPENED), False),
+    ],
+)
+def test_only_what_comes_back_has_left_its_deleted_ticket(
+    before: Entry | None, after: Entry, on: Ticket, expected: bool
+) -> None:
+    assert has_left(before, after, on) is expected
 
 
 def test_every_reason_has_its_case() -> None:

@@ -12,6 +12,7 @@ from detectors.contract import Coverage, Finding, Impact, Status, Window
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import NightReport, look_back_days, next_window, run_night
 from escalation.policy import load_policy
+from escalation.silences import silence_subject
 from escalation.store import LedgerError
 from tests.escalation.findings import finding
 from tests.escalation.queues import Crash, MemoryQueue, QueueError, desk
@@ -308,15 +309,184 @@ def test_a_queue_out_of_reach_is_not_asked_for_ever(town: Town) -> None:
     assert [one.error for one in report.failed].count("queue is down") == 5
 
 
-def test_a_ticket_that_was_deleted_is_made_again(town: Town) -> None:
+# --- deleted by a person
+
+
+def test_a_ticket_that_was_deleted_is_noticed_once_and_not_made_again(town: Town) -> None:
     town.night(NO_LEADER)
     first = town.only_ticket
     del town.queue.tickets[first]
-    assert told(town.night(NO_LEADER)) == [("still-there", "open", "ticket-missing")]
+    report = town.night(NO_LEADER)
+    assert told(report) == [("still-there", "none", "ticket-deleted")]
+    assert [one.external_id for one in report.deleted] == [first]
+    assert (report.open_tickets, report.overdue, report.failed) == ({}, (), ())
+    grown = NO_LEADER.model_copy(update={"impact": Impact(users=40, households=1)})
+    report = town.night(grown)
+    assert told(report) == [("worse", "none", "ticket-deleted")]
+    assert (report.deleted, town.queue.tickets) == ((), {})
+
+
+def test_what_was_deleted_gets_a_second_ticket_when_it_comes_back(town: Town) -> None:
+    town.night(NO_LEADER)
+    first = town.only_ticket
+    del town.queue.tickets[first]
+    assert told(town.night()) == [("gone", "none", "fixed-before")]
+    assert told(town.night()) == []
+    assert told(town.night(NO_LEADER)) == [("back", "open", "back")]
     assert town.only_ticket == f"{first}-2"
-    del town.queue.tickets[f"{first}-2"]
+    assert told(town.night(NO_LEADER)) == [("still-there", "none", "still-there")]
+    assert told(town.night()) == [("gone", "verify", "fixed")]
+
+
+def test_what_was_deleted_gets_a_second_ticket_when_it_becomes_more_urgent(town: Town) -> None:
+    town.night(NO_LEADER.model_copy(update={"severity": "P1"}))
+    first = town.only_ticket
+    del town.queue.tickets[first]
+    assert told(town.night(NO_LEADER.model_copy(update={"severity": "P2"}))) == [("better", "none", "ticket-deleted")]
+    assert told(town.night(NO_LEADER)) == [("worse", "open", "more-urgent")]
+    assert town.only_ticket == f"{first}-2"
+
+
+def test_an_occurrence_whose_ticket_was_deleted_gets_a_second_one_when_it_happens_again(town: Town) -> None:
+    once = finding("mass-creation", user="u1", occurred_at=FIRST)
+    town.night(once)
+    first = town.only_ticket
+    del town.queue.tickets[first]
+    assert told(town.night(once)) == [("still-there", "none", "ticket-deleted")]
+    assert told(town.night()) == []
+    again = once.model_copy(update={"occurred_at": FIRST + 3 * DAY})
+    assert told(town.night(again)) == [("back", "open", "happened-again")]
+    assert town.only_ticket == f"{first}-2"
+
+
+def test_an_effect_that_outlives_its_cause_is_not_deleted_with_the_causes_ticket(town: Town) -> None:
+    town.night(TRANSFER, NO_LEADER)
+    del town.queue.tickets[town.only_ticket]
+    assert sorted(told(town.night(TRANSFER, NO_LEADER))) == [
+        ("still-there", "none", "explained"),
+        ("still-there", "none", "ticket-deleted"),
+    ]
+    assert town.queue.tickets == {}
+    assert sorted(told(town.night(NO_LEADER))) == [("gone", "none", "fixed-before"), ("still-there", "open", "new")]
+    assert town.only_ticket == f"hw-{NO_LEADER.fingerprint[:16]}"
+
+
+def test_what_was_left_of_a_cause_stays_deleted_with_its_ticket(town: Town) -> None:
+    town.night(TRANSFER, NO_LEADER)
+    town.night(NO_LEADER)
+    del town.queue.tickets[town.only_ticket]
+    assert told(town.night(NO_LEADER)) == [("still-there", "none", "ticket-deleted")]
+    assert told(town.night(NO_LEADER)) == [("still-there", "none", "ticket-deleted")]
+
+
+def test_what_was_gone_from_a_ticket_before_it_was_deleted_comes_back_as_news(town: Town) -> None:
+    town.night(TRANSFER, NO_LEADER)
+    first = town.only_ticket
+    town.night(NO_LEADER)
+    del town.queue.tickets[first]
+    report = town.night(TRANSFER, NO_LEADER)
+    assert sorted(told(report)) == [("back", "open", "back"), ("still-there", "none", "explained")]
+    assert town.only_ticket == f"{first}-2"
+
+
+def test_news_that_could_not_be_said_before_the_ticket_was_deleted_is_not_lost(town: Town) -> None:
+    town.night(NO_LEADER)
+    first = town.only_ticket
     town.night()
-    assert town.night().open_tickets == {}
+    del town.queue.tickets[first]
+    town.queue.down = True
+    assert told(town.night(NO_LEADER)) == [("back", "reopen", "back")]
+    town.queue.down = False
+    assert told(town.night(NO_LEADER)) == [("still-there", "open", "new")]
+    assert town.only_ticket == f"{first}-2"
+
+
+def test_an_effect_that_began_after_its_causes_ticket_was_deleted_is_not_lost(town: Town) -> None:
+    town.night(TRANSFER)
+    first = town.only_ticket
+    del town.queue.tickets[first]
+    assert sorted(told(town.night(TRANSFER, NO_LEADER))) == [
+        ("new", "none", "explained"),
+        ("still-there", "none", "ticket-deleted"),
+    ]
+    assert ("still-there", "open", "new") in told(town.night(NO_LEADER))
+    assert town.only_ticket == f"hw-{NO_LEADER.fingerprint[:16]}"
+
+
+def test_what_comes_back_while_it_is_muted_is_not_forgotten(town: Town) -> None:
+    double = finding("duplicate-member", household="h9", user="u9", severity="P2")
+    town.night(double)
+    first = town.only_ticket
+    del town.queue.tickets[first]
+    town.night()
+    silence_subject(
+        town.ledger,
+        "duplicate-member",
+        double.subject,
+        "dismiss",
+        until=town.now + 3 * DAY,
+        reason="r",
+        author="a",
+        policy=POLICY,
+        now=town.now,
+    )
+    assert told(town.night(double)) == [("back", "none", "dismissed")]
+    assert told(town.night(double, hours=48)) == [("still-there", "open", "silence-ended")]
+    assert town.only_ticket == f"{first}-2"
+
+
+def test_what_was_to_be_said_on_a_deleted_ticket_is_not_tried_for_ever(town: Town) -> None:
+    town.night(NO_LEADER)
+    first = town.only_ticket
+    town.queue.trouble_at["comment"] = QueueError("no answer")
+    more = NO_LEADER.model_copy(update={"impact": Impact(users=40, households=1)})
+    assert town.night(more).undelivered
+    del town.queue.tickets[first]
+    assert not town.night(more).undelivered
+
+
+def test_a_deleted_ticket_that_is_put_back_goes_on(town: Town) -> None:
+    town.night(NO_LEADER)
+    filed = town.queue.tickets.pop(town.only_ticket)
+    town.night(NO_LEADER)
+    town.queue.tickets["hw-" + NO_LEADER.fingerprint[:16]] = filed
+    filed.status = "acknowledged"
+    report = town.night(NO_LEADER)
+    assert told(report) == [("still-there", "none", "still-there")]
+    assert report.open_tickets == {"engineering": 1}
+    assert told(town.night()) == [("gone", "verify", "fixed")]
+    assert town.said == ["fixed"]
+
+
+def test_a_queue_that_has_lost_every_ticket_is_taken_for_another_one(town: Town) -> None:
+    wrong = households(range(3))
+    town.night(*wrong)
+    kept = dict(town.queue.tickets)
+    town.queue.tickets.clear()
+    report = town.night(*wrong)
+    assert report.deleted == ()
+    assert report.failed[0].error.startswith("all 3 tickets are gone at once")
+    assert report.open_tickets == {"engineering": 3}
+    town.queue.tickets.update(kept)
+    report = town.night(*wrong)
+    assert (report.failed, report.open_tickets) == ((), {"engineering": 3})
+
+
+def test_two_tickets_may_both_be_deleted(town: Town) -> None:
+    wrong = households(range(2))
+    town.night(*wrong)
+    town.queue.tickets.clear()
+    report = town.night(*wrong)
+    assert (len(report.deleted), report.failed, report.open_tickets) == (2, (), {})
+
+
+def test_all_but_one_of_many_tickets_may_be_deleted(town: Town) -> None:
+    wrong = households(range(4))
+    town.night(*wrong)
+    for external_id in sorted(town.queue.tickets)[:3]:
+        del town.queue.tickets[external_id]
+    report = town.night(*wrong)
+    assert (len(report.deleted), report.failed, report.open_tickets) == (3, (), {"engineering": 1})
 
 
 # --- clocks

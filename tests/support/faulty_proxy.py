@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
 from channels.protocol import DeliveryError
@@ -51,6 +53,11 @@ class FaultyProxy(ThreadingHTTPServer):
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that are killed are what this proxy is for."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def plan(self, *faults: Fault) -> None:
         self._faults.extend(faults)
 
@@ -73,10 +80,16 @@ class FaultyProxy(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: FaultyProxy
 
     def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            # Whoever asked died in the middle of it: that is no request.
+            self.close_connection = True
+            return
         fault = self.server.fault_for(f"{self.command} {self.path}")
         if fault is None:
             self._answer(*self._upstream(body))

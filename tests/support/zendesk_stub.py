@@ -218,6 +218,7 @@ class ZendeskStub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     stub: ZendeskStub
 
     def _handle(self) -> None:
