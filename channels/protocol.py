@@ -28,6 +28,15 @@ class TicketState:
     first_reply_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether something that a channel needs is there; `text` says what was seen, or what to do. Nothing was sent."""
+
+    name: str
+    ok: bool
+    text: str
+
+
 class DeliveryError(Exception):
     """The queue could not be reached or refused. The text is one line; `retry` says whether trying again can help."""
 

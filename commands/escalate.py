@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import click
 
 from channels.protocol import TicketRef
 from commands.asking import asked, asked_ids, check_options, severities
-from commands.desk import open_desk
+from commands.desk import open_board, open_desk
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.scanning import context_of, opened
 from detectors.contract import Finding, Team, Window
 from detectors.dossier import Dossier, dossier
 from detectors.source import SourceError
+from escalation.board import Board, announce
 from escalation.desk import Desk, deliver
-from escalation.ledger import open_ledger
+from escalation.ledger import Ledger, open_ledger
 from escalation.person import add_comment, cautions, file, finding_of, standing
 from escalation.policy import Policy, load_policy
 from escalation.questions import (
@@ -110,7 +112,7 @@ for _team in COMMANDS:
 
 def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     policy = load_policy(settings.policy)
-    desk = open_desk(settings.queue, policy)
+    desk, board = open_desk(settings.queue, policy), open_board(policy)
     check_options(team, given, settings.moment)
     users, households = asked_ids(team, given)
     # Looked up before the rest is asked, so that a wrong id costs nobody their answers.
@@ -122,7 +124,7 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
         current, key = standing(tx, escalation, policy.environment)
         past = tx.tickets_about((*escalation.households, *escalation.users))
     if current is not None and not given["anyway"]:
-        _is_there(settings, desk, current, escalation, given)
+        _is_there(settings, policy, desk, board, current, escalation, given)
         return
     finding = finding_of(escalation, facts, blind, past, key, settings.moment)
     click.echo(text.render(desk.ticket(finding, f"hw-{key[:16]}")))
@@ -136,7 +138,7 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     if not _confirmed(given, f"File this ticket for {policy.teams[team].name}?"):
         click.echo("Nothing was filed.", err=True)
         return
-    _file(settings, policy, desk, finding, patient=not given["silent"])
+    _file(settings, policy, desk, board, finding, patient=not given["silent"])
 
 
 def _looked_up(
@@ -162,7 +164,13 @@ def _looked_up(
 
 
 def _is_there(
-    settings: Settings, desk: Desk[TicketRef, Message], current: Ticket, escalation: Escalation, given: dict[str, Any]
+    settings: Settings,
+    policy: Policy,
+    desk: Desk[TicketRef, Message],
+    board: Board[Any] | None,
+    current: Ticket,
+    escalation: Escalation,
+    given: dict[str, Any],
 ) -> None:
     place = visible(current.ref_url or "not delivered yet")
     click.echo(f"It is there already: {current.external_id}, {current.status}, {place}")
@@ -173,10 +181,11 @@ def _is_there(
         click.echo("Nothing was added; --anyway files another one.", err=True)
         return
     with open_ledger(settings.ledger) as ledger:
-        add_comment(ledger, current, escalation, settings.moment)
+        add_comment(ledger, current, escalation, policy, settings.moment, announced=board is not None)
         _, failed = deliver(ledger, desk, {}, settings.moment)
+        _announce(ledger, board, policy, {}, settings.moment)
         with ledger.begin() as tx:
-            held = any(row.ticket_id == current.id for row in tx.unsent())
+            held = any(row.ticket_id == current.id for row in tx.unsent("queue"))
     if any(one.external_id == current.external_id for one in failed):
         raise Stop(f"{current.external_id}: the comment was not delivered; the next run tries again", EXIT_UNDELIVERED)
     click.echo(f"{current.external_id}: {'snoozed, so the comment is sent afterwards' if held else 'commented'}")
@@ -191,13 +200,20 @@ def _confirmed(given: dict[str, Any], question: str) -> bool:
 
 
 def _file(
-    settings: Settings, policy: Policy, desk: Desk[TicketRef, Message], finding: Finding, *, patient: bool
+    settings: Settings,
+    policy: Policy,
+    desk: Desk[TicketRef, Message],
+    board: Board[Any] | None,
+    finding: Finding,
+    *,
+    patient: bool,
 ) -> None:
     while True:
         try:
             with open_ledger(settings.ledger) as ledger:
-                ticket = file(ledger, finding, policy, settings.moment)
+                ticket = file(ledger, finding, policy, settings.moment, announced=board is not None)
                 sent, failed = deliver(ledger, desk, {finding.fingerprint: finding}, settings.moment)
+                _announce(ledger, board, policy, {finding.fingerprint: finding}, settings.moment)
             break
         except LedgerError as error:
             # Nobody should have to type all of it again because the nightly run is at work.
@@ -212,3 +228,14 @@ def _file(
         raise Stop(f"{external_id} is recorded, but was not delivered ({why}); the next run sends it", EXIT_UNDELIVERED)
     url = next((one.url for one in sent if one.external_id == external_id), "")
     click.echo(f"{external_id}: filed -> {visible(url)}")
+
+
+def _announce(
+    ledger: Ledger, board: Board[Any] | None, policy: Policy, findings: Mapping[str, Finding], now: datetime
+) -> None:
+    """Tell Slack, too. The ticket is what counts: what fails here is warned of, and the next run tries again."""
+    if board is None:
+        return
+    _, failed = announce(ledger, board, policy, findings, now)
+    for one in failed:
+        click.echo(f"warning: {one.external_id}: {visible(one.error)}; the next run tries again", err=True)

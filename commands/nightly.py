@@ -10,13 +10,14 @@ from pathlib import Path
 
 import click
 
-from commands.desk import open_desk
+from commands.desk import open_board, open_desk
 from commands.options import EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
 from detectors.registry import DETECTORS
 from detectors.runner import ScanResult, forgetful
 from detectors.source import SourceError
+from detectors.words import count
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import NightReport, look_back_days, next_window, run_night
 from escalation.policy import load_policy
@@ -33,16 +34,18 @@ DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
 @click.option("--fail-on", type=click.Choice(SEVERITY_ORDER), help="Exit 10 if there is a finding this urgent or more.")
 def run(settings: Settings, form: str, fail_on: Severity | None) -> None:
     """The nightly job: scan, compare with the ledger, file tickets, follow up."""
-    report, document = _night(settings, form)
+    report, document = _night(settings, form, announced=True)
     finish(document, None)
     if report.undelivered:
-        raise Stop(f"{len(report.failed)} messages were not delivered; the next run tries again", EXIT_UNDELIVERED)
+        lost = count(len(report.failed) + len(report.unannounced), "message")
+        raise Stop(f"{lost} not delivered; the next run tries again", EXIT_UNDELIVERED)
     finish(document, fail_on)
 
 
-def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
+def _night(settings: Settings, form: str, *, announced: bool) -> tuple[NightReport, ScanDocument]:
     policy = load_policy(settings.policy)
     desk = open_desk(settings.queue, policy)
+    board = open_board(policy) if announced else None
     with open_ledger(settings.ledger) as ledger:
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy))
         days = look_back_days(ledger, settings.moment, policy)
@@ -50,7 +53,14 @@ def _night(settings: Settings, form: str) -> tuple[NightReport, ScanDocument]:
         result, info = scanned(settings, policy, context, DETECTORS, recheck=known_households(ledger, DETECTORS))
         _not_suddenly_empty(ledger, result)
         report = run_night(
-            ledger, result.findings, result.coverage, policy, context.as_of, window=context.window, desk=desk
+            ledger,
+            result.findings,
+            result.coverage,
+            policy,
+            context.as_of,
+            window=context.window,
+            desk=desk,
+            board=board,
         )
     document = document_of(info, report.findings, result)
     click.echo(formatted(document, form), nl=False)
@@ -111,7 +121,7 @@ def demo(settings: Settings, folder: Path) -> None:
             queue=f"folder:{folder / 'queue'}",
             as_of=as_of,
         )
-        _night(place, "table")
+        _night(place, "table", announced=False)
     click.echo(f"\nThe tickets are in {folder / 'queue'}: one .md for people and one .json for programs each.")
     click.echo(
         f"Their lives: hearthwatch tickets list --as-of 2026-02-04T03:00Z --ledger sqlite:///{folder / 'hearthwatch.db'}"

@@ -130,7 +130,7 @@ def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str],
         try:
             state = desk.queue.state(desk.ref(ticket.ref_id or "", ticket.ref_url or ""))
         except Exception as error:
-            failed.append(Failed(ticket.external_id, "state", _one_line(error)))
+            failed.append(Failed(ticket.external_id, "state", one_line(error)))
             in_a_row += 1
             if in_a_row == GIVE_UP_AFTER:
                 break
@@ -159,7 +159,8 @@ def _let_go(tx: Transaction, deleted: Ticket) -> None:
     them, they speak for themselves.
     """
     untold = any(
-        row.ticket_id == deleted.id and row.kind == "comment" and row.payload["reason"] in _NEWS for row in tx.unsent()
+        row.ticket_id == deleted.id and row.kind == "comment" and row.payload["reason"] in _NEWS
+        for row in tx.unsent("queue")
     )
     tx.forget_unsent(deleted)
     leaving = [one for one in tx.entries_on(deleted) if one.kind == "state" and (untold or one.explained_by)]
@@ -198,7 +199,7 @@ def deliver(
     delivered: list[Delivered] = []
     failed: list[Failed] = []
     with ledger.begin() as tx:
-        rows, silences = tx.unsent(), tx.silences()
+        rows, silences = tx.unsent("queue"), tx.silences()
     blocked: set[int] = set()
     in_a_row = 0
     for row in rows:
@@ -215,7 +216,7 @@ def deliver(
             logger.debug("delivery of %s failed", row.key, exc_info=True)
             in_a_row = min(in_a_row + 1, GIVE_UP_AFTER)
             blocked.add(ticket.id)
-            failed.append(Failed(ticket.external_id, row.kind, _one_line(error)))
+            failed.append(Failed(ticket.external_id, row.kind, one_line(error)))
             with ledger.begin() as tx:
                 tx.mark_failed(row, failed[-1].error)
             continue
@@ -244,9 +245,12 @@ def _send(desk: Desk[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: 
 def _ticket_message(
     desk: Desk[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]
 ) -> MessageT:
-    # Tonight's own finding says more than the ledger may keep; after a crash what was kept must do.
-    finding = findings.get(row.payload["fingerprint"]) or unpack(row.payload)
-    return desk.ticket(finding, ticket.external_id)
+    return desk.ticket(finding_of_row(row, findings), ticket.external_id)
+
+
+def finding_of_row(row: OutboxRow, findings: Mapping[str, Finding]) -> Finding:
+    """What a row wants to say: tonight's own finding says more than the ledger may keep; after a crash what was kept must do."""
+    return findings.get(row.payload["fingerprint"]) or unpack(row.payload)
 
 
 def pack_note(note: Note) -> dict[str, Any]:
@@ -269,5 +273,6 @@ def note_from(payload: Mapping[str, Any]) -> Note:
     return Note(**{**payload, "at": datetime.fromisoformat(payload["at"]), "lines": tuple(payload["lines"])})
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """An error's text on one line, or its kind where it says nothing."""
     return " ".join(str(error).split())[:300] or type(error).__name__

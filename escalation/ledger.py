@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, bindparam, func, insert, or_, select, update
 
 from escalation.clocks import Deadlines
-from escalation.records import ENDED, Decision, Entry, OutboxKind, OutboxRow, Silence, Ticket, TicketOutcome
-from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTBOX, OUTCOMES, SILENCES, TICKETS
+from escalation.outbox import OutboxPart
+from escalation.records import ENDED, Decision, Entry, Silence, Ticket, TicketOutcome
+from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS
 from escalation.store import Store, open_store
 
 
@@ -75,11 +76,8 @@ def open_ledger(url: str, *, exclusive: bool = True) -> Iterator[Ledger]:
         ledger.close()
 
 
-class Transaction:
+class Transaction(OutboxPart):
     """What can be read and written in one transaction."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
     # --- nights and decisions
 
@@ -291,46 +289,6 @@ class Transaction:
     def end_silence(self, silence: Silence, now: datetime, why: str) -> None:
         self._connection.execute(
             update(SILENCES).where(SILENCES.c.id == silence.id).values(ended_at=now, ended_why=why)
-        )
-
-    # --- outbox
-
-    def enqueue(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any], now: datetime) -> None:
-        """Want something sent. A key that is known already, sent or not, is not wanted twice."""
-        if self._connection.scalar(select(OUTBOX.c.id).where(OUTBOX.c.key == key)) is not None:
-            return
-        self._connection.execute(
-            insert(OUTBOX).values(
-                key=key, ticket_id=ticket.id, kind=kind, payload=dict(payload), made_at=now, attempts=0
-            )
-        )
-
-    def unsent(self) -> list[OutboxRow]:
-        """What is still to be sent, oldest first."""
-        query = (
-            select(OUTBOX.c.id, OUTBOX.c.key, OUTBOX.c.ticket_id, OUTBOX.c.kind, OUTBOX.c.payload, OUTBOX.c.attempts)
-            .where(OUTBOX.c.sent_at.is_(None))
-            .order_by(OUTBOX.c.id)
-        )
-        return [OutboxRow(**row) for row in self._connection.execute(query).mappings()]
-
-    def mark_sent(self, row: OutboxRow, now: datetime) -> None:
-        """The queue has confirmed it; what was said is not kept."""
-        self._connection.execute(
-            update(OUTBOX)
-            .where(OUTBOX.c.id == row.id)
-            .values(sent_at=now, payload=None, error=None, attempts=row.attempts + 1)
-        )
-
-    def mark_failed(self, row: OutboxRow, error: str) -> None:
-        self._connection.execute(
-            update(OUTBOX).where(OUTBOX.c.id == row.id).values(error=error, attempts=row.attempts + 1)
-        )
-
-    def forget_unsent(self, ticket: Ticket) -> None:
-        """Do not send any more what was to be said on a ticket that is gone from its queue."""
-        self._connection.execute(
-            delete(OUTBOX).where(and_(OUTBOX.c.ticket_id == ticket.id, OUTBOX.c.sent_at.is_(None)))
         )
 
     @staticmethod

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
+from escalation.board import Board, PayloadT, announce
 from escalation.causes import INCIDENT
 from escalation.clocks import Overdue, overdue
 from escalation.desk import Delivered, Desk, Failed, MessageT, RefT, deliver, read_states
@@ -36,6 +37,9 @@ class NightReport:
     failed: tuple[Failed, ...]
     deleted: tuple[Ticket, ...]
     """The tickets of which it was noticed tonight that somebody has deleted them in the queue."""
+    announced: tuple[Delivered, ...]
+    """What was posted on Slack; each with the channel as its place."""
+    unannounced: tuple[Failed, ...]
     open_tickets: dict[Team, int]
     overdue: tuple[tuple[Ticket, tuple[Overdue, ...]], ...]
     settled: tuple[Settled, ...]
@@ -45,7 +49,7 @@ class NightReport:
 
     @property
     def undelivered(self) -> bool:
-        return bool(self.failed)
+        return bool(self.failed or self.unannounced)
 
     def counted(self) -> dict[Action, int]:
         """How many findings had each action."""
@@ -101,8 +105,11 @@ def run_night(
     *,
     window: Window,
     desk: Desk[RefT, MessageT],
+    board: Board[PayloadT] | None = None,
 ) -> NightReport:
     """Play one night. `findings` are the scan's own, not yet one for each cause; `now` is the scan's time.
+
+    Without a `board` nothing is said on Slack.
 
     What could not be sent is in the report and stays in the ledger for the next run. A process that dies at any moment
     leaves a ledger with which the next run carries on.
@@ -118,13 +125,15 @@ def run_night(
     seen |= {fingerprint(one.detector, policy.environment, {"operation": INCIDENT}) for one in findings}
     read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
-        night = Recording(tx, findings, coverage, policy, now)
+        night = Recording(tx, findings, coverage, policy, now, announced=board is not None)
         night.play()
         complete = all(entry.status != "failed" for entry in coverage)
         night_id = tx.add_night(now, window.start, window.end, complete=complete)
         tx.add_decisions(night_id, night.decided)
         told = tuple(night.told())
-    delivered, failed = deliver(ledger, desk, {one.fingerprint: one for one in night.findings}, now)
+    tonights = {one.fingerprint: one for one in night.findings}
+    delivered, failed = deliver(ledger, desk, tonights, now)
+    announced, unannounced = announce(ledger, board, policy, tonights, now) if board else ([], [])
     with ledger.begin() as tx:
         waiting = tx.tickets(ended=False)
         settled = settled_between(tx, last.as_of if last else None, now, policy)
@@ -139,6 +148,8 @@ def run_night(
         delivered=tuple(delivered),
         failed=(*read.failed, *failed),
         deleted=read.deleted,
+        announced=tuple(announced),
+        unannounced=tuple(unannounced),
         open_tickets=dict(Counter(ticket.team for ticket in waiting)),
         overdue=tuple((ticket, broken) for ticket, broken in late if broken),
         settled=tuple(settled),

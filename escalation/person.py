@@ -206,8 +206,11 @@ def _another_row(escalation: Escalation, policy: Policy) -> Iterator[str]:
         yield f"{where}: is {escalation.severity} urgent enough?"
 
 
-def file(ledger: Ledger, finding: Finding, policy: Policy, now: datetime) -> Ticket | None:
-    """Record the escalation and its ticket, to be sent, in one transaction; None if it has been filed meanwhile."""
+def file(ledger: Ledger, finding: Finding, policy: Policy, now: datetime, *, announced: bool) -> Ticket | None:
+    """Record the escalation and its ticket, to be sent (to Slack too, if `announced`), in one transaction.
+
+    None if it has been filed meanwhile.
+    """
     with ledger.begin() as tx:
         if tx.entries_for([finding.fingerprint]):
             return None
@@ -216,12 +219,15 @@ def file(ledger: Ledger, finding: Finding, policy: Policy, now: datetime) -> Tic
         external_id = external_id_of(finding.fingerprint, 1)
         ticket = tx.add_ticket(entry, external_id, 1, now, due)
         tx.save_entries([replace(entry, ticket_id=ticket.id)], ())
-        tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), now)
+        destinations = policy.destinations(finding.team, finding.severity, announced=announced)
+        tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), now, destinations)
     return ticket
 
 
-def add_comment(ledger: Ledger, ticket: Ticket, escalation: Escalation, now: datetime) -> None:
-    """Say on `ticket` what the person wrote; the same words are said once."""
+def add_comment(
+    ledger: Ledger, ticket: Ticket, escalation: Escalation, policy: Policy, now: datetime, *, announced: bool
+) -> None:
+    """Say on `ticket` (and on Slack, if `announced`) what the person wrote; the same words are said once."""
     lines = tuple(
         str(scrub(f"{one.field or one.name.replace('_', ' ').capitalize()}: {escalation.answer(one.name)}"))
         for one in QUESTIONS[escalation.team]
@@ -238,4 +244,6 @@ def add_comment(ledger: Ledger, ticket: Ticket, escalation: Escalation, now: dat
     )
     mark = fingerprint(PERSON, ticket.external_id, {"operation": "\n".join(lines)})
     with ledger.begin() as tx:
-        tx.enqueue(f"{ticket.external_id}/added/{mark[:16]}", ticket, "comment", pack_note(told), now)
+        key = f"{ticket.external_id}/added/{mark[:16]}"
+        destinations = policy.destinations(ticket.team, ticket.severity, announced=announced)
+        tx.enqueue(key, ticket, "comment", pack_note(told), now, destinations)

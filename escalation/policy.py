@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
@@ -26,10 +26,12 @@ from escalation.process import (
     Priority,
     RedactionRules,
     Sla,
+    SlackId,
     SlackPlace,
     TeamPolicy,
     Text,
 )
+from escalation.records import Destination
 from escalation.spans import stricter
 
 
@@ -50,6 +52,8 @@ class Policy(Part):
     closing: dict[Team, Text] = Field(default_factory=dict)
     """What to tell the customer once a ticket of the team is settled."""
     follow_up: tuple[FollowUpStep, ...]
+    mentions: dict[Annotated[str, Field(pattern=r"^@\S+$")], SlackId] = Field(default_factory=dict)
+    """Slack's own ids of those whom the process tags; a name alone does not reach everybody."""
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()
     exceptions: Exceptions = Exceptions()
@@ -100,9 +104,15 @@ class Policy(Part):
         return promised
 
     def slack(self, team: Team, severity: Severity) -> SlackPlace | None:
-        """Where a message about a finding goes; None where Slack is not for it."""
+        """Where a message about a finding goes; None where Slack is not for it, and always for legal matters."""
+        if team == "legal" or self.teams[team].by == "email":
+            return None
         places = self.teams[team].slack
         return places.get(severity) or places.get("any")
+
+    def destinations(self, team: Team, severity: Severity, *, announced: bool) -> tuple[Destination, ...]:
+        """Where a message about a finding goes: to the queue, and to Slack if anything is `announced` there."""
+        return ("queue", "slack") if announced and self.slack(team, severity) else ("queue",)
 
     def expectations(self, team: Team, severity: Severity, detector: str | None = None) -> tuple[str, ...]:
         """What to tell the customer, with the team's time frame filled in."""
@@ -184,6 +194,7 @@ def check(policy: Policy, detectors: Collection[str] | None = None) -> list[str]
         *(problem for team in policy.teams for problem in _team_problems(policy, team)),
         *_limit_problems(policy.limits),
         *_redaction_problems(policy),
+        *_mention_problems(policy),
     ]
 
 
@@ -245,3 +256,9 @@ def _redaction_problems(policy: Policy) -> Iterator[str]:
             f"redaction.slack: hides less ({policy.redaction.slack}) than redaction.ticket ({policy.redaction.ticket}), "
             "although more people read Slack"
         )
+
+
+def _mention_problems(policy: Policy) -> Iterator[str]:
+    tagged = {place.mention for team in policy.teams.values() for place in team.slack.values()}
+    for name in sorted(policy.mentions.keys() - tagged):
+        yield f"mentions.{name}: nobody is tagged by this name, so it is never used"

@@ -17,6 +17,8 @@ Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 Redaction = Literal["nothing", "personal", "ids"]
 """What a channel hides: nothing; names, addresses, texts and devices; or user and household ids as well."""
 Text = Annotated[str, Field(min_length=1)]
+SlackId = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]{6,}$")]
+"""A group of users (S…) or a user (U…, W…), as Slack knows them."""
 
 
 class Part(BaseModel):

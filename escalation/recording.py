@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
@@ -15,7 +16,7 @@ from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
 from escalation.policy import Policy
-from escalation.records import Action, Decision, Entry, NightStatus, Reason, Silence, Ticket
+from escalation.records import Action, Decision, Entry, NightStatus, OutboxKind, Reason, Silence, Ticket
 from escalation.scrub import pack
 
 
@@ -64,12 +65,20 @@ class _Tickets:
 
 
 class Recording:
-    """The part of a night that happens in one transaction."""
+    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too."""
 
     def __init__(
-        self, tx: Transaction, raw: Sequence[Finding], coverage: Sequence[Coverage], policy: Policy, now: datetime
+        self,
+        tx: Transaction,
+        raw: Sequence[Finding],
+        coverage: Sequence[Coverage],
+        policy: Policy,
+        now: datetime,
+        *,
+        announced: bool,
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
+        self._announced = announced
         self._known = tx.entries()
         self.findings = one_per_cause(raw, policy.limits, policy.environment, self._ongoing())
         self._primary = {one.fingerprint: one for one in self.findings}
@@ -202,7 +211,7 @@ class Recording:
             self._put_on(case, ticket)
         case.entry = _said(case.entry)
         finding = self._primary[entry.fingerprint]
-        self._tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), self._now)
+        self._send(f"{external_id}/create", ticket, "create", pack(finding))
 
     def _change(
         self, case: _Case, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
@@ -210,7 +219,7 @@ class Recording:
         """Say on the ticket what has changed, and give it its new state."""
         entry = case.entry
         told = note(ticket, case.before, entry, decision, self._now, remaining=others, cause=cause)
-        self._tx.enqueue(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told), self._now)
+        self._send(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told))
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
@@ -220,7 +229,7 @@ class Recording:
         case.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
         if entry.fingerprint == ticket.fingerprint:
             finding = self._primary[entry.fingerprint]
-            self._tx.enqueue(self._key(ticket, "update", entry), ticket, "update", pack(finding), self._now)
+            self._send(self._key(ticket, "update", entry), ticket, "update", pack(finding))
 
     def _after_change(self, ticket: Ticket, entry: Entry, decision: Decision) -> Ticket:
         due = self._deadlines(entry)
@@ -252,6 +261,10 @@ class Recording:
             )
         return ticket if entry.fingerprint != ticket.fingerprint else replace(ticket, severity=entry.severity)
 
+    def _send(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any]) -> None:
+        destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
+        self._tx.enqueue(key, ticket, kind, payload, self._now, destinations)
+
     def _key(self, ticket: Ticket, what: str, entry: Entry) -> str:
         """The same for the same thing on the same night, so that it is never said twice."""
         return f"{ticket.external_id}/{what}/{entry.fingerprint[:16]}/{self._now:%Y%m%dT%H%M%SZ}"
@@ -271,7 +284,7 @@ class Recording:
         if step > ticket.ladder_step:
             told = pack_note(follow_up(ticket, step, self._policy, self._now))
             key = f"{ticket.external_id}/follow-up/{ticket.reopened}/{step}"
-            self._tx.enqueue(key, ticket, "follow-up", told, self._now)
+            self._send(key, ticket, "follow-up", told)
             self._tickets.save(replace(ticket, ladder_step=step))
 
     def told(self) -> Iterable[Told]:

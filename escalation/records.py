@@ -50,6 +50,7 @@ Reason = Literal[
     "ticket-deleted",
 ]
 OutboxKind = Literal["create", "update", "comment", "follow-up"]
+Destination = Literal["queue", "slack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +151,36 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """Something to be told to the queue, kept until the queue has confirmed it."""
+    """Something to be told to a destination, kept until that has confirmed it."""
 
     id: int
     key: str
     ticket_id: int
+    destination: Destination
     kind: OutboxKind
     payload: dict[str, Any]
-    attempts: int = 0
+    attempts: int
+    begun: bool
+    """True if an earlier attempt may have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The first message of a ticket's thread on Slack."""
+
+    id: int
+    ticket_id: int
+    channel: str
+    """The process's name of it, such as #incidents."""
+    channel_id: str
+    timestamp: str
+    """Slack's own name for the message, within the channel."""
+    severity: Severity
+    """How urgent the ticket was when the thread began."""
+    settled: bool
+    """True if it reads as settled."""
+    linked: bool
+    """False while it was posted before the queue had confirmed the ticket, and nobody has said since where that is."""
 
 
 @dataclass(frozen=True, slots=True)

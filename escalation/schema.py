@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
 )
 
 
@@ -150,13 +151,28 @@ OUTBOX = Table(
     Column("id", Integer, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
     Column("ticket_id", ForeignKey("tickets.id"), nullable=False),
+    Column("destination", String(12), nullable=False, server_default="queue"),
     Column("kind", String(12), nullable=False),
     Column("payload", JSON),
     Column("made_at", UtcTime, nullable=False),
     Column("sent_at", UtcTime),
     Column("attempts", Integer, nullable=False),
     Column("error", Text),
+    Column("begun", Boolean, nullable=False, server_default=false()),
     Index("outbox_unsent_idx", "sent_at"),
+)
+
+POSTS = Table(
+    "posts",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("ticket_id", ForeignKey("tickets.id"), nullable=False, index=True),
+    Column("channel", Text, nullable=False),
+    Column("channel_id", Text, nullable=False),
+    Column("timestamp", Text, nullable=False),
+    Column("severity", String(12), nullable=False),
+    Column("settled", Boolean, nullable=False),
+    Column("linked", Boolean, nullable=False),
 )
 
 OUTCOMES = Table(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from detectors.contract import SEVERITY_ORDER
+from detectors.words import count
 from escalation.night import NightReport
 from escalation.records import Action
 from reports.closing import closing_lines
@@ -33,11 +35,11 @@ def _lines(report: NightReport) -> Iterator[str]:
     done = [f"{counted[action]} {words}" for action, words in _WORDS.items() if counted.get(action)]
     yield ""
     yield f"Tonight: {', '.join(done) or 'nothing found, nothing to do'}."
-    places = {one.external_id: one.url for one in report.delivered}
+    where = {one.external_id: one.url for one in report.delivered}
     for one in sorted(report.told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint)):
         if one.action == "none":
             continue
-        place = places.get(one.external_id or "", "not delivered yet")
+        place = where.get(one.external_id or "", "not delivered yet")
         yield f"  {one.action:8} {one.severity:9} {one.detector} ({one.reason}) -> {visible(place)}"
     said = {one.external_id for one in report.told if one.action != "none"}
     for sent in report.delivered:
@@ -54,5 +56,9 @@ def _lines(report: NightReport) -> Iterator[str]:
     if len(late) > _MOST:
         yield f"  overdue: {len(late) - _MOST} more"
     yield from closing_lines(report.settled, report.unlearned)
-    for failure in report.failed:
+    if report.announced:
+        places = Counter(visible(one.url) for one in report.announced)
+        posted = [f"{count(number, 'message')} in {place}" for place, number in sorted(places.items())]
+        yield f"On Slack: {', '.join(posted)}."
+    for failure in (*report.failed, *report.unannounced):
         yield f"  not delivered: {failure.kind} of {failure.external_id}: {defused(failure.error)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from escalation.desk import Note
 from escalation.policy import Policy
+from escalation.records import Ticket
 from reports.message import Message, Section
 
 
@@ -16,4 +17,22 @@ def note_message(note: Note, policy: Policy) -> Message:
         severity=note.severity,
         reference=note.external_id,
         blocks=(Section(f"{note.reason.replace('-', ' ').capitalize()} ({note.at:%Y-%m-%d %H:%M} UTC)", note.lines),),
+    )
+
+
+def standing_message(ticket: Ticket, policy: Policy) -> Message:
+    """How a ticket stands, where more need not be said: settled, and how, or open again."""
+    if ticket.status == "verified":
+        stands = "Settled: fixed, and verified by a scan."
+    elif ticket.ended:
+        stands = f"Settled: closed{f' as {ticket.closed_as}' if ticket.closed_as else ''}."
+    else:
+        stands = "Open again."
+    return Message(
+        tag=policy.teams[ticket.team].tag,
+        title=ticket.title,
+        team=ticket.team,
+        severity=ticket.severity,
+        reference=ticket.external_id,
+        blocks=(Section(stands, ("What was said about it is in the thread and in the ticket.",)),),
     )

@@ -64,6 +64,21 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
     return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": ()}), scrub)
 
 
+def word_scrub(hides: Redaction, key: bytes, ids: Iterable[str]) -> Scrub:
+    """What takes out of single lines what a channel hides; `ids` are the user and household ids that they may name.
+
+    Raises ValueError for an empty key where ids are hidden.
+    """
+    if hides == "nothing":
+        return str
+    if hides == "personal":
+        return masked
+    if not key:
+        raise ValueError("pseudonyms need a key")
+    known = _renamer({one: pseudonym(one, key) for one in ids if one})
+    return lambda text: _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(text)))
+
+
 def pseudonym(value: str, key: bytes) -> str:
     """A short name for `value` that only the holder of `key` can make again."""
     return f"id-{hmac.new(key, value.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:12]}"

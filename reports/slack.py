@@ -29,33 +29,45 @@ SEE_TICKET = "More is in the ticket."
 Element = dict[str, Any]
 
 
-def payload(message: Message, *, place: SlackPlace, link: str) -> dict[str, Any]:
+def payload(
+    message: Message, *, place: SlackPlace, link: str, slack_id: str = "", reply: bool = False, loud: bool = True
+) -> dict[str, Any]:
     """The arguments of chat.postMessage for `message` in `place`; `link` is where the ticket is.
+
+    `slack_id` is Slack's own id of whom the place tags. Only who is `loud` tags anybody. A `reply` has no head of its own;
+    one that is loud is shown in the channel, too.
 
     Raises ValueError for a legal matter: those are discussed by e-mail only.
     """
     if message.team == "legal":
         raise ValueError("legal matters never go to Slack")
-    first = [
-        {"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, HEADER_MOST), "emoji": False}},
-        {"type": "section", "text": {"type": "mrkdwn", "text": _lead(message, place, link)}},
-    ]
+    mention = _mention(place, slack_id) if loud else ""
+    lead = {"type": "section", "text": {"type": "mrkdwn", "text": _lead(message, mention, link)}}
+    head = {"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, HEADER_MOST), "emoji": False}}
+    first = [lead] if reply else [head, lead]
     return {
         "channel": place.channel,
         "text": _cut(f"{message.severity}: {message.headline}", TEXT_MOST),
         "mrkdwn": False,
         "parse": "none",
-        # Makes the mention reach its group of users; every other @ has been taken out.
-        "link_names": bool(place.mention),
+        # Makes a mention by name reach its group of users; every other @ has been taken out.
+        "link_names": bool(mention) and not slack_id,
         "unfurl_links": False,
         "unfurl_media": False,
+        "reply_broadcast": reply and bool(mention),
         "blocks": [*first, *_within_limits(message.blocks, BLOCKS_MOST - len(first), ALL_MOST - _size(first))],
     }
 
 
-def _lead(message: Message, place: SlackPlace, link: str) -> str:
+def _mention(place: SlackPlace, slack_id: str) -> str:
+    if not slack_id:
+        return place.mention
+    return f"<!subteam^{slack_id}>" if slack_id.startswith("S") else f"<@{slack_id}>"
+
+
+def _lead(message: Message, mention: str, link: str) -> str:
     where = f"<{_escaped(link)}|Open the ticket>" if link.startswith(("https://", "http://")) else _escaped(link)
-    parts = [place.mention, f"*{message.severity}*", _escaped(message.tag), where]
+    parts = [mention, f"*{message.severity}*", _escaped(message.tag), where]
     return " ".join(part for part in parts if part)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from channels.open_queue import RT_TOKEN, TIMEOUT, open_queue
+from channels.open_queue import RT_TOKEN, open_queue
 from channels.protocol import TicketRef
+from channels.settings import TIMEOUT
 from detectors.contract import Coverage, Finding, Impact
 from escalation.desk import Desk
 from escalation.ledger import Ledger, open_ledger

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from channels.folder import FolderQueue
-from channels.open_queue import QueueSettingError, open_queue
+from channels.open_queue import open_queue
 from channels.request_tracker import RequestTrackerQueue
+from channels.settings import ChannelSettingError
 from channels.zendesk import ZendeskQueue
 from tests.support.renderers import RENDERERS
 
@@ -62,7 +63,7 @@ def test_every_kind_of_queue_is_opened_without_calling_it(
 def test_what_is_wrong_is_said_on_one_line_without_any_secret(
     where: str, environment: dict[str, str], says: str
 ) -> None:
-    with pytest.raises(QueueSettingError) as caught:
+    with pytest.raises(ChannelSettingError) as caught:
         open_queue(where, environment, RENDERERS)
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
@@ -74,5 +75,5 @@ def test_a_token_may_stand_in_a_file(tmp_path: Path) -> None:
     file.write_text(f"{TOKEN}\n")
     assert open_queue("rt:https://rt.test", {"HEARTHWATCH_RT_TOKEN_FILE": str(file)}, RENDERERS)
     file.write_bytes(b"\xff\xfe")
-    with pytest.raises(QueueSettingError, match=r"HEARTHWATCH_RT_TOKEN_FILE: .* is no text"):
+    with pytest.raises(ChannelSettingError, match=r"HEARTHWATCH_RT_TOKEN_FILE: .* is no text"):
         open_queue("rt:https://rt.test", {"HEARTHWATCH_RT_TOKEN_FILE": str(file)}, RENDERERS)

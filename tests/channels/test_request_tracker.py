@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from channels.open_queue import RT_TOKEN, TIMEOUT, open_queue
+from channels.open_queue import RT_TOKEN, open_queue
 from channels.protocol import DeliveryError, Queue, TicketRef, TicketState
 from channels.request_tracker import ID_FIELD, SEVERITY_FIELD
+from channels.settings import TIMEOUT
 from reports.message import Attachment, Message, Section, Table
 from tests.support.faulty_proxy import Fault, FaultyProxy, insist
 from tests.support.renderers import RENDERERS

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 
-from channels.open_queue import TIMEOUT, ZENDESK_EMAIL, ZENDESK_TOKEN, open_queue
+from channels.open_queue import ZENDESK_EMAIL, ZENDESK_TOKEN, open_queue
 from channels.protocol import DeliveryError, Queue, TicketRef, TicketState
+from channels.settings import TIMEOUT
 from channels.zendesk import LONGEST_COMMENT
 from reports.message import Attachment, Message, Section, Table
 from tests.support.faulty_proxy import Fault, FaultyProxy, all_faults_happen, insist

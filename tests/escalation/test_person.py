@@ -46,7 +46,7 @@ def as_finding(ledger: Ledger, one: Escalation) -> Finding:
 
 
 def filed(ledger: Ledger, one: Escalation) -> Ticket:
-    ticket = file(ledger, as_finding(ledger, one), POLICY, NOW)
+    ticket = file(ledger, as_finding(ledger, one), POLICY, NOW, announced=False)
     assert ticket is not None
     return ticket
 
@@ -88,7 +88,7 @@ def test_the_same_is_known_by_team_ids_and_words(ledger: Ledger) -> None:
 def test_whatever_happens_on_the_way_there_is_one_ticket(ledger: Ledger, step: str, trouble: BaseException) -> None:
     one = escalation()
     found, queue = as_finding(ledger, one), MemoryQueue(trouble_at={step: trouble})
-    ticket = file(ledger, found, POLICY, NOW)
+    ticket = file(ledger, found, POLICY, NOW, announced=False)
     assert ticket is not None
     with suppress(Crash):
         deliver(ledger, desk(queue), {found.fingerprint: found}, NOW)
@@ -100,8 +100,8 @@ def test_whatever_happens_on_the_way_there_is_one_ticket(ledger: Ledger, step: s
 
 def test_two_people_file_it_at_once(ledger: Ledger) -> None:
     found = as_finding(ledger, escalation())
-    assert file(ledger, found, POLICY, NOW) is not None
-    assert file(ledger, found, POLICY, NOW) is None
+    assert file(ledger, found, POLICY, NOW, announced=False) is not None
+    assert file(ledger, found, POLICY, NOW, announced=False) is None
 
 
 def test_nothing_is_half_filed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +109,7 @@ def test_nothing_is_half_filed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as patch:
         patch.setattr("escalation.person.pack", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            file(ledger, found, POLICY, NOW)
+            file(ledger, found, POLICY, NOW, announced=False)
     with ledger.begin() as tx:
         assert (tx.tickets(), tx.unsent(), tx.entries_for([found.fingerprint])) == ([], [], {})
 
@@ -136,7 +136,7 @@ def test_a_comment_is_said_once_and_without_addresses(ledger: Ledger) -> None:
     one, queue = escalation(), MemoryQueue()
     ticket = filed(ledger, one)
     for _ in range(2):
-        add_comment(ledger, ticket, one, NOW)
+        add_comment(ledger, ticket, one, POLICY, NOW, announced=False)
     deliver(ledger, desk(queue), {}, NOW)
     (said,) = queue.tickets[ticket.external_id].comments.values()
     assert "Issue: Nobody leads" in said
@@ -192,7 +192,7 @@ def test_addresses_in_a_persons_words_do_not_reach_the_ledger(tmp_path: Path) ->
     with open_ledger(f"sqlite:///{path}") as ledger:
         one = escalation("jo@example.org from 203.0.113.77 cannot leave")
         ticket = filed(ledger, one)
-        add_comment(ledger, ticket, one, NOW)
+        add_comment(ledger, ticket, one, POLICY, NOW, announced=False)
         with ledger.begin() as tx:
             assert len(tx.unsent()) == 2
     kept = path.read_bytes()
