@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
-from channels.protocol import DeliveryError, Status, TicketRef, TicketState
+from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
 from reports.message import Attachment, Message, Table, from_plain, to_plain
 
 RECORD_VERSION = 1
@@ -44,6 +44,12 @@ class FolderQueue:
     def find(self, external_id: str) -> TicketRef | None:
         with self._trouble("read"):
             return self._ref(external_id) if self._record_path(external_id).exists() else None
+
+    def check(self) -> list[Check]:
+        place = next(one for one in (self._folder.absolute(), *self._folder.absolute().parents) if one.exists())
+        if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
+            return [Check("folder", True, f"{self._folder} can be written")]
+        return [Check("folder", False, f"{place} is no folder that this user can write in")]
 
     def create(self, external_id: str, message: Message) -> TicketRef:
         known = self.find(external_id)

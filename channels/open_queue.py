@@ -1,4 +1,4 @@
-"""Opens the queue that --queue names: folder:PATH, rt:URL or zendesk:URL.
+"""Opens the queue that --queue names: folder:PATH, rt:URL or zendesk:URL. (mail:ADDRESS is commands/desk.py's.)
 
 Credentials come from the environment, or from a file that it names. No message ever repeats one.
 """
@@ -37,7 +37,8 @@ def open_queue(where: str, environment: Mapping[str, str], renderers: Renderers)
     if kind == "zendesk" and place:
         return _zendesk(place, environment, renderers)
     shown = repr(kind) if place else "without an address"
-    raise ChannelSettingError(f"unknown queue {shown}: write folder:PATH, rt:https://HOST/ or zendesk:https://HOST")
+    known = "folder:PATH, rt:https://HOST/, zendesk:https://HOST or mail:ADDRESS"
+    raise ChannelSettingError(f"unknown queue {shown}: write {known}")
 
 
 def _request_tracker(place: str, environment: Mapping[str, str], renderers: Renderers) -> Queue:

@@ -62,3 +62,6 @@ class Queue(Protocol):
 
     def state(self, ref: TicketRef) -> TicketState:
         """What people made of the ticket; status `missing` where it is gone."""
+
+    def check(self) -> list[Check]:
+        """Whether everything is there that the queue needs. Nothing is sent, and failures are among the checks."""

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from channels.http import AnswerError, HttpClient
-from channels.protocol import DeliveryError, Status, TicketRef, TicketState
+from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
 from channels.renderers import Renderers, digest
 from reports.message import Message
 
@@ -107,6 +107,34 @@ class RequestTrackerQueue:
         return TicketState(
             _status(ticket, history), "" if owner == "Nobody" else str(owner), min(replies, default=None)
         )
+
+    def check(self) -> list[Check]:
+        try:
+            queue = self._client.call("GET", f"/queue/{quote(self._queue, safe='')}")
+        except AnswerError as error:
+            if error.status not in (403, 404):
+                return [Check("request tracker", False, str(error))]
+            text = f"no queue {self._queue!r}, or we may not see it: we need SeeQueue on it"
+            return [Check("request tracker", False, text)]
+        except DeliveryError as error:
+            return [Check("request tracker", False, str(error))]
+        may_create = any(
+            (link.get("ref"), link.get("type")) == ("create", "ticket") for link in queue.get("_hyperlinks", ())
+        )
+        fields = {field.get("name") for field in queue.get("TicketCustomFields", ())}
+        return [
+            Check("request tracker", True, f"the token is good, and we see the queue {self._queue!r}"),
+            Check(
+                "rt create", may_create, "we may make tickets" if may_create else "we need CreateTicket on the queue"
+            ),
+            Check(
+                "rt field",
+                ID_FIELD in fields,
+                f"the custom field {ID_FIELD!r} is there"
+                if ID_FIELD in fields
+                else f"apply the custom field {ID_FIELD!r} to the queue, and let us SeeCustomField and SetInitialCustomField",
+            ),
+        ]
 
     def _say(self, ref: TicketRef, mark: str, message: Message) -> None:
         subject = f"{mark} {self._render.line(message, _LONGEST_SUBJECT - len(mark) - 1)}"

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from channels.http import AnswerError, HttpClient
-from channels.protocol import DeliveryError, Status, TicketRef, TicketState
+from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
 from channels.renderers import Renderers, digest
 from reports.message import Message
 
@@ -58,6 +58,26 @@ class ZendeskQueue:
         answer = self._client.call("GET", "/tickets.json", params={"external_id": external_id})
         numbers = [ticket["id"] for ticket in answer["tickets"] if ticket["external_id"] == external_id]
         return self._ref(min(numbers)) if numbers else None
+
+    def check(self) -> list[Check]:
+        try:
+            me = self._client.call("GET", "/users/me.json")["user"]
+            known = {field["id"] for field in self._client.call("GET", "/ticket_fields.json")["ticket_fields"]}
+        except DeliveryError as error:
+            return [Check("zendesk", False, str(error))]
+        agent = me.get("role") in ("agent", "admin")
+        text = "the token is good, and belongs to an agent" if agent else "the token belongs to no agent"
+        return [
+            Check("zendesk", agent, text),
+            *(
+                Check(
+                    f"zendesk {name}",
+                    number in known,
+                    f"the ticket field {number} is there" if number in known else f"there is no ticket field {number}",
+                )
+                for name, number in sorted(self._fields.items())
+            ),
+        ]
 
     def create(self, external_id: str, message: Message) -> TicketRef:
         known = self.find(external_id)

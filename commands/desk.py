@@ -8,18 +8,21 @@ from typing import Any
 
 import click
 
+from channels import mail
 from channels.open_queue import open_queue
-from channels.protocol import TicketRef
+from channels.protocol import Queue, TicketRef
 from channels.renderers import Renderers
 from channels.settings import ChannelSettingError
-from channels.slack import open_slack
+from channels.slack import SlackWorkspace, open_slack
+from commands.options import Settings
 from detectors.contract import Finding
 from escalation.board import Board, Occasion
 from escalation.desk import Desk, Note
 from escalation.policy import Policy
-from escalation.process import Redaction
+from escalation.process import Redaction, TeamPolicy
 from escalation.records import Ticket
 from reports import csv_text, markdown, slack, text
+from reports import mail as mail_words
 from reports.message import Message
 from reports.neutral import defused
 from reports.note import note_message, standing_message
@@ -32,27 +35,92 @@ RENDERERS = Renderers(
 )
 
 
-def open_desk(where: str, policy: Policy) -> Desk[TicketRef, Message]:
-    """The queue with the words for it, redacted as the policy says for its kind; credentials from the environment."""
-    hides = policy.redaction.file if where.startswith("folder:") else policy.redaction.ticket
+def open_desk(settings: Settings, policy: Policy) -> Desk[TicketRef, Message]:
+    """The queue with the words for it, redacted as the policy says for its kind; credentials from the environment.
+
+    With a mail server in the environment, the teams that the process tells by e-mail are told so.
+    """
+    hides = _hidden_in(settings.queue, policy)
     key = _pseudonym_key(hides, "the queue's")
+    by_mail = policy.redaction.email
+    mail_key = _pseudonym_key(by_mail, "e-mail's") if mail_is_set_up() else b""
 
     def as_ticket(finding: Finding, external_id: str) -> Message:
-        return ticket(redacted(finding, hides, key), policy, reference=external_id)
+        mailed = mail_is_set_up() and policy.teams[finding.team].by == "email"
+        hidden = redacted(finding, by_mail, mail_key) if mailed else redacted(finding, hides, key)
+        return ticket(hidden, policy, reference=external_id)
 
+    queue = opened_queue(settings, policy)
+    return Desk(queue=queue, ref=TicketRef, ticket=as_ticket, note=lambda note: note_message(note, policy))
+
+
+def _hidden_in(where: str, policy: Policy) -> Redaction:
+    rules = policy.redaction
+    return {"folder": rules.file, "mail": rules.email}.get(where.partition(":")[0], rules.ticket)
+
+
+def mail_is_set_up() -> bool:
+    """True if the environment names a mail server."""
+    return bool(os.environ.get(mail.URL, "").strip())
+
+
+def opened_queue(settings: Settings, policy: Policy) -> Queue:
+    """The queue of --queue, and beside it e-mail where the environment names a mail server. Nothing is sent yet."""
+    kind, _, address = settings.queue.partition(":")
     try:
-        queue = open_queue(where, os.environ, RENDERERS)
+        server = mail.open_mail_server(os.environ)
+        if kind == "mail":
+            if server is None or not mail.is_address(address):
+                raise ChannelSettingError(
+                    f"write --queue mail:ADDRESS, and set {mail.URL} and {mail.SENDER}: see docs/connect.md"
+                )
+            return _mail_queue(*server, settings, policy, inbound=address)
+        queue = open_queue(settings.queue, os.environ, RENDERERS)
     except ChannelSettingError as error:
         raise click.UsageError(str(error)) from error
-    return Desk(queue=queue, ref=TicketRef, ticket=as_ticket, note=lambda note: note_message(note, policy))
+    if server is None:
+        return queue
+    mailed = _mail_queue(*server, settings, policy)
+    return mail.ByMail(queue, mailed, lambda message: _rules(message, policy).by == "email")
+
+
+def _rules(message: Message, policy: Policy) -> TeamPolicy:
+    return next(rules for team, rules in policy.teams.items() if team == message.team)
+
+
+def _mail_queue(
+    server: mail.MailServer, sender: str, settings: Settings, policy: Policy, inbound: str = ""
+) -> mail.MailQueue:
+    def recipients(message: Message) -> mail.Recipients:
+        rules = _rules(message, policy)
+        if rules.by != "email" and inbound:
+            return mail.Recipients(inbound)
+        copies = (one for one in rules.copy_to if mail.is_address(one) and one != rules.email)
+        return mail.Recipients(rules.email, tuple(copies))
+
+    return mail.MailQueue(server, sender, recipients, words=mail_words.render, renderers=RENDERERS, now=settings.moment)
+
+
+def opened_slack() -> SlackWorkspace | None:
+    """Slack, where the environment names a token. Nothing is sent yet."""
+    try:
+        return open_slack(os.environ)
+    except ChannelSettingError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def slack_channels(policy: Policy) -> dict[str, str]:
+    """The channels that the process names, each with what is said there."""
+    said: dict[str, list[str]] = {}
+    for rules in policy.teams.values():
+        for priority, place in rules.slack.items() if rules.by != "email" else ():
+            said.setdefault(place.channel, []).append(rules.name if priority == "any" else f"{rules.name} {priority}")
+    return {channel: ", ".join(what) for channel, what in said.items()}
 
 
 def open_board(policy: Policy) -> Board[dict[str, Any]] | None:
     """Slack with the words for it; None where the environment names no token."""
-    try:
-        workspace = open_slack(os.environ)
-    except ChannelSettingError as error:
-        raise click.UsageError(str(error)) from error
+    workspace = opened_slack()
     if workspace is None:
         return None
     hides = policy.redaction.slack

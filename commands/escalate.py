@@ -112,7 +112,7 @@ for _team in COMMANDS:
 
 def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     policy = load_policy(settings.policy)
-    desk, board = open_desk(settings.queue, policy), open_board(policy)
+    desk, board = open_desk(settings, policy), open_board(policy)
     check_options(team, given, settings.moment)
     users, households = asked_ids(team, given)
     # Looked up before the rest is asked, so that a wrong id costs nobody their answers.

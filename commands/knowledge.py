@@ -6,20 +6,27 @@ import json
 
 import click
 
-from commands.options import EXIT_SOURCE, Settings, Stop, global_options
+from commands.desk import mail_is_set_up, opened_queue, opened_slack, slack_channels
+from commands.options import EXIT_SOURCE, EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scaffold import new_detector
 from commands.scanning import context_of, named_detectors, opened, window_of
 from detectors.contract import TEAMS, Team
 from detectors.doctor import examine
 from detectors.registry import BY_ID, DETECTORS
-from escalation.policy import check, load_policy
+from detectors.words import count
+from escalation.policy import Policy, check, load_policy
+from reports.neutral import visible
 
 
 @click.command()
 @global_options()
-def doctor(settings: Settings) -> None:
+@click.option("--channels", is_flag=True, help="Look at queue, e-mail and Slack instead of the source. Sends nothing.")
+def doctor(settings: Settings, channels: bool) -> None:
     """Say what the source holds and allows, and which detectors can run, with the remedy in each line."""
     policy = load_policy(settings.policy)
+    if channels:
+        _check_channels(settings, policy)
+        return
     problems = 0
     context = context_of(settings, policy, window_of(settings, policy, None, None))
     with opened(settings, policy) as source:
@@ -30,6 +37,20 @@ def doctor(settings: Settings) -> None:
             )
     if problems:
         raise Stop(f"{problems} problem{'s' if problems > 1 else ''} to solve first", EXIT_SOURCE)
+
+
+def _check_channels(settings: Settings, policy: Policy) -> None:
+    checks = opened_queue(settings, policy).check()
+    slack = opened_slack()
+    if slack is not None:
+        checks += slack.check(slack_channels(policy))
+    for one in checks:
+        click.echo(f"{'ok' if one.ok else 'problem':7}  {one.name}: {visible(one.text)}")
+    for name in (() if mail_is_set_up() else ("e-mail",)) + (() if slack is not None else ("Slack",)):
+        click.echo(f"note     {name}: not set up; see docs/connect.md")
+    bad = sum(not one.ok for one in checks)
+    if bad:
+        raise Stop(f"{count(bad, 'problem')} to solve first", EXIT_UNDELIVERED)
 
 
 @click.group()

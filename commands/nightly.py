@@ -44,7 +44,7 @@ def run(settings: Settings, form: str, fail_on: Severity | None) -> None:
 
 def _night(settings: Settings, form: str, *, announced: bool) -> tuple[NightReport, ScanDocument]:
     policy = load_policy(settings.policy)
-    desk = open_desk(settings.queue, policy)
+    desk = open_desk(settings, policy)
     board = open_board(policy) if announced else None
     with open_ledger(settings.ledger) as ledger:
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy))

@@ -11,10 +11,12 @@ import click
 from commands.options import EXIT_USAGE, Moment, Settings, Stop, global_options
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import context_of, named_detectors, scanned, window_of
+from detectors.words import count
 from escalation.ledger import open_ledger
 from escalation.policy import load_policy
+from escalation.progress import acknowledge_ticket, resolve_ticket
 from escalation.review import TicketStory, digest, recheck, scope_of, story_of
-from escalation.silences import close_ticket, silence_ticket
+from escalation.silences import close_ticket, lift_silences, silence_ticket
 from reports import ticket_list
 
 
@@ -70,7 +72,9 @@ def _silencing(kind: Any, help_text: str) -> click.Command:
     def silence(
         settings: Settings, ticket: str, until: datetime | None, days: int | None, reason: str, author: str | None
     ) -> None:
-        if (until is None) == (days is None):
+        if until is not None and days is not None:
+            raise click.UsageError("--until and --days both say when it ends: give one of them")
+        if until is None and days is None:
             raise click.UsageError("say when it ends: --until TIME or --days N")
         end = until or settings.moment + timedelta(days=days or 0)
         policy = load_policy(settings.policy)
@@ -92,6 +96,45 @@ def _silencing(kind: Any, help_text: str) -> click.Command:
 
 tickets.add_command(_silencing("snooze", "Put a ticket off; it comes back by itself, at once if it gets worse."))
 tickets.add_command(_silencing("dismiss", "Say that nothing is to be done about it, until a date."))
+
+
+@tickets.command("unsnooze")
+@global_options()
+@click.argument("ticket")
+@click.option("--reason", required=True, help="Why.")
+@click.option("--author", help="Who says so.  [default: the user who runs this]")
+def unsnooze(settings: Settings, ticket: str, reason: str, author: str | None) -> None:
+    """End what was snoozed or dismissed on a ticket before its time."""
+    with open_ledger(settings.ledger) as ledger:
+        lifted = lift_silences(ledger, ticket, reason=reason, author=author or getpass.getuser(), now=settings.moment)
+    click.echo(f"{ticket}: {count(lifted, 'silence')} lifted; the next run says what there is to say")
+
+
+@tickets.command("acknowledge")
+@global_options()
+@click.argument("ticket")
+def acknowledge(settings: Settings, ticket: str) -> None:
+    """Say that somebody is at it, where the queue cannot tell (e-mail)."""
+    with open_ledger(settings.ledger) as ledger:
+        acknowledge_ticket(ledger, ticket, settings.moment)
+    click.echo(f"{ticket}: acknowledged")
+
+
+@tickets.command("resolve")
+@global_options()
+@click.argument("ticket")
+@click.option("--author", help="Who says so.  [default: the user who runs this]")
+@outcome_options
+def resolve(settings: Settings, ticket: str, author: str | None, **outcome: Any) -> None:
+    """Say that it is repaired or decided, where the queue cannot tell; the next run verifies or reopens it."""
+    policy = load_policy(settings.policy)
+    with open_ledger(settings.ledger) as ledger:
+        kept = given_outcome(settings, policy, existing_ticket(ledger, ticket), author=author, **outcome)
+        resolve_ticket(ledger, ticket, settings.moment)
+        if kept is not None:
+            with ledger.begin() as tx:
+                tx.add_outcome(kept)
+    click.echo(f"{ticket}: resolved; the next run verifies it")
 
 
 @tickets.command("close")

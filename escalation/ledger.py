@@ -40,6 +40,18 @@ class PastDecision:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class EndedSilence:
+    """A silence that has ended, and why."""
+
+    kind: str
+    reason: str
+    author: str
+    made_at: datetime
+    ended_at: datetime
+    why: str
+
+
 class Ledger:
     """An open ledger. `begin` gives a transaction; a run holds the ledger for itself until `close`."""
 
@@ -274,6 +286,16 @@ class Transaction(OutboxPart):
             for row in self._connection.execute(query).mappings()
             if wanted is None or row["fingerprint"] in wanted
         }
+
+    def ended_silences(self, fingerprints: Iterable[str]) -> list[EndedSilence]:
+        """The silences of some fingerprints that have ended, oldest first, without those that another one replaced."""
+        query = select(SILENCES).where(SILENCES.c.ended_at.is_not(None), SILENCES.c.ended_why != "replaced")
+        wanted = set(fingerprints)
+        return [
+            EndedSilence(row["kind"], row["reason"], row["author"], row["made_at"], row["ended_at"], row["ended_why"])
+            for row in self._connection.execute(query.order_by(SILENCES.c.id)).mappings()
+            if row["fingerprint"] in wanted
+        ]
 
     def add_silence(self, silence: Silence) -> None:
         """Write a silence (its id is not used) in place of any other one of its finding."""

@@ -11,7 +11,7 @@ from detectors.contract import PERSON, Coverage, Finding
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Overdue, due_next, overdue
 from escalation.decide import claims_of, size_of
-from escalation.ledger import Ledger, PastDecision
+from escalation.ledger import EndedSilence, Ledger, PastDecision
 from escalation.policy import Policy
 from escalation.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
 
@@ -26,6 +26,7 @@ class TicketStory:
     entries: tuple[Entry, ...]
     decisions: tuple[PastDecision, ...]
     silences: tuple[Silence, ...]
+    ended_silences: tuple[EndedSilence, ...]
     unsent: tuple[OutboxRow, ...]
     outcomes: tuple[TicketOutcome, ...]
 
@@ -61,6 +62,7 @@ def story_of(ledger: Ledger, external_id: str) -> TicketStory | None:
             entries=tuple(entries),
             decisions=tuple(tx.decisions_of(ticket)),
             silences=tuple(tx.silences(entry.fingerprint for entry in entries).values()),
+            ended_silences=tuple(tx.ended_silences(entry.fingerprint for entry in entries)),
             unsent=tuple(row for row in tx.unsent() if row.ticket_id == ticket.id),
             outcomes=tuple(tx.outcomes().get(ticket.id, ())),
         )

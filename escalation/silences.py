@@ -10,6 +10,7 @@ from detectors.contract import SubjectKey, fingerprint
 from escalation.ledger import Ledger, Transaction
 from escalation.policy import Policy
 from escalation.records import Closing, Entry, Silence, SilenceKind, Ticket
+from escalation.scrub import scrub
 
 INTEGRITY_SNOOZE = timedelta(days=1)
 """Critical data integrity can be put off for a day, and never dismissed."""
@@ -32,10 +33,25 @@ def silence_ticket(
 ) -> datetime:
     """Snooze or dismiss everything that is on a ticket; returns the end. Raises RefusedError, LedgerError."""
     with ledger.begin() as tx:
-        ticket = _existing(tx, external_id)
+        ticket = existing(tx, external_id)
+        if ticket.ended:
+            raise RefusedError(f"{external_id} is {ticket.status}: there is nothing to put off")
         for entry in tx.entries_on(ticket):
             _silence(tx, entry.fingerprint, entry.detector, entry, kind, until, reason, author, policy, now)
     return until
+
+
+def lift_silences(ledger: Ledger, external_id: str, *, reason: str, author: str, now: datetime) -> int:
+    """End every silence on a ticket before its time; returns how many there were. Raises RefusedError, LedgerError."""
+    _check_words(reason, author)
+    with ledger.begin() as tx:
+        fingerprints = [entry.fingerprint for entry in tx.entries_on(existing(tx, external_id))]
+        lifted = [one for one in tx.silences(fingerprints).values() if one.ends_at > now]
+        if not lifted:
+            raise RefusedError(f"{external_id} is neither snoozed nor dismissed")
+        for one in lifted:
+            tx.end_silence(one, now, f"lifted: {scrub(reason)} ({scrub(author)})")
+    return len(lifted)
 
 
 def silence_subject(
@@ -78,7 +94,7 @@ def close_ticket(
     long as the policy allows; what is still there after that reopens the ticket.
     """
     with ledger.begin() as tx:
-        ticket = _existing(tx, external_id)
+        ticket = existing(tx, external_id)
         if ticket.ended:
             raise RefusedError(f"{external_id} is {ticket.status} already")
         if closing == "duplicate":
@@ -89,20 +105,27 @@ def close_ticket(
             for entry in tx.entries_on(ticket):
                 _silence(tx, entry.fingerprint, entry.detector, entry, "dismiss", until, reason, author, policy, now)
         tx.save_ticket(
-            replace(ticket, status="closed", ended_at=now, closed_as=closing, closing_reason=f"{reason} ({author})")
+            replace(
+                ticket,
+                status="closed",
+                ended_at=now,
+                closed_as=closing,
+                closing_reason=str(scrub(f"{reason} ({author})")),
+            )
         )
 
 
 def _other(tx: Transaction, ticket: Ticket, external_id: str | None) -> Ticket:
     if external_id is None:
         raise RefusedError("say which ticket it is a duplicate of")
-    other = _existing(tx, external_id)
+    other = existing(tx, external_id)
     if other.id == ticket.id or other.ended:
         raise RefusedError(f"{external_id} cannot stand for {ticket.external_id}: name another ticket that is open")
     return other
 
 
-def _existing(tx: Transaction, external_id: str) -> Ticket:
+def existing(tx: Transaction, external_id: str) -> Ticket:
+    """The ticket of that id. Raises RefusedError where there is none."""
     ticket = tx.ticket(external_id)
     if ticket is None:
         raise RefusedError(f"there is no ticket {external_id}; `hearthwatch tickets list` shows those there are")
@@ -135,8 +158,8 @@ def _silence(
             id=0,
             fingerprint=key,
             kind=kind,
-            reason=reason,
-            author=author,
+            reason=str(scrub(reason)),
+            author=str(scrub(author)),
             made_at=now,
             ends_at=until,
             severity=entry.severity if entry else None,

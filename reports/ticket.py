@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from detectors.contract import PERSON, Finding, Member, Related
-from detectors.words import count, stamp
+from detectors.words import count, listed, stamp
 from escalation.policy import Policy
-from escalation.process import RequiredField
+from escalation.process import RequiredField, TeamPolicy
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
 
@@ -45,9 +45,12 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
     tell_customer = policy.expectations(finding.team, finding.severity, finding.detector)
     if tell_customer:
         blocks.append(Section("What to tell the customer", tell_customer))
+    if team.by == "email":
+        blocks.append(Section("Told by e-mail only", _by_mail(team)))
     blocks.append(_about(finding))
     if finding.detector != PERSON:
-        blocks.append(Section("How to verify", (_verify_command(finding),), command=True))
+        verify = (f"hearthwatch tickets verify {reference}",) if reference else ()
+        blocks.append(Section("How to verify", (_verify_command(finding), *verify), command=True))
     return Message(
         tag=team.tag,
         title=finding.title,
@@ -124,6 +127,12 @@ def _trust_safety(finding: Finding) -> tuple[Line | Listing, ...]:
         Line("Action Taken", story.action_taken or "None yet (awaiting T&S review)", spaced=True),
         Line("Requesting", story.requesting or "Add what Trust & Safety should do", spaced=True),
     )
+
+
+def _by_mail(team: TeamPolicy) -> tuple[str, ...]:
+    copies = f", CC {listed(team.copy_to)}" if team.copy_to else ""
+    points = (f"To {team.email}{copies}; the subject begins with {team.tag}.", team.warning)
+    return tuple(filter(None, points))
 
 
 def _users(finding: Finding) -> str:

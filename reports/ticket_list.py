@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from detectors.words import count
 from escalation.review import DigestLine, Recheck, TicketStory
 from reports.evidence import cell
 from reports.neutral import defused
@@ -59,6 +60,9 @@ def _story(of: TicketStory) -> Iterator[str]:
     yield "nights:"
     for decision in of.decisions:
         yield f"  {_minute(decision.as_of)}  {decision.status}: {decision.action} ({decision.reason})"
+    for past in of.ended_silences:
+        said = f"{defused(past.reason)} ({defused(past.author)})"
+        yield f"{past.kind} of {_minute(past.made_at)}: {said}; ended {_minute(past.ended_at)}, {defused(past.why)}"
     for silence in of.silences:
         yield f"{silence.kind} until {_minute(silence.ends_at)}: {defused(silence.reason)} ({defused(silence.author)})"
     for one in of.outcomes:
@@ -67,7 +71,8 @@ def _story(of: TicketStory) -> Iterator[str]:
         if one.learning:
             yield f"  learned: {defused(one.learning)}"
     for row in of.unsent:
-        yield f"still to be sent: {row.kind}, tried {row.attempts} times"
+        where = " on Slack" if row.destination == "slack" else ""
+        yield f"still to be sent{where}: {row.kind}, tried {count(row.attempts, 'time')}"
 
 
 def rechecked(found: Iterable[Recheck]) -> str:

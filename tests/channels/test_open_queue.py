@@ -40,7 +40,7 @@ def test_every_kind_of_queue_is_opened_without_calling_it(
         (
             "jira:https://x.test",
             {},
-            "unknown queue 'jira': write folder:PATH, rt:https://HOST/ or zendesk:https://HOST",
+            "unknown queue 'jira': write folder:PATH, rt:https://HOST/, zendesk:https://HOST or mail:ADDRESS",
         ),
         ("folder:", {}, "unknown queue without an address: write folder:PATH"),
         ("out/queue", {}, "unknown queue without an address"),

@@ -259,3 +259,21 @@ def test_after_any_fault_everything_is_there_exactly_once(
     failures = [insist(lambda key=key: queue.comment(ref, key, replace(COMMENT, title=key))) for key in ("one", "two")]  # type: ignore[misc]  # mypy cannot infer a lambda with a default
     assert failures == [fails, 0]
     assert [comment.rpartition(" ")[2] for comment in request_tracker.comments(ref.id)] == ["one", "two"]
+
+
+def test_the_check_names_what_is_missing(request_tracker: RequestTracker, queue: Queue) -> None:
+    assert [(one.name, one.ok) for one in queue.check()] == [
+        ("request tracker", True),
+        ("rt create", True),
+        ("rt field", True),
+    ]
+    (unseen,) = opened(request_tracker.url, request_tracker.token, name="Nowhere").check()
+    assert (unseen.ok, "SeeQueue" in unseen.text) == (False, True)
+    without = {right: request_tracker.token_without(right) for right in ("CreateTicket", "SeeCustomField")}
+    by_name = {
+        right: {one.name: one.ok for one in opened(request_tracker.url, token).check()}
+        for right, token in without.items()
+    }
+    assert by_name["CreateTicket"]["rt create"] is False
+    assert by_name["SeeCustomField"]["rt field"] is False
+    assert [one.ok for one in opened(request_tracker.url, "no-token").check()] == [False]

@@ -259,3 +259,18 @@ def test_the_key_replays_where_the_list_lags(stub: ZendeskStub, queue: Queue) ->
     stub.listing_lags = True
     assert queue.create(ID, TICKET) == queue.create(ID, TICKET)
     assert stub.lookups == ["miss", "hit"]
+
+
+def test_the_check_sends_nothing(stub: ZendeskStub) -> None:
+    fields = f"?severity_field={SEVERITY_FIELD}&team_field=99"
+    queue = open_queue(f"zendesk:{stub.url}{fields}", {ZENDESK_EMAIL: EMAIL, ZENDESK_TOKEN: API_TOKEN}, RENDERERS)
+    assert [(one.name, one.ok) for one in queue.check()] == [
+        ("zendesk", True),
+        ("zendesk severity", True),
+        ("zendesk team", False),
+    ]
+    stub.role = "end-user"
+    assert not queue.check()[0].ok
+    stub.token_revoked = True
+    assert [one.ok for one in queue.check()] == [False]
+    assert stub.tickets == {}

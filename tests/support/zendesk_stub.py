@@ -50,6 +50,7 @@ class ZendeskStub:
     lookups: list[str] = field(default_factory=list)
     listing_lags: bool = False
     token_revoked: bool = False
+    role: str = "agent"
     page_size: int = 2
     lock: threading.RLock = field(default_factory=threading.RLock)
     _events: int = 0
@@ -102,6 +103,10 @@ class ZendeskStub:
             raise Refusal(406, "NotAcceptable", "Accept: application/json is required")
         if parts.path == "/api/v2/uploads.json" and method == "POST":
             return 201, self._upload(query, headers.get("Content-Type") or "", content), {}
+        if (method, parts.path) == ("GET", "/api/v2/users/me.json"):
+            return 200, {"user": {"id": ROBOT, "name": "Robot", "role": self.role}}, {}
+        if (method, parts.path) == ("GET", "/api/v2/ticket_fields.json"):
+            return 200, {"ticket_fields": [{"id": number} for number in (SEVERITY_FIELD, TEAM_FIELD)]}, {}
         body = self._json(headers.get("Content-Type") or "", content) if method in ("POST", "PUT") else {}
         if parts.path == "/api/v2/tickets.json":
             if method == "POST":
