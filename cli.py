@@ -13,16 +13,13 @@ import click
 
 from commands.backtest import backtest
 from commands.escalate import escalate
+from commands.failures import stop_of
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.nightly import demo, run
-from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Settings, Stop, global_options
+from commands.options import EXIT_FAILURE, Settings, global_options
 from commands.report import report
 from commands.scanning import scan
 from commands.tickets import tickets
-from detectors.source import SourceError, SubjectError
-from escalation.policy import PolicyError
-from escalation.silences import RefusedError
-from escalation.store import LedgerError
 
 
 class Commands(click.Group):
@@ -53,27 +50,12 @@ class Commands(click.Group):
             settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
             if settings.verbose:
                 traceback.print_exc()
-            raise _stop(error) from error
+            raise stop_of(error) from error
 
 
 def _end(message: str, code: int) -> NoReturn:
     click.echo(f"hearthwatch: {' '.join(message.split())}", err=True)
     sys.exit(code)
-
-
-def _stop(error: Exception) -> Stop:
-    match error:
-        case SourceError():
-            return Stop(str(error), EXIT_SOURCE)
-        case LedgerError():
-            return Stop(str(error), EXIT_FAILURE)
-        case SubjectError() | PolicyError() | RefusedError():
-            return Stop(str(error), EXIT_USAGE)
-        case _:
-            # An unexpected error's own text may quote rows or secrets.
-            return Stop(
-                f"our own failure ({type(error).__name__}); run again with --verbose for the traceback", EXIT_FAILURE
-            )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -91,3 +73,6 @@ def main(settings: Settings) -> None:
 
 for command in (demo, scan, run, tickets, escalate, report, backtest, detectors, policy_commands, doctor):
     main.add_command(command)
+
+if __name__ == "__main__":
+    main()

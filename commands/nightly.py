@@ -13,6 +13,7 @@ import click
 from commands.desk import open_board, open_desk
 from commands.options import EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scanning import context_of, document_of, finish, formatted, scanned
+from commands.watched import Watch, watched
 from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
 from detectors.registry import DETECTORS
 from detectors.runner import ScanResult, forgetful
@@ -21,6 +22,7 @@ from detectors.words import count
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import NightReport, look_back_days, next_window, run_night
 from escalation.policy import load_policy
+from reports.metrics import Seen
 from reports.night import summary
 
 DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
@@ -32,9 +34,22 @@ DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
     "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
 )
 @click.option("--fail-on", type=click.Choice(SEVERITY_ORDER), help="Exit 10 if there is a finding this urgent or more.")
-def run(settings: Settings, form: str, fail_on: Severity | None) -> None:
+@click.option(
+    "--metrics",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="HEARTHWATCH_METRICS",
+    show_envvar=True,
+    metavar="FILE.prom",
+    help="Write how it went for Prometheus.",
+)
+def run(settings: Settings, form: str, fail_on: Severity | None, metrics: Path | None) -> None:
     """The nightly job: scan, compare with the ledger, file tickets, follow up."""
-    report, document = _night(settings, form, announced=True)
+    with watched(settings, metrics) as watch:
+        _run(settings, form, fail_on, watch)
+
+
+def _run(settings: Settings, form: str, fail_on: Severity | None, watch: Watch) -> None:
+    report, document, watch.seen = _night(settings, form, announced=True)
     finish(document, None)
     if report.undelivered:
         lost = count(len(report.failed) + len(report.unannounced), "message")
@@ -42,7 +57,7 @@ def run(settings: Settings, form: str, fail_on: Severity | None) -> None:
     finish(document, fail_on)
 
 
-def _night(settings: Settings, form: str, *, announced: bool) -> tuple[NightReport, ScanDocument]:
+def _night(settings: Settings, form: str, *, announced: bool) -> tuple[NightReport, ScanDocument, Seen]:
     policy = load_policy(settings.policy)
     desk = open_desk(settings, policy)
     board = open_board(policy) if announced else None
@@ -65,7 +80,7 @@ def _night(settings: Settings, form: str, *, announced: bool) -> tuple[NightRepo
     document = document_of(info, report.findings, result)
     click.echo(formatted(document, form), nl=False)
     click.echo(summary(report), nl=False, err=form != "table")
-    return report, document
+    return report, document, Seen(report, result.coverage, result.rows_read)
 
 
 def _not_suddenly_empty(ledger: Ledger, result: ScanResult) -> None:

@@ -77,7 +77,7 @@ def record(
 ) -> None:
     """Write down what came of a ticket and what was learned; without --outcome it asks."""
     policy = load_policy(settings.policy)
-    with open_ledger(settings.ledger, exclusive=False) as ledger:
+    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
         known = existing_ticket(ledger, ticket)
     if outcome is None:
         outcome = click.prompt("What came of it", err=True)
@@ -89,6 +89,6 @@ def record(
             learning = click.prompt("What to remember", default="", show_default=False, err=True) or None
     kept = given_outcome(settings, policy, known, outcome, action, learning, author)
     if kept is not None:
-        with open_ledger(settings.ledger) as ledger, ledger.begin() as tx:
+        with open_ledger(settings.ledger, create=False) as ledger, ledger.begin() as tx:
             tx.add_outcome(kept)
     click.echo(f"{ticket}: outcome written down")

@@ -32,7 +32,7 @@ def report(settings: Settings, since: datetime | None, until: datetime | None, f
     start = since or end - PERIOD
     if start >= end:
         raise click.UsageError(f"the period is empty: it starts at {start:%Y-%m-%dT%H:%M:%SZ} and ends before that")
-    with open_ledger(settings.ledger, exclusive=False) as ledger:
+    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
         history = history_of(ledger, start, end)
     numbers = statistics(history, policy, settings.moment)
     click.echo(FORMATS[form](numbers), nl=False)

@@ -31,7 +31,7 @@ def tickets() -> None:
 def list_tickets(settings: Settings, only_overdue: bool) -> None:
     """The tickets in progress: the longest overdue first, then by what is due next."""
     policy = load_policy(settings.policy)
-    with open_ledger(settings.ledger, exclusive=False) as ledger:
+    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
         lines = digest(ledger, policy, settings.moment)
     click.echo(ticket_list.listed([line for line in lines if line.overdue or not only_overdue]), nl=False)
 
@@ -78,7 +78,7 @@ def _silencing(kind: Any, help_text: str) -> click.Command:
             raise click.UsageError("say when it ends: --until TIME or --days N")
         end = until or settings.moment + timedelta(days=days or 0)
         policy = load_policy(settings.policy)
-        with open_ledger(settings.ledger) as ledger:
+        with open_ledger(settings.ledger, create=False) as ledger:
             silence_ticket(
                 ledger,
                 ticket,
@@ -105,7 +105,7 @@ tickets.add_command(_silencing("dismiss", "Say that nothing is to be done about 
 @click.option("--author", help="Who says so.  [default: the user who runs this]")
 def unsnooze(settings: Settings, ticket: str, reason: str, author: str | None) -> None:
     """End what was snoozed or dismissed on a ticket before its time."""
-    with open_ledger(settings.ledger) as ledger:
+    with open_ledger(settings.ledger, create=False) as ledger:
         lifted = lift_silences(ledger, ticket, reason=reason, author=author or getpass.getuser(), now=settings.moment)
     click.echo(f"{ticket}: {count(lifted, 'silence')} lifted; the next run says what there is to say")
 
@@ -115,7 +115,7 @@ def unsnooze(settings: Settings, ticket: str, reason: str, author: str | None) -
 @click.argument("ticket")
 def acknowledge(settings: Settings, ticket: str) -> None:
     """Say that somebody is at it, where the queue cannot tell (e-mail)."""
-    with open_ledger(settings.ledger) as ledger:
+    with open_ledger(settings.ledger, create=False) as ledger:
         acknowledge_ticket(ledger, ticket, settings.moment)
     click.echo(f"{ticket}: acknowledged")
 
@@ -128,7 +128,7 @@ def acknowledge(settings: Settings, ticket: str) -> None:
 def resolve(settings: Settings, ticket: str, author: str | None, **outcome: Any) -> None:
     """Say that it is repaired or decided, where the queue cannot tell; the next run verifies or reopens it."""
     policy = load_policy(settings.policy)
-    with open_ledger(settings.ledger) as ledger:
+    with open_ledger(settings.ledger, create=False) as ledger:
         kept = given_outcome(settings, policy, existing_ticket(ledger, ticket), author=author, **outcome)
         resolve_ticket(ledger, ticket, settings.moment)
         if kept is not None:
@@ -158,7 +158,7 @@ def close(
 ) -> None:
     """Close a ticket that is not to be repaired."""
     policy = load_policy(settings.policy)
-    with open_ledger(settings.ledger) as ledger:
+    with open_ledger(settings.ledger, create=False) as ledger:
         kept = given_outcome(settings, policy, existing_ticket(ledger, ticket), author=author, **outcome)
         close_ticket(
             ledger,
@@ -180,7 +180,7 @@ tickets.add_command(record)
 
 
 def _story(settings: Settings, ticket: str) -> TicketStory:
-    with open_ledger(settings.ledger, exclusive=False) as ledger:
+    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
         story = story_of(ledger, ticket)
     if story is None:
         raise Stop(

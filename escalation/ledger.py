@@ -73,15 +73,16 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(url: str, *, exclusive: bool = True) -> Iterator[Ledger]:
+def open_ledger(url: str, *, exclusive: bool = True, create: bool = True) -> Iterator[Ledger]:
     """The ledger at `url` (sqlite:///FILE or postgresql://…), created or upgraded as needed.
 
-    `exclusive` is for whoever writes: `run`, and the commands that change tickets; a second one is refused.
+    `exclusive` is for whoever writes: `run`, and the commands that change tickets; a second one is refused. Without
+    `create` there must be a ledger already.
 
     Raises:
         LedgerError: one line with what is wrong and what to do.
     """
-    ledger = Ledger(open_store(url, exclusive=exclusive))
+    ledger = Ledger(open_store(url, exclusive=exclusive, create=create))
     try:
         yield ledger
     finally:

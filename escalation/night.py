@@ -18,7 +18,7 @@ from escalation.outcomes import Settled, settled_between, without_outcome
 from escalation.policy import Policy
 from escalation.recording import Recording, Told
 from escalation.records import Action, Ticket
-from escalation.store import LedgerError
+from escalation.store import LedgerUsageError
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -115,12 +115,13 @@ def run_night(
     leaves a ledger with which the next run carries on.
 
     Raises:
-        LedgerError: the ledger cannot be written, or has seen a later night than this one.
+        LedgerError: the ledger cannot be written.
+        LedgerUsageError: it has seen a later night than this one.
     """
     with ledger.begin() as tx:
         last = tx.latest_night()
     if last is not None and now < last.as_of:
-        raise LedgerError(f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time")
+        raise LedgerUsageError(f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time")
     seen = {one.fingerprint for one in findings}
     seen |= {fingerprint(one.detector, policy.environment, {"operation": INCIDENT}) for one in findings}
     read = read_states(ledger, desk, seen, now)

@@ -13,17 +13,26 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
+
+from escalation.schema import METADATA
 
 # Any number will do, as long as no other program on the database uses it.
 _ADVISORY_LOCK = 7_243_150_922
 
 
+_NONE = "there is no ledger at {where}; `hearthwatch run` makes it, or name another one with --ledger"
+
+
 class LedgerError(Exception):
     """The ledger cannot be used: one line with the reason and the remedy, without passwords."""
+
+
+class LedgerUsageError(LedgerError):
+    """The ledger is fine, but not what it was asked for: another address or time is needed."""
 
 
 class Store:
@@ -44,19 +53,24 @@ class Store:
         self._cleanup()
 
 
-def open_store(url: str, *, exclusive: bool) -> Store:
+def open_store(url: str, *, exclusive: bool, create: bool = True) -> Store:
     """The database at `url` (sqlite:///FILE or postgresql://…), created or brought to this program's schema.
 
     With `exclusive` no other exclusive opening succeeds until this one is closed or its process ends, however it ends.
+    Without `create` there must be a ledger already.
 
     Raises:
         LedgerError: unreachable, unwritable, full, locked by another run, or of a newer program.
+        LedgerUsageError: no ledger can be there, none is there, or what is there is another program's.
     """
     parsed = _parse(url)
     where = parsed.render_as_string(hide_password=True)
     with ExitStack() as stack, _one_line(where):
+        if not create and parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+            raise LedgerUsageError(_NONE.format(where=where))
         engine = _engine(parsed)
         stack.callback(engine.dispose)
+        _check_owner(engine, where, create=create)
         if exclusive:
             stack.enter_context(_lock(parsed, engine, where))
             _upgrade(engine, where)
@@ -67,16 +81,34 @@ def open_store(url: str, *, exclusive: bool) -> Store:
     return Store(engine, where, cleanup)
 
 
+def _check_owner(engine: Engine, where: str, *, create: bool) -> None:
+    """Raise LedgerUsageError for a database that is not ours to change, or that holds no ledger where there must be one."""
+    if engine.url.get_backend_name() == "sqlite" and not Path(engine.url.database or "").exists():
+        return
+    with engine.connect() as connection:
+        names = set(inspect(connection).get_table_names())
+    if "alembic_version" in names and "nights" in names:
+        return
+    # A schema of PostgreSQL may be shared, a file is one program's.
+    foreign = names if engine.url.get_backend_name() == "sqlite" else names & {"alembic_version", *METADATA.tables}
+    if foreign:
+        raise LedgerUsageError(f"{where} holds tables of another program; name a database of Hearthwatch's own")
+    if not create:
+        raise LedgerUsageError(_NONE.format(where=where))
+
+
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise LedgerError(
+        raise LedgerUsageError(
             "the ledger's address is no URL; write sqlite:///FILE or postgresql://USER@HOST/NAME"
         ) from error
     backend = parsed.get_backend_name()
     if backend not in ("sqlite", "postgresql"):
-        raise LedgerError(f"a ledger cannot be kept in {backend}; write sqlite:///FILE or postgresql://USER@HOST/NAME")
+        raise LedgerUsageError(
+            f"a ledger cannot be kept in {backend}; write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        )
     return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
 
 
@@ -108,7 +140,7 @@ def _lock(url: URL, engine: Engine, where: str) -> Iterator[None]:
             yield
         return
     if not url.database:
-        raise LedgerError("the ledger needs a file; write sqlite:///FILE")
+        raise LedgerUsageError("the ledger needs a file; write sqlite:///FILE")
     folder = Path(url.database).absolute().parent
     if not folder.is_dir():
         raise LedgerError(f"{where} cannot be opened; create its folder {folder}")

@@ -168,7 +168,7 @@ def test_who_stops_answering_has_filed_nothing(source: str, elsewhere: Path) -> 
     result = call("escalate", "eng", "--source", source, "--as-of", NIGHT, typed="\n\nP0\nNobody leads\n")
     assert result.exit_code == 1
     assert tickets(elsewhere) == []
-    assert call("tickets", "list", "--as-of", NIGHT).stdout == "No tickets.\n"
+    assert not (elsewhere / "hearthwatch.db").exists()
 
 
 def test_the_same_escalation_is_filed_once(source: str, elsewhere: Path) -> None:
@@ -333,7 +333,6 @@ def test_a_queue_that_fails_keeps_it_for_the_next_run(source: str, elsewhere: Pa
 
 def test_nobody_types_it_twice_because_a_run_is_at_work(source: str, elsewhere: Path) -> None:
     arguments = ("escalate", "pm", "--source", source, "--as-of", NIGHT, "--troubleshooting-done", *options("pm"))
-    assert call("tickets", "list", "--as-of", NIGHT).exit_code == 0
     with open_ledger("sqlite:///hearthwatch.db"):
         # No ids, no workaround, no competitors, no revenue impact; file it; do not try again for ever.
         result = call(*arguments, typed="\n\n\n\n\ny\ny\nn\n")

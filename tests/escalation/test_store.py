@@ -12,13 +12,13 @@ import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, inspect, text
 
 from escalation.ledger import open_ledger
 from escalation.night import next_window, run_night
 from escalation.policy import load_policy
 from escalation.schema import METADATA
-from escalation.store import LedgerError, open_store
+from escalation.store import LedgerError, LedgerUsageError, open_store
 from tests.escalation.findings import NOON, finding
 from tests.escalation.queues import MemoryQueue, desk
 from tests.support.postgres import PostgresServer
@@ -129,6 +129,26 @@ def test_what_is_no_ledger_is_refused(tmp_path: Path) -> None:
     path.write_text("these are my notes, and they are long enough to be looked at as a database" * 20)
     with pytest.raises(LedgerError, match="is no SQLite file"):
         open_store(f"sqlite:///{path}", exclusive=True)
+
+
+def test_a_ledger_that_must_be_there_is_not_made(url: str, tmp_path: Path) -> None:
+    with pytest.raises(LedgerUsageError, match=r"there is no ledger at .*name another one with --ledger"):
+        open_store(url, exclusive=False, create=False)
+    assert list(tmp_path.iterdir()) == []
+    open_store(url, exclusive=True).close()
+    open_store(url, exclusive=False, create=False).close()
+
+
+def test_another_programs_database_is_left_alone(url: str) -> None:
+    address = url.replace("postgresql:", "postgresql+psycopg:")
+    engine = create_engine(address)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE tickets (id integer)"))
+    with pytest.raises(LedgerUsageError, match="holds tables of another program"):
+        open_store(url, exclusive=True)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["tickets"]
+    engine.dispose()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -1,0 +1,48 @@
+"""A sign of life for whoever watches the cron job: a request at the end of each run, as healthchecks.io and others take it.
+
+The address is the secret. Nothing is said but how the run ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import httpx
+
+from channels.protocol import DeliveryError
+from channels.settings import ChannelSettingError, secret
+
+URL = "HEARTHWATCH_HEARTBEAT_URL"
+SECONDS = 10.0
+
+
+def heartbeat_url(environment: Mapping[str, str]) -> str | None:
+    """The address in the environment, or in the file that it names; None where it names none.
+
+    Raises:
+        ChannelSettingError: the file cannot be read, or it is no web address.
+    """
+    if not (environment.get(URL, "").strip() or environment.get(f"{URL}_FILE", "").strip()):
+        return None
+    url = secret(environment, URL)
+    if not url.startswith(("https://", "http://")):
+        raise ChannelSettingError(f"{URL} must be a web address")
+    return url.rstrip("/")
+
+
+def beat(url: str, exit_code: int, *, well: bool) -> None:
+    """Say how the run ended: to `url` if it went well, else to `url`/fail.
+
+    Raises:
+        DeliveryError: nobody answered, or with an error; the text does not hold the address.
+    """
+    # It would write the address into the log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("httpcore").setLevel(logging.INFO)
+    try:
+        answer = httpx.post(url if well else f"{url}/fail", content=f"exit code {exit_code}\n", timeout=SECONDS)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise DeliveryError(f"{URL}: {type(error).__name__}", retry=True) from None
+    if not answer.is_success:
+        raise DeliveryError(f"{URL}: {answer.status_code} {answer.reason_phrase}", retry=answer.status_code >= 500)

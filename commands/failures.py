@@ -1,0 +1,36 @@
+"""What a failure means to whoever called: one line and a documented exit code."""
+
+from __future__ import annotations
+
+import click
+
+from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Stop
+from detectors.source import SourceError, SubjectError
+from escalation.policy import PolicyError
+from escalation.silences import RefusedError
+from escalation.store import LedgerError, LedgerUsageError
+
+
+def stop_of(error: Exception) -> Stop:
+    """The end that an error of our own comes to."""
+    match error:
+        case Stop():
+            return error
+        case SourceError():
+            return Stop(str(error), EXIT_SOURCE)
+        case SubjectError() | PolicyError() | RefusedError() | LedgerUsageError():
+            return Stop(str(error), EXIT_USAGE)
+        case LedgerError():
+            return Stop(str(error), EXIT_FAILURE)
+        case _:
+            # An unexpected error's own text may quote rows or secrets.
+            return Stop(
+                f"our own failure ({type(error).__name__}); run again with --verbose for the traceback", EXIT_FAILURE
+            )
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code with which the program ends because of `error`."""
+    if isinstance(error, click.ClickException):
+        return error.exit_code
+    return stop_of(error).exit_code if isinstance(error, Exception) else EXIT_FAILURE

@@ -1,0 +1,85 @@
+"""A night as Prometheus metrics, for the text file collector of the node exporter."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+from prometheus_client.parser import text_string_to_metric_families
+
+from detectors.contract import Coverage
+from escalation.night import NightReport
+
+LAST_SUCCESS = "hearthwatch_last_success_timestamp_seconds"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a run has seen: its report, how each detector ended, and how many rows each table had."""
+
+    report: NightReport
+    coverage: tuple[Coverage, ...]
+    rows_read: dict[str, int]
+
+
+def write(path: Path, now: datetime, exit_code: int, seconds: float, seen: Seen | None, *, well: bool) -> None:
+    """Replace the file at `path` at once, so that nobody reads half of it. Raises OSError.
+
+    A run that failed keeps the time of the last one that went well, and says nothing of findings and tickets.
+    """
+    registry = CollectorRegistry()
+    _set(registry, "hearthwatch_run_timestamp_seconds", "When the last run began.", now.timestamp())
+    _set(registry, "hearthwatch_run_seconds", "How long the last run took.", seconds)
+    _set(registry, "hearthwatch_run_exit_code", "The last run's exit code.", exit_code)
+    success = now.timestamp() if well else _last_success(path)
+    if success is not None:
+        _set(registry, LAST_SUCCESS, "When the last run that went well began.", success)
+    if seen is not None:
+        _night(registry, seen)
+    write_to_textfile(os.fspath(path), registry)
+
+
+def _night(registry: CollectorRegistry, seen: Seen) -> None:
+    report = seen.report
+    _set(registry, "hearthwatch_complete", "1 if every detector could look at everything.", float(report.complete))
+    findings = Counter((one.detector, one.team, one.severity) for one in report.findings)
+    _each(registry, "hearthwatch_findings", "Tonight's findings.", ("detector", "team", "severity"), findings.items())
+    endings = Counter((one.status,) for one in seen.coverage)
+    _each(registry, "hearthwatch_detectors", "How the detectors ended.", ("status",), endings.items())
+    waiting = (((team,), number) for team, number in report.open_tickets.items())
+    _each(registry, "hearthwatch_tickets_open", "Tickets in progress.", ("team",), waiting)
+    _set(registry, "hearthwatch_tickets_overdue", "Tickets with a broken promise.", len(report.overdue))
+    undelivered = len(report.failed) + len(report.unannounced)
+    _set(registry, "hearthwatch_undelivered", "Messages that the next run tries again.", undelivered)
+    rows = (((table,), number) for table, number in seen.rows_read.items())
+    _each(registry, "hearthwatch_rows", "Rows of the source's tables.", ("table",), rows)
+
+
+def _set(registry: CollectorRegistry, name: str, what: str, value: float) -> None:
+    Gauge(name, what, registry=registry).set(value)
+
+
+def _each(
+    registry: CollectorRegistry,
+    name: str,
+    what: str,
+    labels: tuple[str, ...],
+    values: Iterable[tuple[tuple[str, ...], float]],
+) -> None:
+    gauge = Gauge(name, what, labels, registry=registry)
+    for key, value in values:
+        gauge.labels(*key).set(value)
+
+
+def _last_success(path: Path) -> float | None:
+    """What the file says by now; None where there is none that can be read."""
+    try:
+        families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
+    return next((family.samples[0].value for family in families if family.name == LAST_SUCCESS), None)
