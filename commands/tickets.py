@@ -11,13 +11,16 @@ import click
 from commands.options import EXIT_USAGE, Moment, Settings, Stop, global_options
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import context_of, named_detectors, scanned, window_of
+from detectors.contract import TEAMS, Team
 from detectors.words import count
+from escalation.digest import digest, in_progress
 from escalation.ledger import open_ledger
 from escalation.policy import load_policy
 from escalation.progress import acknowledge_ticket, resolve_ticket
-from escalation.review import TicketStory, digest, recheck, scope_of, story_of
+from escalation.review import TicketStory, recheck, scope_of, story_of
 from escalation.silences import close_ticket, lift_silences, silence_ticket
 from reports import ticket_list
+from reports.digest import FORMATS
 
 
 @click.group()
@@ -32,8 +35,24 @@ def list_tickets(settings: Settings, only_overdue: bool) -> None:
     """The tickets in progress: the longest overdue first, then by what is due next."""
     policy = load_policy(settings.policy)
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        lines = digest(ledger, policy, settings.moment)
+        lines = in_progress(ledger, policy, settings.moment)
     click.echo(ticket_list.listed([line for line in lines if line.overdue or not only_overdue]), nl=False)
+
+
+@tickets.command("digest")
+@global_options()
+@click.option("--team", "teams", type=click.Choice(TEAMS), multiple=True, help="Only this team's (repeatable).")
+@click.option("--since", type=Moment(), help="From when on what was settled is told.  [default: a day before]")
+@click.option("--format", "form", type=click.Choice(["table", "markdown"]), default="table", show_default=True)
+def show_digest(settings: Settings, teams: tuple[Team, ...], since: datetime | None, form: str) -> None:
+    """What is open with each team: how old, how much overdue, due next, put off; and whom to tell what was settled."""
+    policy = load_policy(settings.policy)
+    start = since or settings.moment - timedelta(days=1)
+    if start >= settings.moment:
+        raise click.UsageError("--since is not before the digest's own time")
+    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
+        found = digest(ledger, policy, start, settings.moment, teams)
+    click.echo(FORMATS[form](found, policy), nl=False)
 
 
 @tickets.command("show")

@@ -1,15 +1,13 @@
-"""Looking at tickets: one with its whole story, all with their ages, and whether what a ticket claims still holds."""
+"""Looking at tickets: one with its whole story, and whether what a ticket claims still holds."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
 from escalation.causes import INCIDENT, one_per_cause
-from escalation.clocks import Overdue, due_next, overdue
 from escalation.decide import claims_of, size_of
 from escalation.ledger import EndedSilence, Ledger, PastDecision
 from escalation.policy import Policy
@@ -29,16 +27,6 @@ class TicketStory:
     ended_silences: tuple[EndedSilence, ...]
     unsent: tuple[OutboxRow, ...]
     outcomes: tuple[TicketOutcome, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DigestLine:
-    """A ticket in progress: its age, what is overdue, and what is due next and when."""
-
-    ticket: Ticket
-    age: timedelta
-    overdue: tuple[Overdue, ...]
-    next: tuple[str, datetime] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +54,6 @@ def story_of(ledger: Ledger, external_id: str) -> TicketStory | None:
             unsent=tuple(row for row in tx.unsent() if row.ticket_id == ticket.id),
             outcomes=tuple(tx.outcomes().get(ticket.id, ())),
         )
-
-
-def digest(ledger: Ledger, policy: Policy, now: datetime) -> list[DigestLine]:
-    """The tickets in progress, those that have been overdue longest first, then by what is due next."""
-    with ledger.begin() as tx:
-        tickets = tx.tickets(ended=False)
-    lines = [
-        DigestLine(ticket, now - ticket.opened_at, overdue(ticket, now), due_next(ticket, policy, now))
-        for ticket in tickets
-    ]
-    return sorted(lines, key=_urgency)
-
-
-def _urgency(line: DigestLine) -> tuple[bool, float, str]:
-    moments = [late.since for late in line.overdue] or ([line.next[1]] if line.next else [])
-    return (not line.overdue, min((at.timestamp() for at in moments), default=float("inf")), line.ticket.external_id)
 
 
 @dataclass(frozen=True, slots=True)

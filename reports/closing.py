@@ -18,7 +18,7 @@ def closing_lines(settled: Sequence[Settled], unlearned: Sequence[Ticket]) -> It
     if settled:
         yield f"Settled since the last night, so tell the customer ({count(len(settled), 'ticket')}):"
     for one in settled[:_MOST]:
-        yield f"  {one.ticket.external_id} {defused(one.ticket.title)}: tell {_whom(one)}"
+        yield f"  {defused(to_tell(one))}"
         if one.words:
             yield f"    {defused(one.words)}"
     if len(settled) > _MOST:
@@ -28,9 +28,14 @@ def closing_lines(settled: Sequence[Settled], unlearned: Sequence[Ticket]) -> It
         yield f"  {listed([ticket.external_id for ticket in unlearned], _MOST)}"
 
 
+def to_tell(one: Settled) -> str:
+    """A settled ticket and those to be told, raw."""
+    return f"{one.ticket.external_id} {one.ticket.title}: tell {_whom(one)}"
+
+
 def _whom(one: Settled) -> str:
     parts = [
-        f"{name} {listed([defused(id_) for id_ in ids], 3)}"
+        f"{name} {listed(ids, 3)}"
         for name, ids in (
             ("support request", one.support),
             ("user", one.users),

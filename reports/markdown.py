@@ -19,7 +19,7 @@ def render(message: Message) -> str:
         if isinstance(block, Template):
             parts.append(fenced([defused(message.headline), "", *template_lines(block)]))
         else:
-            parts.append("\n".join(_block(block)))
+            parts.append("\n".join(block_lines(block)))
     parts.extend(f"Attached: `{attachment.name}.csv`" for attachment in message.attachments)
     return "\n\n".join(parts) + "\n"
 
@@ -43,7 +43,7 @@ def _row(cells: Sequence[str], *, escape: bool = True) -> str:
     return f"| {' | '.join(for_markdown(cell) if escape else cell for cell in cells)} |"
 
 
-def _block(block: Section | Table | Timeline) -> Iterator[str]:
+def block_lines(block: Section | Table | Timeline) -> Iterator[str]:
     yield f"## {for_markdown(block.heading)}"
     yield ""
     match block:

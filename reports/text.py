@@ -16,7 +16,7 @@ WIDTH = 80
 def render(message: Message) -> str:
     """The whole message, ending in a line break."""
     parts = [defused(message.headline)]
-    parts.extend("\n".join(_block(block)) for block in message.blocks)
+    parts.extend("\n".join(block_lines(block)) for block in message.blocks)
     parts.extend(f"Attached: {attachment.name}.csv" for attachment in message.attachments)
     return "\n\n".join(parts) + "\n"
 
@@ -34,7 +34,7 @@ def template_lines(template: Template) -> Iterator[str]:
             yield f"{line.label}: {defused(line.value)}"
 
 
-def _block(block: Block) -> Iterator[str]:
+def block_lines(block: Block) -> Iterator[str]:
     match block:
         case Template():
             yield from template_lines(block)

@@ -6,20 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from detectors.words import count
-from escalation.review import DigestLine, Recheck, TicketStory
+from escalation.digest import InProgress
+from escalation.review import Recheck, TicketStory
 from reports.evidence import cell
 from reports.neutral import defused
 from reports.night import DELETED
 
 
-def listed(lines: Sequence[DigestLine]) -> str:
+def listed(lines: Sequence[InProgress]) -> str:
     """One ticket a line: id, severity, state, age, what is overdue or due next, title."""
     if not lines:
         return "No tickets.\n"
     return "".join(f"{_line(line)}\n" for line in lines)
 
 
-def _line(line: DigestLine) -> str:
+def _line(line: InProgress) -> str:
     ticket = line.ticket
     due = ""
     if line.overdue:

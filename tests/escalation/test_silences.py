@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from detectors.contract import Coverage, Finding, Impact
+from escalation.digest import in_progress
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import NightReport, next_window, run_night
 from escalation.policy import load_policy
 from escalation.records import Closing, SilenceKind
-from escalation.review import digest, recheck, scope_of, story_of
+from escalation.review import recheck, scope_of, story_of
 from escalation.silences import RefusedError, close_ticket, silence_subject, silence_ticket
 from tests.escalation.findings import NOON, finding
 from tests.escalation.queues import MemoryQueue, desk
@@ -226,7 +227,7 @@ def test_the_digest_has_the_longest_overdue_first(office: Office) -> None:
     office.night(ABUSE)
     office.night(REMOVAL, after=timedelta(hours=1))
     office.night(NO_LEADER, REMOVAL, after=timedelta(hours=2, minutes=15))
-    lines = digest(office.ledger, POLICY, office.now)
+    lines = in_progress(office.ledger, POLICY, office.now)
     assert [line.ticket.detector for line in lines] == ["removal-not-applied", "no-leader", "mass-creation"]
     assert [[late.promise for late in line.overdue] for line in lines] == [["acknowledge"], [], []]
     assert [line.next and line.next[0] for line in lines] == ["investigate", "acknowledge", "acknowledge"]
