@@ -47,39 +47,58 @@ from detectors.texts import (
 def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each join request beside the member rows of its person in its household; what is not there is null.
 
+    Ordinary requests are left out before anything else is looked up for them: who leads now approved somebody else who is a
+    member now, with the code that the household has now.
+
     `first_approved` is known for rejected requests of active members: when the first approved request of the same person
     was made. `refused_at` is the time of the last event that says that the request was rejected.
     """
     asked, members, households = (
         tables[name] for name in ("household_join_requests", "household_members", "households")
     )
-    request = select(asked).where(of_households(tables, scope, asked.c.household_id)).subquery("asked")
     row = select(members).where(of_households(tables, scope, members.c.household_id)).subquery("row")
     led = _once_leaders(tables, scope)
     twice = _pending_twice(tables, scope)
     changed = _last_regenerated(tables, scope, context)
     approved = _first_approved(tables, scope)
     refused = _refused(tables, scope, context)
-    pair = and_(row.c.household_id == request.c.household_id, row.c.user_id == request.c.user_id)
-    # A null is not looked up in a hash table, and most rows have nothing to look up here.
-    stranger = case((request.c.responded_by.is_distinct_from(households.c.leader_id), request.c.responded_by))
-    rejected = request.c.status == "rejected"
-    let_in = and_(
-        approved.c.household_id == request.c.household_id,
-        approved.c.user_id == case((and_(rejected, row.c.status == "active"), request.c.user_id)),
+    pair = and_(row.c.household_id == asked.c.household_id, row.c.user_id == asked.c.user_id)
+    ordinary = and_(
+        asked.c.status == "approved",
+        asked.c.responded_by == households.c.leader_id,
+        asked.c.responded_by != asked.c.user_id,
+        asked.c.invite_code == households.c.invite_code,
+        row.c.status == "active",
     )
-    return (
+    request = (
         select(
-            request.c.household_id,
-            request.c.user_id,
-            request.c.status,
-            request.c.requested_at,
-            request.c.responded_by,
-            request.c.invite_code,
+            asked.c.id,
+            asked.c.household_id,
+            asked.c.user_id,
+            asked.c.status,
+            asked.c.requested_at,
+            asked.c.responded_by,
+            asked.c.invite_code,
             row.c.status.label("member_status"),
             row.c.joined_at,
             households.c.leader_id,
             households.c.invite_code.label("current_code"),
+        )
+        .select_from(asked.outerjoin(row, pair).outerjoin(households, households.c.id == asked.c.household_id))
+        .where(func.coalesce(ordinary, False).is_(False), of_households(tables, scope, asked.c.household_id))
+        .subquery("asked")
+    )
+    # A null is not looked up in a hash table, and most rows have nothing to look up here.
+    stranger = case((request.c.responded_by.is_distinct_from(request.c.leader_id), request.c.responded_by))
+    rejected = request.c.status == "rejected"
+    let_in = and_(
+        approved.c.household_id == request.c.household_id,
+        approved.c.user_id == case((and_(rejected, request.c.member_status == "active"), request.c.user_id)),
+    )
+    twice_too = and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id)
+    return (
+        select(
+            *(column for column in request.c if column.name != "id"),
             led.c.user_id.label("once_leader"),
             twice.c.requests.label("pending_requests"),
             changed.c.event_timestamp.label("regenerated_at"),
@@ -87,13 +106,8 @@ def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             refused.c.event_timestamp.label("refused_at"),
         )
         .select_from(
-            request.outerjoin(row, pair)
-            .outerjoin(households, households.c.id == request.c.household_id)
-            .outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
-            .outerjoin(
-                twice,
-                and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id),
-            )
+            request.outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
+            .outerjoin(twice, twice_too)
             .outerjoin(changed, changed.c.household_id == request.c.household_id)
             .outerjoin(approved, let_in)
             .outerjoin(refused, refused.c.request_id == case((rejected, cast(request.c.id, Text))))
