@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import click
 
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Stop
@@ -22,6 +24,8 @@ def stop_of(error: Exception) -> Stop:
             return Stop(str(error), EXIT_USAGE)
         case LedgerError():
             return Stop(str(error), EXIT_FAILURE)
+        case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return Stop("no space is left where this writes to; what was recorded stays, run again", EXIT_FAILURE)
         case _:
             # An unexpected error's own text may quote rows or secrets.
             return Stop(

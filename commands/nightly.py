@@ -106,7 +106,7 @@ def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str,
 
 
 @click.command()
-@global_options()
+@click.pass_obj
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),

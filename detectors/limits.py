@@ -198,6 +198,15 @@ class Limits(BaseModel):
     def grace(self) -> timedelta:
         return timedelta(seconds=self.grace_seconds)
 
+    @field_validator("commercial_words", "off_topic_words", "competitor_names")
+    @classmethod
+    def _are_words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        # Without a letter or digit there is nothing to find, and with none at all everything would be found.
+        for word in words:
+            if not any(character.isalnum() for character in word):
+                raise ValueError(f"{word!r} holds no letter or digit")
+        return words
+
     @field_validator("time_zone")
     @classmethod
     def _is_known(cls, name: str) -> str:

@@ -14,12 +14,12 @@ from reports.neutral import defused, visible
 
 _MOST = 10
 """How many overdue tickets are named one by one."""
-_WORDS: dict[Action, str] = {
-    "open": "tickets made",
-    "comment": "tickets commented",
-    "reopen": "tickets reopened",
-    "verify": "tickets verified as fixed",
-    "none": "findings with nothing new to say",
+_WORDS: dict[Action, tuple[str, str]] = {
+    "open": ("ticket", "made"),
+    "comment": ("ticket", "commented"),
+    "reopen": ("ticket", "reopened"),
+    "verify": ("ticket", "verified as fixed"),
+    "none": ("finding", "with nothing new to say"),
 }
 
 DELETED = "a new ticket is made if it comes back or becomes more urgent"
@@ -32,7 +32,7 @@ def summary(report: NightReport) -> str:
 
 def _lines(report: NightReport) -> Iterator[str]:
     counted = report.counted()
-    done = [f"{counted[action]} {words}" for action, words in _WORDS.items() if counted.get(action)]
+    done = [f"{count(counted[action], noun)} {what}" for action, (noun, what) in _WORDS.items() if counted.get(action)]
     yield ""
     yield f"Tonight: {', '.join(done) or 'nothing found, nothing to do'}."
     where = {one.external_id: one.url for one in report.delivered}

@@ -27,6 +27,8 @@ from detectors.source.mapping import CANONICAL, CanonicalColumn, SourceMapping
 from detectors.source.tables import Tables
 
 _DUCKDB_TYPES: dict[str, str] = {"flag": "BOOLEAN", "time": "TIMESTAMPTZ", "json": "JSON", "number": "DECIMAL(18, 4)"}
+LONGEST_LINE = 16 * 1024 * 1024
+"""In bytes; a CSV line beyond it is refused. DuckDB's own limit is 2 MB, which one long description may exceed."""
 _NATIVE: dict[str, NativeType] = {"flag": "flag", "time": "time", "json": "json", "number": "number"}
 _EXPECTED = {
     "BOOLEAN": "true or false",
@@ -99,7 +101,7 @@ class FolderSource:
         fields = "{" + ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in header) + "}"
         reader = (
             f"read_csv({_literal(str(path))}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', "
-            f"strict_mode = true, columns = {fields})"
+            f"strict_mode = true, max_line_size = {LONGEST_LINE}, columns = {fields})"
         )
         try:
             self._connection.exec_driver_sql(f"CREATE TEMP TABLE raw_csv AS SELECT * FROM {reader}")
@@ -217,6 +219,8 @@ def _present(name: str, path: Path, header: list[str], mapping: SourceMapping) -
 
 
 def _csv_reason(path: Path, error: DBAPIError) -> str:
+    if "Maximum line size" in str(error.orig):
+        return f"{path}: a line is longer than {LONGEST_LINE // 1024**2} MB; is a quote missing? export it again"
     for line in str(error.orig).splitlines():
         before, found, rest = line.partition("Error on Line: ")
         if found:

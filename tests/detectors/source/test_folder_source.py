@@ -11,6 +11,7 @@ from detectors.contract import Context
 from detectors.registry import DETECTORS
 from detectors.runner import scan
 from detectors.source import SourceError, SourceMapping, open_source
+from detectors.source.folder import LONGEST_LINE
 from detectors.source.mapping import TableMapping
 from tests.support.towns import AS_OF, YESTERDAY, Town, uid, write_csv
 
@@ -95,6 +96,17 @@ def test_broken_files_are_named_with_the_place(
     assert "\n" not in str(caught.value)
     assert path.name in str(caught.value)
     assert "last summer" not in str(caught.value)
+
+
+def test_a_long_line_is_read_and_one_that_never_ends_is_named(tmp_path: Path, town: Town) -> None:
+    town.home("oak")["leader_id"] = None
+    town.home("oak")["description"] = "x" * 3_000_000
+    write_csv(tmp_path, town.tables())
+    assert _subjects(tmp_path, SourceMapping()) == [{"household_id": uid("oak")}]
+    town.home("oak")["description"] = "x" * (LONGEST_LINE + 1)
+    write_csv(tmp_path, town.tables())
+    with pytest.raises(SourceError, match="a line is longer than 16 MB"):
+        open_source(str(tmp_path), SourceMapping())
 
 
 def test_what_is_no_folder_no_parquet_or_no_text_is_said(tmp_path: Path, town: Town) -> None:
