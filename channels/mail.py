@@ -221,8 +221,8 @@ class ByMail:
         self._is_for_mail = is_for_mail
 
     def find(self, external_id: str) -> TicketRef | None:
-        """The helpdesk's: it may have the ticket from a time without mail."""
-        return self._helpdesk.find(external_id)
+        """None: mail cannot be asked, and must not wait for a helpdesk; that one looks for itself before it creates."""
+        return None
 
     def create(self, external_id: str, message: Message) -> TicketRef:
         return (self._mail if self._is_for_mail(message) else self._helpdesk).create(external_id, message)

@@ -15,7 +15,7 @@ from channels.renderers import Renderers
 from channels.settings import ChannelSettingError
 from channels.slack import SlackWorkspace, open_slack
 from commands.options import Settings
-from detectors.contract import Finding
+from detectors.contract import Finding, Team
 from escalation.board import Board, Occasion
 from escalation.desk import Desk, Note
 from escalation.policy import Policy
@@ -45,13 +45,22 @@ def open_desk(settings: Settings, policy: Policy) -> Desk[TicketRef, Message]:
     by_mail = policy.redaction.email
     mail_key = _pseudonym_key(by_mail, "e-mail's") if mail_is_set_up() else b""
 
+    def goes_by_mail(team: Team) -> bool:
+        return mail_is_set_up() and policy.teams[team].by == "email"
+
     def as_ticket(finding: Finding, external_id: str) -> Message:
-        mailed = mail_is_set_up() and policy.teams[finding.team].by == "email"
+        mailed = goes_by_mail(finding.team)
         hidden = redacted(finding, by_mail, mail_key) if mailed else redacted(finding, hides, key)
         return ticket(hidden, policy, reference=external_id)
 
     queue = opened_queue(settings, policy)
-    return Desk(queue=queue, ref=TicketRef, ticket=as_ticket, note=lambda note: note_message(note, policy))
+    return Desk(
+        queue=queue,
+        ref=TicketRef,
+        ticket=as_ticket,
+        note=lambda note: note_message(note, policy),
+        place=lambda team: "mail" if goes_by_mail(team) else "helpdesk",
+    )
 
 
 def _hidden_in(where: str, policy: Policy) -> Redaction:

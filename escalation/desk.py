@@ -7,6 +7,7 @@ have keys under which a queue takes them once. So whatever is lost on the way, t
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -85,6 +86,8 @@ class Desk(Generic[RefT, MessageT]):
     ticket: Callable[[Finding, str], MessageT]
     """The message of a finding's ticket, known by the external id."""
     note: Callable[[Note], MessageT]
+    place: Callable[[Team], str] = lambda _: "helpdesk"
+    """Where a team's tickets go. That one place is out of reach says nothing of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,26 +204,27 @@ def deliver(
     with ledger.begin() as tx:
         rows, silences = tx.unsent("queue"), tx.silences()
     blocked: set[int] = set()
-    in_a_row = 0
+    in_a_row: Counter[str] = Counter()
     for row in rows:
         with ledger.begin() as tx:
             ticket = tx.ticket_by_row(row.ticket_id)
             held = ticket.id in blocked or is_held(ticket.fingerprint, tx.entries_on(ticket), silences, now)
         if held:
             continue
+        place = desk.place(ticket.team)
         try:
-            if in_a_row == GIVE_UP_AFTER:
+            if in_a_row[place] == GIVE_UP_AFTER:
                 raise ConnectionError("not tried: the queue is out of reach")
             ref = _send(desk, ticket, row, findings)
         except Exception as error:
             logger.debug("delivery of %s failed", row.key, exc_info=True)
-            in_a_row = min(in_a_row + 1, GIVE_UP_AFTER)
+            in_a_row[place] = min(in_a_row[place] + 1, GIVE_UP_AFTER)
             blocked.add(ticket.id)
             failed.append(Failed(ticket.external_id, row.kind, one_line(error)))
             with ledger.begin() as tx:
                 tx.mark_failed(row, failed[-1].error)
             continue
-        in_a_row = 0
+        in_a_row[place] = 0
         with ledger.begin() as tx:
             tx.save_ticket(replace(ticket, ref_id=ref.id, ref_url=ref.url))
             tx.mark_sent(row, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from channels import slack as slack_channel
 from channels.mail import PASSWORD
 from cli import main
 from commands.desk import PSEUDONYM_KEY
+from escalation.desk import GIVE_UP_AFTER
 from tests.support import slack_stub
 from tests.support.mail_server import MailServer, mail_server
 from tests.support.towns import Town, uid, write_csv
@@ -166,3 +168,22 @@ def test_doctor_looks_at_every_channel_and_sends_nothing(
 def test_a_mail_queue_that_cannot_be_used(server: MailServer, queue: str, says: str) -> None:
     refused = CliRunner().invoke(main, ["doctor", "--channels", "--queue", queue])
     assert (refused.exit_code, says in refused.output) == (2, True), refused.output
+
+
+def test_legal_does_not_wait_for_a_helpdesk_that_is_down(
+    server: MailServer, tmp_path: Path, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(GIVE_UP_AFTER + 2):
+        town.family(f"home {number}", f"leader {number}", f"member {number}")
+        town.home(f"home {number}")["leader_id"] = None
+    monkeypatch.setattr("channels.http.PAUSES", (0.0, 0.0))
+    monkeypatch.setenv("HEARTHWATCH_RT_TOKEN", "1-14-0123456789abcdef")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens
+        where = f"rt:http://127.0.0.1:{taken.getsockname()[1]}/"
+        failed = night(tmp_path / "town", town, FIRST, where)
+        assert failed.exit_code == 5
+        assert "not tried: the queue is out of reach" in failed.output
+        assert [mail["To"] for mail in server.mails] == ["legal@petforce.com"]
+        assert night(tmp_path / "town", town, SECOND, where).exit_code == 5
+    assert len(server.mails) == 1
