@@ -225,7 +225,9 @@ def _first_activity(source: Source, ids: Sequence[str]) -> dict[str, datetime]:
     events = source.tables["household_events"]
     first = (
         select(events.c.household_id, func.min(events.c.event_timestamp).label("first"))
-        .where(_by_household(source, "household_events", ids), source.tables.event_is("pet_activity_logged"))
+        .where(
+            _by_household(source, "household_events", ids), source.tables.event_is("pet_activity_logged", common=True)
+        )
         .group_by(events.c.household_id)
     )
     return {text_of(row["household_id"]): moment(row["first"]) for row in source.rows(first, "facts")}
@@ -342,7 +344,7 @@ def _events(source: Source, condition: ColumnElement[bool]) -> list[Event]:
     if "household_events" not in source.tables:
         return []
     table = source.tables["household_events"]
-    statement = select(table).where(condition, source.tables.event_is(*LIFECYCLE))
+    statement = select(table).where(condition, source.tables.event_is(*LIFECYCLE, common=True))
     return [event_of(source, row) for row in source.rows(statement, "facts")]
 
 

@@ -256,7 +256,7 @@ def visited_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
             source,
             and_(
                 source.tables.households_in(table.c.household_id, some),
-                source.tables.event_is(*INSIDE),
+                source.tables.event_is(*INSIDE, common=True),
                 table.c.event_timestamp >= context.window.start,
                 table.c.event_timestamp < context.window.end,
             ),
@@ -379,7 +379,7 @@ def activity_of_users(
     table = source.tables["household_events"]
     named = and_(
         table.c.user_id.is_(None),
-        source.tables.event_is(*LOGINS),
+        source.tables.event_is(*LOGINS, common=True),
         source.tables.users_in(source.tables.user_key(json_text(table.c.metadata, "user_id")), users),
     )
     found: dict[str, list[Event]] = defaultdict(list)
@@ -399,7 +399,7 @@ def _activity_of_addresses(
         table.c.event_timestamp >= since,
         table.c.event_timestamp < until,
         table.c.user_id.is_(None),
-        source.tables.event_is(GUESS, *VIEWS),
+        source.tables.event_is(GUESS, *VIEWS, common=True),
         json_text(table.c.metadata, "ip_address").in_(addresses),
     )
     found: dict[str, list[Event]] = defaultdict(list)

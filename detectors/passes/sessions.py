@@ -82,7 +82,7 @@ def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromCl
     told = (
         select(meta(events, "session_id").label("session_id"), events.c.event_timestamp.label("used_at"))
         .where(
-            tables.event_is("session_used"),
+            tables.event_is("session_used", common=True),
             between(events.c.event_timestamp, window.start, window.end),
             of_users(tables, scope, events.c.user_id),
         )

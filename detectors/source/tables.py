@@ -107,9 +107,15 @@ class Tables:
                 columns.append(cast(raw.c[names[column]], _TYPES[target]).label(column))
         return select(*columns).subquery(name)
 
-    def event_is(self, *event_types: str) -> ColumnElement[bool]:
-        """The condition that an audit row is of one of `event_types` (canonical names)."""
+    def event_is(self, *event_types: str, common: bool = False) -> ColumnElement[bool]:
+        """The condition that an audit row is of one of `event_types` (canonical names).
+
+        Of `common` types there is a share of all rows ever written. Where another condition names few rows, an index on the
+        types is no help, yet a planner combines it with the other index, and reads more of it with every year.
+        """
         column = typing_cast(ColumnElement[str], self["household_events"].c.event_type)
+        if common:
+            column = func.coalesce(column, "")
         names = [self._mapping.event_name(event_type) for event_type in event_types]
         return column == names[0] if len(names) == 1 else column.in_(names)
 
