@@ -78,6 +78,8 @@ class FolderQueue:
         if any(comment.get("key") == key for comment in record["comments"]):
             return
         record["comments"].append({"key": key, "message": _outline(message)})
+        if message.reopens and str(record["status"]).casefold() in ("resolved", "closed"):
+            record["status"] = "open"
         with self._trouble("write"):
             self._attach(f"{_file_name(ref.id)}.{_file_name(key)}", message.attachments)
             self._say(ref.id, record, _part(key, self._text(message)))

@@ -30,6 +30,8 @@ _STATUSES: dict[str, Status] = {
     "rejected": "closed",
     "deleted": "missing",
 }
+# RT shows them as High, Medium and Low. Set once; people may change it.
+_PRIORITIES = {"P0": 100, "Immediate": 100, "P1": 50, "Same-day": 50}
 _SAYING = ("Comment", "Correspond")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # A status and the time of its change are stored one after the other.
@@ -53,9 +55,8 @@ class RequestTrackerQueue:
         self._sees_its_own = False
 
     def find(self, external_id: str) -> TicketRef | None:
-        quoted = external_id.replace("\\", "\\\\").replace("'", "\\'")
         # RT leaves merged tickets out of a search that does not name EffectiveId.
-        query = f"EffectiveId > 0 AND 'CF.{{{ID_FIELD}}}' = '{quoted}'"
+        query = f"EffectiveId > 0 AND 'CF.{{{ID_FIELD}}}' = '{_quoted(external_id)}'"
         found = self._client.call("GET", "/tickets", params={"query": query, "orderby": "id", "per_page": 1})
         return next((self._ref(item["id"]) for item in found["items"]), None)
 
@@ -67,6 +68,7 @@ class RequestTrackerQueue:
         ticket = {
             "Queue": self._queue,
             "Subject": self._render.line(message, _LONGEST_SUBJECT),
+            "Priority": _PRIORITIES.get(message.severity, 0),
             "CustomFields": {name: value for name, value in values.items() if name in self._fields()},
             **self._content(message),
         }
@@ -81,6 +83,10 @@ class RequestTrackerQueue:
     def comment(self, ref: TicketRef, key: str, message: Message) -> None:
         mark = f"{_MARK}{digest(key)}]"
         if not any(_is_marked(entry, mark) for entry in self._history(ref)):
+            if message.reopens and self.state(ref).status in ("resolved", "closed"):
+                # As new, since nobody is at it. Without the right RT refuses in words that are no error, and the comment
+                # must do; after the comment it is the people's again.
+                self._client.call("PUT", f"/ticket/{ref.id}", body={"Status": "new"})
             self._say(ref, mark, message)
 
     def update(self, ref: TicketRef, message: Message) -> None:
@@ -134,7 +140,19 @@ class RequestTrackerQueue:
                 if ID_FIELD in fields
                 else f"apply the custom field {ID_FIELD!r} to the queue, and let us SeeCustomField and SetInitialCustomField",
             ),
+            Check("rt reopen", True, self._may_reopen()),
         ]
+
+    def _may_reopen(self) -> str:
+        """What can be said of the one right that is optional. RT shows what may be made of a ticket, not of a queue."""
+        query = f"Queue = '{_quoted(self._queue)}' AND Status = '__Active__'"
+        found = self._client.call("GET", "/tickets", params={"query": query, "per_page": 1})
+        for item in found["items"]:
+            links = self._client.call("GET", f"/ticket/{item['id']}").get("_hyperlinks", ())
+            if any(link.get("ref") == "lifecycle" for link in links):
+                return "what people ended too early is opened again (ModifyTicket)"
+            return "what people ended too early is only commented on; with ModifyTicket it is opened again"
+        return "with ModifyTicket, what people ended too early is opened again; before the first ticket nobody can tell"
 
     def _say(self, ref: TicketRef, mark: str, message: Message) -> None:
         subject = f"{mark} {self._render.line(message, _LONGEST_SUBJECT - len(mark) - 1)}"
@@ -211,6 +229,11 @@ class RequestTrackerQueue:
 
     def _ref(self, number: object) -> TicketRef:
         return TicketRef(str(number), f"{self._site}/Ticket/Display.html?id={number}")
+
+
+def _quoted(text: str) -> str:
+    """As it stands between quotes in RT's query language."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _characters(content: str) -> str:

@@ -146,7 +146,9 @@ class ZendeskQueue:
             follow_up = {**self._new(key, message), "via_followup_source_id": ticket["id"]}
             self._post_ticket(f"{ticket['id']} {key}", follow_up)
             return
-        change = {"comment": self._comment(message), "metadata": _metadata(key)}
+        change: dict[str, object] = {"comment": self._comment(message), "metadata": _metadata(key)}
+        if message.reopens and ticket["status"] == "solved":
+            change["status"] = "open"
         self._client.call("PUT", f"/tickets/{ticket['id']}.json", body={"ticket": change})
 
     def _new(self, key: str, message: Message) -> dict[str, object]:

@@ -74,6 +74,8 @@ class Note:
     lines: tuple[str, ...]
     channel: str = ""
     mention: str = ""
+    reopens: bool = False
+    """True if with it a ticket is opened again that people have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ def deliver(
             if in_a_row[place] == GIVE_UP_AFTER:
                 raise ConnectionError("not tried: the queue is out of reach")
             ref = _send(desk, ticket, row, findings)
+            stands = desk.queue.state(ref).status if row.payload.get("reopens") else ticket.queue_status
         except Exception as error:
             logger.debug("delivery of %s failed", row.key, exc_info=True)
             in_a_row[place] = min(in_a_row[place] + 1, GIVE_UP_AFTER)
@@ -226,7 +229,8 @@ def deliver(
             continue
         in_a_row[place] = 0
         with ledger.begin() as tx:
-            tx.save_ticket(replace(ticket, ref_id=ref.id, ref_url=ref.url))
+            # What we opened ourselves is no news, and nobody has acknowledged it with that.
+            tx.save_ticket(replace(ticket, ref_id=ref.id, ref_url=ref.url, queue_status=stands))
             tx.mark_sent(row, now)
         delivered.append(Delivered(ticket.external_id, row.kind, ref.url))
     return delivered, failed
@@ -269,6 +273,7 @@ def pack_note(note: Note) -> dict[str, Any]:
         "lines": list(note.lines),
         "channel": note.channel,
         "mention": note.mention,
+        "reopens": note.reopens,
     }
 
 

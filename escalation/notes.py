@@ -34,6 +34,7 @@ def note(
         reason=decision.reason,
         at=now,
         lines=tuple(lines),
+        reopens=decision.action == "reopen",
     )
 
 

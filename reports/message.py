@@ -111,6 +111,8 @@ class Message:
     reference: str
     blocks: tuple[Block, ...]
     attachments: tuple[Attachment, ...] = ()
+    reopens: bool = False
+    """True if it says that a ticket which people have ended is not done: the queue opens it again, where it may."""
 
     @property
     def headline(self) -> str:

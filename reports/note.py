@@ -17,6 +17,7 @@ def note_message(note: Note, policy: Policy) -> Message:
         severity=note.severity,
         reference=note.external_id,
         blocks=(Section(f"{note.reason.replace('-', ' ').capitalize()} ({note.at:%Y-%m-%d %H:%M} UTC)", note.lines),),
+        reopens=note.reopens,
     )
 
 

@@ -133,6 +133,27 @@ def test_a_record_spoilt_by_hand_is_named_and_left_alone(
     assert (folder / f"{ID}.json").read_bytes() == before
 
 
+def test_what_people_ended_is_opened_again_with_the_comment_and_only_with_it(queue: FolderQueue, folder: Path) -> None:
+    ref = queue.create(TICKET.reference, TICKET)
+    (path,) = folder.glob("*.json")
+
+    def ends(status: str) -> None:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"status": status}))
+
+    back = replace(COMMENT, reopens=True)
+    ends("acknowledged")
+    queue.comment(ref, "at work", back)
+    assert queue.state(ref).status == "acknowledged"
+    ends("Resolved")
+    queue.comment(ref, "worse", COMMENT)
+    assert queue.state(ref).status == "resolved"
+    queue.comment(ref, "back", back)
+    assert queue.state(ref).status == "open"
+    ends("closed")
+    queue.comment(ref, "back", back)
+    assert queue.state(ref).status == "closed"
+
+
 def test_a_record_that_is_no_json_is_named_and_left_alone(queue: FolderQueue, folder: Path) -> None:
     ref = queue.create(ID, TICKET)
     (folder / f"{ID}.json").write_text("{")

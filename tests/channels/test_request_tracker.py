@@ -266,6 +266,7 @@ def test_the_check_names_what_is_missing(request_tracker: RequestTracker, queue:
         ("request tracker", True),
         ("rt create", True),
         ("rt field", True),
+        ("rt reopen", True),
     ]
     (unseen,) = opened(request_tracker.url, request_tracker.token, name="Nowhere").check()
     assert (unseen.ok, "SeeQueue" in unseen.text) == (False, True)
@@ -277,3 +278,61 @@ def test_the_check_names_what_is_missing(request_tracker: RequestTracker, queue:
     assert by_name["CreateTicket"]["rt create"] is False
     assert by_name["SeeCustomField"]["rt field"] is False
     assert [one.ok for one in opened(request_tracker.url, "no-token").check()] == [False]
+
+
+def reopening(key: str) -> Message:
+    return replace(COMMENT, title=key, reopens=True)
+
+
+def test_what_people_ended_is_opened_again_with_the_comment_and_only_with_it(
+    queue: Queue, request_tracker: RequestTracker, ticket: Message
+) -> None:
+    ref = queue.create(ticket.reference, ticket)
+    queue.comment(ref, "while it is open", reopening("first"))
+    assert request_tracker.properties(ref.id)["Status"] == "new"
+    request_tracker.person_does("PUT", f"/ticket/{ref.id}", Status="open")
+    queue.comment(ref, "at work", reopening("second"))
+    assert request_tracker.properties(ref.id)["Status"] == "open"
+    request_tracker.person_does("PUT", f"/ticket/{ref.id}", Status="resolved")
+    queue.comment(ref, "worse", replace(COMMENT, title="third"))
+    assert queue.state(ref).status == "resolved"
+    queue.comment(ref, "back", reopening("fourth"))
+    assert queue.state(ref).status == "open"
+    request_tracker.person_does("PUT", f"/ticket/{ref.id}", Status="rejected")
+    queue.comment(ref, "back", reopening("fourth"))
+    assert queue.state(ref).status == "closed"
+    assert len(request_tracker.comments(ref.id)) == 4
+
+
+@pytest.mark.parametrize(("right", "where", "ended"), [("ModifyTicket", QUEUE, "resolved"), ("", "Workshop", "mended")])
+def test_where_it_cannot_be_opened_again_the_comment_must_do(
+    request_tracker: RequestTracker, ticket: Message, right: str, where: str, ended: str
+) -> None:
+    token = request_tracker.token_without(right) if right else request_tracker.token
+    queue = opened(request_tracker.url, token, name=where)
+    ref = queue.create(ticket.reference, ticket)
+    request_tracker.person_does("PUT", f"/ticket/{ref.id}", Status=ended)
+    queue.comment(ref, "back", reopening("back"))
+    assert queue.state(ref).status == "resolved"
+    assert len(request_tracker.comments(ref.id)) == 1
+
+
+def test_the_priority_is_set_once(queue: Queue, request_tracker: RequestTracker, ticket: Message) -> None:
+    ref = queue.create(ticket.reference, ticket)
+    assert request_tracker.properties(ref.id)["Priority"] == "100"
+    request_tracker.person_does("PUT", f"/ticket/{ref.id}", Priority=10)
+    queue.update(ref, replace(ticket, title="Another title"))
+    assert request_tracker.properties(ref.id)["Priority"] == "10"
+
+
+def test_the_check_says_whether_a_ticket_can_be_opened_again(
+    request_tracker: RequestTracker, queue: Queue, ticket: Message
+) -> None:
+    def said(queue: Queue) -> str:
+        (text,) = [one.text for one in queue.check() if one.name == "rt reopen"]
+        return text
+
+    assert "nobody can tell" in said(opened(request_tracker.url, request_tracker.token, name="Workshop"))
+    queue.create(ticket.reference, ticket)
+    assert said(queue) == "what people ended too early is opened again (ModifyTicket)"
+    assert "only commented on" in said(opened(request_tracker.url, request_tracker.token_without("ModifyTicket")))

@@ -160,6 +160,22 @@ def test_what_people_edit_stays_as_they_left_it(stub: ZendeskStub, queue: Queue)
     assert {**stub.tickets[number(ref)], "updated_at": None} == before
 
 
+def test_what_people_solved_is_opened_again_with_the_comment_and_only_with_it(stub: ZendeskStub, queue: Queue) -> None:
+    ref = queue.create(ID, TICKET)
+    stub.person(int(ref.id), status="pending", assignee_id=PERSON)
+    queue.comment(ref, "at work", replace(COMMENT, reopens=True))
+    assert queue.state(ref).status == "acknowledged"
+    stub.person(int(ref.id), status="solved")
+    queue.comment(ref, "worse", COMMENT)
+    assert queue.state(ref).status == "resolved"
+    for _ in range(2):
+        queue.comment(ref, "back", replace(COMMENT, reopens=True))
+    assert stub.tickets[int(ref.id)]["status"] == "open"
+    stub.person(int(ref.id), status="solved")
+    queue.comment(ref, "back", replace(COMMENT, reopens=True))
+    assert queue.state(ref).status == "resolved"
+
+
 def test_what_comes_after_closing_goes_on_one_follow_up(stub: ZendeskStub, queue: Queue) -> None:
     ref = queue.create(ID, TICKET)
     queue.comment(ref, "one", COMMENT)

@@ -9,6 +9,7 @@ from typing import Literal
 from detectors.contract import Finding
 from escalation.desk import Desk, Note
 
+REOPENS = "[reopens]"
 Status = Literal["open", "acknowledged", "resolved", "closed", "missing"]
 
 
@@ -50,6 +51,8 @@ class MemoryQueue:
     creations: list[str] = field(default_factory=list)
     down: bool = False
     trouble_at: dict[str, BaseException] = field(default_factory=dict)
+    reopens_as: Status | None = None
+    """What becomes of an ended ticket when a comment opens it again; None where the queue cannot do that."""
     written: set[str] = field(default_factory=set)
     """The tickets on which something was said; whoever asks may clear it."""
 
@@ -73,7 +76,10 @@ class MemoryQueue:
 
     def comment(self, ref: Ref, key: str, message: str) -> None:
         self._step("comment")
-        self.tickets[ref.id].comments.setdefault(key, message)
+        filed = self.tickets[ref.id]
+        if REOPENS in message and key not in filed.comments and filed.status in ("resolved", "closed"):
+            filed.status = self.reopens_as or filed.status
+        filed.comments.setdefault(key, message)
         self.written.add(ref.id)
         self._step("comment done")
 
@@ -101,4 +107,5 @@ def _ticket(finding: Finding, external_id: str) -> str:
 
 
 def _note(note: Note) -> str:
-    return f"{note.reason}: {' '.join(note.lines)} {note.channel} {note.mention}".strip()
+    reopens = REOPENS if note.reopens else ""
+    return f"{note.reason}: {' '.join(note.lines)} {note.channel} {note.mention}{reopens}".strip()

@@ -145,6 +145,21 @@ def test_resolved_and_still_seen_is_reopened_once(town: Town) -> None:
     assert town.said.count("still-seen") == 2
 
 
+def test_what_we_opened_again_ourselves_nobody_has_acknowledged(town: Town) -> None:
+    # Some queues say of a ticket that is opened again that somebody is at it.
+    town.queue.reopens_as = "acknowledged"
+    town.night(NO_LEADER)
+    town.queue.tickets[town.only_ticket].status = "resolved"
+    assert told(town.night(NO_LEADER)) == [("still-there", "reopen", "still-seen")]
+    town.night(NO_LEADER, hours=0.1)
+    with town.ledger.begin() as tx:
+        (ticket,) = tx.tickets()
+    assert (ticket.status, ticket.acknowledged_at, ticket.queue_status) == ("open", None, "acknowledged")
+    # That a person resolves it once more is news.
+    town.queue.tickets[town.only_ticket].status = "resolved"
+    assert told(town.night(NO_LEADER, hours=0.1)) == [("still-there", "reopen", "still-seen")]
+
+
 def test_resolved_and_gone_is_verified(town: Town) -> None:
     town.night(NO_LEADER)
     town.queue.tickets[town.only_ticket].status = "resolved"

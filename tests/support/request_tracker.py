@@ -28,6 +28,7 @@ QUEUE = "Escalations"
 OTHER_QUEUE = "Back office"
 ROBOT, PERSON = "hearthwatch", "kim"
 RIGHTS = ("SeeQueue", "CreateTicket", "ShowTicket", "ShowTicketComments", "CommentOnTicket")
+OPTIONAL_RIGHTS = ("ModifyTicket",)
 FIELD_RIGHTS = ("SeeCustomField", "SetInitialCustomField")
 START_SECONDS = 60
 
@@ -66,12 +67,15 @@ our @CustomFields = map +{{
 }}, 'Hearthwatch ID', 'Hearthwatch Severity';
 my @rights = qw({rights});
 my @field_rights = qw({field_rights});
-my @robots = ('{robot}', map "without-$_", @rights, @field_rights);
+# They imply some of the others, so only the robot that lacks nothing has them.
+my @optional = qw({optional_rights});
+my @robots = ('{robot}', map "without-$_", @rights, @field_rights, @optional);
 our @Users = map +{{ Name => $_, EmailAddress => "$_\\@hearthwatch.test", Privileged => 1 }}, @robots, '{person}';
 our @ACL = ({{ UserId => '{person}', Right => 'SuperUser' }});
 for my $robot (@robots) {{
     for my $queue ('{queue}', 'Workshop') {{
         push @ACL, map +{{ UserId => $robot, Queue => $queue, Right => $_ }}, grep $robot ne "without-$_", @rights;
+        push @ACL, map +{{ UserId => $robot, Queue => $queue, Right => $_ }}, $robot eq '{robot}' ? @optional : ();
     }}
     for my $field ('Hearthwatch ID', 'Hearthwatch Severity') {{
         push @ACL, map +{{ UserId => $robot, CF => $field, LookupType => 'RT::Queue-RT::Ticket', Right => $_ }},
@@ -159,7 +163,7 @@ class RequestTracker:
         database.close()
 
     def token_without(self, right: str) -> str:
-        """The token of a robot that lacks one of RIGHTS or FIELD_RIGHTS."""
+        """The token of a robot that lacks one of the rights above."""
         return (self._folder / f"without-{right}.token").read_text().strip()
 
     def tickets(self, external_id: str) -> list[dict[str, Any]]:
@@ -223,6 +227,7 @@ def prepare(template: Path) -> None:
                 robot=ROBOT,
                 person=PERSON,
                 rights=" ".join(RIGHTS),
+                optional_rights=" ".join(OPTIONAL_RIGHTS),
                 field_rights=" ".join(FIELD_RIGHTS),
                 folder=making,
             )

@@ -25,7 +25,8 @@ SEVERITY_FIELD, TEAM_FIELD = 360001, 360002
 START = datetime(2026, 2, 3, 3, tzinfo=UTC)
 LONGEST_COMMENT = 65_535
 _NEW = {"subject", "external_id", "comment", "tags", "priority", "custom_fields", "metadata", "via_followup_source_id"}
-_CHANGES = {"comment", "metadata"}
+_CHANGES = {"comment", "metadata", "status"}
+_SETTABLE = {"open", "pending", "hold", "solved"}
 _PRIORITIES = {"urgent", "high", "normal", "low"}
 _TAG = re.compile(r"[a-z0-9_:/-]+")
 
@@ -175,6 +176,7 @@ class ZendeskStub:
         self._check(body, _CHANGES)
         if self.tickets[number]["status"] == "closed":
             raise Refusal(422, "RecordInvalid", "Status: closed prevents ticket update")
+        self.tickets[number]["status"] = body.get("status", self.tickets[number]["status"])
         self._comment(number, body)
 
     def _check(self, body: Body, known: set[str]) -> None:
@@ -188,6 +190,7 @@ class ZendeskStub:
             (any(token not in self.uploads for token in comment.get("uploads", [])), "Attachment: unknown token"),
             (any(not _TAG.fullmatch(tag) for tag in body.get("tags", [])), "Tags: contain special characters"),
             (body.get("priority", "low") not in _PRIORITIES, "Priority: is not known"),
+            (body.get("status", "open") not in _SETTABLE, "Status: is not included in the list"),
             (
                 any(one["id"] not in (SEVERITY_FIELD, TEAM_FIELD) for one in body.get("custom_fields", [])),
                 "Custom field: does not exist",
