@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -15,6 +14,7 @@ from commands.backtest import backtest
 from commands.escalate import escalate
 from commands.failures import stop_of
 from commands.knowledge import detectors, doctor, policy_commands
+from commands.logs import traceback_of
 from commands.nightly import demo, run
 from commands.options import EXIT_FAILURE, Settings, global_options
 from commands.report import report
@@ -49,7 +49,7 @@ class Commands(click.Group):
         except Exception as error:
             settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
             if settings.verbose:
-                traceback.print_exc()
+                click.echo(traceback_of(error), err=True, nl=False)
             raise stop_of(error) from error
 
 

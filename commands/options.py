@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,8 @@ from typing import Any
 
 import click
 from rich.console import Console
+
+from commands.logs import start_logging
 
 EXIT_FAILURE, EXIT_USAGE, EXIT_SOURCE, EXIT_INCOMPLETE, EXIT_UNDELIVERED, EXIT_FINDINGS = 1, 2, 3, 4, 5, 10
 
@@ -76,7 +77,7 @@ def global_options(*, environment: bool = False) -> Callable[[Callable[..., Any]
             context.obj = replace(before, **{name: value for name, value in given.items() if value is not None})
             # The group's own context is the one that hears of failures.
             context.find_root().obj = context.obj
-            logging.basicConfig(level=logging.DEBUG if context.obj.verbose else logging.WARNING, stream=sys.stderr)
+            start_logging(verbose=context.obj.verbose)
             return command(context.obj, *args, **values)
 
         decorated: Callable[..., Any] = with_settings

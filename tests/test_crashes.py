@@ -23,7 +23,7 @@ from tests.support.outcomes import FolderWorld, HelpdeskWorld, Outcome, World
 from tests.support.three_nights import NIGHTS, TICKETS, write_source
 from tests.support.zendesk_stub import zendesk
 
-POINTS = os.environ.get("HEARTHWATCH_CRASH_POINTS", "15")
+POINTS = os.environ.get("HEARTHWATCH_CRASH_POINTS", "5")
 WHOLE_RUNS = 1
 """So many runs of each night are killed at a random moment, with their scan."""
 
