@@ -252,8 +252,8 @@ class Story:
             f"""{change} FROM households h WHERE h.id = household_members.household_id AND status = 'active'
                 AND household_members.user_id = h.leader_id AND h.id IN (
                     SELECT id FROM households
-                     WHERE id NOT IN (SELECT household_id FROM household_events
-                                       WHERE event_type = 'household_leadership_transferred')
+                    EXCEPT SELECT household_id FROM household_events
+                            WHERE event_type = 'household_leadership_transferred'
                      ORDER BY id DESC LIMIT %s)""",  # our own words
             number,
         )
