@@ -15,7 +15,7 @@ SUITABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint docs bench bench-peers clean
+.PHONY: help setup demo demo-rt test lint docs bench bench-peers clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ setup: $(DEV_STAMP) ## make .venv with the program and its development tools
 
 demo: $(RUN_STAMP) ## play two nights on the demo town, without any server
 	@$(BIN)/hearthwatch demo
+
+demo-rt: $(DEV_STAMP) ## the same two nights in a throwaway Request Tracker (Debian's request-tracker5 rt5-db-sqlite rt5-standalone)
+	@$(BIN)/python -m tests.support.demo_rt
 
 test: lint ## check everything, then run all tests (starts its own PostgreSQL)
 	@$(BIN)/pytest -n auto

@@ -48,13 +48,14 @@ def block_lines(block: Block) -> Iterator[str]:
                 who = f" ({defused(moment.who)})" if moment.who else ""
                 yield f"{stamp(moment.at)}  {defused(moment.what)}{who}"
         case Table():
-            yield from table_lines(block)
+            # Some helpdesks show texts without the spaces that align them.
+            yield from table_lines(block, between=" | ")
 
 
-def table_lines(table: Table) -> Iterator[str]:
-    """The table below its heading."""
+def table_lines(table: Table, *, between: str = "  ") -> Iterator[str]:
+    """The table below its heading, with `between` its columns."""
     yield from _heading(table.heading)
-    yield from _table(table)
+    yield from _table(table, between)
 
 
 def _heading(heading: str) -> Iterator[str]:
@@ -63,15 +64,15 @@ def _heading(heading: str) -> Iterator[str]:
     yield "-" * cell_len(shown)
 
 
-def _table(table: Table) -> Iterator[str]:
+def _table(table: Table, between: str) -> Iterator[str]:
     """Columns side by side where they fit into the terminal's width, else one `column: value` below the other."""
     columns = [defused(column) for column in table.columns]
     rows = [[defused(cell) for cell in row] for row in table.rows]
     facts = table.columns == FACTS
     shown = rows if facts else [columns, *rows]
     widths = [max(map(cell_len, cells)) for cells in zip(*shown, strict=True)]
-    if facts or sum(widths) + 2 * (len(widths) - 1) <= WIDTH:
-        yield from (_aligned(row, widths) for row in shown)
+    if facts or sum(widths) + len(between) * (len(widths) - 1) <= WIDTH:
+        yield from (_aligned(row, widths, between) for row in shown)
     else:
         for row in rows:
             yield "- " + "; ".join(f"{column}: {cell}" for column, cell in zip(columns, row, strict=True) if cell)
@@ -79,6 +80,6 @@ def _table(table: Table) -> Iterator[str]:
         yield defused(table.note)
 
 
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _aligned(cells: Sequence[str], widths: Sequence[int], between: str) -> str:
     padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(cells, widths, strict=True))
-    return "  ".join(padded).rstrip()
+    return between.join(padded).rstrip()

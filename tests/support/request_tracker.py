@@ -26,7 +26,7 @@ SERVER = Path("/usr/share/request-tracker5/libexec/rt-server")
 SET_UP = Path("/usr/sbin/rt-setup-database-5")
 QUEUE = "Escalations"
 OTHER_QUEUE = "Back office"
-ROBOT, PERSON = "hearthwatch", "kim"
+ROBOT, PERSON, PERSON_PASSWORD = "hearthwatch", "kim", "throwaway"
 RIGHTS = ("SeeQueue", "CreateTicket", "ShowTicket", "ShowTicketComments", "CommentOnTicket")
 OPTIONAL_RIGHTS = ("ModifyTicket",)
 FIELD_RIGHTS = ("SeeCustomField", "SetInitialCustomField")
@@ -70,7 +70,10 @@ my @field_rights = qw({field_rights});
 # They imply some of the others, so only the robot that lacks nothing has them.
 my @optional = qw({optional_rights});
 my @robots = ('{robot}', map "without-$_", @rights, @field_rights, @optional);
-our @Users = map +{{ Name => $_, EmailAddress => "$_\\@hearthwatch.test", Privileged => 1 }}, @robots, '{person}';
+our @Users = map +{{ Name => $_, EmailAddress => "$_\\@hearthwatch.test", Privileged => 1 }}, @robots;
+push @Users, {{
+    Name => '{person}', EmailAddress => '{person}@hearthwatch.test', Privileged => 1, Password => '{password}'
+}};
 our @ACL = ({{ UserId => '{person}', Right => 'SuperUser' }});
 for my $robot (@robots) {{
     for my $queue ('{queue}', 'Workshop') {{
@@ -226,6 +229,7 @@ def prepare(template: Path) -> None:
                 other_queue=OTHER_QUEUE,
                 robot=ROBOT,
                 person=PERSON,
+                password=PERSON_PASSWORD,
                 rights=" ".join(RIGHTS),
                 optional_rights=" ".join(OPTIONAL_RIGHTS),
                 field_rights=" ".join(FIELD_RIGHTS),
