@@ -82,7 +82,9 @@ def rechecked(found: Iterable[Recheck]) -> str:
     for one in found:
         subject = ", ".join(f"{key} {defused(value)}" for key, value in one.entry.subject.items())
         lines.append(f"{one.outcome}: {one.entry.detector} ({subject})")
-        lines += [f"  {what}: {defused(cell(then))} -> {defused(cell(now))}" for what, then, now in one.changes]
+        lines += [
+            f"  {defused(what)}: {defused(cell(then))} -> {defused(cell(now))}" for what, then, now in one.changes
+        ]
     return "".join(f"{line}\n" for line in lines)
 
 
