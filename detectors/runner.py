@@ -234,7 +234,10 @@ class _Run:
         try:
             for case in FETCHERS[kind][1](self._source, sorted(wanted), self._context):
                 explained |= self._judged(case, wanted[case.key].values())
-        except QueryError as error:
+        except Exception as error:
+            if isinstance(error, SourceError) and not isinstance(error, QueryError):
+                raise
+            logger.debug("fetching the facts failed", exc_info=True)
             for name in {name for waiting in wanted.values() for name in waiting}:
                 self.endings[name].fail(_reason(error, "fetching the facts"))
         return explained

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
+from detectors.cases import FETCHERS
 from tests.conftest import ReadDatabase
 from tests.support.postgres import Database, load
 from tests.support.towns import Town, uid, write_csv
@@ -207,20 +208,22 @@ def test_verbose_shows_the_traceback_wherever_it_stands(folder: str, monkeypatch
         assert "Traceback" in call(*arguments, "--source", folder, "--as-of", AS_OF).stderr
 
 
-def test_times_beyond_python_fail_the_detectors_that_meet_them(tmp_path: Path, town: Town) -> None:
-    town.household("far", "anna")
-    source = tmp_path / "far"
-    source.mkdir()
-    write_csv(source, town.tables())
-    path = source / "households.csv"
-    rows = path.read_text().splitlines()
-    rows[-1] = rows[-1].replace("2025-06-01T12:00:00+00:00", "0044-03-15 12:00:00+00 (BC)")
-    path.write_text("\n".join(rows) + "\n")
-    result = call(
-        "scan", "--source", str(source), "--as-of", AS_OF, "--format", "json", "--detector", "orphaned-household"
-    )
-    assert result.exit_code in {3, 4}
+def test_facts_that_cannot_be_understood_fail_the_detectors_that_wait_for_them(
+    folder: str, town: Town, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.report("question", "dispute", "anna", household_id="oak")
+    write_csv(tmp_path / "town", town.tables())
+    monkeypatch.setitem(FETCHERS, "household_id", ("households", lambda *_: int("none")))
+    arguments = ("--detector", "no-leader", "--detector", "leader-member-dispute")
+    result = call("scan", "--source", folder, "--as-of", AS_OF, "--format", "json", *arguments)
+    assert result.exit_code == 4
     assert "Traceback" not in result.stderr
+    document = json.loads(result.stdout)
+    endings = {one["detector"]: (one["status"], one["reason"], one["findings"]) for one in document["coverage"]}
+    assert endings == {
+        "no-leader": ("failed", "fetching the facts: ValueError", 0),
+        "leader-member-dispute": ("ran", None, 1),
+    }
 
 
 def test_an_id_that_the_source_does_not_know_is_said(folder: str) -> None:

@@ -24,10 +24,6 @@ class QueryError(SourceError):
     """One statement failed; the source itself can still be read."""
 
 
-BEYOND_TIME = "a row holds a time before the year 1 or after 9999, or an infinite one; correct it in the source"
-"""What both engines may store and Python cannot hold."""
-
-
 class SubjectError(Exception):
     """An id named on the command line cannot be one of this source's. The message says which and why."""
 

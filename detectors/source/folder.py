@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -13,7 +13,6 @@ from sqlalchemy import Executable, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import (
-    BEYOND_TIME,
     Check,
     Counters,
     FoundTable,
@@ -24,6 +23,7 @@ from detectors.source.base import (
     SourceError,
 )
 from detectors.source.mapping import CANONICAL, CanonicalColumn, SourceMapping
+from detectors.source.moments import is_before_christ, is_beyond, nearest, nearest_of_text
 from detectors.source.tables import Tables
 
 _DUCKDB_TYPES: dict[str, str] = {"flag": "BOOLEAN", "time": "TIMESTAMPTZ", "json": "JSON", "number": "DECIMAL(18, 4)"}
@@ -107,7 +107,7 @@ class FolderSource:
             self._connection.exec_driver_sql(f"CREATE TEMP TABLE raw_csv AS SELECT * FROM {reader}")
         except DBAPIError as error:
             raise SourceError(_csv_reason(path, error)) from error
-        selected = self._casts(name, columns, mapping)
+        selected = _selected(name, columns, mapping, nearest_of_text)
         try:
             self._connection.exec_driver_sql(f"CREATE TABLE {name} AS SELECT {selected} FROM raw_csv")
         except DBAPIError as error:
@@ -122,6 +122,7 @@ class FolderSource:
             field = _identifier(mapping.column_name(name, column))
             query = (
                 f"SELECT min(rowid) FROM raw_csv WHERE {field} IS NOT NULL AND TRY_CAST({field} AS {wanted}) IS NULL"
+                f" AND NOT ({canonical.kind == 'time'} AND {is_before_christ(field)})"
             )
             row = self._connection.exec_driver_sql(query).scalar()
             if row is not None:
@@ -130,21 +131,22 @@ class FolderSource:
         return f"{path}: a value has the wrong type; export it again"
 
     def _view_parquet(self, name: str, path: Path, columns: dict[str, CanonicalColumn], mapping: SourceMapping) -> None:
-        selected = self._casts(name, columns, mapping)
+        files = _parquet(path)
+
+        def time(field: str) -> str:
+            cast = f"CAST({field} AS TIMESTAMPTZ)"
+            # The files' statistics answer this. Conditions on a time that is worked out could no longer use them.
+            beyond = self._connection.exec_driver_sql(f"SELECT 1 FROM {files} WHERE {is_beyond(cast)} LIMIT 1").all()
+            return nearest(cast) if beyond else cast
+
         try:
-            self._connection.exec_driver_sql(f"CREATE VIEW {name} AS SELECT {selected} FROM {_parquet(path)}")
+            selected = _selected(name, columns, mapping, time)
+            self._connection.exec_driver_sql(f"CREATE VIEW {name} AS SELECT {selected} FROM {files}")
             self._connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 1").all()
         except DBAPIError as error:
             raise SourceError(
                 f"{path}: a column has a type that cannot be read as its table needs; export it again"
             ) from error
-
-    @staticmethod
-    def _casts(name: str, columns: dict[str, CanonicalColumn], mapping: SourceMapping) -> str:
-        return ", ".join(
-            f"CAST({_identifier(mapping.column_name(name, column))} AS {_DUCKDB_TYPES.get(canonical.kind, 'VARCHAR')}) AS {column}"
-            for column, canonical in columns.items()
-        )
 
     def widen(self) -> int:
         """One: each statement uses all cores by itself."""
@@ -159,8 +161,6 @@ class FolderSource:
             # DuckDB quotes values in its messages, so only the kind of error is passed on.
             kind = type(getattr(error, "orig", None) or error).__name__
             raise QueryError(f"the statement failed in DuckDB with {kind}") from error
-        except (ValueError, OverflowError) as error:
-            raise QueryError(BEYOND_TIME) from error
 
     def server_checks(self) -> Sequence[Check]:
         """The engine's version; a folder has no privileges, no row-level security and no lag."""
@@ -216,6 +216,19 @@ def _present(name: str, path: Path, header: list[str], mapping: SourceMapping) -
                 f'[source.tables.{name}.columns] {column} = "…"'
             )
     return columns
+
+
+def _selected(
+    name: str, columns: dict[str, CanonicalColumn], mapping: SourceMapping, time: Callable[[str], str]
+) -> str:
+    """The source's columns cast and named as the canonical ones; `time` makes the expression of a time."""
+    expressions = []
+    for column, canonical in columns.items():
+        field = _identifier(mapping.column_name(name, column))
+        wanted = _DUCKDB_TYPES.get(canonical.kind, "VARCHAR")
+        cast = time(field) if canonical.kind == "time" else f"CAST({field} AS {wanted})"
+        expressions.append(f"{cast} AS {column}")
+    return ", ".join(expressions)
 
 
 def _csv_reason(path: Path, error: DBAPIError) -> str:

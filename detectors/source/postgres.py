@@ -10,11 +10,10 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from detectors.source.base import (
-    BEYOND_TIME,
     Check,
     Counters,
     FoundTable,
@@ -27,6 +26,7 @@ from detectors.source.base import (
     UniqueKey,
 )
 from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.moments import NearestTime
 from detectors.source.tables import Tables
 
 logger = logging.getLogger("hearthwatch.source")
@@ -165,10 +165,12 @@ class PostgresSource:
             "jit": "off",
             "work_mem": f"{work_mem_mb}MB",
             "TimeZone": "UTC",
+            "DateStyle": "ISO",
         }
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
         self._settings = text(f"SELECT {calls}")
         self._engine = _engine(parsed)
+        event.listen(self._engine, "connect", _read_times)
         self._connections: list[Connection] = []
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         try:
@@ -235,8 +237,6 @@ class PostgresSource:
                 return connection.execute(statement, parameters or {}).mappings().all()
         except (DBAPIError, psycopg.Error) as error:
             raise _query_error(error, self.label) from error
-        except (ValueError, OverflowError) as error:
-            raise QueryError(BEYOND_TIME) from error
         finally:
             self._idle.put(connection)
 
@@ -330,6 +330,10 @@ def _engine(url: URL) -> Engine:
         connect_args={k: v for k, v in arguments.items() if k not in url.query},
         hide_parameters=True,
     )
+
+
+def _read_times(connection: psycopg.Connection, _: Any) -> None:
+    connection.adapters.register_loader("timestamptz", NearestTime)
 
 
 def _connect_reason(error: BaseException) -> str:

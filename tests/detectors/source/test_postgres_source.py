@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from psycopg import sql
+from sqlalchemy import select, text
 
 from detectors.contract import Context
 from detectors.registry import DETECTORS
@@ -14,7 +15,7 @@ from detectors.source import QueryError, SourceError, SourceMapping, SubjectErro
 from detectors.source.mapping import TableMapping
 from tests.conftest import ReadDatabase
 from tests.support.postgres import Database, PostgresServer, load
-from tests.support.towns import AS_OF, YESTERDAY, Town, uid
+from tests.support.towns import AS_OF, LONG_AGO, YESTERDAY, Town, uid
 
 CONTEXT = Context(as_of=AS_OF, window=YESTERDAY)
 
@@ -77,6 +78,15 @@ def test_a_long_statement_is_cut_off_and_the_scan_survives_it(petforce_db: Datab
         with pytest.raises(QueryError, match="57014"):
             source.rows(text("SELECT pg_sleep(5)"), "test")
         assert scan(source, DETECTORS, CONTEXT).coverage
+
+
+def test_a_database_that_writes_times_another_way_is_read(petforce_db: Database, town: Town) -> None:
+    load(petforce_db, town.tables())
+    with petforce_db.connect() as admin:
+        admin.execute(sql.SQL("ALTER DATABASE {} SET datestyle = 'German'").format(sql.Identifier(petforce_db.name)))
+    with open_source(petforce_db.url, SourceMapping()) as source:
+        rows = source.rows(select(source.tables["households"].c.created_at), "test")
+    assert [row["created_at"] for row in rows] == [LONG_AGO]
 
 
 def test_a_locked_table_is_not_waited_for(petforce_db: Database) -> None:

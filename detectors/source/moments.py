@@ -1,0 +1,45 @@
+"""Times beyond Python's: both engines hold years before 1 and after 9999, and infinite times for "never"."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import psycopg
+from psycopg.abc import Buffer
+from psycopg.types.datetime import TimestamptzLoader
+
+EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""What lies beyond these is read as these. Rules may count days from any time, so they are a year from Python's ends."""
+_EARLIEST, _LATEST = (f"TIMESTAMPTZ '{moment.isoformat()}'" for moment in (EARLIEST, LATEST))
+
+
+class NearestTime(TimestamptzLoader):
+    """Reads PostgreSQL's times."""
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            moment = super().load(data)
+        except psycopg.DataError:
+            said = bytes(data)
+            return EARLIEST if said.startswith(b"-") or said.endswith(b"BC") else LATEST
+        return min(max(moment, EARLIEST), LATEST)
+
+
+def is_beyond(time: str) -> str:
+    """DuckDB's condition that the column `time` lies beyond EARLIEST or LATEST."""
+    return f"({time} < {_EARLIEST} OR {time} > {_LATEST})"
+
+
+def nearest(time: str) -> str:
+    """DuckDB's expression for `time`, read as EARLIEST or LATEST where it lies beyond them; null stays null."""
+    return f"CASE WHEN {time} < {_EARLIEST} THEN {_EARLIEST} WHEN {time} > {_LATEST} THEN {_LATEST} ELSE {time} END"
+
+
+def nearest_of_text(field: str) -> str:
+    """The same for a text, also as PostgreSQL writes the years before 1, which DuckDB does not read."""
+    return f"CASE WHEN {is_before_christ(field)} THEN {_EARLIEST} ELSE {nearest(f'CAST({field} AS TIMESTAMPTZ)')} END"
+
+
+def is_before_christ(field: str) -> str:
+    """DuckDB's condition that a text is a time before the year 1 as PostgreSQL writes it."""
+    return f"regexp_matches({field}, '^\\d{{4,}}-\\d\\d-\\d\\d .* BC$')"
