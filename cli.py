@@ -39,18 +39,31 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # What cannot be written is to be known here and not at the interpreter's end.
+            sys.stdout.flush()
+            return result
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except BrokenPipeError:
             # Whoever read our output has enough of it; there is nobody left to tell.
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  # stays open for the interpreter's last flush
+            _forget_output()
             ctx.exit(0)
         except Exception as error:
             settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
             if settings.verbose:
                 click.echo(traceback_of(error), err=True, nl=False)
+            if isinstance(error, OSError):
+                _forget_output()
             raise stop_of(error) from error
+
+
+def _forget_output() -> None:
+    """Where nothing can be written, the interpreter's last flush must not fail once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end(message: str, code: int) -> NoReturn:

@@ -201,10 +201,8 @@ class Limits(BaseModel):
     @field_validator("commercial_words", "off_topic_words", "competitor_names")
     @classmethod
     def _are_words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
-        # Without a letter or digit there is nothing to find, and with none at all everything would be found.
-        for word in words:
-            if not any(character.isalnum() for character in word):
-                raise ValueError(f"{word!r} holds no letter or digit")
+        if not all(word.strip() for word in words):
+            raise ValueError("a word is empty")
         return words
 
     @field_validator("time_zone")

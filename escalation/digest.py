@@ -83,14 +83,18 @@ def digest(ledger: Ledger, policy: Policy, since: datetime, now: datetime, teams
 
 
 def in_progress(ledger: Ledger, policy: Policy, now: datetime) -> list[InProgress]:
-    """The tickets in progress, those that have been overdue longest first, then by what is due next."""
+    """The tickets in progress that were made by `now`: those that have been overdue longest first, then by what is due next."""
     with ledger.begin() as tx:
         tickets, entries, silences = tx.tickets(ended=False), tx.entries(), tx.silences()
     on_ticket: dict[int, list[Entry]] = {}
     for entry in entries.values():
         if entry.ticket_id is not None:
             on_ticket.setdefault(entry.ticket_id, []).append(entry)
-    lines = [_line(ticket, on_ticket.get(ticket.id, ()), silences, policy, now) for ticket in tickets]
+    lines = [
+        _line(ticket, on_ticket.get(ticket.id, ()), silences, policy, now)
+        for ticket in tickets
+        if ticket.opened_at <= now
+    ]
     return sorted(lines, key=_urgency)
 
 

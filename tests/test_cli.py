@@ -190,12 +190,17 @@ def test_a_reader_that_stops_reading_is_no_error(folder: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_output_that_nobody_can_write_is_one_line() -> None:
+@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_output_that_nobody_can_write_is_one_line(unbuffered: dict[str, str]) -> None:
     program = Path(sys.executable).parent / "hearthwatch"
     with Path("/dev/full").open("w") as full:
-        ended = subprocess.run([program, "detectors", "list"], stdout=full, stderr=subprocess.PIPE, check=False)
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"} | unbuffered
+        ended = subprocess.run(
+            [program, "detectors", "list"], stdout=full, stderr=subprocess.PIPE, check=False, env=environment
+        )
     assert ended.returncode == 1
-    assert ended.stderr.decode().splitlines()[0].startswith("hearthwatch: no space is left")
+    (said,) = ended.stderr.decode().splitlines()
+    assert said.startswith("hearthwatch: no space is left")
 
 
 def test_verbose_shows_the_traceback_wherever_it_stands(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,11 @@ def test_whom_to_tell_what_was_settled_since(office: Office) -> None:
     assert not office.digest(NOON + 2 * DAY, since=NOON + DAY).settled
 
 
+def test_what_was_made_later_is_not_known_yet(office: Office) -> None:
+    office.night(NOON, NO_LEADER)
+    assert not office.digest(NOON - TINY).teams
+
+
 def test_only_the_named_teams(office: Office) -> None:
     office.night(NOON, NO_LEADER, ABUSE)
     found = digest(office.ledger, POLICY, NOON - DAY, NOON, ["trust-safety"])
