@@ -110,13 +110,14 @@ def ladder_step(ticket: Ticket, policy: Policy, now: datetime) -> int:
         return 0
     reached = 0
     for step in policy.follow_up:
-        allowed = sla.acknowledge.most * step.after
+        # From the deadline on, since what became more urgent may have been given its own later than its beginning.
+        more = sla.acknowledge.most * (step.after - 1)
         moment = (
-            ticket.clock_began_at + allowed
+            ticket.acknowledge_due + more
             if sla.clock == "absolute"
-            else after(ticket.clock_began_at, allowed, policy.business_hours)
+            else after(ticket.acknowledge_due, more, policy.business_hours)
         )
-        reached += now > max(moment, ticket.acknowledge_due)
+        reached += now > moment
     return reached
 
 

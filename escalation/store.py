@@ -38,16 +38,25 @@ class LedgerUsageError(LedgerError):
 class Store:
     """A ledger's database, open. `begin` gives transactions; `close` lets other runs in."""
 
-    def __init__(self, engine: Engine, where: str, cleanup: Callable[[], None]) -> None:
+    def __init__(
+        self, engine: Engine, where: str, cleanup: Callable[[], None], check_lock: Callable[[], None] | None
+    ) -> None:
         self._engine = engine
         self.where = where
         self._cleanup = cleanup
+        self._check_lock = check_lock
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A transaction: committed at the end, rolled back on any error. Raises LedgerError for the database's own."""
-        with _one_line(self.where), self._engine.begin() as connection:
-            yield connection
+        """A transaction: committed at the end, rolled back on any error.
+
+        Raises LedgerError for the database's own, and where an exclusive opening is no longer exclusive.
+        """
+        with _one_line(self.where):
+            if self._check_lock is not None:
+                self._check_lock()
+            with self._engine.begin() as connection:
+                yield connection
 
     def close(self) -> None:
         self._cleanup()
@@ -71,14 +80,15 @@ def open_store(url: str, *, exclusive: bool, create: bool = True) -> Store:
         engine = _engine(parsed)
         stack.callback(engine.dispose)
         _check_owner(engine, where, create=create)
+        check_lock = None
         if exclusive:
-            stack.enter_context(_lock(parsed, engine, where))
+            check_lock = stack.enter_context(_lock(parsed, engine, where))
             _upgrade(engine, where)
         elif not _is_current(engine, where):
             with _lock(parsed, engine, where):
                 _upgrade(engine, where)
         cleanup = stack.pop_all().close
-    return Store(engine, where, cleanup)
+    return Store(engine, where, cleanup, check_lock)
 
 
 def _check_owner(engine: Engine, where: str, *, create: bool) -> None:
@@ -114,7 +124,8 @@ def _parse(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+        # The lock's connection is silent while a scan runs; nobody on the way to the server is to take it for dead.
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10, "keepalives_idle": 60})
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
 
     # Without these two, Python's sqlite3 would commit before each statement that changes the schema.
@@ -131,13 +142,15 @@ def _engine(url: URL) -> Engine:
 
 
 @contextmanager
-def _lock(url: URL, engine: Engine, where: str) -> Iterator[None]:
+def _lock(url: URL, engine: Engine, where: str) -> Iterator[Callable[[], None] | None]:
+    """The lock of exclusive openings; a server's can be lost, so there is a function that raises if it was."""
     taken = f"{where} is used by another run; wait until that has ended"
     if url.get_backend_name() == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
                 raise LedgerError(taken)
-            yield
+            connection.execute(text("SET idle_session_timeout = 0"))
+            yield lambda: _check_held(connection, where)
         return
     if not url.database:
         raise LedgerUsageError("the ledger needs a file; write sqlite:///FILE")
@@ -154,9 +167,15 @@ def _lock(url: URL, engine: Engine, where: str) -> Iterator[None]:
     except OSError as error:
         raise LedgerError(f"{where} cannot be written ({error.strerror}); name a place that can be") from error
     try:
-        yield
+        yield None
     finally:
         lock.release()
+
+
+def _check_held(connection: Connection, where: str) -> None:
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    if not connection.scalar(text(held)):
+        raise LedgerError(f"{where} no longer keeps other runs out; connect to the server itself, then run again")
 
 
 def _scripts() -> tuple[Config, ScriptDirectory]:
@@ -193,6 +212,8 @@ _REMEDIES = (
     ("database is locked", "is used by another program; wait until that has ended"),
     ("disk i/o error", "cannot be read or written (input/output error); check the disk"),
     ("permission denied", "refuses this role; grant it CREATE on the schema, and all rights on the ledger's tables"),
+    ("terminating connection", "has closed the connection; run again: nothing was lost"),
+    ("server closed the connection", "has closed the connection; run again: nothing was lost"),
     ("password authentication failed", "refuses the password; correct it in the ledger's URL"),
 )
 

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.support.postgres import PostgresServer
 from tests.support.towns import Town, write_csv
@@ -66,6 +68,14 @@ def assert_carries_on(source: str, *more: str, queue: Path) -> None:
     assert not list(queue.glob("*tmp*"))
 
 
+def quiet_night(folder: Path, *more: str) -> None:
+    """A run that makes the ledger and finds nothing."""
+    town = Town()
+    town.family("oak", "ann", "bob")
+    (folder / "quiet").mkdir()
+    assert ended(start(str(write_csv(folder / "quiet", town.tables())), *more)) == (0, "")
+
+
 @pytest.mark.parametrize("most_bytes", [0, 3_000, 60_000, 1_000_000])
 def test_a_full_disk_loses_nothing(elsewhere: Path, source: str, most_bytes: int) -> None:
     code, said = ended(start(source, most_bytes=most_bytes))
@@ -77,10 +87,7 @@ def test_a_full_disk_loses_nothing(elsewhere: Path, source: str, most_bytes: int
 @pytest.mark.parametrize("most_bytes", [0, 1_500])
 def test_a_full_queue_is_a_ticket_that_is_not_delivered(elsewhere: Path, source: str, most_bytes: int) -> None:
     """The ledger is there and full of room; the tickets' files are what is too long."""
-    town = Town()
-    town.family("oak", "ann", "bob")
-    (elsewhere / "quiet").mkdir()
-    assert ended(start(str(write_csv(elsewhere / "quiet", town.tables())))) == (0, "")
+    quiet_night(elsewhere)
     # SQLite's file is there in its whole size already; only its journal grows.
     ledger = elsewhere / "hearthwatch.db"
     before = ledger.stat().st_size
@@ -157,4 +164,39 @@ def test_runs_at_once_exclude_each_other(elsewhere: Path, source: str, kind: str
         assert codes[0] == 0
         assert set(codes) <= {0, 1}
         assert all("another run" in said for code, said in outcomes if code == 1), outcomes
+        assert_carries_on(source, *place, queue=elsewhere / "out" / "queue")
+
+
+def test_a_ledger_server_that_takes_no_writes_is_said(elsewhere: Path, source: str, postgres: PostgresServer) -> None:
+    with postgres.new_database(()) as database, psycopg.connect(postgres.admin_url, autocommit=True) as admin:
+        place = ("--ledger", database.url)
+        quiet_night(elsewhere, *place)
+        setting = sql.SQL("ALTER DATABASE {} {} default_transaction_read_only")
+        name = sql.Identifier(database.name)
+        admin.execute(setting.format(name, sql.SQL("SET")) + sql.SQL(" = on"))
+        code, said = ended(start(source, *place))
+        assert (code, len(said.splitlines())) == (1, 1), said
+        assert "read-only transaction" in said
+        assert filed(elsewhere / "out" / "queue") == []
+        admin.execute(setting.format(name, sql.SQL("RESET")))
+        assert_carries_on(source, *place, queue=elsewhere / "out" / "queue")
+
+
+def test_a_ledger_server_that_closes_its_connections_ends_the_run(
+    elsewhere: Path, source: str, postgres: PostgresServer
+) -> None:
+    """While a run writes its night down, it loses the connection that keeps other runs out."""
+    with postgres.new_database(()) as database, database.connect() as admin:
+        place = ("--ledger", database.url)
+        quiet_night(elsewhere, *place)
+        with admin.transaction():
+            admin.execute("LOCK TABLE decisions IN ACCESS EXCLUSIVE MODE")
+            run = start(source, *place)
+            here = b"FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()"
+            while admin.execute(b"SELECT count(*) " + here + b" WHERE NOT granted").fetchone() != (1,):
+                assert run.poll() is None
+            admin.execute(b"SELECT pg_terminate_backend(pid) " + here + b" WHERE locktype = 'advisory'")
+        code, said = ended(run)
+        assert (code, len(said.splitlines())) == (1, 1), said
+        assert "has closed the connection; run again: nothing was lost" in said
         assert_carries_on(source, *place, queue=elsewhere / "out" / "queue")

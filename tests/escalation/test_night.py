@@ -2,69 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from detectors.contract import Coverage, Finding, Impact, Status, Window
-from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, look_back_days, next_window, run_night
-from escalation.policy import load_policy
+from detectors.contract import Finding, Impact, Status, Window
+from escalation.night import NightReport, look_back_days, next_window
 from escalation.silences import silence_subject
 from escalation.store import LedgerError
 from tests.escalation.findings import finding
-from tests.escalation.queues import Crash, MemoryQueue, QueueError, desk
+from tests.escalation.queues import Crash, QueueError
+from tests.escalation.town import FIRST, POLICY, Town
 
-POLICY = load_policy()
-FIRST = datetime(2026, 2, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-DETECTORS = [
-    "no-leader",
-    "transfer-failed",
-    "multiple-leaders",
-    "duplicate-member",
-    "approval-not-applied",
-    "concurrent-conflict",
-    "mass-creation",
-    "mass-removal",
-]
 NO_LEADER = finding("no-leader", household="h1", impact=Impact(users=4, households=1))
 TRANSFER = finding("transfer-failed", household="h1")
-
-
-class Town:
-    """A ledger and a queue that nights are played on, one day after the other."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self.queue = MemoryQueue()
-        self.now = FIRST - DAY
-
-    def night(self, *findings: Finding, status: Status = "ran", hours: float = 24) -> NightReport:
-        self.now += timedelta(hours=hours)
-        return self.again(*findings, status=status)
-
-    def again(self, *findings: Finding, status: Status = "ran") -> NightReport:
-        coverage = [Coverage(detector=name, status=status) for name in DETECTORS]
-        window = next_window(self.ledger, self.now, POLICY)
-        return run_night(self.ledger, findings, coverage, POLICY, self.now, window=window, desk=desk(self.queue))
-
-    @property
-    def only_ticket(self) -> str:
-        (external_id,) = self.queue.tickets
-        return external_id
-
-    @property
-    def said(self) -> list[str]:
-        return self.queue.said(self.only_ticket)
-
-
-@pytest.fixture
-def town(tmp_path: Path) -> Iterator[Town]:
-    with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        yield Town(ledger)
 
 
 def told(report: NightReport) -> list[tuple[str, str, str]]:

@@ -12,8 +12,9 @@ import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy import Connection, create_engine, event, inspect, text
 
+from escalation import store as store_module
 from escalation.ledger import open_ledger
 from escalation.night import next_window, run_night
 from escalation.policy import load_policy
@@ -80,6 +81,47 @@ def test_a_run_that_was_killed_locks_nobody_out(url: str) -> None:
                 pass
         else:
             pytest.fail("still locked")
+
+
+def test_who_no_longer_keeps_others_out_writes_nothing_more(postgres: PostgresServer) -> None:
+    with postgres.new_database(()) as database:
+        first = open_store(database.url, exclusive=True)
+        with first.begin() as connection:
+            connection.execute(text("CREATE TABLE mine (id int)"))
+        with database.connect() as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
+                " WHERE locktype = 'advisory' AND datname = current_database()"
+            )
+        second = open_store(database.url, exclusive=True)
+        for says in ("has closed the connection; run again: nothing was lost", "cannot be used"):
+            with pytest.raises(LedgerError, match=says), first.begin():
+                pytest.fail("two runs at once")
+        first.close()
+        with second.begin() as connection:
+            connection.execute(text("SELECT * FROM mine"))
+        second.close()
+
+
+def test_a_lock_that_was_left_behind_in_another_connection_is_noticed(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a pooler that shares a server's connections among its clients."""
+    with postgres.new_database(()) as database:
+        locking: list[Connection] = []
+        check = store_module._check_held
+
+        def watched(connection: Connection, where: str) -> None:
+            locking.append(connection)
+            check(connection, where)
+
+        monkeypatch.setattr(store_module, "_check_held", watched)
+        store = open_store(database.url, exclusive=True)
+        with store.begin():
+            locking[0].execute(text("SELECT pg_advisory_unlock_all()"))
+        with pytest.raises(LedgerError, match="no longer keeps other runs out"), store.begin():
+            pytest.fail("two runs at once")
+        store.close()
 
 
 def test_a_newer_ledger_is_refused(url: str) -> None:
