@@ -221,8 +221,15 @@ class ByMail:
         self._is_for_mail = is_for_mail
 
     def find(self, external_id: str) -> TicketRef | None:
-        """None: mail cannot be asked, and must not wait for a helpdesk; that one looks for itself before it creates."""
-        return None
+        """The helpdesk's: it may have the ticket from a time without mail. Where it cannot be asked, mail must not wait.
+
+        A helpdesk's own ticket is looked for once more before it is made.
+        """
+        try:
+            return self._helpdesk.find(external_id)
+        except DeliveryError:
+            logger.debug("the helpdesk cannot be asked for %s", external_id, exc_info=True)
+            return None
 
     def create(self, external_id: str, message: Message) -> TicketRef:
         return (self._mail if self._is_for_mail(message) else self._helpdesk).create(external_id, message)

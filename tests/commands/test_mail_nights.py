@@ -187,3 +187,19 @@ def test_legal_does_not_wait_for_a_helpdesk_that_is_down(
         assert [mail["To"] for mail in server.mails] == ["legal@petforce.com"]
         assert night(tmp_path / "town", town, SECOND, where).exit_code == 5
     assert len(server.mails) == 1
+
+
+def test_what_the_helpdesk_had_before_there_was_mail_stays_there(
+    tmp_path: Path, elsewhere: Path, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mail").mkdir()
+    with monkeypatch.context() as patch, mail_server(tmp_path / "mail") as server:
+        # The ticket is made, but the ledger does not come to know it.
+        patch.setattr("channels.folder.FolderQueue._ref", lambda *_: 1 / 0)
+        assert night(tmp_path / "town", town, FIRST).exit_code == 5
+        patch.undo()
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        assert night(tmp_path / "town", town, FIRST).exit_code == 0
+        assert not server.mails
+    assert len(list((elsewhere / "out" / "queue").glob("*.json"))) == 2
