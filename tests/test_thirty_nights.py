@@ -103,11 +103,11 @@ class Town:
         path = path if path.exists() else next(Path("out/queue").glob(f"*{ticket.external_id}*.json"))
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
-    def said(self, ticket: Ticket) -> list[str]:
-        """The reasons of what was said on a ticket, in order, but for follow-ups."""
+    def said(self, ticket: Ticket, *, follow_ups: bool = False) -> list[str]:
+        """The reasons of what was said on a ticket, in order, `follow_ups` only where they are asked for."""
         path = next(Path("out/queue").glob(f"*{ticket.external_id}*.json"))
         headings = [one["message"]["blocks"][0]["heading"] for one in json.loads(path.read_text())["comments"]]
-        return [heading.split(" (")[0] for heading in headings if not heading.startswith("Follow up")]
+        return [heading.split(" (")[0] for heading in headings if follow_ups or not heading.startswith("Follow up")]
 
 
 @pytest.fixture
@@ -328,6 +328,12 @@ class Story:
         self.town.run()
         assert self.town.of("legal-matter").team == "legal"
 
+    def night_27(self) -> None:
+        ticket = self.town.of("leader-member-dispute")
+        words = ("--days", "30", "--reason", "they have made it up")
+        self.town.call("tickets", "dismiss", ticket.external_id, *words)
+        self.town.run()
+
     def night_28(self) -> None:
         self.town.life.do("UPDATE support_requests SET status = 'closed' WHERE id = %s", uid("custody"))
         self.town.life.status(self.acknowledged, self.acknowledged.others[0], "removed")
@@ -337,6 +343,9 @@ class Story:
 
     def night_30(self) -> None:
         self.town.run()
+        # One that was dismissed, and one that nobody looks at.
+        assert self.town.said(self.town.of("leader-member-dispute"), follow_ups=True) == []
+        assert self.town.said(self.town.about(self.put_off), follow_ups=True) != []
         digest = self.town.call("tickets", "digest", "--since", BEGINS.isoformat())
         assert "Engineering: overdue" in digest
         assert self.town.about(self.put_off).external_id in digest
