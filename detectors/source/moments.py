@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import psycopg
 from psycopg.abc import Buffer
 from psycopg.types.datetime import TimestamptzLoader
 
@@ -14,15 +13,16 @@ _EARLIEST, _LATEST = (f"TIMESTAMPTZ '{moment.isoformat()}'" for moment in (EARLI
 
 
 class NearestTime(TimestamptzLoader):
-    """Reads PostgreSQL's times."""
+    """Reads PostgreSQL's times, which must come as DateStyle ISO and TimeZone UTC write them."""
 
     def load(self, data: Buffer) -> datetime:
         try:
-            moment = super().load(data)
-        except psycopg.DataError:
+            # Several times faster than the loader of the library that can be extended; a scan reads many times.
+            moment = datetime.fromisoformat(str(data, "ascii"))
+        except ValueError:
             said = bytes(data)
             return EARLIEST if said.startswith(b"-") or said.endswith(b"BC") else LATEST
-        return min(max(moment, EARLIEST), LATEST)
+        return moment if EARLIEST <= moment <= LATEST else min(max(moment, EARLIEST), LATEST)
 
 
 def is_beyond(time: str) -> str:
