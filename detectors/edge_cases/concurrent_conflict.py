@@ -53,19 +53,20 @@ CLOCKS_DIFFER = timedelta(hours=1)
 """How long before its own request the event of an approval may be stamped; wide, since it only opens a case."""
 
 
-def contradictory(request: FromClause, context: Context) -> ColumnElement[bool]:
+def answered_and_open(request: FromClause, context: Context) -> ColumnElement[bool]:
     columns = request.c
+    return or_(and_(columns.status == "withdrawn", columns.responded_by.is_not(None)), columns.pending_requests > 1)
+
+
+def rejected_yet_inside(admission: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = admission.c
     # Most people who were rejected and are members asked again and were approved: those are not worth a closer look.
     overtaken = or_(
         columns.first_approved.is_(None),
         columns.requested_at > columns.first_approved,
         columns.refused_at > columns.first_approved - CLOCKS_DIFFER,
     )
-    return or_(
-        and_(columns.status == "withdrawn", columns.responded_by.is_not(None)),
-        and_(columns.status == "rejected", columns.member_status == "active", overtaken),
-        columns.pending_requests > 1,
-    )
+    return and_(columns.request_status == "rejected", columns.member_status == "active", overtaken)
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
@@ -174,4 +175,6 @@ def _finding(
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("requests", contradictory),), judge)
+DETECTOR = Detector(
+    META, __doc__, (Ride("requests", answered_and_open), Ride("admissions", rejected_yet_inside)), judge
+)

@@ -51,10 +51,10 @@ META = Meta(
 )
 
 
-def approved_without_row(request: FromClause, context: Context) -> ColumnElement[bool]:
-    columns = request.c
+def approved_without_row(admission: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = admission.c
     too_early = and_(columns.member_status != "active", columns.joined_at < columns.requested_at)
-    return and_(columns.status == "approved", or_(columns.member_status.is_(None), too_early))
+    return and_(columns.request_status == "approved", or_(columns.member_status.is_(None), too_early))
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
@@ -153,4 +153,4 @@ def _people(event: Event) -> set[str]:
     return {event.user_id, event.text("new_member_id"), event.text("requester_id"), event.text("member_id")}
 
 
-DETECTOR = Detector(META, __doc__, (Ride("requests", approved_without_row),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("admissions", approved_without_row),), judge)

@@ -170,9 +170,11 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     hour = func.date_trunc("hour", at, type_=DateTime())
     changed = (
         select(events.c.user_id, hour.label("hour"))
-        .where(tables.event_is(*CHANGES), _during(tables, context), of_users(tables, scope, events.c.user_id))
+        .where(
+            tables.event_is(*CHANGES, common=True), _during(tables, context), of_users(tables, scope, events.c.user_id)
+        )
         .distinct()
-        .subquery("changed")
+        .cte("changed")
     )
     changers = select(changed.c.user_id).distinct().subquery("changer")
     agent, address = json_text(events.c.metadata, "user_agent"), json_text(events.c.metadata, "ip_address")
@@ -237,10 +239,12 @@ def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause
         .subquery("active")
     )
     belongs = and_(active.c.household_id == visits.c.household_id, active.c.user_id == visits.c.user_id)
-    leads = and_(
-        visits.c.leader_actions > 0,
-        households.c.id == visits.c.household_id,
-        households.c.leader_id == visits.c.user_id,
+    # Few visitors acted as leaders, so the office is looked up for them alone, and not beside every visit.
+    office = (
+        select(func.count())
+        .select_from(households)
+        .where(households.c.id == visits.c.household_id, households.c.leader_id == visits.c.user_id)
+        .scalar_subquery()
     )
     return (
         select(
@@ -250,9 +254,9 @@ def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause
             active.c.joined_at,
             active.c.is_temporary,
             active.c.temporary_expires_at,
-            and_(visits.c.leader_actions > 0, households.c.id.is_(None)).label("led_without_office"),
+            case((visits.c.leader_actions > 0, office == 0), else_=False).label("led_without_office"),
         )
-        .select_from(visits.outerjoin(active, belongs).outerjoin(households, leads))
+        .select_from(visits.outerjoin(active, belongs))
         .subquery("visit_of")
     )
 
@@ -395,7 +399,7 @@ PASSES: tuple[Pass, ...] = (
         _features,
     ),
     Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct),
-    Pass("travellers", "networks and devices of who changed a household", "traveller", _EVENTS, _travellers),
+    Pass("travellers", "networks and devices of who changed a household", "traveller", _EVENTS, _travellers, reach="whole"),
     Pass(
         "visits",
         "the window's events beside the members",

@@ -1,4 +1,4 @@
-"""The passes over what the state tables hold: requests beside members, texts and codes, founders."""
+"""The passes over what households are called, the codes that they have, and who founded them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.limits import Limits
-from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, of_users, since
+from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import json_text, like_any, matches
 from detectors.texts import (
@@ -42,208 +42,6 @@ from detectors.texts import (
     telling,
     vocabulary_patterns,
 )
-
-
-def requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each join request beside the member rows of its person in its household; what is not there is null.
-
-    Ordinary requests are left out before anything else is looked up for them: who leads now approved somebody else who is a
-    member now, with the code that the household has now.
-
-    `first_approved` is known for rejected requests of active members: when the first approved request of the same person
-    was made. `refused_at` is the time of the last event that says that the request was rejected.
-    """
-    asked, members, households = (
-        tables[name] for name in ("household_join_requests", "household_members", "households")
-    )
-    row = select(members).where(of_households(tables, scope, members.c.household_id)).subquery("row")
-    led = _once_leaders(tables, scope)
-    twice = _pending_twice(tables, scope)
-    changed = _last_regenerated(tables, scope, context)
-    approved = _first_approved(tables, scope)
-    refused = _refused(tables, scope, context)
-    pair = and_(row.c.household_id == asked.c.household_id, row.c.user_id == asked.c.user_id)
-    ordinary = and_(
-        asked.c.status == "approved",
-        asked.c.responded_by == households.c.leader_id,
-        asked.c.responded_by != asked.c.user_id,
-        asked.c.invite_code == households.c.invite_code,
-        row.c.status == "active",
-    )
-    request = (
-        select(
-            asked.c.id,
-            asked.c.household_id,
-            asked.c.user_id,
-            asked.c.status,
-            asked.c.requested_at,
-            asked.c.responded_by,
-            asked.c.invite_code,
-            row.c.status.label("member_status"),
-            row.c.joined_at,
-            households.c.leader_id,
-            households.c.invite_code.label("current_code"),
-        )
-        .select_from(asked.outerjoin(row, pair).outerjoin(households, households.c.id == asked.c.household_id))
-        .where(func.coalesce(ordinary, False).is_(False), of_households(tables, scope, asked.c.household_id))
-        .subquery("asked")
-    )
-    # A null is not looked up in a hash table, and most rows have nothing to look up here.
-    stranger = case((request.c.responded_by.is_distinct_from(request.c.leader_id), request.c.responded_by))
-    rejected = request.c.status == "rejected"
-    let_in = and_(
-        approved.c.household_id == request.c.household_id,
-        approved.c.user_id == case((and_(rejected, request.c.member_status == "active"), request.c.user_id)),
-    )
-    twice_too = and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id)
-    return (
-        select(
-            *(column for column in request.c if column.name != "id"),
-            led.c.user_id.label("once_leader"),
-            twice.c.requests.label("pending_requests"),
-            changed.c.event_timestamp.label("regenerated_at"),
-            approved.c.requested_at.label("first_approved"),
-            refused.c.event_timestamp.label("refused_at"),
-        )
-        .select_from(
-            request.outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
-            .outerjoin(twice, twice_too)
-            .outerjoin(changed, changed.c.household_id == request.c.household_id)
-            .outerjoin(approved, let_in)
-            .outerjoin(refused, refused.c.request_id == case((rejected, cast(request.c.id, Text))))
-        )
-        .subquery("request")
-    )
-
-
-def _newcomers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each active member row that neither its household's creation nor an approved request nor its leader explains.
-
-    `inviter_id` is null where the inviter of a sitter never led the household.
-    """
-    asked, members, households = (
-        tables[name] for name in ("household_join_requests", "household_members", "households")
-    )
-    beside = timedelta(seconds=context.limits.creator_seconds)
-    row = (
-        select(members)
-        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
-        .subquery("row")
-    )
-    approved = (
-        select(asked.c.household_id, asked.c.user_id)
-        .where(asked.c.status == "approved", of_households(tables, scope, asked.c.household_id))
-        .subquery("approved")
-    )
-    asked_too = and_(approved.c.household_id == row.c.household_id, approved.c.user_id == row.c.user_id)
-    beside_creation = row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
-    leaders_own = and_(row.c.is_temporary, row.c.invited_by == households.c.leader_id)
-    unexplained = (
-        select(row.c.household_id, row.c.user_id, row.c.is_temporary, row.c.invited_by)
-        .select_from(row.join(households, households.c.id == row.c.household_id).outerjoin(approved, asked_too))
-        .where(
-            not_(beside_creation),
-            func.coalesce(leaders_own, False).is_(False),
-            approved.c.user_id.is_(None),
-        )
-        # Worked out first, as it leaves few: whoever leads now or was approved needs no look at former leaders.
-        .cte("unexplained")
-    )
-    led = _once_leaders(tables, scope, select(unexplained.c.household_id))
-    inviter = case((unexplained.c.is_temporary, unexplained.c.invited_by))
-    invited = and_(led.c.household_id == unexplained.c.household_id, led.c.user_id == inviter)
-    return (
-        select(*unexplained.c, led.c.user_id.label("inviter_id"))
-        .select_from(unexplained.outerjoin(led, invited))
-        .subquery("newcomer")
-    )
-
-
-def _once_leaders(tables: Tables, scope: Scope | None, homes: Select[Any] | None = None) -> FromClause:
-    """Who leads or has led each household (of `homes`, if given): every past leader's row keeps the role."""
-    members = tables["household_members"]
-    mine = of_households(tables, scope, members.c.household_id)
-    return (
-        select(members.c.household_id, members.c.user_id)
-        .where(members.c.role == "leader", mine, true() if homes is None else members.c.household_id.in_(homes))
-        .subquery("once_leader")
-    )
-
-
-def _pending_twice(tables: Tables, scope: Scope | None) -> FromClause:
-    asked = tables["household_join_requests"]
-    return (
-        select(asked.c.household_id, asked.c.user_id, func.count().label("requests"))
-        .where(asked.c.status == "pending", of_households(tables, scope, asked.c.household_id))
-        .group_by(asked.c.household_id, asked.c.user_id)
-        .having(func.count() > 1)
-        .subquery("pending_twice")
-    )
-
-
-def _first_approved(tables: Tables, scope: Scope | None) -> FromClause:
-    """When each person who was rejected and approved in one household made the first of the approved requests there."""
-    asked = tables["household_join_requests"]
-    rejected = (
-        select(asked.c.household_id, asked.c.user_id)
-        .where(asked.c.status == "rejected", of_households(tables, scope, asked.c.household_id))
-        .distinct()
-        .subquery("rejected")
-    )
-    pair = and_(asked.c.household_id == rejected.c.household_id, asked.c.user_id == rejected.c.user_id)
-    return (
-        select(asked.c.household_id, asked.c.user_id, func.min(asked.c.requested_at).label("requested_at"))
-        .select_from(asked.join(rejected, pair))
-        .where(asked.c.status == "approved")
-        .group_by(asked.c.household_id, asked.c.user_id)
-        .subquery("first_approved")
-    )
-
-
-def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """When, by the audit trail, each request was rejected last."""
-    if "household_events" not in tables:
-        asked = tables["household_join_requests"]
-        nothing = select(cast(asked.c.id, Text).label("request_id"), asked.c.requested_at.label("event_timestamp"))
-        return nothing.where(not_(true())).subquery("refused")
-    events = tables["household_events"]
-    request_id = json_text(events.c.metadata, "request_id")
-    return (
-        select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
-        .where(
-            tables.event_is("household_join_request_rejected"),
-            since(events, context.history_start),
-            request_id.is_not(None),
-            of_households(tables, scope, events.c.household_id),
-        )
-        .group_by(request_id)
-        .subquery("refused")
-    )
-
-
-def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    if "household_events" not in tables:
-        households = tables["households"]
-        nothing = select(households.c.id.label("household_id"), households.c.created_at.label("event_timestamp"))
-        return nothing.where(not_(true())).subquery("regenerated")
-    events = tables["household_events"]
-    # A retry repeats the correlation_id; the operation's time is that of its first row.
-    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
-    each = (
-        select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
-        .where(
-            tables.event_is("household_invite_code_regenerated"),
-            since(events, context.history_start),
-            of_households(tables, scope, events.c.household_id),
-        )
-        .group_by(events.c.household_id, operation)
-        .subquery("regeneration")
-    )
-    return (
-        select(each.c.household_id, func.max(each.c.event_timestamp).label("event_timestamp"))
-        .group_by(each.c.household_id)
-        .subquery("regenerated")
-    )
 
 
 def code_key(code: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -367,6 +165,8 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
     )
     theirs = _codes_used(tables, scope, context, wanted)
+    # Named on its own, so that the index on codes serves for the few that there are.
+    foreign = select(theirs.c.code)
     earlier = (
         select(
             theirs.c.code,
@@ -375,6 +175,7 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
             theirs.c.at,
             holder.c.created_at,
         ).select_from(holder.join(theirs, and_(code == theirs.c.code, theirs.c.household_id != holder.c.id)))
+        .where(code.in_(foreign))
         for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
     )
     return union_all(*now, *earlier).subquery("code")
@@ -458,7 +259,6 @@ def _founders(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 _CODES = frozenset({"households.invite_code"})
 
 PASSES = (
-    Pass("newcomers", "members and what let them in", "household_id", HOUSEHOLDS | MEMBERS, _newcomers, reach="whole"),
     Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole"),
     Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
     Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, reach="whole"),
@@ -466,4 +266,4 @@ PASSES = (
     Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, reach="whole"),
 )
 
-__all__ = ["PASSES", "code_key", "malformed", "requests"]
+__all__ = ["PASSES", "code_key", "malformed"]

@@ -48,10 +48,15 @@ META = Meta(
 )
 
 
-def joined_without_approval(newcomer: FromClause, context: Context) -> ColumnElement[bool]:
-    columns = newcomer.c
+def joined_without_approval(admission: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = admission.c
     a_leaders_sitter = and_(columns.is_temporary, or_(columns.invited_by.is_(None), columns.inviter_id.is_not(None)))
-    return func.coalesce(a_leaders_sitter, False).is_(False)
+    return and_(
+        columns.member_status == "active",
+        columns.explained.is_(False),
+        columns.first_approved.is_(None),
+        func.coalesce(a_leaders_sitter, False).is_(False),
+    )
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
@@ -124,4 +129,4 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("newcomers", joined_without_approval),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("admissions", joined_without_approval),), judge)

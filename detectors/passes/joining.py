@@ -1,0 +1,257 @@
+"""The passes over how people came in: join requests beside their households, and members beside their requests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import FromClause, Select, Text, and_, case, cast, func, not_, or_, select, true
+
+from detectors.contract import Context
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, since
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+
+def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each join request that is not plainly in order, beside its household and who led it once; what is not there is null.
+
+    In order is what the present leader approved for somebody else, with the code that the household has now.
+    """
+    asked, households = tables["household_join_requests"], tables["households"]
+    in_order = and_(
+        asked.c.responded_by == households.c.leader_id,
+        asked.c.responded_by != asked.c.user_id,
+        asked.c.invite_code == households.c.invite_code,
+        asked.c.status.in_(["approved", "rejected"]),
+    )
+    request = (
+        select(
+            asked.c.household_id,
+            asked.c.user_id,
+            asked.c.status,
+            asked.c.requested_at,
+            asked.c.responded_by,
+            asked.c.invite_code,
+            households.c.leader_id,
+            households.c.invite_code.label("current_code"),
+        )
+        .select_from(asked.outerjoin(households, households.c.id == asked.c.household_id))
+        .where(func.coalesce(in_order, False).is_(False), of_households(tables, scope, asked.c.household_id))
+        .subquery("asked")
+    )
+    led = _once_leaders(tables, scope)
+    twice = _pending_twice(tables, scope)
+    changed = _last_regenerated(tables, scope, context)
+    # A null is not looked up in a hash table, and most rows have nothing to look up here.
+    stranger = case((request.c.responded_by.is_distinct_from(request.c.leader_id), request.c.responded_by))
+    twice_too = and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id)
+    return (
+        select(
+            *request.c,
+            led.c.user_id.label("once_leader"),
+            twice.c.requests.label("pending_requests"),
+            changed.c.event_timestamp.label("regenerated_at"),
+        )
+        .select_from(
+            request.outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
+            .outerjoin(twice, twice_too)
+            .outerjoin(changed, changed.c.household_id == request.c.household_id)
+        )
+        .subquery("request")
+    )
+
+
+def _once_leaders(tables: Tables, scope: Scope | None) -> FromClause:
+    """Who has led each household and is no member any more: a past leader's row keeps the role."""
+    members = tables["household_members"]
+    return (
+        select(members.c.household_id, members.c.user_id)
+        .where(
+            members.c.role == "leader",
+            members.c.status != "active",
+            of_households(tables, scope, members.c.household_id),
+        )
+        .subquery("once_leader")
+    )
+
+
+def _pending_twice(tables: Tables, scope: Scope | None) -> FromClause:
+    asked = tables["household_join_requests"]
+    return (
+        select(asked.c.household_id, asked.c.user_id, func.count().label("requests"))
+        .where(asked.c.status == "pending", of_households(tables, scope, asked.c.household_id))
+        .group_by(asked.c.household_id, asked.c.user_id)
+        .having(func.count() > 1)
+        .subquery("pending_twice")
+    )
+
+
+def _admissions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each member row and each answered join request of one person in one household that do not explain each other.
+
+    That is an approved request beside no row, or beside one that ended before it was made; and an active row beside no
+    approved request, with what else may explain it: `beside_creation` of its household, or `leaders_sitter`. `inviter_id` is
+    null where the inviter of a sitter never led the household.
+
+    `first_approved` is known for rejected requests of active members: when the first approved request of the same person
+    was made. `refused_at` is the time of the last event that says that the request was rejected.
+    """
+    members, asked, households = (
+        tables[name] for name in ("household_members", "household_join_requests", "households")
+    )
+    row = select(members).where(of_households(tables, scope, members.c.household_id)).subquery("row")
+    answered = (
+        select(
+            asked.c.household_id,
+            asked.c.user_id,
+            asked.c.status,
+            asked.c.requested_at,
+            case((asked.c.status == "rejected", asked.c.id)).label("rejected_id"),
+        )
+        .where(asked.c.status.in_(["approved", "rejected"]), of_households(tables, scope, asked.c.household_id))
+        .subquery("answered")
+    )
+    pair = and_(answered.c.household_id == row.c.household_id, answered.c.user_id == row.c.user_id)
+    unmet = and_(
+        answered.c.status == "approved",
+        or_(row.c.status.is_(None), and_(row.c.status != "active", row.c.joined_at < answered.c.requested_at)),
+    )
+    uninvited = and_(row.c.status == "active", answered.c.status.is_distinct_from("approved"))
+    # Every member row beside every request, seen from both sides at once: that join is what costs here.
+    odd = (
+        select(
+            func.coalesce(row.c.household_id, answered.c.household_id).label("household_id"),
+            func.coalesce(row.c.user_id, answered.c.user_id).label("user_id"),
+            row.c.status.label("member_status"),
+            row.c.joined_at,
+            row.c.is_temporary,
+            row.c.invited_by,
+            answered.c.status.label("request_status"),
+            answered.c.requested_at,
+            answered.c.rejected_id,
+        )
+        .select_from(row.join(answered, pair, full=True))
+        .where(or_(unmet, uninvited))
+        .subquery("odd")
+    )
+    beside = timedelta(seconds=context.limits.creator_seconds)
+    beside_creation = odd.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
+    leaders_sitter = func.coalesce(and_(odd.c.is_temporary, odd.c.invited_by == households.c.leader_id), False)
+    explained = func.coalesce(or_(beside_creation, leaders_sitter), True)
+    # Worked out first, as it leaves few.
+    left = (
+        select(*odd.c, explained.label("explained"))
+        .select_from(odd.outerjoin(households, households.c.id == odd.c.household_id))
+        .where(or_(odd.c.request_status.is_not(None), explained.is_(False)))
+        .cte("left_over")
+    )
+    rejected = and_(left.c.request_status == "rejected", left.c.member_status == "active")
+    led = _leaders_of(tables, select(left.c.household_id).where(left.c.is_temporary))
+    approved = _first_approved(tables, select(left.c.household_id).where(rejected))
+    refused = _refused(tables, scope, context)
+    inviter = case((left.c.is_temporary, left.c.invited_by))
+    let_in = and_(approved.c.household_id == left.c.household_id, approved.c.user_id == left.c.user_id)
+    return (
+        select(
+            *left.c,
+            led.c.user_id.label("inviter_id"),
+            approved.c.requested_at.label("first_approved"),
+            refused.c.event_timestamp.label("refused_at"),
+        )
+        .select_from(
+            left.outerjoin(led, and_(led.c.household_id == left.c.household_id, led.c.user_id == inviter))
+            .outerjoin(approved, let_in)
+            .outerjoin(refused, refused.c.request_id == cast(left.c.rejected_id, Text))
+        )
+        .subquery("admission")
+    )
+
+
+def _leaders_of(tables: Tables, homes: Select[Any]) -> FromClause:
+    """Who leads or has led each of `homes`."""
+    members = tables["household_members"]
+    return (
+        select(members.c.household_id, members.c.user_id)
+        .where(members.c.role == "leader", members.c.household_id.in_(homes))
+        .subquery("leader")
+    )
+
+
+def _first_approved(tables: Tables, homes: Select[Any]) -> FromClause:
+    """When each person whom one of `homes` approved made the first of the approved requests there."""
+    asked = tables["household_join_requests"]
+    return (
+        select(asked.c.household_id, asked.c.user_id, func.min(asked.c.requested_at).label("requested_at"))
+        .where(asked.c.status == "approved", asked.c.household_id.in_(homes))
+        .group_by(asked.c.household_id, asked.c.user_id)
+        .subquery("first_approved")
+    )
+
+
+def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """When, by the audit trail, each request was rejected last."""
+    if "household_events" not in tables:
+        asked = tables["household_join_requests"]
+        nothing = select(cast(asked.c.id, Text).label("request_id"), asked.c.requested_at.label("event_timestamp"))
+        return nothing.where(not_(true())).subquery("refused")
+    events = tables["household_events"]
+    request_id = json_text(events.c.metadata, "request_id")
+    return (
+        select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
+        .where(
+            tables.event_is("household_join_request_rejected"),
+            since(events, context.history_start),
+            request_id.is_not(None),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .group_by(request_id)
+        .subquery("refused")
+    )
+
+
+def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    if "household_events" not in tables:
+        households = tables["households"]
+        nothing = select(households.c.id.label("household_id"), households.c.created_at.label("event_timestamp"))
+        return nothing.where(not_(true())).subquery("regenerated")
+    events = tables["household_events"]
+    # A retry repeats the correlation_id; the operation's time is that of its first row.
+    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
+    each = (
+        select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
+        .where(
+            tables.event_is("household_invite_code_regenerated"),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .group_by(events.c.household_id, operation)
+        .subquery("regeneration")
+    )
+    return (
+        select(each.c.household_id, func.max(each.c.event_timestamp).label("event_timestamp"))
+        .group_by(each.c.household_id)
+        .subquery("regenerated")
+    )
+
+
+PASSES = (
+    Pass(
+        "requests",
+        "join requests and their households",
+        "household_id",
+        HOUSEHOLDS | MEMBERS,
+        _requests,
+        "whole",
+        history=True,
+    ),
+    Pass(
+        "admissions",
+        "members and what let them in",
+        "household_id",
+        HOUSEHOLDS | MEMBERS,
+        _admissions,
+        "whole",
+        history=True,
+    ),
+)
