@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from detectors.cases import FETCHERS, Case
-from detectors.contract import Collect, Context, Coverage, Detector, Finding, Mark, Status
+from detectors.contract import Context, Coverage, Detector, Finding, Mark, Status
 from detectors.facts import HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
 from detectors.passes import PASSES, Pass, Rider, statement
@@ -22,6 +23,7 @@ from detectors.source import QueryError, Schema, Source, SourceError
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
+Riders = Sequence[tuple[Rider, Detector]]
 COUNTED = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
 """The tables whose rows a scan counts, with the column that names the household."""
 
@@ -55,12 +57,8 @@ def scan(
     """
     scope = scope_of(source, households, users) if households or users else None
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
-    progress("counting rows")
-    rows_read = count_rows(source, scope)
     run.inspect_schema()
-    run.passes()
-    run.add_cases(recheck or {})
-    run.judge()
+    rows_read = run.read(recheck or {})
     findings = [finding for ending in run.endings.values() for finding in ending.findings]
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
@@ -120,11 +118,18 @@ def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
 class _Ending:
     status: Status = "ran"
     reason: str | None = None
-    findings: list[Finding] = field(default_factory=list)
+    found: dict[str, list[Finding]] = field(default_factory=dict)
+    """What was collected, by ride."""
+    judged: list[Finding] = field(default_factory=list)
     marked: int = 0
 
     def fail(self, reason: str) -> None:
         self.status, self.reason = "failed", reason
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Each subject once, in an order that does not depend on which pass ended first."""
+        return _one_per_subject([*(one for ride in sorted(self.found) for one in self.found[ride]), *self.judged])
 
 
 class _Run:
@@ -139,7 +144,7 @@ class _Run:
         self._context = replace(context, audit_began=self._audit_began(detectors))
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._cases: dict[Key, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
-        self._waiting: list[tuple[Detector, Collect, list[Any]]] = []
+        self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
 
     def _audit_began(self, detectors: Sequence[Detector]) -> datetime | None:
         if "household_events" not in self._source.tables:
@@ -160,17 +165,56 @@ class _Run:
         """The rules about the schema itself; they say nothing about single households."""
         for detector in self._running:
             if detector.inspect and self._scope is None:
-                self._guarded(detector, detector.inspect, self._source.schema, self._context)
+                found = self._guarded(detector, detector.inspect, self._source.schema, self._context)
+                self.endings[detector.id].judged.extend(found)
 
-    def passes(self) -> None:
-        """Every pass that somebody rides on; what fires becomes a case, or is collected at once, or waits."""
-        ridden = [(one, riders) for one in PASSES.values() if (riders := self._riders(one))]
+    def read(self, recheck: Mapping[str, Sequence[str]]) -> dict[str, int]:
+        """Every pass that somebody rides on, and what its rows lead to; the number of rows of each state table.
+
+        What fires becomes a case, or is collected at once, or waits until all else is judged. A kind of case is judged as
+        soon as no pass is left that may name one: a detector waits for one kind only and so is never asked twice at once.
+        """
+        self._add_cases(recheck)
+        left = deque(self._ridden())
+        opening = Counter(one.key for one, riders in left if _open_cases(riders))
+        explained: set[str] = set()
         with ThreadPoolExecutor(max_workers=self._at_once) as pool:
-            taken = [(one, pool.submit(self._ride, one, riders)) for one, riders in ridden]
-            for one, rode in taken:
-                self._progress(f"reading {one.reads}")
-                for rider, detector, rows in rode.result():
-                    self._take(one, rider, detector, rows)
+            counted = pool.submit(count_rows, self._source, self._scope)
+            running: dict[Future[Any], tuple[Pass, Riders] | None] = {
+                pool.submit(self._judge_kind, kind): None for kind in self._cases if self._ready(kind, opening)
+            }
+            while left or running:
+                # One more than can run, so that no thread waits for this one; a kind of case is next in line after it.
+                while left and len(running) <= self._at_once:
+                    next_one = left.popleft()
+                    self._progress(f"reading {next_one[0].reads}")
+                    running[pool.submit(self._ride, *next_one)] = next_one
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    ridden = running.pop(future)
+                    if ridden is None:
+                        explained |= future.result()
+                        continue
+                    one, riders = ridden
+                    self._take(one, future.result())
+                    opening[one.key] -= _open_cases(riders)
+                    if _open_cases(riders) and self._ready(one.key, opening):
+                        self._progress(f"looking closer at {len(self._cases[one.key])} {FETCHERS[one.key][0]}")
+                        running[pool.submit(self._judge_kind, one.key)] = None
+            rows_read = counted.result()
+        late = replace(self._context, explained=frozenset(explained))
+        for rider, detector, rows in self._waiting:
+            self._collect(rider, detector, rows, late)
+        return rows_read
+
+    def _ready(self, kind: Key, opening: Counter[Key]) -> bool:
+        """Whether there are cases of a kind and no pass is left that may name another."""
+        return bool(self._cases[kind]) and not opening[kind]
+
+    def _ridden(self) -> list[tuple[Pass, list[tuple[Rider, Detector]]]]:
+        """The passes with their riders: what opens cases first, kind by kind, so that those are judged while others read."""
+        ridden = [(one, riders) for one in PASSES.values() if (riders := self._riders(one))]
+        kinds = list(FETCHERS)
+        return sorted(ridden, key=lambda each: kinds.index(each[0].key) if _open_cases(each[1]) else len(kinds))
 
     def _riders(self, one: Pass) -> list[tuple[Rider, Detector]]:
         return [
@@ -180,7 +224,7 @@ class _Run:
             if ride.on == one.id and not (ride.optional and self._source.schema.missing(one.needs))
         ]
 
-    def _ride(self, one: Pass, riders: Sequence[tuple[Rider, Detector]]) -> list[tuple[Rider, Detector, list[Any]]]:
+    def _ride(self, one: Pass, riders: Riders) -> list[tuple[Rider, Detector, list[Any]]]:
         """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails."""
         reach = one.reach if self._scope is None else "picked"
         try:
@@ -195,38 +239,27 @@ class _Run:
             return []
         return [(rider, detector, [row for row in rows if row[rider.flag]]) for rider, detector in riders]
 
-    def _take(self, one: Pass, rider: Rider, detector: Detector, rows: list[Any]) -> None:
-        collect = rider.ride.collect
-        if collect is None:
-            for row in rows:
-                if row[one.key] is not None:
-                    self._cases[one.key].setdefault(text_of(row[one.key]), {})[detector.id] = detector
-        elif rider.ride.last:
-            self._waiting.append((detector, collect, rows))
-        else:
-            self._guarded(detector, collect, rows, self._context)
+    def _take(self, one: Pass, rode: Sequence[tuple[Rider, Detector, list[Any]]]) -> None:
+        for rider, detector, rows in rode:
+            if rider.ride.collect is None:
+                for row in rows:
+                    if row[one.key] is not None:
+                        self._cases[one.key].setdefault(text_of(row[one.key]), {})[detector.id] = detector
+            elif rider.ride.last:
+                self._waiting.append((rider, detector, rows))
+            else:
+                self._collect(rider, detector, rows, self._context)
 
-    def add_cases(self, recheck: Mapping[str, Sequence[str]]) -> None:
+    def _collect(self, rider: Rider, detector: Detector, rows: list[Any], context: Context) -> None:
+        if rider.ride.collect is not None:
+            self.endings[detector.id].found[rider.flag] = self._guarded(detector, rider.ride.collect, rows, context)
+
+    def _add_cases(self, recheck: Mapping[str, Sequence[str]]) -> None:
         """Households that a detector judges although no pass named them."""
         for detector in self._running:
             if detector.judge and any(PASSES[ride.on].key == "household_id" for ride in detector.rides):
                 for household in recheck.get(detector.id, ()):
                     self._cases["household_id"].setdefault(household, {})[detector.id] = detector
-
-    def judge(self) -> None:
-        """Fetch the facts of each case and ask the detectors that wait for it; then the collecting rides that come last."""
-        kinds = [kind for kind in FETCHERS if self._cases[kind]]
-        explained: set[str] = set()
-        with ThreadPoolExecutor(max_workers=self._at_once) as pool:
-            # By kind, since a detector waits for one kind of case only and so is never asked twice at once.
-            taken = [(kind, pool.submit(self._judge_kind, kind)) for kind in kinds]
-            for kind, judged in taken:
-                self._progress(f"looking closer at {len(self._cases[kind])} {FETCHERS[kind][0]}")
-                explained |= judged.result()
-        for detector, collect, rows in self._waiting:
-            self._guarded(detector, collect, rows, replace(self._context, explained=frozenset(explained)))
-        for ending in self.endings.values():
-            ending.findings = _one_per_subject(ending.findings)
 
     def _judge_kind(self, kind: Key) -> set[str]:
         """The correlation ids of the operations that the state findings of these cases tell of."""
@@ -247,6 +280,7 @@ class _Run:
         for detector in detectors:
             if detector.judge is not None:
                 found = self._guarded(detector, detector.judge, case, self._context)
+                self.endings[detector.id].judged.extend(found)
                 if isinstance(case, HouseholdCase | UserCase):
                     explained |= _operations_of(found, case, self._context)
         return explained
@@ -284,17 +318,22 @@ class _Run:
 
     def _guarded(
         self, detector: Detector, work: Callable[[Any, Context], Iterable[Finding]], on: Any, context: Context
-    ) -> Sequence[Finding]:
-        """The findings of `work`, which are added to the detector's ending; its failure fails the detector alone."""
-        ending = self.endings[detector.id]
-        before = len(ending.findings)
+    ) -> list[Finding]:
+        """The findings of `work`; its failure fails the detector alone."""
+        found: list[Finding] = []
         try:
-            ending.findings.extend(work(on, context))
+            # One by one, so that what was found before a failure is kept.
+            for finding in work(on, context):
+                found.append(finding)  # extend() would say less plainly what a failure leaves
         except Exception as error:
             # Whatever a rule stumbles over is that rule's failure alone; the traceback is for --verbose.
             logger.debug("detector %s failed", detector.id, exc_info=True)
-            ending.fail(_reason(error, "judging"))
-        return ending.findings[before:]
+            self.endings[detector.id].fail(_reason(error, "judging"))
+        return found
+
+
+def _open_cases(riders: Riders) -> bool:
+    return any(rider.ride.collect is None for rider, _ in riders)
 
 
 def _beginning(detector: Detector, schema: Schema, context: Context) -> _Ending:

@@ -251,7 +251,7 @@ PASSES = (
         "household_id",
         HOUSEHOLDS | MEMBERS,
         _admissions,
-        "whole",
+        "grouped",
         history=True,
     ),
 )

@@ -346,7 +346,9 @@ def _hand_overs(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         .distinct()
         .subquery("named")
     )
-    watched = false() if context.audit_began is None else households.c.created_at > context.audit_began
+    began = context.audit_began
+    # Who leads a household of that time joined after it began too: that spares looking up everybody else's household.
+    watched = false() if began is None else and_(households.c.created_at > began, members.c.joined_at > began)
     leads = and_(
         members.c.household_id == households.c.id,
         members.c.user_id == households.c.leader_id,
@@ -399,7 +401,14 @@ PASSES: tuple[Pass, ...] = (
         _features,
     ),
     Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct),
-    Pass("travellers", "networks and devices of who changed a household", "traveller", _EVENTS, _travellers, reach="whole"),
+    Pass(
+        "travellers",
+        "networks and devices of who changed a household",
+        "traveller",
+        _EVENTS,
+        _travellers,
+        reach="whole",
+    ),
     Pass(
         "visits",
         "the window's events beside the members",

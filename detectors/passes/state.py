@@ -174,7 +174,8 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
             cast(theirs.c.household_id, Text),
             theirs.c.at,
             holder.c.created_at,
-        ).select_from(holder.join(theirs, and_(code == theirs.c.code, theirs.c.household_id != holder.c.id)))
+        )
+        .select_from(holder.join(theirs, and_(code == theirs.c.code, theirs.c.household_id != holder.c.id)))
         .where(code.in_(foreign))
         for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
     )
@@ -263,7 +264,7 @@ PASSES = (
     Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
     Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, reach="whole"),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
-    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, reach="whole"),
+    Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, reach="grouped"),
 )
 
 __all__ = ["PASSES", "code_key", "malformed"]

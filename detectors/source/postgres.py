@@ -103,7 +103,7 @@ _INDEXES = text(
 # which does not see that the index is uncorrelated with the heap, prefers it for grouping. Bitmap scans stay. Where the
 # planner guesses too many rows, it would sort for a merge what a hash table holds easily. To group millions of rows by an id
 # without the hash table that outgrows its memory, an index-only scan is the way, or else a sort.
-_AVOIDED = {"whole": ("indexscan", "nestloop", "mergejoin"), "grouped": ("hashagg", "nestloop", "mergejoin")}
+_AVOIDED = {"whole": ("indexscan", "nestloop", "mergejoin"), "grouped": ("hashagg", "mergejoin")}
 _READ = {
     reach: text("SELECT " + ", ".join(f"set_config('enable_{way}', 'off', true)" for way in avoided))
     for reach, avoided in _AVOIDED.items()
