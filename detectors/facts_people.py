@@ -197,27 +197,53 @@ def support_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
 
 def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors over the window and a day and a half before it."""
-    yield from _conduct(source, keys, context, context.window.start - timedelta(hours=36))
+    since, until = context.window.start - timedelta(hours=36), context.window.end
+    for some in batches(keys):
+        users = [key for key in some if not key.startswith(IP_ACTOR)]
+        addresses = [key.removeprefix(IP_ACTOR) for key in some if key.startswith(IP_ACTOR)]
+        done = activity_of_users(source, users, since, until)
+        done |= _activity_of_addresses(source, addresses, since, until)
+        yield from _conduct(source, some, users, done)
 
 
 def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors whose habits matter: the window and `habit_lookback_days` before it."""
-    yield from _conduct(
-        source, keys, context, context.window.start - timedelta(days=context.limits.habit_lookback_days)
-    )
-
-
-def _conduct(source: Source, keys: Sequence[str], context: Context, since: datetime) -> Iterator[ConductCase]:
+    since, until = _habits_since(context), context.window.end
     for some in batches(keys):
-        users = [key for key in some if not key.startswith(IP_ACTOR)]
-        addresses = [key.removeprefix(IP_ACTOR) for key in some if key.startswith(IP_ACTOR)]
-        done = activity_of_users(source, users, since, context.window.end)
-        done |= _activity_of_addresses(source, addresses, since, context.window.end)
-        rows = _by_user(memberships(source, source.tables.users_in(_member_user(source), users)))
-        led = _led_by(source, users)
-        for key in some:
-            theirs = {row.household_id for row in rows.get(key, ())} | led.get(key, set())
-            yield ConductCase(key, done.get(key, ()), frozenset(theirs))
+        done = {user: without_retries(events) for user, events in _events_of_users(source, some, since, until).items()}
+        # Weeks of logins without a user id are many rows for few facts: read where they can excuse what looks odd.
+        surprising = [user for user, events in done.items() if _on_new_agents(events, context)]
+        done |= activity_of_users(source, surprising, since, until)
+        yield from _conduct(source, some, some, done)
+
+
+def _habits_since(context: Context) -> datetime:
+    return context.window.start - timedelta(days=context.limits.habit_lookback_days)
+
+
+def _on_new_agents(events: Sequence[Event], context: Context) -> bool:
+    """Whether somebody with a history used so many user agents for the first time lately that suspicious-access may tell."""
+    limits = context.limits
+    first_used: dict[str, datetime] = {}
+    for event in events:
+        if event.text("user_agent"):
+            first_used.setdefault(event.text("user_agent"), event.at)
+    lately = context.window.start - timedelta(minutes=2 * limits.access_minutes)
+    new = sum(at > lately for at in first_used.values())
+    known = min(first_used.values(), default=context.window.end) <= context.window.end - timedelta(
+        days=limits.habit_days
+    )
+    return known and new >= limits.access_new_agents
+
+
+def _conduct(
+    source: Source, keys: Sequence[str], users: Sequence[str], done: Mapping[str, tuple[Event, ...]]
+) -> Iterator[ConductCase]:
+    rows = _by_user(memberships(source, source.tables.users_in(_member_user(source), users)))
+    led = _led_by(source, users)
+    for key in keys:
+        theirs = {row.household_id for row in rows.get(key, ())} | led.get(key, set())
+        yield ConductCase(key, done.get(key, ()), frozenset(theirs))
 
 
 def troubled_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[TroubledCase]:
@@ -269,26 +295,46 @@ def visited_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
 
 
 def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[HandedOverCase]:
-    """The cases of households whose leadership moved."""
-    since = context.window.start - timedelta(days=context.limits.habit_lookback_days)
+    """The cases of households whose leadership moved. An old leader's habits are known where there was trouble before."""
     for some in batches(ids):
         homes = _homes(source, some)
-        moved = {
-            key: [e for e in home.events_of("household_leadership_transferred") if e.at in context.window]
-            for key, home in homes.items()
-        }
-        leaders = sorted({e.text("from_user_id") for events in moved.values() for e in events} - {""})
-        known = [leader for leader in leaders if source.tables.is_user_id(leader)]
-        activity = activity_of_users(source, known, since, context.window.end)
+        moved = [
+            (event.text("from_user_id"), event.at)
+            for home in homes.values()
+            for event in home.events_of("household_leadership_transferred")
+            if event.at in context.window and source.tables.is_user_id(event.text("from_user_id"))
+        ]
+        leaders = sorted({leader for leader, _ in moved} - {""})
+        activity = _before_hand_overs(source, moved, context)
         used = {
             e.text("session_id")
             for home in homes.values()
             for e in home.events_of("household_leadership_transferred", "household_leave_started")
         }
         owners = _session_owners(source, sorted(used - {""}))
-        sessions = _sessions_of(source, known)
+        sessions = _sessions_of(source, leaders)
         for key in some:
             yield HandedOverCase(key, homes[key], activity, owners, sessions)
+
+
+def _before_hand_overs(
+    source: Source, moved: Sequence[tuple[str, datetime]], context: Context
+) -> dict[str, tuple[Event, ...]]:
+    """What the old leaders did in the last hours, and for as long as habits count if a login failed before they handed over.
+
+    `moved` says who handed over and when.
+    """
+    trouble = timedelta(minutes=context.limits.transfer_after_failures_minutes)
+    until = context.window.end
+    leaders = sorted({leader for leader, _ in moved} - {""})
+    activity = activity_of_users(source, leaders, context.window.start - trouble, until)
+    troublesome = {"login_failed", *context.limits.reset_events}
+    troubled = {
+        leader
+        for leader, at in moved
+        if any(event.type in troublesome and at - trouble < event.at <= at for event in activity.get(leader, ()))
+    }
+    return activity | activity_of_users(source, sorted(troubled), _habits_since(context), until)
 
 
 def target_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[TargetCase]:
@@ -374,19 +420,32 @@ def activity_of_users(
     source: Source, users: Sequence[str], since: datetime, until: datetime
 ) -> dict[str, tuple[Event, ...]]:
     """What each of `users` did in [since, until), without retries; logins count by the metadata's user id too."""
-    if not users:
-        return {}
-    table = source.tables["household_events"]
-    named = and_(
-        table.c.user_id.is_(None),
-        source.tables.event_is(*LOGINS, common=True),
-        source.tables.users_in(source.tables.user_key(json_text(table.c.metadata, "user_id")), users),
-    )
-    found: dict[str, list[Event]] = defaultdict(list)
-    span = and_(table.c.event_timestamp >= since, table.c.event_timestamp < until)
-    for event in _event_rows(source, and_(span, or_(source.tables.users_in(table.c.user_id, users), named))):
-        found[event.user_id or source.tables.plain_user_id(event.text("user_id"))].append(event)
+    found = _events_of_users(source, users, since, until)
+    if users:
+        # Read apart: joined by OR to the other condition, no index serves either, and all audit rows of the span are read.
+        table = source.tables["household_events"]
+        named = source.tables.users_in(source.tables.user_key(json_text(table.c.metadata, "user_id")), users)
+        nameless = and_(table.c.user_id.is_(None), source.tables.event_is(*LOGINS, common=True), named)
+        for event in _event_rows(source, and_(_span(source, since, until), nameless)):
+            found[source.tables.plain_user_id(event.text("user_id"))].append(event)
     return {user: without_retries(events) for user, events in found.items()}
+
+
+def _events_of_users(
+    source: Source, users: Sequence[str], since: datetime, until: datetime
+) -> defaultdict[str, list[Event]]:
+    """The audit rows of [since, until) that name each of `users` as the actor."""
+    found: defaultdict[str, list[Event]] = defaultdict(list)
+    if users:
+        theirs = source.tables.users_in(source.tables["household_events"].c.user_id, users)
+        for event in _event_rows(source, and_(_span(source, since, until), theirs)):
+            found[event.user_id].append(event)
+    return found
+
+
+def _span(source: Source, since: datetime, until: datetime) -> ColumnElement[bool]:
+    at = source.tables["household_events"].c.event_timestamp
+    return and_(at >= since, at < until)
 
 
 def _activity_of_addresses(

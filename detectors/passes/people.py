@@ -110,17 +110,15 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     named = tables.user_key(json_text(events.c.metadata, "user_id"))
     by_login = and_(events.c.user_id.is_(None), tables.event_is(*LOGINS))
     address = literal(IP_ACTOR).concat(json_text(events.c.metadata, "ip_address"))
-    actor = func.coalesce(
-        cast(events.c.user_id, Text),
-        case((by_login, cast(named, Text)), (tables.event_is(*VIEWS, GUESS), address)),
-    )
+    nameless = and_(events.c.user_id.is_(None), tables.event_is(*VIEWS, GUESS))
     mine: ColumnElement[bool] = true()
     if scope is not None:
         failed = and_(events.c.user_id.is_(None), tables.event_is("login_failed"))
         mine = or_(of_users(tables, scope, events.c.user_id), and_(failed, of_users(tables, scope, named)))
     acts = (
         select(
-            actor.label("actor"),
+            func.coalesce(events.c.user_id, case((by_login, named))).label("user_id"),
+            case((nameless, address)).label("address"),
             case((tables.event_is(*VIEWS), 1), else_=0).label("view"),
             case((tables.event_is(GUESS), 1), else_=0).label("guess"),
             case((tables.event_is("login_failed"), 1), else_=0).label("failure"),
@@ -131,18 +129,20 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             tables.event_is(*VIEWS, *DEEDS, "pet_activity_logged", GUESS, "login_failed"),
             mine,
         )
+        # A fence: grouped by ids and not by text, and without the metadata that the address was taken from.
+        .offset(0)
         .subquery("act")
     )
     return (
         select(
-            acts.c.actor,
+            func.coalesce(cast(acts.c.user_id, Text), acts.c.address).label("actor"),
             func.sum(acts.c.view).label("views"),
             func.sum(acts.c.guess).label("guesses"),
             func.sum(acts.c.failure).label("failures"),
             func.sum(acts.c.action).label("actions"),
         )
-        .where(acts.c.actor.is_not(None))
-        .group_by(acts.c.actor)
+        .where(or_(acts.c.user_id.is_not(None), acts.c.address.is_not(None)))
+        .group_by(acts.c.user_id, acts.c.address)
         .subquery("conduct")
     )
 
