@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, true
+from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, func, literal, true
 
 from detectors.contract import Context
 from detectors.source import Reach, Tables
@@ -71,6 +71,15 @@ def since(events: FromClause, start: datetime | None) -> ColumnElement[bool]:
 def meta(events: FromClause, key: str) -> ColumnElement[Any]:
     """The text of a metadata key; null where it is missing or empty."""
     return func.nullif(json_text(events.c.metadata, key), "")
+
+
+def operation(events: FromClause) -> ColumnElement[Any]:
+    """What an operation's audit row has in common with its retries, and with no other's: its own id where it has no other."""
+    return func.coalesce(
+        literal("c") + meta(events, "correlation_id"),
+        literal("e") + cast(events.c.id, Text),
+        cast(events.c.event_timestamp, Text),
+    )
 
 
 def between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, Text, and_, case, cast, func, not_, or_, select, true
 
 from detectors.contract import Context
-from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, since
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, operation, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -216,8 +216,7 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
         nothing = select(households.c.id.label("household_id"), households.c.created_at.label("event_timestamp"))
         return nothing.where(not_(true())).subquery("regenerated")
     events = tables["household_events"]
-    # A retry repeats the correlation_id; the operation's time is that of its first row.
-    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
+    # A retried operation's time is that of its first row.
     each = (
         select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
         .where(
@@ -225,7 +224,7 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )
-        .group_by(events.c.household_id, operation)
+        .group_by(events.c.household_id, operation(events))
         .subquery("regeneration")
     )
     return (

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta
+from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta, operation
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -221,11 +221,7 @@ def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     """Each view of a dashboard whose duration is known, retries as one, with the number of all such views."""
     events = tables["household_events"]
     duration = _number(meta(events, "duration_ms"))
-    once = func.coalesce(
-        literal("c") + meta(events, "correlation_id"),
-        literal("e") + cast(events.c.id, Text),
-        cast(events.c.event_timestamp, Text),
-    )
+    once = operation(events)
     views = (
         select(
             once.label("once"),

@@ -2,64 +2,91 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import FromClause, Select, Text, and_, cast, literal, select, union_all
+from sqlalchemy import FromClause, Select, Text, and_, cast, func, select, union_all
 
 from detectors.contract import Context
-from detectors.passes.base import EVENTS, MEMBERS, METADATA, Pass, Scope, between, meta, of_households, of_users, since
+from detectors.passes.base import (
+    EVENTS,
+    MEMBERS,
+    METADATA,
+    Pass,
+    Scope,
+    between,
+    meta,
+    of_households,
+    of_users,
+    operation,
+    since,
+)
 from detectors.source import Tables
 
 
 def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each use in the window of a session after a removal of its user, beside that removal and what followed.
+    """Each use in the window of a session that survived its user's removal by somebody else, and what may excuse it.
 
-    A change is "removed" or "approved" (the removed person was let into the household again). `joined_at` is that of
-    the user's active row in the change's household.
+    `let_in_at` is the time of the first approval of that person by that household after the removal, and `joined_at` that of
+    their active row there.
     """
-    removed = _changes(tables, scope, context, "household_member_removed", "member_id", "removed").cte("removed")
+    events, members = tables["household_events"], tables["household_members"]
+    removed = _removals(tables, scope, context).cte("removed")
     uses = _uses(tables, scope, context, removed)
+    grace = timedelta(minutes=context.limits.session_grace_minutes)
+    survived = and_(
+        uses.c.user_id == removed.c.user_id,
+        uses.c.created_at < removed.c.changed_at,
+        uses.c.used_at > removed.c.changed_at + grace,
+    )
     hits = (
-        select(*removed.c, uses.c.session_id, uses.c.created_at, uses.c.used_at)
-        .select_from(removed.join(uses, uses.c.user_id == removed.c.user_id))
-        .where(uses.c.used_at > removed.c.changed_at, of_users(tables, scope, removed.c.user_id))
+        select(removed, uses.c.session_id, uses.c.created_at, uses.c.used_at)
+        .select_from(removed.join(uses, survived))
+        .where(of_users(tables, scope, removed.c.user_id))
         .cte("hit")
     )
-    # What may excuse a use is looked for where there is one: hits are few, approvals and members are not.
-    homes = select(hits.c.household_id)
-    approvals = _changes(tables, scope, context, "household_join_request_approved", "new_member_id", "approved")
-    let_in = approvals.where(tables["household_events"].c.household_id.in_(homes)).subquery("let_in")
-    same = and_(let_in.c.household_id == hits.c.household_id, let_in.c.user_id == hits.c.user_id)
-    approved = select(*let_in.c, hits.c.session_id, hits.c.created_at, hits.c.used_at).select_from(
-        hits.join(let_in, same)
+    # Looked up for each: hits are few, approvals and members are not.
+    let_in_at = (
+        select(func.min(events.c.event_timestamp))
+        .where(
+            events.c.household_id == hits.c.household_id,
+            tables.event_is("household_join_request_approved", common=True),
+            events.c.event_timestamp > hits.c.changed_at,
+            tables.user_key(meta(events, "new_member_id")) == hits.c.user_id,
+        )
+        .scalar_subquery()
     )
-    rows = union_all(select(*hits.c), approved).subquery("change")
-    members = tables["household_members"]
-    row = (
-        select(members.c.household_id, members.c.user_id, members.c.joined_at)
-        .where(members.c.status == "active", members.c.household_id.in_(homes))
-        .subquery("row")
+    joined_at = (
+        select(func.max(members.c.joined_at))
+        .where(
+            members.c.household_id == hits.c.household_id,
+            members.c.user_id == hits.c.user_id,
+            members.c.status == "active",
+        )
+        .scalar_subquery()
     )
-    pair = and_(row.c.household_id == rows.c.household_id, row.c.user_id == rows.c.user_id)
-    return select(*rows.c, row.c.joined_at).select_from(rows.outerjoin(row, pair)).subquery("session")
+    return select(*hits.c, let_in_at.label("let_in_at"), joined_at.label("joined_at")).subquery("session")
 
 
-def _changes(
-    tables: Tables, scope: Scope | None, context: Context, event_type: str, key: str, change: str
-) -> Select[Any]:
+def _removals(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """Each removal of somebody by somebody else, retries as one."""
     events = tables["household_events"]
-    return select(
-        tables.user_key(meta(events, key)).label("user_id"),
-        events.c.household_id,
-        events.c.user_id.label("changed_by"),
-        events.c.event_timestamp.label("changed_at"),
-        literal(change).label("change"),
-        meta(events, "correlation_id").label("correlation_id"),
-    ).where(
-        tables.event_is(event_type),
-        since(events, context.history_start),
-        events.c.event_timestamp < context.window.end,
-        of_households(tables, scope, events.c.household_id),
+    person = tables.user_key(meta(events, "member_id"))
+    return (
+        select(
+            person.label("user_id"),
+            events.c.household_id,
+            func.max(cast(events.c.user_id, Text)).label("changed_by"),
+            func.min(events.c.event_timestamp).label("changed_at"),
+        )
+        .where(
+            tables.event_is("household_member_removed"),
+            since(events, context.history_start),
+            events.c.event_timestamp < context.window.end,
+            events.c.user_id.is_distinct_from(person),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .group_by(person, events.c.household_id, operation(events))
     )
 
 

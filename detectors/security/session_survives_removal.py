@@ -47,12 +47,12 @@ META = Meta(
 )
 
 
-def used_after(session: FromClause, context: Context) -> ColumnElement[bool]:
-    return session.c.used_at > session.c.created_at
+def used_on(session: FromClause, context: Context) -> ColumnElement[bool]:
+    return session.c.used_at <= context.settled
 
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
-    survivals = survivals_of(rows, context)
+    survivals = survivals_of(rows)
     if len(survivals) > context.limits.surviving_sessions_most:
         yield _systemic(survivals, context)
         return
@@ -145,4 +145,4 @@ def _systemic(survivals: list[Survival], context: Context) -> Finding:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("sessions", used_after, collect, COLUMNS),))
+DETECTOR = Detector(META, __doc__, (Ride("sessions", used_on, collect, COLUMNS),))
