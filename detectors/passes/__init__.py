@@ -21,9 +21,11 @@ from sqlalchemy import (
     cast,
     false,
     func,
+    not_,
     or_,
     select,
     union,
+    union_all,
 )
 
 from detectors.contract import Context, Ride
@@ -38,15 +40,26 @@ __all__ = ["PASSES", "Key", "Pass", "Rider", "Scope", "statement"]
 def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household about whose members something may be wrong, with its members counted.
 
-    `sole_leader` is the user id (as text) of the active leader, the least where there are several.
+    `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
+    that one of them joined apart from its creation and has no approved request.
     """
     members = tables["household_members"]
     active = members.c.status == "active"
     leads = and_(active, members.c.role == "leader")
     sits = and_(active, members.c.is_temporary.is_(True))
     overdue = members.c.temporary_expires_at <= context.settled
+    suspected = union_all(_in_disorder(tables, scope, context), _by_number(tables, scope, context)).subquery()
     # Named twice, so that it is worked out once, before anything is joined to it.
-    suspects = union(_in_disorder(tables, scope, context), _by_number(tables, scope, context)).cte("suspect")
+    suspects = (
+        select(
+            suspected.c.id,
+            suspected.c.leader_id,
+            suspected.c.created_at,
+            func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
+        )
+        .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
+        .cte("suspect")
+    )
     counted = (
         select(
             members.c.household_id,
@@ -66,6 +79,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspects.c.id.label("household_id"),
             suspects.c.leader_id,
             suspects.c.created_at,
+            suspects.c.leader_unapproved,
             func.coalesce(counted.c.member_rows, 0).label("member_rows"),
             func.coalesce(counted.c.active_members, 0).label("active_members"),
             func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
@@ -82,12 +96,14 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
     """The households whose only leading row is not that of their leader_id, or that have a sitter beyond their rights.
 
     All others are in order but for their number: counting the members of these alone is several times cheaper than
-    counting everybody's.
+    counting everybody's. Here too, as this is where leaders meet their households: those whose leader nobody let in.
     """
-    households, members = tables["households"], tables["household_members"]
+    households, members, asked = (
+        tables[name] for name in ("households", "household_members", "household_join_requests")
+    )
     sits = members.c.is_temporary.is_(True)
     row = (
-        select(members.c.household_id, members.c.user_id, sits.label("sits"))
+        select(members.c.household_id, members.c.user_id, members.c.joined_at, members.c.role, sits.label("sits"))
         .where(
             members.c.status == "active",
             or_(members.c.role == "leader", and_(sits, members.c.temporary_expires_at <= context.settled)),
@@ -95,13 +111,27 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
         )
         .subquery("row")
     )
-    return (
-        select(households.c.id, households.c.leader_id, households.c.created_at)
-        .select_from(households.outerjoin(row, row.c.household_id == households.c.id))
+    beside = timedelta(seconds=context.limits.creator_seconds)
+    came_later = and_(
+        row.c.role == "leader",
+        not_(row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)),
+    )
+    approved = (
+        select(asked.c.user_id)
         .where(
-            or_(row.c.household_id.is_(None), row.c.user_id.is_distinct_from(households.c.leader_id), row.c.sits),
-            of_households(tables, scope, households.c.id),
+            asked.c.household_id == row.c.household_id,
+            asked.c.user_id == row.c.user_id,
+            asked.c.status == "approved",
         )
+        .exists()
+    )
+    disorder = or_(row.c.household_id.is_(None), row.c.user_id.is_distinct_from(households.c.leader_id), row.c.sits)
+    # Looked up for few: most leaders founded their household.
+    unapproved = case((came_later, not_(approved)), else_=False)
+    return (
+        select(households.c.id, households.c.leader_id, households.c.created_at, unapproved.label("leader_unapproved"))
+        .select_from(households.outerjoin(row, row.c.household_id == households.c.id))
+        .where(or_(disorder, unapproved), of_households(tables, scope, households.c.id))
     )
 
 
@@ -124,9 +154,9 @@ def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Select[
         )
     # Worked out first: there are few, whatever the planner expects, and an index finds their households.
     many = union(*groups).cte("many").prefix_with("MATERIALIZED", dialect="postgresql")
-    return select(households.c.id, households.c.leader_id, households.c.created_at).where(
-        households.c.id.in_(select(many.c.household_id))
-    )
+    return select(
+        households.c.id, households.c.leader_id, households.c.created_at, false().label("leader_unapproved")
+    ).where(households.c.id.in_(select(many.c.household_id)))
 
 
 def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:

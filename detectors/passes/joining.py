@@ -90,9 +90,10 @@ def _pending_twice(tables: Tables, scope: Scope | None) -> FromClause:
 def _admissions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each member row and each answered join request of one person in one household that do not explain each other.
 
-    That is an approved request beside no row, or beside one that ended before it was made; and an active row beside no
-    approved request, with what else may explain it: `beside_creation` of its household, or `leaders_sitter`. `inviter_id` is
-    null where the inviter of a sitter never led the household.
+    That is an approved request beside no row, or beside one that ended before it was made; an active row beside a rejected
+    request; and an active row beside neither, with what else may explain it: `beside_creation` of its household, or
+    `leaders_sitter`. `inviter_id` is null where the inviter of a sitter never led the household. Of those beside neither,
+    leaders are left out: nearly all founded their household, and the pass over households looks at the others.
 
     `first_approved` is known for rejected requests of active members: when the first approved request of the same person
     was made. `refused_at` is the time of the last event that says that the request was rejected.
@@ -117,7 +118,10 @@ def _admissions(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         answered.c.status == "approved",
         or_(row.c.status.is_(None), and_(row.c.status != "active", row.c.joined_at < answered.c.requested_at)),
     )
-    uninvited = and_(row.c.status == "active", answered.c.status.is_distinct_from("approved"))
+    uninvited = and_(
+        row.c.status == "active",
+        or_(answered.c.status == "rejected", and_(answered.c.status.is_(None), row.c.role != "leader")),
+    )
     # Every member row beside every request, seen from both sides at once: that join is what costs here.
     odd = (
         select(

@@ -59,6 +59,10 @@ def joined_without_approval(admission: FromClause, context: Context) -> ColumnEl
     )
 
 
+def led_without_approval(household: FromClause, context: Context) -> ColumnElement[bool]:
+    return household.c.leader_unapproved.is_(True)
+
+
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     if case.household is None:
         return
@@ -129,4 +133,6 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("admissions", joined_without_approval),), judge)
+DETECTOR = Detector(
+    META, __doc__, (Ride("admissions", joined_without_approval), Ride("households", led_without_approval)), judge
+)
