@@ -116,22 +116,32 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
         row.c.role == "leader",
         not_(row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)),
     )
-    approved = (
-        select(asked.c.user_id)
-        .where(
-            asked.c.household_id == row.c.household_id,
-            asked.c.user_id == row.c.user_id,
-            asked.c.status == "approved",
-        )
-        .exists()
-    )
     disorder = or_(row.c.household_id.is_(None), row.c.user_id.is_distinct_from(households.c.leader_id), row.c.sits)
-    # Looked up for few: most leaders founded their household.
-    unapproved = case((came_later, not_(approved)), else_=False)
-    return (
-        select(households.c.id, households.c.leader_id, households.c.created_at, unapproved.label("leader_unapproved"))
+    met = (
+        select(
+            households.c.id,
+            households.c.leader_id,
+            households.c.created_at,
+            row.c.user_id,
+            disorder.label("disorder"),
+            func.coalesce(came_later, False).label("came_later"),
+        )
         .select_from(households.outerjoin(row, row.c.household_id == households.c.id))
-        .where(or_(disorder, unapproved), of_households(tables, scope, households.c.id))
+        .where(or_(disorder, came_later), of_households(tables, scope, households.c.id))
+        .cte("met")
+    )
+    approved = (
+        select(asked.c.household_id, asked.c.user_id)
+        .where(asked.c.status == "approved", asked.c.household_id.in_(select(met.c.id).where(met.c.came_later)))
+        .distinct()
+        .subquery("approved")
+    )
+    unapproved = and_(met.c.came_later, approved.c.user_id.is_(None))
+    let_in = and_(approved.c.household_id == met.c.id, approved.c.user_id == met.c.user_id)
+    return (
+        select(met.c.id, met.c.leader_id, met.c.created_at, unapproved.label("leader_unapproved"))
+        .select_from(met.outerjoin(approved, let_in))
+        .where(or_(met.c.disorder, unapproved))
     )
 
 
