@@ -23,8 +23,8 @@ Stays silent when
 -----------------
 leader_id and the active leader agree, as after an ordinary transfer; every past leader leaves a 'removed' row with the
 role of leader, which means nothing. A member who held a stray role of leader and left says was_leader too: while
-somebody leads effectively, a leave without a transfer is no failure. Silent while leadership may be changing (younger
-than the grace period).
+somebody leads effectively, a leave without a transfer is no failure. Silent while leadership may be changing, and where
+a leader's row is younger than the grace period. Without an audit table the first three are all that can be seen.
 
 Evidence
 --------
@@ -76,6 +76,8 @@ def last_transfer_not_in_force(transfer: FromClause, context: Context) -> Column
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     if case.household is None or not case.active or in_flight(case, context):
         return
+    if any(leader.joined_at > context.settled for leader in active_leaders(case)):
+        return
     failure = find_failure(case, context)
     if failure is None:
         return
@@ -88,7 +90,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         {"household_id": case.household_id},
         impact=Impact(users=len(stuck), households=1),
         households=[case.household_id],
-        users=[failure.old_leader or "", failure.new_leader or "", leader_id or ""],
+        users=[failure.old_leader or "", failure.new_leader or "", leader_id or "", *stuck],
         first_seen=happened,
         occurred_at=happened,
         evidence={
@@ -148,9 +150,11 @@ def _old_leader_remains(case: HouseholdCase, others: set[str], leader: Membershi
         if event.type == "household_leave_started":
             if event.user_id in others:
                 return Failure("old-leader-remains", 2, event.user_id, leader_id, event)
-        elif others & {event.text("from_user_id"), event.text("to_user_id")}:
-            old = event.text("from_user_id")
-            return Failure("old-leader-remains", 3, old if old in others else min(others), leader_id, event)
+        elif event.text("to_user_id") in others:
+            # They led since; that leader_id names another was not recorded.
+            return Failure("old-leader-remains", 2, event.text("to_user_id"), leader_id, event)
+        elif event.text("from_user_id") in others:
+            return Failure("old-leader-remains", 3, event.text("from_user_id"), leader_id, event)
     # Step 2 comes before any event is sure to be there; but leader_id is the creator's until a transfer moves it.
     creators = {row.user_id for row in case.members if is_creator(case, row, context)}
     if len(creators) == 1 and creators <= others:
@@ -199,6 +203,6 @@ def _not_in_force(case: HouseholdCase) -> Failure | None:
 DETECTOR = Detector(
     META,
     __doc__,
-    (Ride("households", not_plainly_led), Ride("transfers", last_transfer_not_in_force)),
+    (Ride("households", not_plainly_led), Ride("transfers", last_transfer_not_in_force, optional=True)),
     judge,
 )
