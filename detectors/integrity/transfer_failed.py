@@ -39,6 +39,7 @@ active member, and the leaver's row the status 'removed'. Find out why the seque
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, or_
@@ -67,6 +68,9 @@ META = Meta(
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
     process="Engineering Escalations, P0: Leadership transfer failures",
 )
+
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def last_transfer_not_in_force(transfer: FromClause, context: Context) -> ColumnElement[bool]:
@@ -114,7 +118,8 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
     leaders = {leader.user_id for leader in active_leaders(case)}
     row = active_row(case, leader_id)
     if row is not None and not row.leads and leaders:
-        return _failure(case, "role-not-moved", 1, min(leaders), leader_id)
+        leaving = [e.user_id for e in case.events_of("household_leave_started") if e.user_id in leaders]
+        return _failure(case, "role-not-moved", 1, leaving[-1] if leaving else min(leaders), leader_id)
     if row is not None and row.leads and len(leaders) > 1:
         remains = _old_leader_remains(case, leaders - {row.user_id}, row, context)
         if remains:
@@ -179,18 +184,18 @@ def _not_in_force(case: HouseholdCase) -> Failure | None:
     """The last transfer, if the person it names does not lead and nothing explains why.
 
     Leaving or being removed later explains it. So does a row that is 'removed' while somebody else leads effectively:
-    they went at an unknown time, and their own hand-over may have lost its event. Who never had a row here was never a
-    member: such an id is malformed, or not ours to judge.
+    they went at an unknown time, and their own hand-over may have lost its event. An id that is malformed names nobody.
     """
     transfers = case.events_of("household_leadership_transferred")
     if not transfers:
         return None
     last = transfers[-1]
     named = last.text("to_user_id")
-    if leads_effectively(case, named) or not any(member.user_id == named for member in case.members):
+    known = any(member.user_id == named for member in case.members)
+    if leads_effectively(case, named) or not (known or _UUID.fullmatch(named)):
         return None
     leader_id = case.household.leader_id if case.household else None
-    gone = active_row(case, named) is None
+    gone = known and active_row(case, named) is None
     departed = any(
         event.member_id == named and event.at >= last.at
         for event in case.events_of("household_left", "household_member_removed")

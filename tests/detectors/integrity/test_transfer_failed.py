@@ -120,7 +120,9 @@ def test_a_leader_left_and_no_transfer_was_near(
     town.row("oak", "anna")["status"] = "removed"
     town.event("household_left", "oak", "anna", was_leader=True)
     if offset is not None:
-        transfer(town, "anna", "stranger", at=NOON + offset)
+        transfer(town, "anna", "ben", at=NOON + offset)
+        # Only that there was one counts here, not whether it is in force.
+        town.household_events[-1]["metadata"]["to_user_id"] = None
     assert failures(scanner.findings(town, DETECTOR)) == [("no-transfer", 4)] * expected
 
 
@@ -207,6 +209,32 @@ def test_no_transfer_by_an_ordinary_member(scanner: Scanner, town: Town) -> None
     town.row("oak", "ben")["status"] = "removed"
     town.event("household_left", "oak", "ben", was_leader=False)
     assert scanner.findings(town, DETECTOR) == []
+
+
+def test_a_transfer_to_somebody_who_never_was_a_member(scanner: Scanner, town: Town) -> None:
+    transfer(town, "anna", "stranger")
+    assert failures(scanner.findings(town, DETECTOR)) == [("transfer-not-in-force", None)]
+    town.event("household_left", "oak", "stranger", at=NOON + HOUR, was_leader=True)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_who_started_to_leave_is_the_old_leader(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["role"] = "leader"
+    town.member("oak", "dan")
+    for name in ("anna", "ben"):
+        leave(town, 1, at=NOON + (HOUR if name == "ben" else 0 * HOUR), successor="dan")
+        town.household_events[-1]["user_id"] = uid(name)
+        (finding,) = scanner.findings(town, DETECTOR)
+        assert failures([finding]) == [("role-not-moved", 1)]
+        assert finding.evidence["old_leader"] == uid(name)
+
+
+@pytest.mark.parametrize("word", [True, "true", "True"])
+def test_a_flag_may_be_a_word(scanner: Scanner, town: Town, word: object) -> None:
+    town.home("oak")["leader_id"] = None
+    town.row("oak", "anna")["status"] = "removed"
+    town.event("household_left", "oak", "anna", was_leader=word)
+    assert failures(scanner.findings(town, DETECTOR)) == [("no-transfer", 4)]
 
 
 @pytest.mark.parametrize("to", [{}, {"to_user_id": None}, {"to_user_id": "not a uuid"}])
