@@ -330,6 +330,16 @@ def test_retries_are_one_transfer_at_its_earliest_time(scanner: Scanner, town: T
     assert finding.occurred_at == NOON + 10 * MINUTE
 
 
+def test_a_late_retry_does_not_hide_the_transfer_after_it(scanner: Scanner, town: Town) -> None:
+    leave(town, 4, at=NOON - 5 * HOUR)
+    transfer(town, "anna", "ben", at=NOON - 2 * HOUR, correlation_id="a")
+    transfer(town, "ben", "cleo", at=NOON - HOUR, correlation_id="b")
+    transfer(town, "anna", "ben", at=NOON, correlation_id="a")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("transfer-not-in-force", None)]
+    assert finding.evidence["new_leader"] == uid("cleo")
+
+
 def test_whoever_is_stuck_is_among_the_users(scanner: Scanner, town: Town) -> None:
     leave(town, 3)
     (finding,) = scanner.findings(town, DETECTOR)
