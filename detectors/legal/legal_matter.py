@@ -28,7 +28,7 @@ Legal decides. Delete nothing and change nothing in the household before they ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
@@ -60,19 +60,20 @@ def is_legal(request: FromClause, context: Context) -> ColumnElement[bool]:
 
 def judge(case: SupportCase, context: Context) -> Iterator[Finding]:
     deletion = case.request.category in context.limits.deletion_categories
-    left = what_is_left(case) if deletion else {}
+    left = what_is_left(case, context.as_of) if deletion else {}
     if deletion and case.accounts_known and not any(left.values()):
         return
     yield _finding(case, left, context)
 
 
-def what_is_left(case: SupportCase) -> dict[str, Any]:
-    """What a deletion has not reached: the account itself, memberships, live sessions."""
+def what_is_left(case: SupportCase, now: datetime) -> dict[str, Any]:
+    """What a deletion has not reached: the account itself, memberships, live sessions. One that is to come has not."""
     account = case.requester
+    kept = account is not None and (account.deleted_at is None or account.deleted_at > now)
     return {
-        "account": account is not None and account.deleted_at is None if case.accounts_known else None,
+        "account": kept if case.accounts_known else None,
         "active_memberships": len([row for row in case.memberships if row.active]),
-        "live_sessions": len([session for session in case.sessions if session.revoked_at is None]),
+        "live_sessions": len([one for one in case.sessions if one.revoked_at is None or one.revoked_at > now]),
     }
 
 

@@ -53,7 +53,7 @@ def test_fires_on_an_open_request(
 
 def test_silent_on_closed_requests_and_other_categories(scanner: Scanner, town: Town) -> None:
     for _, category, _ in RULES:
-        for status in ("closed", "resolved", " Solved "):
+        for status in ("closed", "resolved", " Solved ", "canceled", "declined"):
             town.report(f"{category} {status}", category, "ben", status=status)
     for category in ("harassment", "tos_dispute", "custom_rate_limit", "feature_request"):
         town.report(category, category, "ben")

@@ -138,3 +138,14 @@ def test_agrees_with_the_catalogue_read_plainly(
     results = [scanner.findings(town, policy_question.DETECTOR, VIP) for scanner in (on_duckdb, on_postgres)]
     assert {finding.subject["support_id"] for finding in results[0] if finding.marks} == expected
     assert results[0] == results[1]
+
+
+def test_not_applicable_without_tier_and_revenue(tmp_path: Path, town: Town) -> None:
+    folder = write_csv(tmp_path, town.tables())
+    (folder / "users.csv").write_text(f"id,email,created_at\n{uid('anna')},a@example.org,2026-01-01T00:00:00Z\n")
+    with open_source(str(folder), SourceMapping()) as source:
+        result = scan(source, (no_leader.DETECTOR, VIP), Context(as_of=AS_OF, window=YESTERDAY))
+    assert [(entry.status, entry.reason) for entry in result.coverage] == [
+        ("ran", None),
+        ("not_applicable", "needs users.account_tier, users.monthly_revenue"),
+    ]

@@ -8,6 +8,7 @@ import pytest
 
 from detectors.integrity.member_of_many_households import DETECTOR
 from detectors.limits import Limits
+from tests.support.postgres import PostgresServer, load
 from tests.support.towns import AS_OF, HOUR, LONG_AGO, MINUTE, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -56,3 +57,15 @@ def test_a_sitter_with_a_second_home_of_their_own(scanner: Scanner, town: Town) 
 def test_a_second_membership_may_be_under_way(scanner: Scanner, town: Town, age: timedelta, expected: int) -> None:
     town.member("elm", "ben", at=AS_OF - age)
     assert len(scanner.findings(town, DETECTOR)) == expected
+
+
+def test_a_unique_key_over_users_proves_it(postgres: PostgresServer) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben")
+    with postgres.new_database() as database:
+        load(database, town.tables())
+        for key, status in (("(user_id, household_id)", "ran"), ("(user_id)", "proved")):
+            with database.connect() as admin:
+                admin.execute(f"CREATE UNIQUE INDEX ON household_members {key}".encode())
+            (entry,) = Scanner("postgresql", lambda _: database.url)(town, DETECTOR).coverage
+            assert entry.status == status

@@ -84,3 +84,17 @@ def test_without_accounts_an_overdue_deletion_is_told_all_the_same(scanner: Scan
 def test_waits_for_the_grace_period(scanner: Scanner, town: Town, age: timedelta, fires: int) -> None:
     town.report("r", "custody", "ben", at=AS_OF - age)
     assert len(scanner.findings(town, DETECTOR)) == fires
+
+
+@pytest.mark.parametrize(("after", "fires"), [(-TICK, 0), (0 * TICK, 0), (TICK, 1)])
+def test_a_deletion_that_is_to_come_has_not_happened(
+    scanner: Scanner, town: Town, after: timedelta, fires: int
+) -> None:
+    town.report("r", "data_deletion", "ben", at=AS_OF - 2 * MONTH)
+    town.row("oak", "ben")["status"] = "removed"
+    town.users[0]["deleted_at"] = AS_OF - DAY
+    town.session("s", "ben", revoked_at=AS_OF + after)
+    assert len(scanner.findings(town, DETECTOR)) == fires
+    town.sessions.clear()
+    town.users[0]["deleted_at"] = AS_OF + after
+    assert len(scanner.findings(town, DETECTOR)) == fires
