@@ -96,8 +96,8 @@ class Event:
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def says(self, key: str) -> bool:
-        """Whether a metadata key is true."""
-        return self.text(key) == "true"
+        """Whether a metadata key is true, as a flag or as a word."""
+        return self.text(key).lower() == "true"
 
     @property
     def member_id(self) -> str:

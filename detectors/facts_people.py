@@ -92,6 +92,8 @@ class SupportCase:
     """The requester's, in every household."""
     sessions: tuple[Session, ...]
     """The requester's."""
+    accounts_known: bool = True
+    """Whether the source has accounts, so that a missing one is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,7 @@ def support_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
                 tuple(o for o in others if o.id != request.id and who & {o.requester_id, o.subject_user_id}),
                 tuple(rows.get(request.requester_id, ())),
                 sessions.get(request.requester_id, ()),
+                "users" in source.tables,
             )
 
 

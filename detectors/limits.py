@@ -126,7 +126,10 @@ class Limits(BaseModel):
     # Trust & Safety, unauthorised access, and the people who write to support.
     service_accounts: tuple[str, ...] = ("00000000-0000-0000-0000-000000000000", "service", "system")
     """User ids under which the app itself acts; what they read or change is nobody's abuse."""
-    closed_statuses: tuple[str, ...] = ("closed", "resolved", "solved", "done", "completed", "cancelled", "withdrawn")
+    closed_statuses: tuple[str, ...] = (
+        *("closed", "resolved", "solved", "done", "completed", "archived"),
+        *("cancelled", "canceled", "withdrawn", "rejected", "declined", "duplicate"),
+    )
     """A support request with any other status is open; compared in lower case."""
     urgent_abuse_categories: tuple[str, ...] = ("threat", "child_safety")
     abuse_categories: tuple[str, ...] = ("harassment",)

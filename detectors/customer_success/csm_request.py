@@ -15,7 +15,7 @@ from detectors.support import (
     state_in_words,
 )
 
-NEEDS = frozenset({"support_requests.category", "support_requests.status", "support_requests.household_id", "users.id"})
+NEEDS = frozenset({"support_requests.category", "support_requests.status", "support_requests.household_id"})
 
 
 def request_finding(

@@ -59,14 +59,13 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     rows = sorted(first.values(), key=lambda member: member.joined_at)
     sitters = sum(row.is_temporary for row in rows)
     exceeded = rows[capacity].joined_at
-    leader = (case.household.leader_id if case.household else None) or ""
     yield find(
         META,
         context,
         {"household_id": case.household_id},
         impact=Impact(users=len(rows), households=1),
         households=[case.household_id],
-        users=[leader],
+        users=list(first),
         first_seen=exceeded,
         occurred_at=exceeded,
         evidence={

@@ -57,8 +57,10 @@ def mark(finding: Finding, accounts: Mapping[str, User], context: Context) -> Fi
         "marks": (*finding.marks, META.id),
         "evidence": {**finding.evidence, "customer_value": lines},
     }
+    story = finding.story
+    if story.fields.get("Customer value") == "":
+        update["story"] = story.model_copy(update={"fields": {**story.fields, "Customer value": "; ".join(lines)}})
     if finding.team == "trust-safety":
-        story = finding.story
         update["story"] = story.model_copy(
             update={"evidence": (*story.evidence, *(f"Customer value: {line}" for line in lines))}
         )

@@ -31,21 +31,29 @@ def in_flight(case: HouseholdCase, context: Context) -> bool:
     household = case.household
     if household is not None and household.created_at > context.settled:
         return True
+    if all(member.joined_at > context.settled for member in case.active):
+        return True
     # A transfer moves updated_at before it writes any event. The time is a browser's: it can delay a finding, not more.
     if household is not None and household.updated_at and context.settled < household.updated_at <= context.as_of:
         return True
-    return any(event.at > context.settled for event in case.events_of(*LEADERSHIP_EVENTS))
+    return any(event.at > context.settled for event in _changes(case))
 
 
 def last_change(case: HouseholdCase) -> Event | None:
     """The last event that touched leadership: a leader's leave or removal, or a transfer."""
+    changes = [event for event in _changes(case) if event.type != "household_created"]
+    return changes[-1] if changes else None
+
+
+def _changes(case: HouseholdCase) -> list[Event]:
+    """The events that touch leadership; an ordinary member who leaves or is removed does not."""
     leader_id = case.household.leader_id if case.household else None
-    for event in reversed(case.events_of(*LEADERSHIP_EVENTS)):
-        ordinary = event.type == "household_left" and not event.says("was_leader")
-        someone_else = event.type == "household_member_removed" and event.member_id != leader_id
-        if not ordinary and not someone_else and event.type != "household_created":
-            return event
-    return None
+    return [
+        event
+        for event in case.events_of(*LEADERSHIP_EVENTS)
+        if not (event.type == "household_left" and not event.says("was_leader") and event.user_id != leader_id)
+        and not (event.type == "household_member_removed" and event.member_id != leader_id)
+    ]
 
 
 def active_row(case: HouseholdCase, user_id: str | None) -> Membership | None:

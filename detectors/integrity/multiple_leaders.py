@@ -12,7 +12,7 @@ More than one *active* member row of the household has the role 'leader'.
 Stays silent when
 -----------------
 The extra leader rows have the status 'removed': every past leader leaves such a row. Also while a change of leadership
-is under way (younger than the grace period).
+is under way, and for a leader's row that is younger than the grace period.
 
 Evidence
 --------
@@ -53,7 +53,7 @@ def several_leaders(household: FromClause, context: Context) -> ColumnElement[bo
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
-    leaders = active_leaders(case)
+    leaders = [leader for leader in active_leaders(case) if leader.joined_at <= context.settled]
     if len(leaders) < 2 or in_flight(case, context):
         return
     ids = [leader.user_id for leader in leaders]
@@ -65,7 +65,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         {"household_id": case.household_id},
         impact=Impact(users=len(case.active), households=1),
         households=[case.household_id],
-        users=ids,
+        users=[member.user_id for member in case.active],
         first_seen=change.at if change else max(leader.joined_at for leader in leaders),
         occurred_at=change.at if change else None,
         evidence={
@@ -81,6 +81,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             actual=f"{listed(ids)} have the role of leader (leader_id is {leader_id or 'null'})",
             impact=f"{count(len(case.active), 'member')} of a household with conflicting leaders",
             screenshots="None; the member list is below",
+            affected_users=tuple(ids),
             requesting="Fix to leave one leader and investigation into which operation left the second one behind",
         ),
     )

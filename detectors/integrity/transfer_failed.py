@@ -23,8 +23,8 @@ Stays silent when
 -----------------
 leader_id and the active leader agree, as after an ordinary transfer; every past leader leaves a 'removed' row with the
 role of leader, which means nothing. A member who held a stray role of leader and left says was_leader too: while
-somebody leads effectively, a leave without a transfer is no failure. Silent while leadership may be changing (younger
-than the grace period).
+somebody leads effectively, a leave without a transfer is no failure. Silent while leadership may be changing, and where
+a leader's row is younger than the grace period. Without an audit table the first three are all that can be seen.
 
 Evidence
 --------
@@ -39,6 +39,7 @@ active member, and the leaver's row the status 'removed'. Find out why the seque
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, or_
@@ -69,12 +70,17 @@ META = Meta(
 )
 
 
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
 def last_transfer_not_in_force(transfer: FromClause, context: Context) -> ColumnElement[bool]:
     return or_(transfer.c.leader_id.is_(None), transfer.c.leader_id != transfer.c.to_user_id)
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     if case.household is None or not case.active or in_flight(case, context):
+        return
+    if any(leader.joined_at > context.settled for leader in active_leaders(case)):
         return
     failure = find_failure(case, context)
     if failure is None:
@@ -88,7 +94,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         {"household_id": case.household_id},
         impact=Impact(users=len(stuck), households=1),
         households=[case.household_id],
-        users=[failure.old_leader or "", failure.new_leader or "", leader_id or ""],
+        users=[failure.old_leader or "", failure.new_leader or "", leader_id or "", *stuck],
         first_seen=happened,
         occurred_at=happened,
         evidence={
@@ -112,7 +118,8 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
     leaders = {leader.user_id for leader in active_leaders(case)}
     row = active_row(case, leader_id)
     if row is not None and not row.leads and leaders:
-        return _failure(case, "role-not-moved", 1, min(leaders), leader_id)
+        leaving = [e.user_id for e in case.events_of("household_leave_started") if e.user_id in leaders]
+        return _failure(case, "role-not-moved", 1, leaving[-1] if leaving else min(leaders), leader_id)
     if row is not None and row.leads and len(leaders) > 1:
         remains = _old_leader_remains(case, leaders - {row.user_id}, row, context)
         if remains:
@@ -148,9 +155,11 @@ def _old_leader_remains(case: HouseholdCase, others: set[str], leader: Membershi
         if event.type == "household_leave_started":
             if event.user_id in others:
                 return Failure("old-leader-remains", 2, event.user_id, leader_id, event)
-        elif others & {event.text("from_user_id"), event.text("to_user_id")}:
-            old = event.text("from_user_id")
-            return Failure("old-leader-remains", 3, old if old in others else min(others), leader_id, event)
+        elif event.text("to_user_id") in others:
+            # They led since; that leader_id names another was not recorded.
+            return Failure("old-leader-remains", 2, event.text("to_user_id"), leader_id, event)
+        elif event.text("from_user_id") in others:
+            return Failure("old-leader-remains", 3, event.text("from_user_id"), leader_id, event)
     # Step 2 comes before any event is sure to be there; but leader_id is the creator's until a transfer moves it.
     creators = {row.user_id for row in case.members if is_creator(case, row, context)}
     if len(creators) == 1 and creators <= others:
@@ -175,18 +184,18 @@ def _not_in_force(case: HouseholdCase) -> Failure | None:
     """The last transfer, if the person it names does not lead and nothing explains why.
 
     Leaving or being removed later explains it. So does a row that is 'removed' while somebody else leads effectively:
-    they went at an unknown time, and their own hand-over may have lost its event. Who never had a row here was never a
-    member: such an id is malformed, or not ours to judge.
+    they went at an unknown time, and their own hand-over may have lost its event. An id that is malformed names nobody.
     """
     transfers = case.events_of("household_leadership_transferred")
     if not transfers:
         return None
     last = transfers[-1]
     named = last.text("to_user_id")
-    if leads_effectively(case, named) or not any(member.user_id == named for member in case.members):
+    known = any(member.user_id == named for member in case.members)
+    if leads_effectively(case, named) or not (known or _UUID.fullmatch(named)):
         return None
     leader_id = case.household.leader_id if case.household else None
-    gone = active_row(case, named) is None
+    gone = known and active_row(case, named) is None
     departed = any(
         event.member_id == named and event.at >= last.at
         for event in case.events_of("household_left", "household_member_removed")
@@ -199,6 +208,6 @@ def _not_in_force(case: HouseholdCase) -> Failure | None:
 DETECTOR = Detector(
     META,
     __doc__,
-    (Ride("households", not_plainly_led), Ride("transfers", last_transfer_not_in_force)),
+    (Ride("households", not_plainly_led), Ride("transfers", last_transfer_not_in_force, optional=True)),
     judge,
 )

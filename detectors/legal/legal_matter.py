@@ -8,7 +8,8 @@ Fires when
 ----------
 A support request of the categories legal_request, subpoena, court_order, custody or tos_dispute is open. Or a request of
 the category data_deletion has been open for more than 30 days and something is left of the account: it is not marked as
-deleted, or active memberships or live sessions remain.
+deleted, or active memberships or live sessions remain. Where the source has no table of users, that cannot be seen, and
+the open request is enough.
 
 Stays silent when
 -----------------
@@ -27,7 +28,7 @@ Legal decides. Delete nothing and change nothing in the household before they ha
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
@@ -44,9 +45,7 @@ META = Meta(
     severity="Immediate",
     kind="state",
     subject=("support_id",),
-    needs=frozenset(
-        {"support_requests.category", "support_requests.status", "support_requests.household_id", "users.id"}
-    ),
+    needs=frozenset({"support_requests.category", "support_requests.status", "support_requests.household_id"}),
     process="Legal Escalations",
 )
 
@@ -61,19 +60,20 @@ def is_legal(request: FromClause, context: Context) -> ColumnElement[bool]:
 
 def judge(case: SupportCase, context: Context) -> Iterator[Finding]:
     deletion = case.request.category in context.limits.deletion_categories
-    left = what_is_left(case) if deletion else {}
-    if deletion and not any(left.values()):
+    left = what_is_left(case, context.as_of) if deletion else {}
+    if deletion and case.accounts_known and not any(left.values()):
         return
     yield _finding(case, left, context)
 
 
-def what_is_left(case: SupportCase) -> dict[str, Any]:
-    """What a deletion has not reached: the account itself, memberships, live sessions."""
+def what_is_left(case: SupportCase, now: datetime) -> dict[str, Any]:
+    """What a deletion has not reached: the account itself, memberships, live sessions. One that is to come has not."""
     account = case.requester
+    kept = account is not None and (account.deleted_at is None or account.deleted_at > now)
     return {
-        "account": account is not None and account.deleted_at is None,
+        "account": kept if case.accounts_known else None,
         "active_memberships": len([row for row in case.memberships if row.active]),
-        "live_sessions": len([session for session in case.sessions if session.revoked_at is None]),
+        "live_sessions": len([one for one in case.sessions if one.revoked_at is None or one.revoked_at > now]),
     }
 
 
@@ -85,6 +85,7 @@ def _finding(case: SupportCase, left: dict[str, Any], context: Context) -> Findi
     remains = listed(
         [
             *(["the account is not marked as deleted"] if left.get("account") else []),
+            *(["whether the account is deleted is not in the data"] if left and left["account"] is None else []),
             *([count(left["active_memberships"], "active membership")] if left.get("active_memberships") else []),
             *([count(left["live_sessions"], "live session")] if left.get("live_sessions") else []),
         ]

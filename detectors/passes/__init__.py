@@ -234,20 +234,30 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> FromCl
 def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household's last leadership transfer event: whom it names, and who leader_id is now."""
     events, households = tables["household_events"], tables["households"]
-    newest_first = (events.c.event_timestamp.desc(), events.c.id.desc())
-    transfers = (
+    # A retry repeats the correlation_id; the transfer's time is that of its first row.
+    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
+    named = tables.user_key(json_text(events.c.metadata, "to_user_id"))
+    each = (
         select(
             events.c.household_id,
-            tables.user_key(json_text(events.c.metadata, "to_user_id")).label("to_user_id"),
-            func.row_number().over(partition_by=events.c.household_id, order_by=newest_first).label("place"),
+            named.label("to_user_id"),
+            func.min(events.c.event_timestamp).label("at"),
+            func.min(events.c.id).label("id"),
         )
         .where(
             tables.event_is("household_leadership_transferred"),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )
-        .subquery("transfer")
+        .group_by(events.c.household_id, operation, named)
+        .subquery("each")
     )
+    newest_first = (each.c.at.desc(), each.c.id.desc())
+    transfers = select(
+        each.c.household_id,
+        each.c.to_user_id,
+        func.row_number().over(partition_by=each.c.household_id, order_by=newest_first).label("place"),
+    ).subquery("transfer")
     return (
         select(transfers.c.household_id, transfers.c.to_user_id, households.c.leader_id)
         .select_from(transfers.join(households, households.c.id == transfers.c.household_id))

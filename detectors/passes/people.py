@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    Numeric,
     Text,
     and_,
     case,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    null,
     or_,
     select,
     true,
@@ -70,7 +72,7 @@ def _of_parties(tables: Tables, scope: Scope | None, table: FromClause) -> Colum
 
 def _features(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each request for a feature of the last `feature_days`, with the account of who asked."""
-    table, users, limits = tables["support_requests"], tables["users"], context.limits
+    table, limits = tables["support_requests"], context.limits
     asked = (
         select(table.c.id, table.c.created_at, table.c.requester_id, table.c.household_id, table.c.feature)
         .where(
@@ -83,16 +85,18 @@ def _features(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         )
         .subquery("asked")
     )
+    columns = (
+        cast(asked.c.id, Text).label("support_id"),
+        asked.c.created_at,
+        cast(asked.c.requester_id, Text).label("requester_id"),
+        cast(asked.c.household_id, Text).label("household_id"),
+        asked.c.feature,
+    )
+    if "users" not in tables:
+        return select(*columns, cast(null(), Numeric).label("monthly_revenue")).subquery("feature_request")
+    users = tables["users"]
     return (
-        select(
-            cast(asked.c.id, Text).label("support_id"),
-            asked.c.created_at,
-            cast(asked.c.requester_id, Text).label("requester_id"),
-            cast(asked.c.household_id, Text).label("household_id"),
-            asked.c.feature,
-            users.c.account_tier,
-            users.c.monthly_revenue,
-        )
+        select(*columns, users.c.monthly_revenue)
         .select_from(asked.outerjoin(users, users.c.id == asked.c.requester_id))
         .subquery("feature_request")
     )
@@ -397,7 +401,7 @@ PASSES: tuple[Pass, ...] = (
         "features",
         "requests for features",
         "support_id",
-        _SUPPORT | {"support_requests.feature", "users.id"},
+        _SUPPORT | {"support_requests.feature"},
         _features,
     ),
     Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct),

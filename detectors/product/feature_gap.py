@@ -44,7 +44,7 @@ META = Meta(
     severity="P2",
     kind="occurrence",
     subject=("feature",),
-    needs=frozenset({"support_requests.feature", "support_requests.category", "users.id"}),
+    needs=frozenset({"support_requests.feature", "support_requests.category"}),
     process="Product Management Escalations: Feature gap patterns (multiple users requesting same feature)",
 )
 

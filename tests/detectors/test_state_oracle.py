@@ -86,6 +86,9 @@ def integrity(town: Town) -> Found:
         active = active_of(town, home)
         if sum(row["role"] == "leader" for row in active) > 1:
             expected.add(said("multiple-leaders", household_id=uid(home)))
+        named = town.home(home)["leader_id"] in {row["user_id"] for row in active}
+        if active and not (named and any(row["role"] == "leader" for row in active)):
+            expected.add(said("no-leader", household_id=uid(home)))
         if not rows_of(town, home):
             expected.add(said("orphaned-household", household_id=uid(home)))
         elif not active:
@@ -108,8 +111,8 @@ def integrity(town: Town) -> Found:
 @SHARED
 @given(memberships())
 def test_membership_rows(on_duckdb: Scanner, on_postgres: Scanner, town: Town) -> None:
-    ids = ("multiple-leaders", "orphaned-household", "duplicate-member", "member-of-many-households", "over-capacity")
-    agree((on_duckdb, on_postgres), town, integrity(town), *ids)
+    ids = ("multiple-leaders", "no-leader", "orphaned-household", "duplicate-member", "member-of-many-households")
+    agree((on_duckdb, on_postgres), town, integrity(town), *ids, "over-capacity")
 
 
 def security(town: Town) -> Found:

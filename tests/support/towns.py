@@ -6,10 +6,13 @@ import csv
 import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import psycopg
+from psycopg import sql
 
 from detectors.contract import Context, Detector, Finding, Window
 from detectors.limits import Limits
@@ -274,3 +277,18 @@ class Scanner:
             {str(key): value for key, value in finding.subject.items()}
             for finding in self.findings(town, *detectors, **options)
         ]
+
+    def without(self, *tables: str) -> Scanner:
+        """The same for towns whose source lacks `tables`."""
+
+        def open_town(rows: Tables) -> str:
+            where = self.open_town(rows)
+            for name in tables:
+                if self.engine == "duckdb":
+                    (Path(where) / f"{name}.csv").unlink()
+                else:
+                    with psycopg.connect(where) as connection:
+                        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+            return where
+
+        return replace(self, open_town=open_town)

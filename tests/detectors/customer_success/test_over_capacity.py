@@ -33,6 +33,7 @@ def test_temporary_members_count_and_removed_ones_do_not(scanner: Scanner) -> No
     (finding,) = scanner.findings(town, DETECTOR)
     assert finding.evidence["active_members"] == 16
     assert finding.evidence["temporary_members"] == 1
+    assert len(finding.users) == finding.impact.users == 16
     assert list(finding.story.fields) == [
         "Customer value",
         "Issue summary",

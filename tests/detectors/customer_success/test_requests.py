@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -15,6 +15,7 @@ RULES = [
     (leader_member_dispute.DETECTOR, "dispute", "Immediate"),
     (policy_question.DETECTOR, "policy_question", "Next-day"),
 ]
+TICK = timedelta(microseconds=1)
 ALL = [detector for detector, _, _ in RULES]
 FIELDS = [
     "Customer value",
@@ -52,14 +53,17 @@ def test_fires_on_an_open_request(
 
 def test_silent_on_closed_requests_and_other_categories(scanner: Scanner, town: Town) -> None:
     for _, category, _ in RULES:
-        town.report(category, category, "ben", status="closed")
+        for status in ("closed", "resolved", " Solved ", "canceled", "declined"):
+            town.report(f"{category} {status}", category, "ben", status=status)
     for category in ("harassment", "tos_dispute", "custom_rate_limit", "feature_request"):
         town.report(category, category, "ben")
     assert scanner.findings(town, *ALL) == []
     assert scanner.findings(Town(), *ALL) == []
 
 
-@pytest.mark.parametrize(("at", "fires"), [(AS_OF - 2 * MINUTE, 3), (AS_OF - MINUTE, 0), (NOON - 400 * DAY, 3)])
+@pytest.mark.parametrize(
+    ("at", "fires"), [(AS_OF - 2 * MINUTE, 3), (AS_OF - 2 * MINUTE + TICK, 0), (NOON - 400 * DAY, 3)]
+)
 def test_any_age_beyond_the_grace_period(scanner: Scanner, town: Town, at: datetime, fires: int) -> None:
     for _, category, _ in RULES:
         town.report(category, category, "ben", at=at)
@@ -71,3 +75,25 @@ def test_a_requester_without_an_account_or_a_household_is_no_obstacle(scanner: S
     (finding,) = scanner.findings(town, *ALL)
     assert finding.story.fields["Customer value"] == ""
     assert finding.story.fields["Customer impact"] == ""
+
+
+def test_needs_no_accounts_and_no_events(scanner: Scanner, town: Town) -> None:
+    for _, category, _ in RULES:
+        town.report(category, category, "ben", household_id="oak", status="in progress")
+    bare = scanner.without("users", "sessions", "household_events")
+    found = bare.findings(town, *ALL)
+    assert [finding.subject["support_id"] for finding in found] == [
+        uid(category) for category in ("dispute", "capacity", "policy_question")
+    ]
+    assert {finding.evidence["household"]["active_members"] for finding in found} == {4}
+    result = scanner.without("support_requests")(town, *ALL)
+    assert {(entry.status, entry.reason) for entry in result.coverage} == {("not_applicable", "needs support_requests")}
+
+
+def test_silent_once_closed(scanner: Scanner, town: Town) -> None:
+    for _, category, _ in RULES:
+        town.report(category, category, "ben")
+    assert len(scanner.findings(town, *ALL)) == 3
+    for row in town.support_requests:
+        row["status"] = "closed"
+    assert scanner.findings(town, *ALL) == []

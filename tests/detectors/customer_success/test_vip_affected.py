@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from detectors.contract import Context
-from detectors.customer_success import policy_question, vip_affected
-from detectors.integrity import no_leader
+from detectors.customer_success import over_capacity, policy_question, vip_affected
+from detectors.integrity import multiple_leaders, no_leader, transfer_failed
 from detectors.limits import Limits
 from detectors.runner import scan
 from detectors.source import SourceMapping, open_source
 from detectors.trust_safety import abuse_report
-from tests.support.towns import AS_OF, YESTERDAY, Scanner, Town, write_csv
+from tests.support.towns import AS_OF, YESTERDAY, Scanner, Town, uid, write_csv
 
 VIP = vip_affected.DETECTOR
 
@@ -87,4 +89,63 @@ def test_not_applicable_without_users(tmp_path: Path, town: Town) -> None:
     assert [(entry.status, entry.reason) for entry in result.coverage] == [
         ("ran", None),
         ("not_applicable", "needs users"),
+    ]
+
+
+@pytest.mark.parametrize("fault", ["several leaders", "half a transfer", "a crowd"])
+def test_whoever_belongs_to_a_broken_household_counts(scanner: Scanner, fault: str) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.account("cleo", account_tier="premium")
+    if fault == "several leaders":
+        town.row("oak", "ben")["role"] = "leader"
+    if fault == "half a transfer":
+        town.home("oak")["leader_id"] = town.row("oak", "ben")["user_id"]
+    rules = (multiple_leaders.DETECTOR, transfer_failed.DETECTOR, over_capacity.DETECTOR, VIP)
+    limits = Limits(household_capacity=2 if fault == "a crowd" else 15)
+    (finding,) = scanner.findings(town, *rules, limits=limits)
+    assert finding.marks == ("vip-affected",)
+    value = finding.story.fields.get("Customer value")
+    assert value == (finding.evidence["customer_value"][0] if fault == "a crowd" else None)
+
+
+people = st.sampled_from(["anna", "ben", "cleo", "dora"])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    accounts=st.dictionaries(
+        people,
+        st.tuples(
+            st.sampled_from([None, "free", "Premium", "premium plus"]), st.sampled_from([None, 0, 99.99, 100, 100.01])
+        ),
+    ),
+    asked=st.lists(st.tuples(people, people), min_size=1, max_size=4),
+)
+def test_agrees_with_the_catalogue_read_plainly(
+    on_duckdb: Scanner,
+    on_postgres: Scanner,
+    accounts: dict[str, tuple[str | None, float | None]],
+    asked: list[tuple[str, str]],
+) -> None:
+    town = Town()
+    for name, (tier, revenue) in accounts.items():
+        town.account(name, account_tier=tier, monthly_revenue=revenue)
+    for number, (by, about) in enumerate(asked):
+        town.report(f"r{number}", "policy_question", by, subject_user_id=about)
+    vips = {name for name, (tier, revenue) in accounts.items() if tier == "Premium" or (revenue or 0) > 100}
+    expected = {uid(f"r{number}") for number, parties in enumerate(asked) if vips & set(parties)}
+    results = [scanner.findings(town, policy_question.DETECTOR, VIP) for scanner in (on_duckdb, on_postgres)]
+    assert {finding.subject["support_id"] for finding in results[0] if finding.marks} == expected
+    assert results[0] == results[1]
+
+
+def test_not_applicable_without_tier_and_revenue(tmp_path: Path, town: Town) -> None:
+    folder = write_csv(tmp_path, town.tables())
+    (folder / "users.csv").write_text(f"id,email,created_at\n{uid('anna')},a@example.org,2026-01-01T00:00:00Z\n")
+    with open_source(str(folder), SourceMapping()) as source:
+        result = scan(source, (no_leader.DETECTOR, VIP), Context(as_of=AS_OF, window=YESTERDAY))
+    assert [(entry.status, entry.reason) for entry in result.coverage] == [
+        ("ran", None),
+        ("not_applicable", "needs users.account_tier, users.monthly_revenue"),
     ]

@@ -9,7 +9,7 @@ import pytest
 from detectors.integrity.duplicate_member import DETECTOR
 from detectors.integrity.member_of_many_households import DETECTOR as MANY
 from detectors.integrity.multiple_leaders import DETECTOR as LEADERS
-from tests.support.postgres import PostgresServer, load
+from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load
 from tests.support.towns import AS_OF, HOUR, LONG_AGO, MINUTE, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -51,3 +51,32 @@ def test_unique_keys_prove_what_they_make_impossible(postgres: PostgresServer, t
         LEADERS.id: "ran",
         DETECTOR.id: "proved",
     }
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "(household_id, user_id) WHERE status <> 'active'",
+        "(household_id, user_id, status, joined_at)",
+        "(household_id, user_id, lower(role), joined_at)",
+    ],
+)
+def test_a_key_that_allows_duplicates_proves_nothing(postgres: PostgresServer, town: Town, key: str) -> None:
+    town.member("oak", "ben", at=LONG_AGO + HOUR)
+    with postgres.new_database(RESTORED_PETFORCE) as database:
+        load(database, town.tables())
+        with database.connect() as admin:
+            admin.execute(f"CREATE UNIQUE INDEX ON household_members {key}".encode())
+        result = Scanner("postgresql", lambda _: database.url)(town, DETECTOR)
+    assert [(entry.status, entry.findings) for entry in result.coverage] == [("ran", 1)]
+
+
+def test_three_rows_of_one_person_in_each_of_two_households(scanner: Scanner, town: Town) -> None:
+    for home in ("oak", "elm"):
+        for _ in range(3):
+            town.member(home, "ghost", is_temporary=True)
+    bare = scanner.without("household_events", "users", "sessions", "support_requests")
+    found = bare.findings(town, DETECTOR)
+    assert sorted(finding.subject["household_id"] for finding in found) == sorted((uid("oak"), uid("elm")))
+    assert {finding.subject["user_id"] for finding in found} == {uid("ghost")}
+    assert [len(finding.evidence["rows"]) for finding in found] == [3, 3]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detectors.contract import Finding
 from detectors.integrity.transfer_failed import DETECTOR
-from tests.support.towns import AS_OF, DAY, HOUR, NOON, Scanner, Town, uid
+from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
 
@@ -120,7 +120,9 @@ def test_a_leader_left_and_no_transfer_was_near(
     town.row("oak", "anna")["status"] = "removed"
     town.event("household_left", "oak", "anna", was_leader=True)
     if offset is not None:
-        transfer(town, "anna", "stranger", at=NOON + offset)
+        transfer(town, "anna", "ben", at=NOON + offset)
+        # Only that there was one counts here, not whether it is in force.
+        town.household_events[-1]["metadata"]["to_user_id"] = None
     assert failures(scanner.findings(town, DETECTOR)) == [("no-transfer", 4)] * expected
 
 
@@ -209,6 +211,32 @@ def test_no_transfer_by_an_ordinary_member(scanner: Scanner, town: Town) -> None
     assert scanner.findings(town, DETECTOR) == []
 
 
+def test_a_transfer_to_somebody_who_never_was_a_member(scanner: Scanner, town: Town) -> None:
+    transfer(town, "anna", "stranger")
+    assert failures(scanner.findings(town, DETECTOR)) == [("transfer-not-in-force", None)]
+    town.event("household_left", "oak", "stranger", at=NOON + HOUR, was_leader=True)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_who_started_to_leave_is_the_old_leader(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["role"] = "leader"
+    town.member("oak", "dan")
+    for name in ("anna", "ben"):
+        leave(town, 1, at=NOON + (HOUR if name == "ben" else 0 * HOUR), successor="dan")
+        town.household_events[-1]["user_id"] = uid(name)
+        (finding,) = scanner.findings(town, DETECTOR)
+        assert failures([finding]) == [("role-not-moved", 1)]
+        assert finding.evidence["old_leader"] == uid(name)
+
+
+@pytest.mark.parametrize("word", [True, "true", "True"])
+def test_a_flag_may_be_a_word(scanner: Scanner, town: Town, word: object) -> None:
+    town.home("oak")["leader_id"] = None
+    town.row("oak", "anna")["status"] = "removed"
+    town.event("household_left", "oak", "anna", was_leader=word)
+    assert failures(scanner.findings(town, DETECTOR)) == [("no-transfer", 4)]
+
+
 @pytest.mark.parametrize("to", [{}, {"to_user_id": None}, {"to_user_id": "not a uuid"}])
 def test_a_transfer_to_nobody_proves_nothing(scanner: Scanner, town: Town, to: dict[str, Any]) -> None:
     transfer(town, "anna", "ben")
@@ -233,6 +261,97 @@ def test_a_browsers_clock_can_delay_but_not_silence(
     leave(town, 1, events=False)
     town.home("oak")["updated_at"] = AS_OF - age
     assert len(scanner.findings(town, DETECTOR)) == expected
+
+
+@pytest.mark.parametrize(("age", "expected"), [(119 * SECOND, 0), (120 * SECOND, 1)])
+def test_waits_for_a_leaders_row_under_way(scanner: Scanner, town: Town, age: timedelta, expected: int) -> None:
+    town.row("oak", "anna")["role"] = "member"
+    town.member("oak", "dan", role="leader", at=AS_OF - age)
+    assert len(scanner.findings(town, DETECTOR)) == expected
+
+
+def test_an_ordinary_departure_delays_nothing(scanner: Scanner, town: Town) -> None:
+    leave(town, 1, events=False)
+    town.row("oak", "cleo")["status"] = "removed"
+    town.event("household_left", "oak", "cleo", at=AS_OF - SECOND, was_leader=False)
+    assert failures(scanner.findings(town, DETECTOR)) == [("role-not-moved", 1)]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_without_an_audit_table_the_rows_tell(scanner: Scanner, town: Town, steps: int) -> None:
+    leave(town, steps, events=False)
+    bare = scanner.without("household_events", "users", "sessions", "support_requests")
+    assert failures(bare.findings(town, DETECTOR)) == {
+        1: [("role-not-moved", 1)],
+        2: [("old-leader-remains", 2)],
+        3: [("old-leader-remains", 2)],
+        4: [],
+    }.get(steps)
+    town.row("oak", "ben")["status"] = "removed"
+    assert failures(bare.findings(town, DETECTOR)) == [("leader-gone", None)]
+
+
+def test_the_second_hand_over_stopped(scanner: Scanner, town: Town) -> None:
+    leave(town, 4, at=NOON - HOUR)
+    town.home("oak")["leader_id"] = uid("cleo")
+    assert failures(scanner.findings(town, DETECTOR)) == [("role-not-moved", 1)]
+    town.row("oak", "cleo")["role"] = "leader"
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("old-leader-remains", 2)]
+    assert (finding.evidence["old_leader"], finding.evidence["new_leader"]) == (uid("ben"), uid("cleo"))
+    transfer(town, "ben", "cleo")
+    assert failures(scanner.findings(town, DETECTOR)) == [("old-leader-remains", 3)]
+    town.row("oak", "ben")["status"] = "removed"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_who_tries_again_may_name_somebody_else(scanner: Scanner, town: Town) -> None:
+    leave(town, 3, at=NOON - HOUR)
+    leave(town, 4, successor="cleo")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.evidence["failure"] == "old-leader-remains"
+    assert finding.evidence["active_leaders"] == [uid("ben"), uid("cleo")]
+    town.row("oak", "ben")["role"] = "member"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_retries_are_one_transfer_at_its_earliest_time(scanner: Scanner, town: Town) -> None:
+    transfer(town, "anna", "ben", at=NOON, correlation_id="a")
+    transfer(town, "ben", "anna", at=NOON + HOUR / 2, correlation_id="b")
+    transfer(town, "anna", "ben", at=NOON + HOUR, correlation_id="a")
+    assert scanner.findings(town, DETECTOR) == []
+    town.row("oak", "anna")["status"] = "removed"
+    town.home("oak")["leader_id"] = None
+    for at in (NOON + 10 * MINUTE, NOON + 30 * MINUTE):
+        town.event("household_left", "oak", "anna", at=at, was_leader=True, correlation_id="c")
+    # The leave was at its first time, twenty minutes from any transfer.
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("no-transfer", 4)]
+    assert finding.occurred_at == NOON + 10 * MINUTE
+
+
+def test_a_late_retry_does_not_hide_the_transfer_after_it(scanner: Scanner, town: Town) -> None:
+    leave(town, 4, at=NOON - 5 * HOUR)
+    transfer(town, "anna", "ben", at=NOON - 2 * HOUR, correlation_id="a")
+    transfer(town, "ben", "cleo", at=NOON - HOUR, correlation_id="b")
+    transfer(town, "anna", "ben", at=NOON, correlation_id="a")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("transfer-not-in-force", None)]
+    assert finding.evidence["new_leader"] == uid("cleo")
+
+
+def test_whoever_is_stuck_is_among_the_users(scanner: Scanner, town: Town) -> None:
+    leave(town, 3)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.users == tuple(sorted(uid(name) for name in ("anna", "ben", "cleo")))
+    assert finding.story.affected_users == tuple(sorted((uid("anna"), uid("ben"))))
+
+
+def test_a_leader_who_never_was_a_member_is_no_failed_transfer(scanner: Scanner, town: Town) -> None:
+    town.home("oak")["leader_id"] = uid("ghost")
+    assert scanner.findings(town, DETECTOR) == []
+    town.home("oak")["leader_id"] = None
+    assert scanner.findings(town, DETECTOR) == []
 
 
 PEOPLE = ("anna", "ben", "cleo")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from detectors.legal.legal_matter import DETECTOR
-from tests.support.towns import AS_OF, DAY, HOUR, Scanner, Town, uid
+from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, Scanner, Town, uid
 
 TICK = timedelta(microseconds=1)
 MONTH = 30 * DAY
@@ -61,3 +61,40 @@ def test_says_what_is_left_and_ends_when_nothing_is(scanner: Scanner, town: Town
     assert finding.evidence["left_of_the_account"] == {"account": False, "active_memberships": 0, "live_sessions": 1}
     town.sessions[0]["revoked_at"] = AS_OF - DAY
     assert scanner.findings(town, DETECTOR) == []
+
+
+def test_an_account_that_is_gone_altogether_is_deleted(scanner: Scanner, town: Town) -> None:
+    town.report("r", "data_deletion", "ghost", at=AS_OF - 2 * MONTH)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_without_accounts_an_overdue_deletion_is_told_all_the_same(scanner: Scanner, town: Town) -> None:
+    town.report("r", "data_deletion", "ghost", at=AS_OF - 2 * MONTH)
+    town.report("s", "data_deletion", "ghost", at=AS_OF - 2 * MONTH, status="closed")
+    town.report("t", "data_deletion", "ghost", at=AS_OF - MONTH)
+    town.report("u", "custody", "ben")
+    found = scanner.without("users", "sessions", "household_events").findings(town, DETECTOR)
+    assert {finding.subject["support_id"] for finding in found} == {uid("r"), uid("u")}
+    overdue = next(finding for finding in found if finding.subject["support_id"] == uid("r"))
+    assert overdue.evidence["left_of_the_account"]["account"] is None
+    assert "not in the data" in overdue.story.fields["Immediate action needed"]
+
+
+@pytest.mark.parametrize(("age", "fires"), [(2 * MINUTE - TICK, 0), (2 * MINUTE, 1)])
+def test_waits_for_the_grace_period(scanner: Scanner, town: Town, age: timedelta, fires: int) -> None:
+    town.report("r", "custody", "ben", at=AS_OF - age)
+    assert len(scanner.findings(town, DETECTOR)) == fires
+
+
+@pytest.mark.parametrize(("after", "fires"), [(-TICK, 0), (0 * TICK, 0), (TICK, 1)])
+def test_a_deletion_that_is_to_come_has_not_happened(
+    scanner: Scanner, town: Town, after: timedelta, fires: int
+) -> None:
+    town.report("r", "data_deletion", "ben", at=AS_OF - 2 * MONTH)
+    town.row("oak", "ben")["status"] = "removed"
+    town.users[0]["deleted_at"] = AS_OF - DAY
+    town.session("s", "ben", revoked_at=AS_OF + after)
+    assert len(scanner.findings(town, DETECTOR)) == fires
+    town.sessions.clear()
+    town.users[0]["deleted_at"] = AS_OF + after
+    assert len(scanner.findings(town, DETECTOR)) == fires

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detectors.product.feature_gap import DETECTOR
-from tests.support.towns import DAY, HOUR, NOON, YESTERDAY, Scanner, Town
+from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town
 
 TICK = timedelta(microseconds=1)
 
@@ -76,6 +76,20 @@ def test_within_thirty_days(scanner: Scanner, before: timedelta, fires: int) -> 
 )
 def test_the_last_of_them_lies_in_the_window(scanner: Scanner, at: datetime, fires: int) -> None:
     assert len(scanner.findings(asking(*FIVE, at=at, first=at - HOUR), DETECTOR)) == fires
+
+
+def test_without_accounts_nothing_is_said_of_revenue(scanner: Scanner) -> None:
+    (finding,) = scanner.without("users", "sessions", "household_events").findings(asking(*FIVE), DETECTOR)
+    assert finding.evidence["monthly_revenue"] is None
+    assert finding.story.fields["Revenue impact"] == ""
+    (entry,) = scanner.without("support_requests")(asking(*FIVE), DETECTOR).coverage
+    assert (entry.status, entry.reason) == ("not_applicable", "needs support_requests")
+
+
+@pytest.mark.parametrize(("age", "fires"), [(2 * MINUTE - TICK, 0), (2 * MINUTE, 1)])
+def test_waits_for_the_grace_period(scanner: Scanner, age: timedelta, fires: int) -> None:
+    town = asking(*FIVE, at=YESTERDAY.end - age)
+    assert len(scanner.findings(town, DETECTOR, as_of=YESTERDAY.end)) == fires
 
 
 wishes = st.tuples(st.sampled_from("abcdefg"), st.sampled_from(["dark mode", "Dark-Mode", "maps"]), st.integers(0, 40))
