@@ -94,11 +94,18 @@ def quote(text: str, start: int = 0, end: int | None = None) -> str:
     return visible
 
 
+_GAP = r"(?:(?![,;:.!?)]+\s)[\W_])+"
+
+
 @lru_cache(maxsize=64)
 def _vocabulary(words: tuple[str, ...]) -> re.Pattern[str]:
-    """One expression for all `words`, the longest first; between the parts of one anything that is no letter may stand."""
+    """One expression for all `words`, the longest first.
+
+    Between the parts of one anything that is no letter may stand, but a mark before a blank: that ends a thought, and what
+    comes after it is another ("a tail that wags, walking").
+    """
     entries = sorted({_folded(word) for word in words} - {""}, key=lambda word: (-len(word), word))
-    alternatives = "|".join(r"[\W_]+".join(map(re.escape, re.split(r"[\s_-]+", word))) for word in entries)
+    alternatives = "|".join(_GAP.join(map(re.escape, re.split(r"[\s_-]+", word))) for word in entries)
     return re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])" if entries else r"(?!)")
 
 

@@ -11,8 +11,8 @@ case, with escapes undone and Unicode disguises taken off.
 
 Stays silent when
 -----------------
-The letters are part of another word; the entry's words stand apart. Also while the household is younger than the grace
-period.
+The letters are part of another word; the entry's words stand apart, or a comma or the like ends a thought between them
+("the car, pool and garden"). Also while the household is younger than the grace period.
 
 Evidence
 --------

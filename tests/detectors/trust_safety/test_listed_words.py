@@ -67,7 +67,20 @@ def test_fires_on_listed_words_of_other_characters(scanner: Scanner, word: str) 
 
 @pytest.mark.parametrize(
     "text",
-    ["casinos", "cryptography", "Poker the cat", "night of poker", "cas ino", "c4s1no", "Rover and Wag", "rovercom"],
+    [
+        "casinos",
+        "cryptography",
+        "Poker the cat",
+        "night of poker",
+        "cas ino",
+        "c4s1no",
+        "Rover and Wag",
+        "rovercom",
+        "The car, pool and garden",
+        "Tails that wag, walking every day",
+        "We read a book. Club sandwiches for all",
+        "After the ride (5 km) share a bone",
+    ],
 )
 def test_silent_on_other_words(scanner: Scanner, text: str) -> None:
     assert scanner.findings(town_with(description=text), OFF_TOPIC, COMPETITOR) == []
