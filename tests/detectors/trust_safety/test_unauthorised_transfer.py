@@ -196,5 +196,5 @@ def test_silent_once_leadership_was_given_back(scanner: Scanner, town: Town) -> 
 
 
 def test_waits_for_what_is_under_way(scanner: Scanner, town: Town) -> None:
-    young(town).event("household_left", "oak", "cleo", at=AS_OF - MINUTE)
+    young(town).event("household_leave_started", "oak", "ben", at=AS_OF - MINUTE)
     assert ways(scanner, town) == []
