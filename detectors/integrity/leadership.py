@@ -36,7 +36,17 @@ def in_flight(case: HouseholdCase, context: Context) -> bool:
     # A transfer moves updated_at before it writes any event. The time is a browser's: it can delay a finding, not more.
     if household is not None and household.updated_at and context.settled < household.updated_at <= context.as_of:
         return True
-    return any(event.at > context.settled for event in _changes(case))
+    recent = [event for event in case.events_of(*LEADERSHIP_EVENTS) if event.at > context.settled]
+    return any(_concerns_a_leader(case, event) for event in recent)
+
+
+def _concerns_a_leader(case: HouseholdCase, event: Event) -> bool:
+    """Whether an event may be part of a change of leadership: an ordinary member comes and goes without one."""
+    if event.type in {"household_created", "household_leadership_transferred"} or event.says("was_leader"):
+        return True
+    leader_id = case.household.leader_id if case.household else None
+    had_the_role = {member.user_id for member in case.members if member.role == "leader"}
+    return event.member_id == leader_id or event.member_id in had_the_role
 
 
 def last_change(case: HouseholdCase) -> Event | None:

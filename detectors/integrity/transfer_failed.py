@@ -12,7 +12,7 @@ Fires when
 - *role-not-moved*: leader_id's active row is not 'leader' while another active row is (stopped after step 1);
 - *old-leader-remains*: there are several active leaders and leader_id is one of them after a transfer, or after one of
   the others started to leave, or although another of them is the creator, from whom it must have been moved (stopped
-  after step 2 or 3);
+  after step 2 or 3), or after a transfer by somebody who had to start leaving twice (each attempt promoted somebody);
 - *leader-gone*: leader_id's row is 'removed' while members remain;
 - *no-transfer*: a leader left (household_left, was_leader) with members remaining, no transfer was written within two
   minutes before or after, and nobody leads now;
@@ -160,11 +160,31 @@ def _old_leader_remains(case: HouseholdCase, others: set[str], leader: Membershi
             return Failure("old-leader-remains", 2, event.text("to_user_id"), leader_id, event)
         elif event.text("from_user_id") in others:
             return Failure("old-leader-remains", 3, event.text("from_user_id"), leader_id, event)
+    twice = _left_in_two_attempts(case, leader_id, context)
+    if twice is not None:
+        return Failure("old-leader-remains", 2, twice.text("from_user_id"), leader_id, twice)
     # Step 2 comes before any event is sure to be there; but leader_id is the creator's until a transfer moves it.
     creators = {row.user_id for row in case.members if is_creator(case, row, context)}
     if len(creators) == 1 and creators <= others:
         return Failure("old-leader-remains", 2, creators.pop(), leader_id, None)
     return None
+
+
+def _left_in_two_attempts(case: HouseholdCase, leader_id: str, context: Context) -> Event | None:
+    """The last transfer to the leader, if who made it had started to leave more than once.
+
+    An attempt that stopped after step 2 leaves its successor the role, and the next one may choose somebody else.
+    """
+    transfers = case.events_of("household_leadership_transferred")
+    last = next((event for event in reversed(transfers) if event.text("to_user_id") == leader_id), None)
+    if last is None:
+        return None
+    started = [
+        event
+        for event in case.events_of("household_leave_started")
+        if event.user_id == last.text("from_user_id") and event.at <= last.at + context.limits.grace
+    ]
+    return last if len(started) > 1 else None
 
 
 def _leader_left_without_transfer(case: HouseholdCase, context: Context) -> Event | None:

@@ -13,7 +13,7 @@ Stays silent when
 -----------------
 The request is older than the regeneration, however late it is approved; the codes differ in case alone. Without an event
 the code's beginning is not known, and nothing is concluded. The same holds where updated_at says that a change later than the
-request went unlogged, unless the request's code is known to be older than the logged one: a request used it before, or
+request went unlogged (no transfer of leadership of that time explains it), unless the request's code is known to be older than the logged one: a request used it before, or
 the event names it. An updated_at in the future is a wrong clock and says nothing. Also while the request is younger than the grace period.
 
 Evidence
@@ -98,7 +98,11 @@ def _changed_since(case: HouseholdCase, request: JoinRequest, last: Event, conte
         return False
     if updated <= last.at + slack or key_of(last.text("new_invite_code")):
         return False
-    return not any(event.at > last.at for event in case.events_of("household_leadership_transferred"))
+    # A transfer moves updated_at too, but only the one of its own time: whatever moved it later was another change.
+    return not any(
+        event.at > last.at and event.at + slack >= updated
+        for event in case.events_of("household_leadership_transferred")
+    )
 
 
 def _finding(case: HouseholdCase, last: Event, old: list[JoinRequest], context: Context) -> Finding:

@@ -15,7 +15,8 @@ In the window, a view, an update, a pet's activity or a leader's action inside a
 
 Stays silent when
 -----------------
-A request to join, leaving, or a code's validation: those are for outsiders. A view that ended in an error. The app's own
+A request to join, leaving, or a code's validation: those are for outsiders. A rejection whose event names the requester
+while the request names somebody else as having answered. A view that ended in an error. The app's own
 service accounts. A 'removed' row without an event: nobody knows since when. The creator of a household that has no
 member row for them (orphaned-household).
 
@@ -67,13 +68,23 @@ def judge(case: VisitedCase, context: Context) -> Iterator[Finding]:
     for event in case.actions:
         if not event.user_id or event.user_id in context.limits.service_accounts or event.at > context.settled:
             continue
-        if event.type in VIEWS and event.text("error_code"):
+        if (event.type in VIEWS and event.text("error_code")) or _names_the_requester(case.home, event):
             continue
         reason = why_not(case.home, event, context)
         if reason:
             wrong[event.user_id].append((event, reason))
     for user_id, deeds in sorted(wrong.items()):
         yield _finding(case, user_id, deeds, context)
+
+
+def _names_the_requester(home: HouseholdCase, event: Event) -> bool:
+    """Whether a rejection's event names as its user whose request it was, while the request says who answered it."""
+    return event.type == "household_join_request_rejected" and any(
+        request.id == event.text("request_id")
+        and request.user_id == event.user_id
+        and request.responded_by not in (None, event.user_id)
+        for request in home.requests
+    )
 
 
 def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:

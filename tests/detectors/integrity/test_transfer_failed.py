@@ -205,6 +205,25 @@ def test_a_stray_second_leader_is_not_a_transfer(scanner: Scanner, town: Town) -
     assert scanner.findings(town, DETECTOR) == []
 
 
+def test_two_attempts_to_leave_promoted_two_people(scanner: Scanner, town: Town) -> None:
+    """The first attempt stopped after step 2; the second, half an hour later, chose somebody else and came to its end."""
+    leave(town, 2, at=NOON - HOUR / 2, successor="cleo")
+    leave(town, 4)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("old-leader-remains", 2)]
+    assert (finding.evidence["old_leader"], finding.evidence["new_leader"]) == (uid("anna"), uid("ben"))
+    town.row("oak", "cleo")["role"] = "member"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_a_retry_is_no_second_attempt(scanner: Scanner, town: Town) -> None:
+    leave(town, 4)
+    town.household_events[0]["metadata"]["correlation_id"] = "one"
+    town.event("household_leave_started", "oak", "anna", at=NOON + SECOND, has_successor=False, correlation_id="one")
+    town.row("oak", "cleo")["role"] = "leader"
+    assert scanner.findings(town, DETECTOR) == []
+
+
 def test_no_transfer_by_an_ordinary_member(scanner: Scanner, town: Town) -> None:
     town.row("oak", "ben")["status"] = "removed"
     town.event("household_left", "oak", "ben", was_leader=False)
@@ -252,6 +271,14 @@ def test_a_transfer_to_nobody_proves_nothing(scanner: Scanner, town: Town, to: d
 def test_waits_for_a_leave_under_way(scanner: Scanner, town: Town, age: timedelta, expected: int) -> None:
     leave(town, 1, at=AS_OF - age)
     assert len(scanner.findings(town, DETECTOR)) == expected
+
+
+def test_does_not_wait_for_an_ordinary_member(scanner: Scanner, town: Town) -> None:
+    leave(town, 1)
+    town.event("household_leave_started", "oak", "cleo", at=AS_OF - MINUTE, has_successor=False)
+    town.event("household_left", "oak", "cleo", at=AS_OF - MINUTE, was_leader=False)
+    town.row("oak", "cleo")["status"] = "removed"
+    assert len(scanner.findings(town, DETECTOR)) == 1
 
 
 @pytest.mark.parametrize(("age", "expected"), [(119 * SECOND, 0), (120 * SECOND, 1), (-HOUR, 1)])

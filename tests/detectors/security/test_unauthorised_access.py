@@ -39,6 +39,18 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) ->
 
 
 @pytest.mark.parametrize(
+    ("by", "expected"),
+    [("anna", {}), ("mallory", {"mallory": ["never belonged"]}), (None, {"mallory": ["never belonged"]})],
+)
+def test_a_rejections_event_may_name_whom_it_rejects(
+    scanner: Scanner, town: Town, by: str | None, expected: dict[str, list[str]]
+) -> None:
+    town.request("asked", "oak", "mallory", status="rejected", at=NOON - HOUR, by=by)
+    town.event("household_join_request_rejected", "oak", "mallory", request_id="asked")
+    assert who(scanner, town) == expected
+
+
+@pytest.mark.parametrize(
     "deed",
     [
         VIEW,
