@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, select
 
+from detectors.addresses import plain_address
 from detectors.contract import Context, SubjectKey
 from detectors.facts import (
     CASES_AT_ONCE,
+    LONG_AGO,
     Event,
     HouseholdCase,
     Membership,
@@ -77,6 +79,7 @@ class Session:
     created_at: datetime
     revoked_at: datetime | None
     ip_address: str
+    user_agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class ConductCase:
     events: tuple[Event, ...]
     households: frozenset[str]
     """The households the actor is or was a member of, or leads."""
+    earlier_agents: Mapping[str, datetime] = field(default_factory=dict)
+    """Of a traveller: when user agents were first seen before the look-back, or in a session of any age."""
 
     @property
     def subject(self) -> dict[SubjectKey, str]:
@@ -133,13 +138,17 @@ class VisitedCase:
 
 @dataclass(frozen=True, slots=True)
 class HandedOverCase:
-    """A household whose leadership moved, with its leaders' own activity and the owners of the sessions they used."""
+    """A household whose leadership moved, with its leaders' own activity and the owners of the sessions they used.
+
+    `earlier_addresses` are those from before the activity, of leaders whose login failed or whose password was reset.
+    """
 
     key: str
     home: HouseholdCase
     activity: Mapping[str, tuple[Event, ...]]
     session_owner: Mapping[str, str]
     sessions: Mapping[str, tuple[Session, ...]]
+    earlier_addresses: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +211,47 @@ def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iter
 
 def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors whose habits matter: the window and `habit_lookback_days` before it."""
-    yield from _conduct(
-        source, keys, context, context.window.start - timedelta(days=context.limits.habit_lookback_days)
+    limits = context.limits
+    since = context.window.start - timedelta(days=limits.habit_lookback_days)
+    recently = context.window.start - timedelta(minutes=2 * limits.access_minutes)
+    for some in batches(keys):
+        cases = list(_conduct(source, some, context, since))
+        puzzling = [case.key for case in cases if _agents_since(case, recently) >= limits.access_new_agents]
+        earlier = _earlier_agents(source, puzzling, since)
+        yield from (replace(case, earlier_agents=earlier.get(case.key, {})) for case in cases)
+
+
+def _agents_since(case: ConductCase, moment: datetime) -> int:
+    """How many user agents the look-back shows from `moment` on and not before."""
+    before = {e.text("user_agent") for e in case.events if e.at < moment and e.type != "login_failed"}
+    return len({event.text("user_agent") for event in case.events} - before - {""})
+
+
+def _earlier_agents(source: Source, users: Sequence[str], before: datetime) -> dict[str, dict[str, datetime]]:
+    """By user: when each user agent was first seen, in events before a moment or in sessions."""
+    if not users:
+        return {}
+    events = source.tables["household_events"]
+    agent = json_text(events.c.metadata, "user_agent")
+    statement = (
+        select(events.c.user_id, agent.label("agent"), func.min(events.c.event_timestamp).label("first"))
+        .where(
+            source.tables.users_in(events.c.user_id, users),
+            events.c.event_timestamp < before,
+            agent.is_not(None),
+            ~source.tables.event_is("login_failed", common=True),
+        )
+        .group_by(events.c.user_id, agent)
     )
+    found: dict[str, dict[str, datetime]] = defaultdict(dict)
+    for row in source.rows(statement, "facts"):
+        found[text_of(row["user_id"])][str(row["agent"])] = moment(row["first"])
+    for user, sessions in _sessions_of(source, users).items():
+        for session in sessions:
+            if session.user_agent:
+                known = found[user].get(session.user_agent, session.created_at)
+                found[user][session.user_agent] = min(known, session.created_at)
+    return {user: {agent: at for agent, at in agents.items() if agent} for user, agents in found.items()}
 
 
 def _conduct(source: Source, keys: Sequence[str], context: Context, since: datetime) -> Iterator[ConductCase]:
@@ -287,8 +334,14 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
         }
         owners = _session_owners(source, sorted(used - {""}))
         sessions = _sessions_of(source, known)
+        troubled = [leader for leader in known if _in_trouble(activity.get(leader, ()), context)]
+        earlier = _addresses(source, troubled, LONG_AGO, since)
         for key in some:
-            yield HandedOverCase(key, homes[key], activity, owners, sessions)
+            yield HandedOverCase(key, homes[key], activity, owners, sessions, earlier)
+
+
+def _in_trouble(activity: Iterable[Event], context: Context) -> bool:
+    return any(event.type in ("login_failed", *context.limits.reset_events) for event in activity)
 
 
 def target_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[TargetCase]:
@@ -304,6 +357,9 @@ def target_cases(source: Source, ids: Sequence[str], context: Context) -> Iterat
             if request.invite_code:
                 asked[request.user_id].add(request.invite_code.strip().upper())
         addresses = _addresses(source, people, since, context.window.end)
+        for person, sessions in _sessions_of(source, people).items():
+            theirs = {plain_address(session.ip_address) for session in sessions} - {""}
+            addresses[person] = addresses.get(person, frozenset()) | theirs
         for key in some:
             yield TargetCase(
                 key,
@@ -354,6 +410,9 @@ def _blows(source: Source, targets: Sequence[str], since: datetime, context: Con
 
 
 def _addresses(source: Source, people: Sequence[str], since: datetime, until: datetime) -> dict[str, frozenset[str]]:
+    """By person: the addresses they acted from in [since, until). A failed login may be anybody's."""
+    if not people:
+        return {}
     events = source.tables["household_events"]
     address = json_text(events.c.metadata, "ip_address")
     statement = select(events.c.user_id, address.label("address")).where(
@@ -361,13 +420,12 @@ def _addresses(source: Source, people: Sequence[str], since: datetime, until: da
         events.c.event_timestamp >= since,
         events.c.event_timestamp < until,
         address.is_not(None),
+        ~source.tables.event_is("login_failed", common=True),
     )
     found: dict[str, set[str]] = defaultdict(set)
     for row in source.rows(statement.distinct(), "facts"):
-        found[text_of(row["user_id"])].add(str(row["address"]))
-    for user_id, sessions in _sessions_of(source, people).items():
-        found[user_id] |= {session.ip_address for session in sessions if session.ip_address}
-    return {person: frozenset(addresses) for person, addresses in found.items()}
+        found[text_of(row["user_id"])].add(plain_address(str(row["address"])))
+    return {person: frozenset(addresses - {""}) for person, addresses in found.items()}
 
 
 def activity_of_users(
@@ -461,7 +519,14 @@ def _by_or_about(source: Source, people: Sequence[str]) -> ColumnElement[bool]:
 
 def _sessions(source: Source, condition: ColumnElement[bool]) -> list[Session]:
     table = source.tables["sessions"]
-    columns = (table.c.id, table.c.user_id, table.c.created_at, table.c.revoked_at, table.c.ip_address)
+    columns = (
+        table.c.id,
+        table.c.user_id,
+        table.c.created_at,
+        table.c.revoked_at,
+        table.c.ip_address,
+        table.c.user_agent,
+    )
     return [
         Session(
             text_of(row["id"]),
@@ -469,6 +534,7 @@ def _sessions(source: Source, condition: ColumnElement[bool]) -> list[Session]:
             moment(row["created_at"]),
             utc(row["revoked_at"]),
             optional_text(row["ip_address"]) or "",
+            optional_text(row["user_agent"]) or "",
         )
         for row in source.rows(select(*columns).where(condition), "facts")
     ]
