@@ -177,15 +177,15 @@ def test_suspicious_access(
     town, acts = Town(), []
     if known_for:
         rows = [(-known_for * 24 * 60, None, "phone", False), *rows]
-    for agent in sessions:
-        town.session(agent, "anna", at=YESTERDAY.start - 100 * DAY, user_agent=agent)
+    for device in sessions:
+        town.session(device, "anna", at=YESTERDAY.start - 100 * DAY, user_agent=device)
     for minutes, address, agent, change in rows:
         at = YESTERDAY.start + minutes * MINUTE
         facts = {key: value for key, value in (("ip_address", address), ("user_agent", agent)) if value}
         town.event("household_updated" if change else "household_dashboard_viewed", "oak", "anna", at=at, **facts)
         acts.append((at, address and networks.get(address, 6), agent, change))
     agents = [(at, agent) for at, _, agent, _ in acts if agent]
-    agents += [(YESTERDAY.start - 100 * DAY, agent) for agent in sessions]
+    agents += [(YESTERDAY.start - 100 * DAY, device) for device in sessions]
     known = bool(sessions) or (known_for or 0) > 7
     expected = set()
     for moment, _, _, _ in acts:

@@ -215,6 +215,7 @@ def test_an_address_once_used_is_never_new(
     scanner: Scanner, town: Town, before: timedelta, known: str, used: str, expected: list[str]
 ) -> None:
     town.event("household_dashboard_viewed", "oak", "anna", at=NOON - before, ip_address=known)
+    town.event("household_dashboard_viewed", "oak", "anna", at=NOON - 2 * DAY, ip_address="9.9.9.9")
     for minutes in (9, 8, 7):
         town.event("login_failed", None, "anna", at=NOON - minutes * MINUTE, ip_address="6.6.6.6")
     town.event("household_leave_started", "oak", "anna", at=NOON - MINUTE, ip_address=used)
