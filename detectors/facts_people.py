@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, select
 
+from detectors.addresses import plain_address
 from detectors.contract import Context, SubjectKey
 from detectors.facts import (
     CASES_AT_ONCE,
+    LONG_AGO,
     Event,
     HouseholdCase,
     Membership,
@@ -77,6 +79,7 @@ class Session:
     created_at: datetime
     revoked_at: datetime | None
     ip_address: str
+    user_agent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +107,8 @@ class ConductCase:
     events: tuple[Event, ...]
     households: frozenset[str]
     """The households the actor is or was a member of, or leads."""
+    earlier_agents: Mapping[str, datetime] = field(default_factory=dict)
+    """Of a traveller: when user agents were first seen before the look-back, or in a session of any age."""
 
     @property
     def subject(self) -> dict[SubjectKey, str]:
@@ -135,13 +140,17 @@ class VisitedCase:
 
 @dataclass(frozen=True, slots=True)
 class HandedOverCase:
-    """A household whose leadership moved, with its leaders' own activity and the owners of the sessions they used."""
+    """A household whose leadership moved, with its leaders' own activity and the owners of the sessions they used.
+
+    `earlier_addresses` are those from before the activity, of leaders whose login failed or whose password was reset.
+    """
 
     key: str
     home: HouseholdCase
     activity: Mapping[str, tuple[Event, ...]]
     session_owner: Mapping[str, str]
     sessions: Mapping[str, tuple[Session, ...]]
+    earlier_addresses: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,32 +220,69 @@ def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iter
 
 def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors whose habits matter: the window and `habit_lookback_days` before it."""
-    since, until = _habits_since(context), context.window.end
+    limits, since, until = context.limits, _habits_since(context), context.window.end
+    lately = context.window.start - timedelta(minutes=2 * limits.access_minutes)
     for some in batches(keys):
         done = {user: without_retries(events) for user, events in _events_of_users(source, some, since, until).items()}
-        # Weeks of logins without a user id are many rows for few facts: read where they can excuse what looks odd.
-        surprising = [user for user, events in done.items() if _on_new_agents(events, context)]
+        used = {user: first_used_agents(events, {}) for user, events in done.items()}
+        puzzling = [user for user, first in used.items() if _began_since(lately, first) >= limits.access_new_agents]
+        earlier = _earlier_agents(source, puzzling, since)
+        # Weeks of logins without a user id are many rows for few facts: read for those whom nothing else excuses.
+        used = {user: first_used_agents(done[user], earlier.get(user, {})) for user in puzzling}
+        week = until - timedelta(days=limits.habit_days)
+        surprising = [
+            user
+            for user, first in used.items()
+            if _began_since(lately, first) >= limits.access_new_agents and min(first.values()) <= week
+        ]
         done |= activity_of_users(source, surprising, since, until)
-        yield from _conduct(source, some, some, done)
+        for case in _conduct(source, some, some, done):
+            yield replace(case, earlier_agents=earlier.get(case.key, {}))
 
 
 def _habits_since(context: Context) -> datetime:
     return context.window.start - timedelta(days=context.limits.habit_lookback_days)
 
 
-def _on_new_agents(events: Sequence[Event], context: Context) -> bool:
-    """Whether somebody with a history used so many user agents for the first time lately that suspicious-access may tell."""
-    limits = context.limits
-    first_used: dict[str, datetime] = {}
+def first_used_agents(events: Iterable[Event], earlier: Mapping[str, datetime]) -> dict[str, datetime]:
+    """When each user agent was first seen, by `events` and what is known of `earlier`; a failed login's may be anybody's."""
+    first = dict(earlier)
     for event in events:
-        if event.text("user_agent"):
-            first_used.setdefault(event.text("user_agent"), event.at)
-    lately = context.window.start - timedelta(minutes=2 * limits.access_minutes)
-    new = sum(at > lately for at in first_used.values())
-    known = min(first_used.values(), default=context.window.end) <= context.window.end - timedelta(
-        days=limits.habit_days
+        agent = event.text("user_agent")
+        if agent and event.type != "login_failed":
+            first[agent] = min(event.at, first.get(agent, event.at))
+    return first
+
+
+def _began_since(moment: datetime, first_used: Mapping[str, datetime]) -> int:
+    return sum(at >= moment for at in first_used.values())
+
+
+def _earlier_agents(source: Source, users: Sequence[str], before: datetime) -> dict[str, dict[str, datetime]]:
+    """By user: when each user agent was first seen, in events before a moment or in sessions."""
+    if not users:
+        return {}
+    events = source.tables["household_events"]
+    agent = json_text(events.c.metadata, "user_agent")
+    statement = (
+        select(events.c.user_id, agent.label("agent"), func.min(events.c.event_timestamp).label("first"))
+        .where(
+            source.tables.users_in(events.c.user_id, users),
+            events.c.event_timestamp < before,
+            agent.is_not(None),
+            ~source.tables.event_is("login_failed", common=True),
+        )
+        .group_by(events.c.user_id, agent)
     )
-    return known and new >= limits.access_new_agents
+    found: dict[str, dict[str, datetime]] = defaultdict(dict)
+    for row in source.rows(statement, "facts"):
+        found[text_of(row["user_id"])][str(row["agent"])] = moment(row["first"])
+    for user, sessions in _sessions_of(source, users).items():
+        for session in sessions:
+            if session.user_agent:
+                known = found[user].get(session.user_agent, session.created_at)
+                found[user][session.user_agent] = min(known, session.created_at)
+    return {user: {agent: at for agent, at in agents.items() if agent} for user, agents in found.items()}
 
 
 def _conduct(
@@ -308,7 +354,7 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
             if event.at in context.window and source.tables.is_user_id(event.text("from_user_id"))
         ]
         leaders = sorted({leader for leader, _ in moved} - {""})
-        activity = _before_hand_overs(source, moved, context)
+        activity, troubled = _before_hand_overs(source, moved, context)
         used = {
             e.text("session_id")
             for home in homes.values()
@@ -316,28 +362,31 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
         }
         owners = _session_owners(source, sorted(used - {""}))
         sessions = _sessions_of(source, leaders)
+        earlier = _addresses(source, troubled, LONG_AGO, _habits_since(context))
         for key in some:
-            yield HandedOverCase(key, homes[key], activity, owners, sessions)
+            yield HandedOverCase(key, homes[key], activity, owners, sessions, earlier)
 
 
 def _before_hand_overs(
     source: Source, moved: Sequence[tuple[str, datetime]], context: Context
-) -> dict[str, tuple[Event, ...]]:
-    """What the old leaders did in the last hours, and for as long as habits count if a login failed before they handed over.
+) -> tuple[dict[str, tuple[Event, ...]], list[str]]:
+    """What the old leaders did in the last hours, or for as long as habits count, and whom of them that goes for.
 
-    `moved` says who handed over and when.
+    It goes for those of whom a login failed or whose password was reset just before. `moved` says who handed over and when.
     """
     trouble = timedelta(minutes=context.limits.transfer_after_failures_minutes)
     until = context.window.end
     leaders = sorted({leader for leader, _ in moved} - {""})
     activity = activity_of_users(source, leaders, context.window.start - trouble, until)
     troublesome = {"login_failed", *context.limits.reset_events}
-    troubled = {
-        leader
-        for leader, at in moved
-        if any(event.type in troublesome and at - trouble < event.at <= at for event in activity.get(leader, ()))
-    }
-    return activity | activity_of_users(source, sorted(troubled), _habits_since(context), until)
+    troubled = sorted(
+        {
+            leader
+            for leader, at in moved
+            if any(event.type in troublesome and at - trouble < event.at <= at for event in activity.get(leader, ()))
+        }
+    )
+    return activity | activity_of_users(source, troubled, _habits_since(context), until), troubled
 
 
 def target_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[TargetCase]:
@@ -353,6 +402,9 @@ def target_cases(source: Source, ids: Sequence[str], context: Context) -> Iterat
             if request.invite_code:
                 asked[request.user_id].add(request.invite_code.strip().upper())
         addresses = _addresses(source, people, since, context.window.end)
+        for person, sessions in _sessions_of(source, people).items():
+            theirs = {plain_address(session.ip_address) for session in sessions} - {""}
+            addresses[person] = addresses.get(person, frozenset()) | theirs
         for key in some:
             yield TargetCase(
                 key,
@@ -403,6 +455,9 @@ def _blows(source: Source, targets: Sequence[str], since: datetime, context: Con
 
 
 def _addresses(source: Source, people: Sequence[str], since: datetime, until: datetime) -> dict[str, frozenset[str]]:
+    """By person: the addresses they acted from in [since, until). A failed login may be anybody's."""
+    if not people:
+        return {}
     events = source.tables["household_events"]
     address = json_text(events.c.metadata, "ip_address")
     statement = select(events.c.user_id, address.label("address")).where(
@@ -410,13 +465,12 @@ def _addresses(source: Source, people: Sequence[str], since: datetime, until: da
         events.c.event_timestamp >= since,
         events.c.event_timestamp < until,
         address.is_not(None),
+        ~source.tables.event_is("login_failed", common=True),
     )
     found: dict[str, set[str]] = defaultdict(set)
     for row in source.rows(statement.distinct(), "facts"):
-        found[text_of(row["user_id"])].add(str(row["address"]))
-    for user_id, sessions in _sessions_of(source, people).items():
-        found[user_id] |= {session.ip_address for session in sessions if session.ip_address}
-    return {person: frozenset(addresses) for person, addresses in found.items()}
+        found[text_of(row["user_id"])].add(plain_address(str(row["address"])))
+    return {person: frozenset(addresses - {""}) for person, addresses in found.items()}
 
 
 def activity_of_users(
@@ -523,7 +577,14 @@ def _by_or_about(source: Source, people: Sequence[str]) -> ColumnElement[bool]:
 
 def _sessions(source: Source, condition: ColumnElement[bool]) -> list[Session]:
     table = source.tables["sessions"]
-    columns = (table.c.id, table.c.user_id, table.c.created_at, table.c.revoked_at, table.c.ip_address)
+    columns = (
+        table.c.id,
+        table.c.user_id,
+        table.c.created_at,
+        table.c.revoked_at,
+        table.c.ip_address,
+        table.c.user_agent,
+    )
     return [
         Session(
             text_of(row["id"]),
@@ -531,6 +592,7 @@ def _sessions(source: Source, condition: ColumnElement[bool]) -> list[Session]:
             moment(row["created_at"]),
             utc(row["revoked_at"]),
             optional_text(row["ip_address"]) or "",
+            optional_text(row["user_agent"]) or "",
         )
         for row in source.rows(select(*columns).where(condition), "facts")
     ]

@@ -152,14 +152,18 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
 
 
 def network(address: ColumnElement[str]) -> ColumnElement[str]:
-    """The first two parts of an IPv4 address or three of an IPv6 one, as written: at least as many as real networks."""
+    """The first two parts of an IPv4 address or three of an IPv6 one, as written: at least as many as real networks.
+
+    Parts that are not written out, and IPv4 addresses written as IPv6 ones, may be any: such an address stands for itself.
+    """
 
     def part(sign: str, number: int) -> ColumnElement[str]:
         return func.split_part(address, sign, number)
 
     four = part(".", 1).concat(".").concat(part(".", 2))
     six = part(":", 1).concat(":").concat(part(":", 2)).concat(":").concat(part(":", 3))
-    return case((and_(address.contains(":"), address.contains(".")), address), (address.contains(":"), six), else_=four)
+    itself = or_(address.contains("."), part(":", 1) == "", part(":", 2) == "", part(":", 3) == "")
+    return case((address.contains(":"), case((itself, address), else_=six)), else_=four)
 
 
 def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:

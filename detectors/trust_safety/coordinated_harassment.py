@@ -8,11 +8,12 @@ Fires when
 ----------
 Within seven days two or more people reported one person (a support request about them), removed them from a household or
 rejected their request, and two of these people belong together: they share a household, an invite code they asked with,
-or an IP address. The last of it lies in the window.
+or an IP address (events of these days, sessions of any age). The last of it lies in the window.
 
 Stays silent when
 -----------------
-The reporters have nothing in common. One person reports several times. People report themselves. Two leaders of one
+The reporters have nothing in common. One person reports several times. People report themselves. The app's own service
+account. Failed logins on a reporter's account, and addresses that every machine has, connect nobody. Two leaders of one
 household, one after the other, who only answered requests or removed somebody there: that is what leaders do.
 
 Evidence
@@ -55,8 +56,9 @@ def several_people(target: FromClause, context: Context) -> ColumnElement[bool]:
 
 def judge(case: TargetCase, context: Context) -> Iterator[Finding]:
     week = timedelta(days=context.limits.harassment_days)
-    for last in reversed([blow for blow in case.blows if blow.at in context.window]):
-        blows = [blow for blow in case.blows if last.at - week < blow.at <= last.at]
+    struck = [blow for blow in case.blows if blow.by not in context.limits.service_accounts]
+    for last in reversed([blow for blow in struck if blow.at in context.window]):
+        blows = [blow for blow in struck if last.at - week < blow.at <= last.at]
         links = _links(case, blows)
         group = {person for pair in links for person in pair}
         if len(group) >= context.limits.harassment_people:

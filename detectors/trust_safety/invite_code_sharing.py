@@ -9,7 +9,7 @@ Fires when
 Different people used a household's codes (asked to join with any of them)
 - on one day: ten or more, of whom fewer than half were approved and stayed; or more than the 15 a household can hold;
 - within seven days: ten or more, of whom most were rejected, or removed within a day of joining.
-The day, or the last use or answer of the week, lies in the window.
+The day, or a use or an answer that ends such a week, lies in the window.
 
 Stays silent when
 -----------------
@@ -27,6 +27,7 @@ Regenerate the code; ask the leader; look for the place where the code was publi
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,23 +92,30 @@ def _crowd_of_a_day(case: HouseholdCase, requests: list[JoinRequest], context: C
 
 
 def _crowd_of_a_week(case: HouseholdCase, requests: list[JoinRequest], context: Context) -> _Crowd | None:
+    limits = context.limits
     answered = case.events_of("household_join_request_rejected", "household_member_removed")
-    moments = [request.requested_at for request in requests] + [e.at for e in answered if e.at <= context.settled]
-    moments = [at for at in moments if at in context.window]
-    if not moments:
-        return None
-    last = max(moments)
-    since = last - timedelta(days=context.limits.sharing_days)
-    used = [request for request in requests if since < request.requested_at <= last]
-    crowd = _crowd(case, used, f"in {context.limits.sharing_days} days", context)
-    unwelcome = crowd.rejected + crowd.removed_within_a_day
-    return crowd if crowd.people >= context.limits.sharing_people and 2 * unwelcome > crowd.people else None
+    # Between two requests only the week's far end moves, so that of the answers the first one sees the most.
+    moments = {e.at for e in answered if e.at in context.window and e.at <= context.settled}
+    moments = set(sorted(moments)[:1]) | {r.requested_at for r in requests if r.requested_at in context.window}
+    times = [request.requested_at for request in requests]
+    for last in sorted(moments, reverse=True):
+        first = bisect_right(times, last - timedelta(days=limits.sharing_days))
+        used = requests[first : bisect_right(times, last)]
+        if len({request.user_id for request in used}) < limits.sharing_people:
+            continue
+        crowd = _crowd(case, used, f"in {limits.sharing_days} days", context)
+        unwelcome = crowd.rejected + crowd.removed_within_a_day
+        if crowd.people >= limits.sharing_people and 2 * unwelcome > crowd.people:
+            return crowd
+    return None
 
 
 def _crowd(case: HouseholdCase, used: list[JoinRequest], span: str, context: Context) -> _Crowd:
+    """The crowd of `used`; what became of each person, a later request of theirs may tell."""
+    people = {request.user_id for request in used} - {""}
     by: dict[str, list[JoinRequest]] = defaultdict(list)
-    for request in used:
-        if request.user_id:
+    for request in case.requests:
+        if request.user_id in people and used[0].requested_at <= request.requested_at <= context.settled:
             by[request.user_id].append(request)
     stayed = rejected = removed = 0
     for user, theirs in by.items():

@@ -13,8 +13,9 @@ In the window a leader removed
 
 Stays silent when
 -----------------
-The removed are sitters whose time was over. The leader cleared the household before leaving: they left within 24 hours of
-the removals and nobody is left. Exactly 24 hours or one hour later. One removal logged twice. People who leave by
+The removed are sitters whose time was over. The leader cleared the household before leaving: they left, or began to, within
+24 hours of the removals and nobody else is left; where no event says when they left, it is enough that nobody is left at
+all. The app's own service account removed them. Exactly 24 hours or one hour later. One removal logged twice. People who leave by
 themselves. A complaint about another household.
 
 Evidence
@@ -70,7 +71,10 @@ def judge(case: TroubledCase, context: Context) -> Iterator[Finding]:
     removals = [
         event
         for event in case.home.events_of("household_member_removed")
-        if event.at < context.window.end and event.at <= context.settled and _counts(case.home, event)
+        if event.at < context.window.end
+        and event.at <= context.settled
+        and event.user_id not in context.limits.service_accounts
+        and _counts(case.home, event)
     ]
     punishments = [*_of_objectors(case, removals, context), *_in_a_row(case, removals, context)]
     if punishments:
@@ -82,24 +86,28 @@ def _counts(home: HouseholdCase, removal: Event) -> bool:
     removed = removal.text("member_id")
     if not removed or not removal.user_id or removed == removal.user_id:
         return False
-    return not any(
-        row.user_id == removed
-        and row.is_temporary
-        and row.temporary_expires_at is not None
-        and row.temporary_expires_at <= removal.at
-        for row in home.members
-    )
+    rows = [row for row in home.members if row.user_id == removed and row.joined_at <= removal.at]
+    last = rows[-1] if rows else None
+    expires = last.temporary_expires_at if last and last.is_temporary else None
+    return expires is None or expires > removal.at
 
 
 def _cleared(home: HouseholdCase, leader: str, removals: list[Event], context: Context) -> bool:
-    """Whether `leader` left within the clearing time of the last of `removals`, with nobody staying behind."""
+    """Whether `leader` left within the clearing time of the last of `removals`, with nobody staying behind.
+
+    A process that stopped may not have written that they left: then a household without anybody says it, or the beginning.
+    """
+    if any(row.user_id != leader for row in home.active):
+        return False
     last = removals[-1].at
-    within = timedelta(hours=context.limits.clearing_hours)
-    left = any(
-        event.user_id == leader and timedelta() <= event.at - last <= within
-        for event in home.events_of("household_left")
-    )
-    return left and not any(row.user_id != leader for row in home.active)
+    leaves = [
+        event
+        for event in home.events_of("household_left", "household_leave_started")
+        if event.user_id == leader and event.at >= last
+    ]
+    if leaves:
+        return leaves[0].at - last <= timedelta(hours=context.limits.clearing_hours)
+    return any(row.user_id == leader for row in home.members) and not home.active
 
 
 def _of_objectors(case: TroubledCase, removals: list[Event], context: Context) -> Iterator[_Punishment]:

@@ -7,13 +7,13 @@ One account acts from places or devices that do not fit one person, and then cha
 Fires when
 ----------
 Within one hour a user's household actions came from three or more networks (/16, or /48 for IPv6), or from two or more
-user agents never seen for that user before although at least a week of their history is there; and at that moment or
-less than an hour after it they changed a household. The change lies in the window.
+user agents never seen for that user before, in events or sessions of any age, although at least a week of their history
+is there; and at that moment or less than an hour after it they changed a household. The change lies in the window.
 
 Stays silent when
 -----------------
 A phone and a laptop, which the history knows. Two networks. No change. A new user without a week of history. Addresses
-that are no IP addresses count for nothing. Exactly one hour apart.
+that are no IP addresses, or that every machine has, count for nothing. Exactly one hour apart.
 
 Evidence
 --------
@@ -31,14 +31,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
+from detectors.addresses import network_of
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event
-from detectors.facts_people import CHANGES, ConductCase
+from detectors.facts_people import CHANGES, LOGINS, ConductCase, first_used_agents
 from detectors.support import quoted
 from detectors.timeline import describe, timeline
 from detectors.words import count, listed, stamp
@@ -64,9 +63,9 @@ def judge(case: ConductCase, context: Context) -> Iterator[Finding]:
     if case.key in context.limits.service_accounts:
         return
     settled = [event for event in case.events if event.at <= context.settled]
-    actions = [event for event in settled if event.household_id]
+    actions = [event for event in settled if event.household_id and event.type not in LOGINS]
     hour = timedelta(minutes=context.limits.access_minutes)
-    odd = list(_odd_moments(actions, _first_used(settled), context))
+    odd = list(_odd_moments(actions, first_used_agents(settled, case.earlier_agents), context))
     moments = [one.at for one in odd]
     for change in actions:
         if change.type in CHANGES and change.at in context.window:
@@ -101,30 +100,10 @@ def _odd_moments(actions: Sequence[Event], first_used: dict[str, datetime], cont
             oldest += 1
         places = sorted(network for network, times in networks.items() if times and network)
         new: list[str] = []
-        if known_since is not None and known_since <= event.at - hour - week:
+        if known_since is not None and known_since <= event.at - week:
             new = sorted(a for a, times in agents.items() if times and a and first_used[a] > event.at - hour)
         if len(places) >= limits.access_networks or len(new) >= limits.access_new_agents:
             yield _Odd(event.at, tuple(places), tuple(new))
-
-
-@lru_cache(maxsize=4096)
-def network_of(address: str) -> str:
-    """The /16 of an IPv4 address or the /48 of an IPv6 one; empty if it is neither."""
-    try:
-        parsed = ip_address(address.strip())
-    except ValueError:
-        return ""
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    return str(ip_network((parsed, 48 if isinstance(parsed, IPv6Address) else 16), strict=False))
-
-
-def _first_used(events: Sequence[Event]) -> dict[str, datetime]:
-    first: dict[str, datetime] = {}
-    for event in events:
-        if event.text("user_agent"):
-            first.setdefault(event.text("user_agent"), event.at)
-    return first
 
 
 def _finding(case: ConductCase, actions: list[Event], change: Event, odd: _Odd, context: Context) -> Finding:
@@ -150,7 +129,7 @@ def _finding(case: ConductCase, actions: list[Event], change: Event, odd: _Odd, 
         evidence={
             "networks": list(networks),
             "new_user_agents": [quoted(agent) for agent in agents],
-            "history_since": case.events[0].at,
+            "history_since": min((case.events[0].at, *case.earlier_agents.values())),
             "actions": len(span),
             "change": {"at": change.at, "what": change.type, "household_id": change.household_id},
         },

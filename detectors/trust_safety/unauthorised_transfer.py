@@ -10,10 +10,10 @@ Fires when
 In the window a transfer was written
 - *not-by-old-leader*: by somebody else than the old leader, who had not started to leave and did not leave;
 - *foreign-session*: from a session that belongs to somebody else than the old leader;
-- *new-address*: from an IP address that the old leader had never used, within an hour after failed logins (two or more)
-  or a password reset.
+- *new-address*: it, or the leave that it belongs to, from an IP address that the old leader had never used, within an hour
+  after failed logins (two or more) or a password reset.
 Or *no-event*, at any time: the effective leader is not the creator, the household is younger than the audit table, no
-transfer names the leader and nobody who led before left.
+transfer names the leader and nobody who led before left (since the last transfer, where there is one).
 
 Stays silent when
 -----------------
@@ -38,6 +38,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause
 
+from detectors.addresses import plain_address
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event, HouseholdCase
 from detectors.facts_people import HandedOverCase
@@ -87,7 +88,7 @@ def ways(case: HandedOverCase, event: Event, context: Context) -> Iterator[str]:
     sessions = {e.text("session_id") for e in (event, *left)} - {""}
     if any(case.session_owner.get(session, old) != old for session in sessions):
         yield "foreign-session"
-    if _from_new_address(case, event, old, context):
+    if _from_new_address(case, event, left, context):
         yield "new-address"
 
 
@@ -105,23 +106,23 @@ def _later(context: Context) -> timedelta:
     return context.limits.grace + timedelta(microseconds=1)
 
 
-def _from_new_address(case: HandedOverCase, event: Event, old: str, context: Context) -> bool:
-    limits = context.limits
+def _from_new_address(case: HandedOverCase, event: Event, left: list[Event], context: Context) -> bool:
+    limits, old = context.limits, event.text("from_user_id")
     since = event.at - timedelta(minutes=limits.transfer_after_failures_minutes)
+    addresses = {plain_address(one.text("ip_address")) for one in (event, *left)} - {""}
     theirs = case.activity.get(old, ())
     recent = [e for e in theirs if since < e.at <= event.at]
     failures = [e for e in recent if e.type == "login_failed"]
     resets = [e for e in recent if e.type in limits.reset_events]
     if len(failures) < limits.failed_logins_before_transfer:
         failures = []
-    address = event.text("ip_address")
-    if not address or not failures + resets:
+    if not addresses or not failures + resets:
         return False
     trouble_began = min(e.at for e in failures + resets)
     known = {e.text("ip_address") for e in theirs if e.at < trouble_began and e.type != "login_failed"}
     known |= {session.ip_address for session in case.sessions.get(old, ()) if session.created_at < trouble_began}
-    known.discard("")
-    return bool(known) and address not in known
+    known = {plain_address(address) for address in known} - {""} | case.earlier_addresses.get(old, frozenset())
+    return bool(known) and not addresses <= known
 
 
 def taken_silently(home: HouseholdCase, context: Context) -> bool:
@@ -140,7 +141,11 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     led = creators | {event.text("to_user_id") for event in transfers}
     led |= {row.user_id for row in home.members if row.role == "leader"}
     led.discard(leader)
-    left = any(event.user_id in led for event in home.events_of("household_leave_started", "household_left"))
+    left = [e for e in home.events_of("household_leave_started", "household_left") if e.user_id in led]
+    if transfers:
+        # Where leadership went after an earlier leave is known; what happened after the last transfer is not.
+        last = transfers[-1]
+        left = [e for e in left if e.at > last.at and e.user_id != last.text("from_user_id")]
     return not left and not any(event.text("to_user_id") == leader for event in transfers)
 
 

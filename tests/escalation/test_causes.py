@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from detectors.contract import Finding, Impact, Member, Severity
 from detectors.limits import Limits
+from detectors.registry import BY_ID
 from escalation.causes import explain, incidents, one_per_cause
 from tests.escalation.findings import NOON, finding
+from tests.support.towns import Scanner, Town, uid
 
 LIMITS = Limits()
 
@@ -159,6 +161,18 @@ def test_effects_keep_their_own_effects_and_marks() -> None:
 def test_an_unauthorised_transfer_keeps_its_own_urgency() -> None:
     (told,) = explain([finding("unauthorised-transfer", household="h1"), TRANSFER])
     assert (told.team, told.severity) == ("trust-safety", "Immediate")
+
+
+def test_a_takeover_that_left_the_old_leader_in_office_is_one_finding(scanner: Scanner) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.event("household_leadership_transferred", "oak", "ben", from_user_id="anna", to_user_id="ben")
+    town.home("oak")["leader_id"] = uid("ben")
+    town.row("oak", "ben")["role"] = "leader"
+    rules = (BY_ID["transfer-failed"], BY_ID["multiple-leaders"], BY_ID["unauthorised-transfer"])
+    (told,) = explain(scanner.findings(town, *rules))
+    assert (told.detector, told.team, told.severity) == ("unauthorised-transfer", "trust-safety", "Immediate")
+    assert {effect.detector for effect in told.related} == {"transfer-failed", "multiple-leaders"}
 
 
 def many(number: int, detector: str = "no-leader") -> list[Finding]:

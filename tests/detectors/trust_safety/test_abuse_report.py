@@ -56,3 +56,23 @@ def test_any_age_beyond_the_grace_period(scanner: Scanner, town: Town, at: datet
 def test_a_household_that_does_not_exist_is_no_obstacle(scanner: Scanner, town: Town) -> None:
     town.report("new", "threat", "ghost", household_id="nowhere")
     assert len(scanner.findings(town, DETECTOR)) == 1
+
+
+def test_a_report_may_name_nobody(scanner: Scanner, town: Town) -> None:
+    town.report("new", "child_safety", "ben", household_id="oak")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.severity == "Immediate"
+    assert finding.evidence["subject_user_id"] is None
+
+
+def test_tells_the_history_of_both_parties(scanner: Scanner, town: Town) -> None:
+    town.report("by", "dispute", "ben", at=NOON - 9 * DAY, status="closed")
+    town.report("about", "spam", "cleo", at=NOON - 8 * DAY, subject_user_id="anna", status="closed")
+    town.report("other", "spam", "cleo", at=NOON - 7 * DAY, subject_user_id="zoe", status="closed")
+    town.event("household_member_removed", "oak", "anna", at=NOON - DAY, member_id="cleo")
+    town.event("household_left", "oak", "dora", at=NOON - DAY)
+    town.report("new", "threat", "ben", household_id="oak", subject_user_id="anna")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert [row["support_id"] for row in finding.evidence["history"]] == [uid("by"), uid("about")]
+    assert [entry.actor for entry in finding.timeline] == [uid("anna"), uid("ben")]
+    assert finding.evidence["household"]["active_members"] == 3

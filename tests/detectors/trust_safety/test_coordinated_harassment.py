@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from detectors.contract import Window
 from detectors.trust_safety.coordinated_harassment import DETECTOR
-from tests.support.towns import DAY, HOUR, NOON, YESTERDAY, Scanner, Town, uid
+from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 TICK = timedelta(microseconds=1)
 
@@ -117,3 +118,68 @@ def test_the_last_of_it_lies_in_the_window(scanner: Scanner, town: Town, at: dat
     accuse(town, "anna", at=at - HOUR)
     accuse(town, "ben", at=at)
     assert fires(scanner, town) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("6.6.6.6", "::ffff:6.6.6.6", True),
+        ("2001:DB8::1", "2001:0db8:0:0::1", True),
+        ("6.6.6.6", "6.6.6.7", False),
+        ("127.0.0.1", "127.0.0.1", False),
+        ("unknown", "unknown", False),
+    ],
+)
+def test_one_address_in_any_notation(scanner: Scanner, town: Town, one: str, other: str, expected: bool) -> None:
+    accuse(town, "anna", "dora")
+    town.event("household_dashboard_viewed", "oak", "anna", ip_address=one)
+    town.event("household_dashboard_viewed", "elm", "dora", ip_address=other)
+    assert fires(scanner, town) == expected
+
+
+def test_a_failed_login_on_two_accounts_connects_nobody(scanner: Scanner, town: Town) -> None:
+    accuse(town, "anna", "dora")
+    for victim in ("anna", "dora"):
+        town.event("login_failed", None, victim, ip_address="6.6.6.6")
+    assert not fires(scanner, town)
+
+
+def test_the_apps_own_account_gangs_up_with_nobody(scanner: Scanner, town: Town) -> None:
+    town.household_members.append(
+        town.household_members[0] | {"id": uid("service"), "user_id": "00000000-0000-0000-0000-000000000000"}
+    )
+    accuse(town, "anna")
+    town.event("household_member_removed", "fir", None, member_id="vera")
+    town.household_events[-1]["user_id"] = "00000000-0000-0000-0000-000000000000"
+    assert not fires(scanner, town)
+
+
+def test_members_of_the_past_belonged_together_too(scanner: Scanner, town: Town) -> None:
+    town.member("oak", "dora", status="removed")
+    accuse(town, "anna", "dora")
+    assert fires(scanner, town)
+
+
+@pytest.mark.parametrize("status", ["open", "closed"])
+def test_an_answered_report_was_made_all_the_same(scanner: Scanner, town: Town, status: str) -> None:
+    accuse(town, "anna", "ben")
+    for report in town.support_requests:
+        report["status"] = status
+    assert fires(scanner, town)
+
+
+def test_waits_for_the_grace_period(scanner: Scanner, town: Town) -> None:
+    accuse(town, "anna", at=AS_OF - HOUR)
+    accuse(town, "ben", at=AS_OF - MINUTE)
+    assert scanner.findings(town, DETECTOR, window=Window(AS_OF - DAY, AS_OF)) == []
+
+
+def test_one_act_written_twice_is_one(scanner: Scanner, town: Town) -> None:
+    accuse(town, "anna")
+    for minutes in (0, 1):
+        town.event("household_member_removed", "oak", "anna", at=NOON + minutes * MINUTE, member_id="vera")
+        town.household_events[-1]["metadata"]["correlation_id"] = "c"
+    assert not fires(scanner, town)
+    town.household_events[-1] |= {"user_id": uid("ben"), "metadata": {"member_id": uid("vera")}}
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert len(finding.evidence["blows"]) == 3

@@ -137,3 +137,31 @@ def test_looks_back_far_enough(scanner: Scanner) -> None:
 def test_waits_for_the_grace_period(scanner: Scanner) -> None:
     town = town_with(start=AS_OF - 3 * MINUTE)
     assert scanner.findings(town, DETECTOR, window=Window(AS_OF - DAY, AS_OF)) == []
+
+
+def test_somebody_elses_success_or_change_says_nothing(scanner: Scanner) -> None:
+    town = town_with(change=None)
+    town.event("household_updated", "oak", "ben", at=NOON + 2 * MINUTE)
+    assert not fires(scanner, town)
+    town = town_with(success=None)
+    town.event("login_succeeded", None, None, at=NOON + MINUTE, user_id="ben")
+    assert not fires(scanner, town)
+
+
+def test_the_latest_burst_before_the_success_counts(scanner: Scanner) -> None:
+    town = town_with(change=None)
+    town.event("household_updated", "oak", "anna", at=NOON + 80 * MINUTE)
+    assert not fires(scanner, town)
+    fail(town, *(NOON + (30 + number) * MINUTE for number in range(5)))
+    assert not fires(scanner, town)
+    town.event("login_succeeded", None, "anna", at=NOON + 40 * MINUTE)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.evidence["failed_logins"] == 5
+
+
+def test_a_failure_written_late_and_out_of_order_counts_when_it_happened(scanner: Scanner) -> None:
+    town = town_with()
+    town.household_events.reverse()
+    for number, event in enumerate(town.household_events):
+        event["id"] = number
+    assert fires(scanner, town)

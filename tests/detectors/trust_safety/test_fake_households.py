@@ -91,3 +91,24 @@ def test_households_of_different_creators_do_not_add_up(scanner: Scanner) -> Non
     town.home("fake 2")["leader_id"] = uid("zoe")
     town.row("fake 2", "fred")["user_id"] = uid("zoe")
     assert scanner.findings(town, DETECTOR) == []
+
+
+def test_a_sitter_is_somebody_else_too(scanner: Scanner) -> None:
+    town = fakes("Home 1", "Home 2", "Home 3")
+    town.member("fake 1", "zoe", at=MADE + 2 * HOUR, is_temporary=True, temporary_expires_at=MADE + 3 * HOUR)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_gone_once_two_are_left(scanner: Scanner) -> None:
+    town = fakes("Home 1", "Home 2", "Home 3")
+    assert len(scanner.findings(town, DETECTOR)) == 1
+    town.households = [row for row in town.households if row["id"] != uid("fake 2")]
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_one_younger_household_neither_counts_nor_clears(scanner: Scanner) -> None:
+    town = fakes("Home 1", "Home 2", "Home 3", "Home 4", at=AS_OF - 51 * HOUR)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert uid("fake 3") not in finding.households
+    town.home("fake 2")["created_at"] = AS_OF - 47 * HOUR
+    assert scanner.findings(town, DETECTOR) == []

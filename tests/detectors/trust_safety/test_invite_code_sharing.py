@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from detectors.contract import Context, Window
 from detectors.limits import Limits
+from detectors.runner import scan
+from detectors.source import SourceMapping, open_source
 from detectors.trust_safety.invite_code_sharing import DETECTOR
-from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
+from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid, write_csv
 
 TICK = timedelta(microseconds=1)
 
@@ -138,3 +142,45 @@ def test_a_week_that_nothing_happened_in_since_is_old_news(scanner: Scanner, tow
     assert not fires(scanner, town)
     town.event("household_join_request_rejected", "oak", "anna", requester_id="w0-0")
     assert fires(scanner, town)
+
+
+def test_a_week_may_end_at_any_moment_of_the_window(scanner: Scanner, town: Town) -> None:
+    start = YESTERDAY.start + HOUR
+    ask(town, 1, "rejected", at=start - 7 * DAY + MINUTE, prefix="first")
+    for number in range(8):
+        ask(town, 1, "rejected", at=start - (number + 1) * HOUR * 17, prefix=f"w{number}-")
+    ask(town, 1, "rejected", at=start, prefix="last")
+    assert fires(scanner, town)
+    # The first of them is a week ago by now, and the latest request is by one of the ten.
+    town.request("again", "oak", "last0", status="rejected", at=start + 9 * HOUR)
+    assert fires(scanner, town)
+
+
+def test_who_left_by_themselves_or_stayed_longer_was_not_thrown_out(scanner: Scanner, town: Town) -> None:
+    for number in range(10):
+        at = NOON - number * HOUR * 14
+        ask(town, 1, "approved", at=at, prefix=f"w{number}-", stays=False)
+        town.event("household_left", "oak", f"w{number}-0", at=at + HOUR)
+    assert not fires(scanner, town)
+
+
+def test_who_was_let_in_again_stayed(scanner: Scanner, town: Town) -> None:
+    ask(town, 11, "rejected", at=NOON)
+    assert fires(scanner, town)
+    ask(town, 11, "approved", at=NOON + HOUR)
+    assert not fires(scanner, town)
+
+
+def test_without_the_audit_table_the_requests_still_tell(tmp_path: Path, town: Town) -> None:
+    ask(town, 10, "rejected")
+    folder = write_csv(tmp_path, town.tables(), leave_out=["household_events", "support_requests", "sessions", "users"])
+    with open_source(str(folder), SourceMapping()) as source:
+        result = scan(source, [DETECTOR], Context(as_of=AS_OF, window=YESTERDAY))
+    assert [finding.subject for finding in result.findings] == [{"household_id": uid("oak")}]
+
+
+def test_waits_for_the_grace_period(scanner: Scanner, town: Town) -> None:
+    ask(town, 10, "rejected", at=AS_OF - 10 * MINUTE)
+    window = Window(AS_OF - DAY, AS_OF)
+    assert scanner.findings(town, DETECTOR, window=window) == []
+    assert len(scanner.findings(town, DETECTOR, window=window, as_of=AS_OF + MINUTE)) == 1

@@ -148,27 +148,45 @@ def test_scraping(both: list[Scanner], reads: list[tuple[int, int, bool]], guess
     st.lists(
         st.tuples(
             st.integers(-100, 200),
-            st.sampled_from([None, "10.1.0.1", "10.2.0.1", "10.2.9.9", "10.3.0.1", "2001:db8::1"]),
+            st.sampled_from(
+                [
+                    None,
+                    "10.1.0.1",
+                    "::ffff:10.2.0.1",
+                    "10.2.9.9:80",
+                    "::ffff:a03:1",
+                    "2001:db8::1",
+                    "[2001:DB8:0:7::1]:80",
+                ]
+            ),
             st.sampled_from([None, "phone", "laptop", "curl"]),
             st.booleans(),
         ),
         max_size=14,
     ),
-    st.booleans(),
+    st.sampled_from([None, 6, 9, 40]),
+    st.sets(st.sampled_from(["laptop", "curl"])),
 )
 def test_suspicious_access(
-    both: list[Scanner], rows: list[tuple[int, str | None, str | None, bool]], known: bool
+    both: list[Scanner],
+    rows: list[tuple[int, str | None, str | None, bool]],
+    known_for: int | None,
+    sessions: set[str],
 ) -> None:
+    networks = {"10.1.0.1": 1, "::ffff:10.2.0.1": 2, "10.2.9.9:80": 2, "::ffff:a03:1": 3}
     town, acts = Town(), []
-    if known:
-        rows = [(-9 * 24 * 60, None, "phone", False), *rows]
+    if known_for:
+        rows = [(-known_for * 24 * 60, None, "phone", False), *rows]
+    for device in sessions:
+        town.session(device, "anna", at=YESTERDAY.start - 100 * DAY, user_agent=device)
     for minutes, address, agent, change in rows:
         at = YESTERDAY.start + minutes * MINUTE
         facts = {key: value for key, value in (("ip_address", address), ("user_agent", agent)) if value}
         town.event("household_updated" if change else "household_dashboard_viewed", "oak", "anna", at=at, **facts)
-        net = address and (address[:4] if "." in address else "v6")
-        acts.append((at, net, agent, change))
+        acts.append((at, address and networks.get(address, 6), agent, change))
     agents = [(at, agent) for at, _, agent, _ in acts if agent]
+    agents += [(YESTERDAY.start - 100 * DAY, device) for device in sessions]
+    known = bool(sessions) or (known_for or 0) > 7
     expected = set()
     for moment, _, _, _ in acts:
         span = [act for act in acts if moment - HOUR < act[0] <= moment]
@@ -317,13 +335,13 @@ def test_invite_code_sharing(both: list[Scanner], asked: list[tuple[int, str, in
     people = {person for _, person, _ in day}
     stayed = {person for _, person, status in day if status == "approved"}
     bad = (len(people) >= 4 and 2 * len(stayed) < len(people)) or len(people) > 6
-    if day:
-        last = max(at for at, _, _ in day)
+    for last, _, _ in day:
         week = [row for row in rows if last - 7 * DAY < row[0] <= last]
         people = {person for _, person, _ in week}
-        approved = {person for _, person, status in week if status == "approved"}
-        rejected = {person for _, person, status in week if status == "rejected"} - approved
-        bad = bad or (len(people) >= 4 and 2 * len(rejected) > len(people))
+        since = [row for row in rows if last - 7 * DAY < row[0]]
+        approved = {person for _, person, status in since if status == "approved"}
+        rejected = {person for _, person, status in since if status == "rejected"} - approved
+        bad = bad or (len(people) >= 4 and 2 * len(rejected & people) > len(people))
     limits = Limits(sharing_people=4, household_capacity=6)
     agree(both, town, invite_code_sharing.DETECTOR, {"oak"} if bad else set(), limits)
 

@@ -154,3 +154,64 @@ def test_waits_for_what_is_younger_than_the_grace_period(scanner: Scanner, town:
     town.report("r", "harassment", "ben", at=AS_OF - HOUR)
     remove(town, "ben", at=AS_OF - MINUTE)
     assert scanner.findings(town, DETECTOR, window=Window(AS_OF - DAY, AS_OF)) == []
+
+
+@pytest.mark.parametrize(("after", "fires"), [(DAY, False), (DAY + TICK, True)])
+def test_clearing_is_followed_by_leaving_within_a_day(
+    scanner: Scanner, town: Town, after: timedelta, fires: bool
+) -> None:
+    reject(town)
+    remove(town, "ben", "cleo", "dora", "emil", "finn", at=NOON + MINUTE)
+    town.event("household_left", "oak", "anna", at=NOON + MINUTE + after)
+    town.row("oak", "anna")["status"] = "removed"
+    assert bool(removed(scanner, town)) == fires
+
+
+def test_silent_when_the_leave_after_clearing_was_not_written(scanner: Scanner, town: Town) -> None:
+    town.report("r", "harassment", "ben", at=NOON - HOUR, household_id="oak")
+    reject(town)
+    remove(town, "ben", "cleo", "dora", "emil", "finn", at=NOON + MINUTE)
+    assert len(removed(scanner, town)) == 5
+    town.row("oak", "anna")["status"] = "removed"
+    assert removed(scanner, town) == []
+
+
+def test_silent_when_the_leave_after_clearing_stopped(scanner: Scanner, town: Town) -> None:
+    reject(town)
+    remove(town, "ben", "cleo", "dora", "emil", "finn", at=NOON + MINUTE)
+    town.event("household_leave_started", "oak", "anna", at=NOON + 2 * MINUTE)
+    assert removed(scanner, town) == []
+
+
+def test_silent_when_the_app_itself_removes(scanner: Scanner, town: Town) -> None:
+    town.report("r", "dispute", "ben", at=NOON - HOUR, household_id="oak")
+    remove(town, "ben")
+    town.household_events[-1]["user_id"] = "00000000-0000-0000-0000-000000000000"
+    assert removed(scanner, town) == []
+
+
+def test_silent_on_three_sitters_whose_time_was_over(scanner: Scanner, town: Town) -> None:
+    reject(town)
+    for name in ("ben", "cleo", "dora"):
+        town.row("oak", name).update(is_temporary=True, temporary_expires_at=NOON - DAY)
+    remove(town, "ben", "cleo", "dora", at=NOON + MINUTE)
+    assert removed(scanner, town) == []
+    town.row("oak", "ben")["temporary_expires_at"] = None
+    remove(town, "emil", "finn", at=NOON + MINUTE)
+    assert removed(scanner, town) == ["ben", "emil", "finn"]
+
+
+def test_a_sitter_who_became_a_member_is_one(scanner: Scanner, town: Town) -> None:
+    town.report("r", "dispute", "ben", at=NOON - HOUR, household_id="oak")
+    town.row("oak", "ben").update(is_temporary=True, temporary_expires_at=NOON - 9 * DAY, status="removed")
+    town.member("oak", "ben", status="removed", at=NOON - 5 * DAY)
+    town.event("household_member_removed", "oak", "anna", member_id="ben")
+    assert removed(scanner, town) == ["ben"]
+
+
+@pytest.mark.parametrize(("last", "fires"), [(-TICK, False), (timedelta(), True)])
+def test_looks_back_from_the_windows_first_moment(scanner: Scanner, town: Town, last: timedelta, fires: bool) -> None:
+    reject(town, YESTERDAY.start - 59 * MINUTE)
+    remove(town, "ben", "cleo", at=YESTERDAY.start - 50 * MINUTE)
+    remove(town, "dora", at=YESTERDAY.start + last)
+    assert bool(removed(scanner, town)) == fires
