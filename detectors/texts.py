@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -162,13 +163,25 @@ def words_in(text: str | None, words: tuple[str, ...], *, after: re.Pattern[str]
     return Words(tuple(found), quote(hits[0].string, *hits[0].span()))
 
 
+SHARED_BY = 3
+"""From how many entries on their common word alone is looked for."""
+
+
 def vocabulary_patterns(words: Iterable[str]) -> tuple[str, ...]:
     """LIKE patterns for text in lower case: `words_in` finds one of `words` only in texts that match one or are DISGUISED.
 
-    An alternation of a hundred words would say the same, but PostgreSQL builds its automaton anew for each row.
+    An alternation of a hundred words would say the same, but PostgreSQL builds its automaton anew for each row. Time grows
+    with the number of patterns, so one long word stands for all the entries that share it.
     """
+    entries = {_folded(word) for word in words} - {""}
+    parts = {entry: set(re.findall(r"[a-z]{5,}", entry)) for entry in entries}
+    shared = Counter(part for some in parts.values() for part in some)
+    sought = set()
+    for entry in entries:
+        best = max(parts[entry], key=lambda part: (shared[part], part), default="")
+        sought.add(best if shared[best] >= SHARED_BY else entry)
     found: list[str] = []
-    for word in sorted({_folded(word) for word in words} - {""}, key=lambda word: (len(word), word)):
+    for word in sorted(sought, key=lambda word: (len(word), word)):
         if not any(other in word for other in found):
             found.append(word)
     return tuple(f"%{_loosely(word)}%" for word in found)
@@ -206,8 +219,9 @@ def only_marks(words: Iterable[str]) -> bool:
 
 
 def _loosely(word: str) -> str:
-    # Between parts, and for what is not ASCII, which upper and lower case or its form may change, anything may stand.
-    parts = re.split(r"[\s_-]+|[^\x00-\x7f]+", word)
+    # Between parts, and for what is not ASCII, which upper and lower case or its form may change, anything may stand; "ss"
+    # may be a sharp s.
+    parts = re.split(r"[\s_-]+|[^\x00-\x7f]+|ss", word)
     return "%".join(re.sub(r"[%_\\]", "_", part) for part in parts)
 
 
