@@ -119,6 +119,10 @@ class Limits(BaseModel):
     """So many temporary memberships, across so many households, within so many days, are a business."""
     commercial_words: tuple[str, ...] = vocabulary.COMMERCIAL
     """Words of a business; they count beside contact details or a price."""
+    commercial_rates: tuple[str, ...] = vocabulary.RATES
+    """What a service is charged by; they count right after a price."""
+    company_words: tuple[str, ...] = vocabulary.COMPANIES
+    """Legal forms of companies; they count in a household's name, beside contact details or a price."""
     off_topic_words: tuple[str, ...] = vocabulary.OFF_TOPIC
     """Words for what is not the care of pets."""
     competitor_names: tuple[str, ...] = vocabulary.COMPETITORS
@@ -190,6 +194,8 @@ class Limits(BaseModel):
     bot_actions: int = Field(default=30, ge=3)
     bot_variation: float = Field(default=0.1, gt=0)
     """Gaps with a coefficient of variation under this are too regular for a person."""
+    bot_pause: float = Field(default=3, gt=1)
+    """A gap longer than this many middle ones is a pause; the actions before and after it are also judged by themselves."""
     bot_median_gap_seconds: float = Field(default=1, gt=0)
     burst_seconds: float = Field(default=2, ge=0)
     """Views at most this long after another are part of the same screen."""
@@ -201,7 +207,7 @@ class Limits(BaseModel):
     def grace(self) -> timedelta:
         return timedelta(seconds=self.grace_seconds)
 
-    @field_validator("commercial_words", "off_topic_words", "competitor_names")
+    @field_validator("commercial_words", "commercial_rates", "company_words", "off_topic_words", "competitor_names")
     @classmethod
     def _are_words(cls, words: tuple[str, ...]) -> tuple[str, ...]:
         if not all(word.strip() for word in words):

@@ -5,42 +5,63 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from detectors.lookalikes import undisguised
+
 QUOTE_LENGTH = 80
 
-# Characters behind which NFKC or the removal of invisible ones can reveal an ASCII letter. Other scripts and accents are
-# ordinary text and no reason for a closer look.
+# Characters behind which NFKC, the removal of invisible ones or a look can reveal an ASCII letter. Other scripts and
+# accents are ordinary text and no reason for a closer look, unless letters of two scripts make one word.
 _RANGES = (
     (0x00AA, 0x00AA),
     (0x00AD, 0x00AD),
     (0x00BA, 0x00BA),
     (0x017F, 0x017F),
-    (0x02B0, 0x02B8),
+    (0x0250, 0x02B8),
     (0x02E0, 0x02E4),
     (0x0300, 0x036F),
+    (0x0483, 0x0489),
     (0x061C, 0x061C),
-    (0x180E, 0x180E),
-    (0x1D2C, 0x1D6A),
+    (0x115F, 0x1160),
+    (0x180B, 0x180F),
+    (0x1AB0, 0x1AFF),
+    (0x1D00, 0x1D6A),
+    (0x1DC0, 0x1DFF),
     (0x200B, 0x200F),
     (0x202A, 0x202E),
     (0x2060, 0x206F),
     (0x2071, 0x209C),
+    (0x20D0, 0x20FF),
     (0x2100, 0x214F),
     (0x2160, 0x2188),
     (0x2460, 0x24FF),
+    (0x3164, 0x3164),
     (0x3250, 0x33FF),
+    (0xA730, 0xA731),
     (0xFB00, 0xFB06),
+    (0xFE20, 0xFE2F),
     (0xFE52, 0xFE6B),
     (0xFEFF, 0xFEFF),
     (0xFF01, 0xFF5E),
+    (0xFFA0, 0xFFA0),
+    (0xFFF9, 0xFFFB),
     (0x1D400, 0x1D7FF),
-    (0x1F100, 0x1F16F),
+    (0x1F100, 0x1F189),
+    (0xE0000, 0xE01EF),
 )
 _STRANGE = "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES)
-DISGUISED = rf"&#?[a-zA-Z0-9]+;|%[2-7][0-9a-fA-F]|\\[ux]|[{_STRANGE}]"
+_SCRIPTS = "\u0370-\u052f"
+"""Greek and Cyrillic, many of whose letters look like Latin ones."""
+_SELECTORS = "\ufe00-\ufe0f"
+"""Invisible; in ordinary text they follow symbols, not letters."""
+DISGUISED = (
+    rf"&[a-zA-Z0-9]+;|&#|&amp|&shy|%[2-7][0-9a-fA-F]|\\[ux]|[{_STRANGE}]"
+    rf"|[a-zA-Z][{_SCRIPTS}{_SELECTORS}]|[{_SCRIPTS}][a-zA-Z]"
+)
 """A regular expression that every text matches whose words hide behind escapes or Unicode."""
 MARKUP_PHRASES = {
     "union": "%union%select%",
@@ -105,12 +126,22 @@ def _vocabulary(words: tuple[str, ...]) -> re.Pattern[str]:
     comes after it is another ("a tail that wags, walking").
     """
     entries = sorted({_folded(word) for word in words} - {""}, key=lambda word: (-len(word), word))
-    alternatives = "|".join(_GAP.join(map(re.escape, re.split(r"[\s_-]+", word))) for word in entries)
-    return re.compile(rf"(?<![^\W_])(?:{alternatives})(?![^\W_])" if entries else r"(?!)")
+    return re.compile("|".join(map(_whole, entries)) or r"(?!)")
+
+
+def _whole(entry: str) -> str:
+    # An entry that begins or ends with a mark may stand next to a letter there: "/night" in "$25/night".
+    before, after = (not re.match(r"[^\w\s-]", edge) for edge in (entry[0], entry[-1]))
+    parts = _GAP.join(map(re.escape, re.split(r"[\s_-]+", entry)))
+    return r"(?<![^\W_])" * before + parts + r"(?![^\W_])" * after
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", readable(text).casefold()).strip()
+    return _casefolded(readable(text))
+
+
+def _casefolded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.casefold()).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +152,43 @@ class Words:
     quote: str
 
 
-def words_in(text: str | None, words: tuple[str, ...]) -> Words | None:
-    """The entries of `words` that stand in `text` as whole words, in whatever case or disguise; None if there are none."""
-    folded = _folded(text or "")
-    hits = list(_vocabulary(words).finditer(folded))
+def words_in(text: str | None, words: tuple[str, ...], *, after: re.Pattern[str] | None = None) -> Words | None:
+    """The entries of `words` that stand in `text` as whole words, in whatever case or disguise; None if there are none.
+
+    With `after`, only those before which the text ends with that.
+    """
+    plain = readable(text or "")
+    hits = [
+        hit
+        for version in dict.fromkeys((_casefolded(plain), _casefolded(undisguised(plain))))
+        for hit in _vocabulary(words).finditer(version)
+        if after is None or after.search(version[: hit.start()])
+    ]
     if not hits:
         return None
     found = sorted({" ".join(hit.group().split()) for hit in hits})
-    return Words(tuple(found), quote(folded, *hits[0].span()))
+    return Words(tuple(found), quote(hits[0].string, *hits[0].span()))
+
+
+SHARED_BY = 3
+"""From how many entries on their common word alone is looked for."""
 
 
 def vocabulary_patterns(words: Iterable[str]) -> tuple[str, ...]:
     """LIKE patterns for text in lower case: `words_in` finds one of `words` only in texts that match one or are DISGUISED.
 
-    An alternation of a hundred words would say the same, but PostgreSQL builds its automaton anew for each row.
+    An alternation of a hundred words would say the same, but PostgreSQL builds its automaton anew for each row. Time grows
+    with the number of patterns, so one long word stands for all the entries that share it.
     """
+    entries = {_folded(word) for word in words} - {""}
+    parts = {entry: set(re.findall(r"[a-z]{5,}", entry)) for entry in entries}
+    shared = Counter(part for some in parts.values() for part in some)
+    sought = set()
+    for entry in entries:
+        best = max(parts[entry], key=lambda part: (shared[part], part), default="")
+        sought.add(best if shared[best] >= SHARED_BY else entry)
     found: list[str] = []
-    for word in sorted({_folded(word) for word in words} - {""}, key=lambda word: (len(word), word)):
+    for word in sorted(sought, key=lambda word: (len(word), word)):
         if not any(other in word for other in found):
             found.append(word)
     return tuple(f"%{_loosely(word)}%" for word in found)
@@ -175,8 +226,9 @@ def only_marks(words: Iterable[str]) -> bool:
 
 
 def _loosely(word: str) -> str:
-    # Between parts, and for what is not ASCII, which upper and lower case or its form may change, anything may stand.
-    parts = re.split(r"[\s_-]+|[^\x00-\x7f]+", word)
+    # Between parts, and for what is not ASCII, which upper and lower case or its form may change, anything may stand; "ss"
+    # may be a sharp s.
+    parts = re.split(r"[\s_-]+|[^\x00-\x7f]+|ss", word)
     return "%".join(re.sub(r"[%_\\]", "_", part) for part in parts)
 
 

@@ -82,7 +82,8 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
     shown = ("leader_id", "name", "description", "invite_code", "created_at")
     columns = [households.c.id.label("household_id"), *(households.c[name] for name in shown)]
     mine, text = of_households(tables, scope, households.c.id), _text_of(households)
-    words = [*limits.off_topic_words, *limits.competitor_names, *limits.commercial_words]
+    commercial = (*limits.commercial_words, *limits.commercial_rates, *limits.company_words)
+    words = [*limits.off_topic_words, *limits.competitor_names, *commercial]
     # The cheap test first: elaborate expressions are affordable for the few texts that pass it.
     irregular = true() if only_marks(words) else matches(text, IRREGULAR)
     tells = or_(

@@ -7,13 +7,14 @@ A program, not a person, works on households: it acts like a clock, or faster th
 Fires when
 ----------
 In the window a user's household actions (views, changes, pets' activities) number at least 30 and their gaps are too
-regular for a person: a coefficient of variation under 0.1. Or at least 30 changes have a median gap under one second.
+regular for a person: a coefficient of variation under 0.1. So do at least 30 actions between two pauses, or 30 changes,
+whatever else the person does that day. Or at least 30 changes have a median gap under one second.
 
 Stays silent when
 -----------------
-The burst of page views that one screen causes: views within two seconds of its first one are one action. 29 actions. A
-retried action, which counts once. A batch of pets' activities entered at once (irregular gaps; not changes). The app's
-own service accounts.
+The burst of page views that one screen causes: views within two seconds of each other are one action, however many they
+are. 29 actions. A retried action, and the several rows that one operation writes, which count once. A batch of pets'
+activities entered at once (irregular gaps; not changes). The app's own service accounts.
 
 Evidence
 --------
@@ -27,7 +28,7 @@ Ask the user what program they use; restrict household features if there is no g
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from statistics import fmean, median, pstdev
 
@@ -61,16 +62,16 @@ def judge(case: ConductCase, context: Context) -> Iterator[Finding]:
         return
     limits = context.limits
     seen = [event for event in case.events if event.at in context.window and event.at <= context.settled]
-    changes = [event for event in seen if event.type in DEEDS]
-    actions = without_bursts([e for e in seen if e.type in (*VIEWS, *DEEDS, "pet_activity_logged")], context)
+    changes = _operations(event for event in seen if event.type in DEEDS)
+    done = _operations(event for event in seen if event.type in (*VIEWS, *DEEDS, "pet_activity_logged"))
+    actions = without_bursts(done, context)
     reasons: list[str] = []
     numbers: dict[str, float | None] = {}
-    if len(actions) >= limits.bot_actions:
-        gaps = _gaps(actions)
-        mean = fmean(gaps)
-        variation = pstdev(gaps) / mean if mean else None
-        numbers |= {"mean_gap_seconds": round(mean, 3), "variation": variation and round(variation, 4)}
-        if variation is not None and variation < limits.bot_variation:
+    rhythm = min(_rhythms(actions, changes, context), default=None)
+    if rhythm:
+        variation, mean = rhythm
+        numbers |= {"mean_gap_seconds": round(mean, 3), "variation": round(variation, 4)}
+        if variation < limits.bot_variation:
             reasons.append(f"a gap of {mean:.1f} s between actions with a variation of {variation:.3f}")
     if len(changes) >= limits.bot_actions:
         middle = median(_gaps(changes))
@@ -81,17 +82,49 @@ def judge(case: ConductCase, context: Context) -> Iterator[Finding]:
         yield _finding(case, actions, changes, reasons, numbers, context)
 
 
+def _operations(events: Iterable[Event]) -> list[Event]:
+    """The events, of those with one correlation_id the first: a leader's leave is one action and writes several rows."""
+    kept: dict[str | int, Event] = {}
+    for place, event in enumerate(events):
+        kept.setdefault(event.text("correlation_id") or place, event)
+    return list(kept.values())
+
+
 def without_bursts(actions: Sequence[Event], context: Context) -> list[Event]:
-    """The actions, of views that follow a screen's first view within the burst time only that first one."""
+    """The actions, of views that follow each other within the burst time only the first one."""
     kept: list[Event] = []
-    screen: Event | None = None
+    view: Event | None = None
     for event in actions:
         if event.type in VIEWS:
-            if screen and (event.at - screen.at).total_seconds() <= context.limits.burst_seconds:
+            of_one_screen = view and (event.at - view.at).total_seconds() <= context.limits.burst_seconds
+            view = event
+            if of_one_screen:
                 continue
-            screen = event
         kept.append(event)
     return kept
+
+
+def _rhythms(actions: Sequence[Event], changes: Sequence[Event], context: Context) -> Iterator[tuple[float, float]]:
+    """The variation and mean of the gaps in all actions, in the changes alone, and in each stretch between pauses."""
+    for events in (actions, changes):
+        for some in (events, *_stretches(events, context)):
+            if len(some) >= context.limits.bot_actions:
+                gaps = _gaps(some)
+                mean = fmean(gaps)
+                if mean:
+                    yield pstdev(gaps) / mean, mean
+
+
+def _stretches(events: Sequence[Event], context: Context) -> list[list[Event]]:
+    """The events parted at pauses, the gaps that are many times as long as the middle one."""
+    gaps = _gaps(events)
+    longest = context.limits.bot_pause * median(gaps) if gaps else 0.0
+    stretches = [list(events[:1])]
+    for event, gap in zip(events[1:], gaps, strict=True):
+        if gap > longest:
+            stretches.append([])
+        stretches[-1].append(event)
+    return stretches
 
 
 def _gaps(events: Sequence[Event]) -> list[float]:

@@ -7,13 +7,14 @@ A business runs on what is made for families: a sitter with dozens of customers,
 Fires when
 ----------
 A user began ten or more temporary memberships in the last 30 days across five or more households; or a household that the
-user leads has commercial words in its texts beside contact details or a price.
+user leads has commercial words in its texts beside contact details or a price. A price for a night, an hour or a walk is
+both; a company's legal form counts in the name.
 
 Stays silent when
 -----------------
 Nine memberships, or four households: a sitter in a few households. Commercial words without a price or contact; a price
-or a telephone number without commercial words; dates and microchip numbers, which are no telephone numbers. Also while
-rows are younger than the grace period.
+or a telephone number without commercial words; dates and microchip numbers, which are no telephone numbers; the vet's,
+the insurer's or the pet shop's number and prices. Also while rows are younger than the grace period.
 
 Evidence
 --------
@@ -35,7 +36,8 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Row, Story, find
 from detectors.facts import UserCase, text_of
-from detectors.texts import readable, words_in
+from detectors.limits import Limits
+from detectors.texts import Words, readable, words_in
 from detectors.trust_safety.listed_words import COLUMNS, any_text, settled_rows
 from detectors.words import count, listed, stamp
 
@@ -49,12 +51,16 @@ META = Meta(
     needs=frozenset({"household_members.is_temporary", "household_members.joined_at"}),
     process="Trust & Safety Escalations, Same-Day: Commercial use of household features",
 )
-_PRICE = re.compile(r"[$€£¥]\s?\d|\d\s?[$€£¥]|\d\s?(?:usd|eur|gbp|dollars?|euros?|bucks)\b")
+_CURRENCY = r"(?:usd|eur|gbp|cad|aud|chf|dollars?|euros?|bucks|quid)"
+_PRICE = re.compile(rf"[$€£¥₹]\s?\d|\d\s?[$€£¥₹]|\d\s?{_CURRENCY}\b|\b{_CURRENCY}\s?\d")
+_AMOUNT = r"\d[\d.,]*(?:\s?[-\u2013]\s?[$€£¥₹]?\d[\d.,]*)?"
+_AFTER_A_PRICE = re.compile(rf"(?:(?:[$€£¥₹]|\b{_CURRENCY})\s?{_AMOUNT}|\d\s?(?:[$€£¥₹]|{_CURRENCY}))\s*$")
 _ADDRESS = re.compile(
-    r"[\w.+-]+@[\w-]+\.[a-z]{2,}|https?://|\bwww\.|\b[\w-]+\.(?:com|net|org|io|app|shop|biz|info|de|uk)\b"
+    r"[\w.+-]+@[\w-]+\.[a-z]{2,}|(?<!\w)@\w{3,}|https?://|\bwww\."
+    r"|\b[\w-]+\.(?:com|net|org|io|app|shop|biz|info|example|eu|de|ch|fr|nl|uk|ca|au)\b"
 )
-_TELEPHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d ()./-]{5,}\d(?!\w)")
-_DATE = re.compile(r"\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{2,4}")
+_TELEPHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d ()./\u2010-\u2015-]{5,}\d(?!\w)")
+_DATE = re.compile(r"(?<![\d./-])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{2,4})(?![./-]?\d)")
 
 
 def many_sittings(user: FromClause, context: Context) -> ColumnElement[bool]:
@@ -93,7 +99,7 @@ def collect_texts(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     found: dict[str, list[tuple[str, tuple[str, ...], str]]] = defaultdict(list)
     for row in settled_rows(rows, context):
         text = f"{row['name'] or ''}\n{row['description'] or ''}"
-        hit = words_in(text, context.limits.commercial_words)
+        hit = _offer(row["name"], text, context.limits)
         if hit and row["leader_id"] is not None and names_price_or_contact(text):
             found[text_of(row["leader_id"])].append((text_of(row["household_id"]), hit.found, hit.quote))
     for user_id, texts in sorted(found.items()):
@@ -114,6 +120,14 @@ def collect_texts(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
                 tuple(f"{household}: “{quoted}”" for household, _, quoted in texts[:20]),
             ),
         )
+
+
+def _offer(name: str | None, text: str, limits: Limits) -> Words | None:
+    return (
+        words_in(text, limits.commercial_words)
+        or words_in(text, limits.commercial_rates, after=_AFTER_A_PRICE)
+        or words_in(name, limits.company_words)
+    )
 
 
 def names_price_or_contact(text: str) -> bool:

@@ -11,7 +11,8 @@ or more days of the look-back, else Next-day. It fires on the night whose window
 
 Stays silent when
 -----------------
-Exactly 10 on a day; 14 in three days; the same creation logged twice (one correlation_id, or one household) counts once.
+Exactly 10 on a day; 14 in three days; the same creation logged twice (one correlation_id, or one household) counts once;
+the app's own service accounts, which are nobody's.
 
 Evidence
 --------
@@ -59,6 +60,8 @@ def many_creations(actor: FromClause, context: Context) -> ColumnElement[bool]:
 
 def judge(case: UserCase, context: Context) -> Iterator[Finding]:
     limits = context.limits
+    if case.user_id in limits.service_accounts:
+        return
     created, removed = creations(case, context), removals(case, context)
     found = pattern(created, DayLimits(limits.creations_per_day, limits.creations_per_three_days), context)
     if found is None:
@@ -70,7 +73,7 @@ def judge(case: UserCase, context: Context) -> Iterator[Finding]:
         META,
         context,
         {"user_id": case.user_id},
-        impact=Impact(users=len({event.member_id for event in removed}), households=len(made_in | removed_in)),
+        impact=Impact(users=len({event.member_id for event in removed} - {""}), households=len(made_in | removed_in)),
         severity=found.severity,
         households=[*made_in, *removed_in],
         users=[case.user_id],

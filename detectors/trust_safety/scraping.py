@@ -48,6 +48,10 @@ META = Meta(
 )
 
 
+_YES, _NO = frozenset({"true", "t", "yes", "1"}), frozenset({"false", "f", "no", "0"})
+"""How exports write whether a code was valid."""
+
+
 def many_reads_or_guesses(conduct: FromClause, context: Context) -> ColumnElement[bool]:
     limits = context.limits
     guesses = min(limits.guessed_codes_per_hour, limits.guessed_codes_per_day)
@@ -66,12 +70,16 @@ def judge(case: ConductCase, context: Context) -> Iterator[Finding]:
         and event.household_id not in case.households
         and not event.text("error_code")
     ]
-    guesses = [event for event in settled if event.type == GUESS and event.text("valid") == "false"]
+    guesses = [event for event in settled if event.type == GUESS and _validity(event) in _NO]
     harvested = _harvested(reads, context)
     walked = _in_an_hour(guesses, context) or _on_a_day(guesses, context)
     if harvested or walked:
-        hits = {e.household_id for e in settled if e.type == GUESS and e.text("valid") == "true"}
+        hits = {e.household_id for e in settled if e.type == GUESS and _validity(e) in _YES}
         yield _finding(case, harvested, walked, hits, context)
+
+
+def _validity(guess: Event) -> str:
+    return guess.text("valid").strip().lower()
 
 
 def _by_day(events: Sequence[Event], context: Context) -> list[list[Event]]:

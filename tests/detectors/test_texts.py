@@ -21,7 +21,8 @@ from detectors.texts import (
 )
 
 LIMITS = Limits()
-WORDS = (*LIMITS.off_topic_words, *LIMITS.competitor_names, *LIMITS.commercial_words)
+COMMERCIAL = (*LIMITS.commercial_words, *LIMITS.commercial_rates, *LIMITS.company_words)
+WORDS = (*LIMITS.off_topic_words, *LIMITS.competitor_names, *COMMERCIAL)
 PAYLOADS = (
     "<script>alert(1)</script>",
     "' OR '1'='1",
@@ -34,11 +35,23 @@ PAYLOADS = (
     "drop table pets --",
     "{{7*7}}",
 )
+DISGUISES = (
+    lambda text: text,
+    lambda text: text.translate(str.maketrans("aeopcxy", "\u0430\u0435\u043e\u0440\u0441\u0445\u0443")),
+    lambda text: text.replace("o", "\u03bf", 1),
+    lambda text: text.translate({ord(char): chr(ord(char) + 0xFEE0) for char in "abcdefg"}),
+    lambda text: text[:2] + "\u200d" + text[2:],
+    "\u0336".join,
+    lambda text: text[:1] + "\ufe0f" + text[1:],
+    lambda text: "".join(f"&#{ord(char)}" for char in text),
+    lambda text: "".join(f"%{ord(char):02x}" for char in text),
+)
 CASES = (str.lower, str.upper, str.title, str.capitalize, str.swapcase, lambda text: text)
 PIECES = st.builds(
-    lambda text, case: case(text),
+    lambda text, case, disguise: disguise(case(text)),
     st.sampled_from([*WORDS, *PAYLOADS, "walk", "our", "dogs", "Tom's", "7", "café", "x"]),
     st.sampled_from(CASES),
+    st.one_of(st.just(DISGUISES[0]), st.sampled_from(DISGUISES)),
 )
 TEXTS = st.builds(
     lambda pieces, signs: "".join(piece + sign for piece, sign in zip(pieces, signs, strict=False)),

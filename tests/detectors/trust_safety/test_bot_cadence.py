@@ -74,6 +74,45 @@ def test_views_of_one_screen_are_one_action(scanner: Scanner, gap: float, expect
     assert fires(scanner, burst) == expected
 
 
+@pytest.mark.parametrize("gap", [0.5, 1.5, 2])
+def test_a_long_burst_of_views_is_one_action_too(scanner: Scanner, gap: float) -> None:
+    assert not fires(scanner, acting([gap] * 200))
+
+
+@pytest.mark.parametrize(("actions", "expected"), [(29, False), (30, True)])
+@pytest.mark.parametrize("kind", [VIEW, CHANGE])
+def test_a_program_beside_the_persons_own_day(scanner: Scanner, kind: str, actions: int, expected: bool) -> None:
+    own = [4000, 300, 900, 65]
+    assert fires(scanner, acting([*own, 7200, *[60] * (actions - 1), 5000, *own], kind)) == expected
+
+
+def test_short_regular_stretches_are_not_added_up(scanner: Scanner) -> None:
+    assert not fires(scanner, acting(([60] * 28 + [3600]) * 3, CHANGE))
+
+
+@pytest.mark.parametrize(("changes", "expected"), [(29, False), (30, True)])
+def test_changes_like_a_clock_among_views(scanner: Scanner, changes: int, expected: bool) -> None:
+    town = acting([60] * (changes - 1), CHANGE)
+    for seconds in (7, 199, 345, 700, 701, 1012, 1400):
+        town.event(VIEW, "oak", "anna", at=NOON + seconds * SECOND)
+    assert fires(scanner, town) == expected
+
+
+def test_the_rows_of_one_operation_are_one_action(scanner: Scanner) -> None:
+    def leaving(times: Iterable[float]) -> Town:
+        town = Town()
+        for number, seconds in enumerate(times):
+            rows = ("household_leave_started", "household_leadership_transferred", "household_left")
+            for place, kind in enumerate(rows):
+                at = NOON + (seconds + place / 10) * SECOND
+                town.event(kind, f"h{number}", "anna", at=at, correlation_id=f"c{number}")
+        return town
+
+    assert not fires(scanner, leaving(number * (number + 40) for number in range(29)))
+    assert fires(scanner, leaving(number * 60 for number in range(30)))
+    assert not fires(scanner, leaving(number * 60 for number in range(29)))
+
+
 def test_silent_on_page_bursts_at_human_times(scanner: Scanner) -> None:
     assert not fires(scanner, acting([0.1, 0.2, 700, 0.1, 0.3, 45, 0.1, 0.2, 3000] * 6))
 

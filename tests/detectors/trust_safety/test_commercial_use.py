@@ -65,7 +65,23 @@ def test_the_thirty_days_are_rolling(scanner: Scanner, at: object, expected: int
         ("Book&#32;now &#64; www.best-dogs.example", 1),
         ("Clients call +1 (555) 123-4567", 1),
         ("Our rates from 20 €", 1),
+        ("Dogs stay here for $25/night", 1),
+        ("Dog walks, 20 EUR per hour", 1),
+        ("Cats: $30-40 / night", 1),
+        ("Book your walk \u260e 555\u2013123\u20134567", 1),
+        ("Clients call 06.12.34.56.78", 1),
+        ("Bookings: @paws_and_co", 1),
+        ("D\u043eg b\u043earding s\u0435rvices, USD 25", 1),
+        ("bo\u200barding servi\u00adces for 25&euro;", 1),
         ("Dog boarding services", 0),
+        ("Business the cat. Vet 555-123-4567", 0),
+        ("12 Kennel Lane, vet 555-123-4567", 0),
+        ("Kibble, $40 a bag, on offer at the shop", 0),
+        ("Food costs $3 per day", 0),
+        ("One tablet per night. Vet 555-123-4567", 0),
+        ("Walk 1 hour / night, vet 555-123-4567", 0),
+        ("Fully insured with Petplan Ltd, 0345 071 8000", 0),
+        ("Clients met from 17.05.2024 on", 0),
         ("Vet: 555-123-4567, costs $40", 0),
         ("Clients since 2024-05-17", 0),
         ("Our customers' chip 276098106123456", 0),
@@ -78,6 +94,23 @@ def test_commercial_words_beside_a_price_or_contact(scanner: Scanner, text: str,
     town.family("oak", "sid", "ben")
     town.home("oak")["description"] = text
     assert scanner.subjects(town, DETECTOR) == FOUND * expected
+
+
+@pytest.mark.parametrize(
+    ("name", "contact", "expected"), [("Happy Paws LLC", "555-123-4567", 1), ("Happy Paws LLC", "", 0)]
+)
+def test_a_companys_form_counts_in_the_name(scanner: Scanner, name: str, contact: str, expected: int) -> None:
+    town = Town()
+    town.family("oak", "sid", "ben")
+    town.home("oak").update(name=name, description=contact)
+    assert scanner.subjects(town, DETECTOR) == FOUND * expected
+
+
+def test_several_sittings_in_one_household_count_each(scanner: Scanner) -> None:
+    assert scanner.subjects(sitter(10, 5), DETECTOR) == FOUND
+    town = sitter(10, 5)
+    town.household_members[-1]["joined_at"] = AS_OF - 31 * DAY
+    assert scanner.subjects(town, DETECTOR) == []
 
 
 def test_both_patterns_of_one_person_are_one_finding(scanner: Scanner) -> None:

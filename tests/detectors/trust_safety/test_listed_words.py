@@ -46,6 +46,17 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, detector: Dete
         ("no-casino & (dogs)", ["casino"]),
         ("caf\u00e9/casino\nnext door", ["casino"]),
         ("&ampcasino", ["casino"]),
+        ("c&#97sino", ["casino"]),
+        ("cas&shyino", ["casino"]),
+        ("c\u0430sino", ["casino"]),
+        ("\u0421ASIN\u039f", ["casino"]),
+        ("our p\u043eker n\u0456ght", ["poker night"]),
+        ("\u1d04\u1d00\ua731\u026a\u0274\u1d0f", ["casino"]),
+        ("c\u0336a\u0336s\u0336i\u0336n\u0336o\u0336", ["casino"]),
+        ("cas\u034fino", ["casino"]),
+        ("cas\ufe0fino", ["casino"]),
+        ("cas\U000e0061ino", ["casino"]),
+        ("cas\u3164ino", ["casino"]),
         ("poker,night", ["poker,night"]),
     ],
 )
@@ -57,12 +68,12 @@ def test_fires_on_listed_words_whatever_their_disguise(scanner: Scanner, text: s
         assert finding.evidence["words"] == words
 
 
-@pytest.mark.parametrize("word", ["$$$", "caf\u00e9", "r&b", "-"])
+@pytest.mark.parametrize("word", ["$$$", "caf\u00e9", "r&b", "-", "gr\u00f6\u00dfe"])
 def test_fires_on_listed_words_of_other_characters(scanner: Scanner, word: str) -> None:
     (finding,) = scanner.findings(
         town_with(name=f"Home {word} club"), OFF_TOPIC, limits=Limits(off_topic_words=(word,))
     )
-    assert finding.evidence["words"] == [word]
+    assert finding.evidence["words"] == [word.casefold()]
 
 
 @pytest.mark.parametrize(
@@ -80,6 +91,10 @@ def test_fires_on_listed_words_of_other_characters(scanner: Scanner, word: str) 
         "Tails that wag, walking every day",
         "We read a book. Club sandwiches for all",
         "After the ride (5 km) share a bone",
+        "Rover Walker and Wag the dogs",
+        "\u041a\u043e\u0442 \u0438 \u0441\u043e\u0431\u0430\u043a\u0430 Rex",
+        "\u0397 \u03b3\u03ac\u03c4\u03b1 \u03bc\u03b1\u03c2",
+        "Dogs \u2764\ufe0f cats",
     ],
 )
 def test_silent_on_other_words(scanner: Scanner, text: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -75,6 +75,12 @@ def test_the_process_documents_example(scanner: Scanner) -> None:
     assert finding.severity == "Same-day"
 
 
+def test_silent_on_the_nights_after_although_life_goes_on(scanner: Scanner) -> None:
+    for later in range(1, 5):
+        town = created(5, 5, 5, *[0] * (later - 1), 1)
+        assert severity(scanner, town) is None
+
+
 @pytest.mark.parametrize(("back", "fires"), [(0, True), (1, False), (2, False)])
 def test_fires_on_the_night_of_the_last_day(scanner: Scanner, back: int, fires: bool) -> None:
     assert (severity(scanner, created(5, 5, 5, last=NOON - back * DAY)) is not None) == fires
@@ -134,6 +140,28 @@ def test_days_are_the_policys(scanner: Scanner) -> None:
 def test_limits_come_from_the_policy(scanner: Scanner) -> None:
     assert severity(scanner, created(4), limits=Limits(creations_per_day=3)) == "Next-day"
     assert severity(scanner, created(2, 1), limits=Limits(creations_per_three_days=3)) == "Same-day"
+
+
+def test_silent_on_service_accounts(scanner: Scanner) -> None:
+    assert severity(scanner, created(11), limits=Limits(service_accounts=(uid("anna"),))) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "hours"),
+    [(datetime(2026, 3, 28, 23, tzinfo=UTC), 23), (datetime(2026, 10, 24, 22, tzinfo=UTC), 25)],
+    ids=["spring", "autumn"],
+)
+def test_a_day_may_have_23_or_25_hours(scanner: Scanner, start: datetime, hours: int) -> None:
+    end = start + hours * HOUR
+    berlin = {"limits": Limits(time_zone="Europe/Berlin"), "as_of": end + 3 * HOUR, "window": Window(start, end)}
+    town = created(11, last=start)
+    for event, back in zip(town.household_events[1:4], (1, 2, 3), strict=True):
+        event["event_timestamp"] = end - back * MINUTE
+    assert severity(scanner, town, **berlin) == "Next-day"
+    town.household_events[0]["event_timestamp"] = start - TICK
+    assert severity(scanner, town, **berlin) is None
+    town.household_events[0]["event_timestamp"] = end
+    assert severity(scanner, town, **berlin) is None
 
 
 def test_waits_for_the_grace_period(scanner: Scanner) -> None:

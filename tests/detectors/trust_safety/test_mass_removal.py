@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -105,6 +105,17 @@ def test_one_removal_logged_twice(scanner: Scanner, later: timedelta, correlatio
     assert (severity(scanner, town) is not None) == fires
 
 
+def test_every_removal_logged_twice(scanner: Scanner) -> None:
+    town = removed(20)
+    for row in list(town.household_events):
+        again = row["event_timestamp"] + timedelta(seconds=2)
+        town.household_events.append({**row, "id": row["id"] + 100, "event_timestamp": again})
+    assert severity(scanner, town) is None
+    for row in town.household_events:
+        row["metadata"] = {**row["metadata"], "correlation_id": f"c{row['id'] % 100}"}
+    assert severity(scanner, town) is None
+
+
 def test_one_correlation_id_for_several_members_is_several_removals(scanner: Scanner) -> None:
     town = removed(21)
     for event in town.household_events:
@@ -124,6 +135,28 @@ def test_days_are_the_policys(scanner: Scanner) -> None:
     town = removed(21, last=YESTERDAY.start + 5 * HOUR - 5 * MINUTE)
     assert severity(scanner, town) == "Next-day"
     assert severity(scanner, town, limits=Limits(time_zone="America/New_York")) is None
+
+
+def test_silent_on_service_accounts(scanner: Scanner) -> None:
+    assert severity(scanner, removed(21), limits=Limits(service_accounts=(uid("anna"),))) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "hours"),
+    [(datetime(2026, 3, 28, 23, tzinfo=UTC), 23), (datetime(2026, 10, 24, 22, tzinfo=UTC), 25)],
+    ids=["spring", "autumn"],
+)
+def test_a_day_may_have_23_or_25_hours(scanner: Scanner, start: datetime, hours: int) -> None:
+    end = start + hours * HOUR
+    berlin = {"limits": Limits(time_zone="Europe/Berlin"), "as_of": end + 3 * HOUR, "window": Window(start, end)}
+    town = removed(21, last=start)
+    for event, back in zip(town.household_events[1:4], (1, 2, 3), strict=True):
+        event["event_timestamp"] = end - back * MINUTE
+    assert severity(scanner, town, **berlin) == "Next-day"
+    town.household_events[0]["event_timestamp"] = start - TICK
+    assert severity(scanner, town, **berlin) is None
+    town.household_events[0]["event_timestamp"] = end
+    assert severity(scanner, town, **berlin) is None
 
 
 def test_waits_for_the_grace_period(scanner: Scanner) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean, median, pstdev
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from detectors.contract import Detector
@@ -18,9 +18,12 @@ from detectors.security import unauthorised_access
 from detectors.trust_safety import (
     abuse_report,
     bot_cadence,
+    commercial_use,
+    competitor_use,
     coordinated_harassment,
     failed_logins_then_changes,
     invite_code_sharing,
+    off_topic_use,
     punitive_removals,
     scraping,
     suspicious_access,
@@ -90,57 +93,148 @@ def test_failed_logins_then_changes(both: list[Scanner], rows: list[tuple[str, s
     agree(both, town, failed_logins_then_changes.DETECTOR, expected, Limits(failed_logins=3))
 
 
+def variation(times: list[datetime]) -> float:
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+    return pstdev(gaps) / fmean(gaps) if len(times) >= 5 and fmean(gaps) else 1
+
+
+def between_pauses(times: list[datetime]) -> list[list[datetime]]:
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+    ends = [place for place, gap in enumerate(gaps, 1) if gap > 3 * median(gaps)] + [len(times)]
+    return [times[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
+
 @towns
 @given(
-    st.lists(st.sampled_from([0.3, 0.6, 2.0, 2.5, 58.0, 60.0, 62.0]), max_size=12),
-    st.lists(st.sampled_from(["household_updated", "household_settings_viewed"]), min_size=13, max_size=13),
+    st.lists(st.sampled_from([0.3, 0.6, 2.0, 2.5, 58.0, 60.0, 60.0, 60.0, 62.0, 600.0]), max_size=16),
+    st.lists(st.sampled_from(["household_updated", "household_settings_viewed"]), min_size=17, max_size=17),
+    st.lists(st.sampled_from([None, None, None, None, "c", "d"]), min_size=17, max_size=17),
 )
-def test_bot_cadence(both: list[Scanner], gaps: list[float], kinds: list[str]) -> None:
-    town, at, acts = Town(), NOON, []
-    for gap, kind in zip([0.0, *gaps], kinds, strict=False):
+@example([60.0, 58.0, 60.0, 62.0, 600.0, 0.3], ["household_settings_viewed"] * 7, [None] * 7)
+@example([60.0, 0.3, 60.0, 0.3, 60.0, 0.3, 60.0], ["household_updated"] * 8, ["a", "b", "b", "c", "c", "d", "d", "e"])
+@example(
+    [60.0, 0.3, 60.0, 60.0, 60.0],
+    ["household_updated", "household_settings_viewed", *["household_updated"] * 4],
+    [None] * 6,
+)
+def test_bot_cadence(both: list[Scanner], gaps: list[float], kinds: list[str], ids: list[str | None]) -> None:
+    town, at = Town(), NOON
+    first: dict[tuple[str, str | int], datetime] = {}
+    for place, (gap, kind, correlation) in enumerate(zip([0.0, *gaps], kinds, ids, strict=False)):
         at += timedelta(seconds=gap)
-        town.event(kind, "oak", "anna", at=at)
-        acts.append((at, kind))
-    actions: list[datetime] = []
-    screen = None
-    for at, kind in acts:
-        if kind.endswith("viewed"):
-            if screen and (at - screen).total_seconds() <= 2:
-                continue
-            screen = at
-        actions.append(at)
-    between = [(b - a).total_seconds() for a, b in pairwise(actions)]
-    regular = len(actions) >= 5 and fmean(between) > 0 and pstdev(between) / fmean(between) < 0.1
-    changes = [at for at, kind in acts if kind == "household_updated"]
+        town.event(kind, "oak", "anna", at=at, **({"correlation_id": correlation} if correlation else {}))
+        first.setdefault((kind, correlation or place), at)
+    changes = [at for (kind, _), at in first.items() if kind == "household_updated"]
+    operations: dict[str | int, tuple[datetime, str]] = {}
+    for (kind, key), at in first.items():
+        operations.setdefault(key, (at, kind))
+    views = [at for at, kind in operations.values() if kind != "household_updated"]
+    of_one_screen = {later for earlier, later in pairwise(views) if later - earlier <= timedelta(seconds=2)}
+    actions = [at for at, kind in operations.values() if kind == "household_updated" or at not in of_one_screen]
+    groups = [group for times in (actions, changes) for group in (times, *between_pauses(times))]
+    regular = any(variation(group) < 0.1 for group in groups)
     fast = len(changes) >= 5 and median([(b - a).total_seconds() for a, b in pairwise(changes)]) < 1
     agree(both, town, bot_cadence.DETECTOR, {"anna"} if regular or fast else set(), Limits(bot_actions=5))
 
 
 @towns
 @given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.booleans(), st.sampled_from(["active", "removed"]), st.integers(0, 33)),
+        max_size=9,
+    ),
+)
+def test_commercial_sittings(both: list[Scanner], sittings: list[tuple[str, bool, str, int]]) -> None:
+    town = Town()
+    for home, temporary, status, days in sittings:
+        town.member(home, "sid", is_temporary=temporary, status=status, at=AS_OF - days * DAY - HOUR)
+    counted = [home for home, temporary, _, days in sittings if temporary and days < 30]
+    limits = Limits(commercial_sittings=4, commercial_sitting_households=3)
+    fires = len(counted) >= 4 and len(set(counted)) >= 3
+    agree(both, town, commercial_use.DETECTOR, {"sid"} if fires else set(), limits)
+
+
+PIECES: dict[str, str] = {
+    "casino": "off-topic",
+    "CRYPTO": "off-topic",
+    "c\u0430sino": "off-topic",
+    "poker  night": "off-topic",
+    "cas\u200bino": "off-topic",
+    "&#99;rypto": "off-topic",
+    "Pawshake": "competitor",
+    "rover.com": "competitor price",
+    "p\u0430wshake": "competitor",
+    "ROVER&#46;COM": "competitor price",
+    "customers": "trade",
+    "Our Rates": "trade",
+    "cu\u00adstomers": "trade",
+    "$20": "price",
+    "20 euros": "price",
+    "call 555-0142": "price",
+    "a@b.example": "price",
+    "$30 per night": "rate",
+    "40\u20ac/night": "rate",
+    "one pill per night": "",
+    "Rover": "",
+    "Business": "",
+    "casinos": "",
+    "Kennel Lane": "",
+    "\u041a\u043e\u0442": "",
+    "caf\u00e9 & co": "",
+    "7": "",
+}
+TEXT = st.lists(st.sampled_from(sorted(PIECES)), max_size=3)
+
+
+@towns
+@given(st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=8))
+def test_listed_words(both: list[Scanner], texts: list[tuple[list[str], list[str]]]) -> None:
+    town = Town()
+    expected: set[tuple[str, str]] = set()
+    for number, (name, description) in enumerate(texts):
+        town.household(f"h{number}", f"u{number}")
+        town.home(f"h{number}").update(name=", ".join(name), description=", ".join(description))
+        kinds = {kind for piece in (*name, *description) for kind in PIECES[piece].split()}
+        expected |= {(f"{kind}-use", uid(f"h{number}")) for kind in kinds & {"off-topic", "competitor"}}
+        if "rate" in kinds or {"trade", "price"} <= kinds:
+            expected.add(("commercial-use", uid(f"u{number}")))
+    rules = (off_topic_use.DETECTOR, competitor_use.DETECTOR, commercial_use.DETECTOR)
+    results = [scanner.findings(town, *rules) for scanner in both]
+    assert {(finding.detector, *finding.subject.values()) for finding in results[0]} == expected
+    assert results[0] == results[1]
+
+
+@towns
+@given(
     st.lists(st.tuples(st.integers(-30, 1500), st.integers(0, 5), st.booleans()), max_size=12),
     st.lists(st.tuples(st.integers(-70, 1500), st.booleans()), max_size=14),
+    st.booleans(),
 )
-def test_scraping(both: list[Scanner], reads: list[tuple[int, int, bool]], guesses: list[tuple[int, bool]]) -> None:
-    town = Town()
+def test_scraping(
+    both: list[Scanner], reads: list[tuple[int, int, bool]], guesses: list[tuple[int, bool]], known: bool
+) -> None:
+    town, who = Town(), "anna" if known else None
     town.member("h0", "anna")
     per_day: set[int] = set()
     for minutes, home, broken in reads:
         at = YESTERDAY.start + minutes * MINUTE
         more = {"error_code": "X"} if broken else {}
-        town.event("household_dashboard_viewed", f"h{home}", "anna", at=at, **more)
-        if at in YESTERDAY and home and not broken:
+        town.event("household_dashboard_viewed", f"h{home}", who, at=at, ip_address="6.6.6.6", **more)
+        if at in YESTERDAY and (home or not known) and not broken:
             per_day.add(home)
     bad = []
     for minutes, valid in guesses:
         at = YESTERDAY.start + minutes * MINUTE
-        town.event("household_invite_code_validated", None, "anna", at=at, valid=valid)
+        said = valid if minutes % 2 else str(valid)
+        town.event("household_invite_code_validated", None, who, at=at, ip_address="6.6.6.6", valid=said)
         if not valid and at < YESTERDAY.end:
             bad.append(at)
     hour = any(len([at for at in bad if last - HOUR < at <= last]) >= 4 for last in bad if last in YESTERDAY)
     day = len([at for at in bad if at in YESTERDAY]) >= 6
     limits = Limits(scraped_households=3, guessed_codes_per_hour=4, guessed_codes_per_day=6)
-    agree(both, town, scraping.DETECTOR, {"anna"} if len(per_day) > 3 or hour or day else set(), limits)
+    results = [scanner.subjects(town, scraping.DETECTOR, limits=limits) for scanner in both]
+    actor = {"user_id": uid("anna")} if known else {"ip_address": "6.6.6.6"}
+    assert results == [[actor] if len(per_day) > 3 or hour or day else []] * 2
 
 
 @towns

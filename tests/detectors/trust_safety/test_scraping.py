@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from detectors.contract import Window
 from detectors.limits import Limits
 from detectors.trust_safety.scraping import DETECTOR
 from tests.support.towns import DAY, HOUR, NOON, YESTERDAY, Scanner, Town, uid
@@ -102,6 +103,36 @@ def test_a_walk_through_codes_in_a_day(scanner: Scanner, codes: int, fires: bool
     town = Town()
     guess(town, codes, gap=1000)
     assert bool(subjects(scanner, town)) == fires
+
+
+@pytest.mark.parametrize(
+    ("valid", "fires"), [("false", True), ("False", True), (0, True), ("true", False), (None, False)]
+)
+def test_validity_is_written_in_many_ways(scanner: Scanner, valid: object, fires: bool) -> None:
+    town = Town()
+    guess(town, 10, valid=valid)
+    assert bool(subjects(scanner, town)) == fires
+
+
+def test_the_process_documents_numbers_of_codes(scanner: Scanner) -> None:
+    for codes, gap, fires in ((99, 1, False), (100, 1, True), (100, 36.3, True), (100, 36.4, False), (200, 400, True)):
+        town = Town()
+        guess(town, codes, gap=gap, start=YESTERDAY.start)
+        assert bool(subjects(scanner, town, Limits())) == fires, (codes, gap)
+    town = Town()
+    guess(town, 199, gap=400, start=YESTERDAY.start)
+    assert subjects(scanner, town, Limits()) == []
+
+
+def test_a_day_of_25_hours(scanner: Scanner) -> None:
+    start = datetime(2026, 10, 24, 22, tzinfo=UTC)
+    window = Window(start, start + 25 * HOUR)
+    limits = FEW.model_copy(update={"time_zone": "Europe/Berlin"})
+    for gap, fires in ((4730, True), (4740, False)):
+        town = Town()
+        guess(town, 20, gap=gap, start=start)
+        options: dict[str, Any] = {"limits": limits, "window": window, "as_of": window.end + HOUR}
+        assert bool(scanner.findings(town, DETECTOR, **options)) == fires
 
 
 def test_valid_codes_retries_and_guesses_of_nobody_known_do_not_count(scanner: Scanner) -> None:
