@@ -136,6 +136,7 @@ def _whole(entry: str) -> str:
     return r"(?<![^\W_])" * before + parts + r"(?![^\W_])" * after
 
 
+@lru_cache(maxsize=8192)
 def _folded(text: str) -> str:
     return _casefolded(readable(text))
 
