@@ -248,6 +248,8 @@ class Context:
     """When the audit table's first row was written; None where there is no audit table or no row."""
     everything: bool = False
     """True for a scan of named households or users, which looks at the whole history instead of the look-back."""
+    known: frozenset[str] = frozenset()
+    """Households whose events are read however old they are: a rule without facts by key knows something of them."""
     explained: frozenset[str] = frozenset()
     """For rides that come last: the correlation ids of the operations that state findings of this scan tell of."""
 

@@ -18,6 +18,7 @@ CASES_AT_ONCE = 1000
 
 LIFECYCLE = (
     "household_created",
+    "household_create_failed",
     "household_join_request_submitted",
     "household_join_request_approved",
     "household_join_request_rejected",

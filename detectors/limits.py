@@ -64,8 +64,8 @@ class Limits(BaseModel):
     call_timeout_ms: int = Field(default=30_000, ge=1)
     """Process, Engineering, P0: a call that takes longer has timed out."""
     timeout_statuses: frozenset[int] = frozenset({408, 504})
-    timeout_words: tuple[str, ...] = ("TIMEOUT", "TIMED_OUT", "TIMEDOUT")
-    """An error code that contains one of them tells of a time-out..."""
+    timeout_words: tuple[str, ...] = ("TIMEOUT", "TIMEDOUT", "DEADLINE_EXCEEDED")
+    """An error code that contains one of them, whatever parts its words (TIMED_OUT, TIME-OUT), tells of a time-out..."""
     expiry_words: tuple[str, ...] = ("SESSION", "TOKEN", "IDLE")
     """...unless it contains one of these: then somebody was merely logged out."""
     lock_words: tuple[str, ...] = ("LOCK",)

@@ -255,7 +255,9 @@ class _Run:
             self.endings[detector.id].found[rider.flag] = self._guarded(detector, rider.ride.collect, rows, context)
 
     def _add_cases(self, recheck: Mapping[str, Sequence[str]]) -> None:
-        """Households that a detector judges although no pass named them."""
+        """Households that a detector judges although no pass named them, or whose old events its pass must read."""
+        known = {home for d in self._running if _collects_history(d) for home in recheck.get(d.id, ())}
+        self._context = replace(self._context, known=frozenset(known))
         for detector in self._running:
             if detector.judge and any(PASSES[ride.on].key == "household_id" for ride in detector.rides):
                 for household in recheck.get(detector.id, ()):
@@ -334,6 +336,10 @@ class _Run:
 
 def _open_cases(riders: Riders) -> bool:
     return any(rider.ride.collect is None for rider, _ in riders)
+
+
+def _collects_history(detector: Detector) -> bool:
+    return any(PASSES[ride.on].history and ride.collect for ride in detector.rides)
 
 
 def _beginning(detector: Detector, schema: Schema, context: Context) -> _Ending:

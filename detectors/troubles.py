@@ -80,7 +80,7 @@ def troubles_of(rows: Iterable[Row]) -> list[Trouble]:
             error_code=text_of(row["error_code"]).strip().upper(),
             error_message=text_of(row["error_message"]),
             duration_ms=None if row["duration_ms"] is None else float(row["duration_ms"]),
-            status=text_of(row["status"]),
+            status=text_of(row["status"]).removesuffix(".0"),
             route=text_of(row["route"]),
             member_count=text_of(row["member_count"]),
             active_members=int(row["active_members"]),
@@ -105,11 +105,15 @@ def each_once(troubles: Iterable[Trouble], context: Context) -> list[Trouble]:
 
 
 def tells_of_timeout(trouble: Trouble, context: Context) -> bool:
-    """Whether the error code or the HTTP status is that of a time-out."""
-    limits = context.limits
-    words = any(word in trouble.error_code for word in limits.timeout_words)
+    """Whether the error code or the HTTP status is that of a time-out. A code may part its words in any way, or none."""
+    limits, code = context.limits, _letters(trouble.error_code)
+    words = any(_letters(word) in code for word in limits.timeout_words)
     expired = any(word in trouble.error_code for word in limits.expiry_words)
-    return (words and not expired) or trouble.status in {str(number) for number in limits.timeout_statuses}
+    return (words and not expired) or not {trouble.status, code}.isdisjoint(map(str, limits.timeout_statuses))
+
+
+def _letters(code: str) -> str:
+    return "".join(filter(str.isalnum, code))
 
 
 def is_timed_out_call(trouble: Trouble, context: Context) -> bool:

@@ -7,16 +7,17 @@ Codes must name one household. Where two have the same, or one has what was anot
 Fires when
 ----------
 Two or more households have the same code, compared in upper case; or a code now in use is one that somebody once used to
-ask another household to let them in.
+ask another household to let them in, or that the event of a regeneration says another household had.
 
 Stays silent when
 -----------------
-A code is null or blank; requests used the household's own code. A unique key on the codes does not rule this out: it
-compares the case too, and knows nothing of earlier codes; so this detector is never proved, only run.
+A code is null or blank; requests used the household's own code; the events hide their codes, as this app's do. A unique
+key on the codes does not rule this out: it compares the case too, and knows nothing of earlier codes; so this detector is
+never proved, only run.
 
 Evidence
 --------
-The households that have the code now and those that had it, and when it was last used there.
+The households that have the code now and those that had it, and when it was last seen there.
 
 What to do
 ----------
@@ -61,7 +62,7 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
                 having[code][text_of(row["household_id"])] = at
         elif moment(row["created_at"]) <= context.settled:
             having[code].setdefault(text_of(row["household_id"]), moment(row["created_at"]))
-            had[code][row["earlier_household_id"]] = at
+            had[code][row["earlier_household_id"]] = max(at, had[code].get(row["earlier_household_id"], at))
     for code in sorted(having):
         now = sorted(having[code])
         before = sorted(had[code].keys() - set(now))
@@ -71,7 +72,7 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 
 def _finding(code: str, now: list[str], before: list[str], had: dict[str, datetime], context: Context) -> Finding:
     both = [*now, *before]
-    uses = [f"{household} (a request of {stamp(had[household])} used it)" for household in before]
+    uses = [f"{household} (last seen {stamp(had[household])})" for household in before]
     since = max((had[household] for household in before), default=None)
     return find(
         META,
@@ -82,7 +83,7 @@ def _finding(code: str, now: list[str], before: list[str], had: dict[str, dateti
         first_seen=since,
         evidence={
             "households_now": now,
-            "households_earlier": [{"household_id": household, "last_used": had[household]} for household in before],
+            "households_earlier": [{"household_id": household, "last_seen": had[household]} for household in before],
         },
         story=Story(
             issue=f"One invite code belongs to {count(len(both), 'household')}"

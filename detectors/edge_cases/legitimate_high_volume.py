@@ -13,7 +13,8 @@ last such day.
 
 Stays silent when
 -----------------
-Two days; an account that is not on the list; the list is empty (then this detector has nothing to find).
+Two days; a refusal that was retried with one correlation_id after midnight; an account that is not on the list; the list
+is empty (then this detector has nothing to find).
 
 Evidence
 --------
@@ -61,7 +62,7 @@ META = Meta(
     feature="rate limiting",
 )
 
-COLUMNS = ("household_id", "at", "limit_name", "leader_id")
+COLUMNS = ("household_id", "at", "correlation_id", "limit_name", "leader_id")
 
 
 def refused_to_a_known_organisation(limited: FromClause, context: Context) -> ColumnElement[bool]:
@@ -72,7 +73,7 @@ def refused_to_a_known_organisation(limited: FromClause, context: Context) -> Co
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     refusals: dict[tuple[SubjectKey, str], list[Row]] = defaultdict(list)
-    for row in rows:
+    for row in _each_once(rows):
         if moment(row["at"]) <= context.settled:
             for subject in _accounts(row, context.limits.known_organisations):
                 refusals[subject].append(row)
@@ -80,6 +81,15 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
         finding = _judge(key, account, theirs, context)
         if finding:
             yield finding
+
+
+def _each_once(rows: Iterable[Row]) -> Iterator[Row]:
+    """Those of one correlation_id once, at their earliest time: a retry after midnight is no refusal of another day."""
+    seen: set[str] = set()
+    for row in sorted(rows, key=lambda row: (moment(row["at"]), text_of(row["household_id"]), text_of(row["user_id"]))):
+        if not row["correlation_id"] or row["correlation_id"] not in seen:
+            yield row
+        seen.add(row["correlation_id"])
 
 
 def _accounts(row: Row, known: frozenset[str]) -> Iterator[tuple[SubjectKey, str]]:

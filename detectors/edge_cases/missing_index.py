@@ -13,7 +13,8 @@ that exists but is invalid counts as missing.
 Stays silent when
 -----------------
 A valid index begins with the column, whatever follows and whether it is unique or not; a composite key that begins with
-another column does not count. Views and foreign tables cannot have one. Files have no catalog: not applicable.
+another column or an expression does not count, nor does an index over some rows only. Views and foreign tables cannot
+have one. Files have no catalog: not applicable.
 
 Evidence
 --------
@@ -21,7 +22,8 @@ The columns, the statement that makes the index without blocking writers, and th
 
 What to do
 ----------
-Run the statement outside a transaction at a quiet hour; rebuild an invalid index with REINDEX INDEX CONCURRENTLY.
+Run the statement outside a transaction at a quiet hour; rebuild an invalid index with REINDEX INDEX CONCURRENTLY. An index
+on a partitioned table cannot be made concurrently: where writers must not wait, make one on each partition first.
 """
 
 from __future__ import annotations
@@ -46,7 +48,11 @@ META = Meta(
 )
 NEEDED: dict[str, tuple[tuple[str, str], ...]] = {
     "households": (("id", "the primary key"), ("invite_code", "joining by code")),
-    "household_members": (("household_id", "a household's members"), ("user_id", "a user's households")),
+    "household_members": (
+        ("id", "the primary key"),
+        ("household_id", "a household's members"),
+        ("user_id", "a user's households"),
+    ),
     "household_join_requests": (
         ("id", "the primary key"),
         ("household_id", "a household's requests"),
@@ -79,20 +85,20 @@ def _indexed(table: FoundTable, column: str, *, valid: bool) -> Index | None:
     """A full index that begins with `column` (canonical name) and is valid, or is not; None if there is none."""
     wanted = table.column_names[column]
     for index in table.indexes:
-        plain = not index.partial and not index.expressions
-        if plain and index.valid is valid and index.columns[:1] == (wanted,):
+        if not index.partial and index.valid is valid and index.columns[:1] == (wanted,):
             return index
     return None
 
 
 def remedy(table: FoundTable, column: str) -> str:
-    """The statement that gives `table` a valid index on `column` without blocking writers."""
+    """The statement that gives `table` a valid index on `column`, without blocking writers wherever that is possible."""
     invalid = _indexed(table, column, valid=False)
     schema, _, plain = table.name.rpartition(".")
     if invalid is not None:
         return f"REINDEX INDEX CONCURRENTLY {_quoted(schema)}.{_quoted(invalid.name)};"
     where = f"{_quoted(schema)}.{_quoted(plain)}"
-    return f"CREATE INDEX CONCURRENTLY ON {where} ({_quoted(table.column_names[column])});"
+    how = "INDEX" if table.partitioned else "INDEX CONCURRENTLY"
+    return f"CREATE {how} ON {where} ({_quoted(table.column_names[column])});"
 
 
 def _quoted(name: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Double,
     FromClause,
     Integer,
-    Numeric,
     Select,
     Text,
     and_,
@@ -57,8 +57,10 @@ _TOLD_APART = (
 
 
 def _number(text: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The number that stands as text in metadata; null where it is none."""
-    return case((text.regexp_match(r"^[0-9]{1,12}(\.[0-9]+)?$"), cast(text, Numeric(18, 3))))
+    """The number that stands as text in metadata; null where it is none, or negative."""
+    # Files keep 3.1e4 as it was written, where PostgreSQL's jsonb writes it out; what has more digits is no duration.
+    plain = and_(text.regexp_match(r"^[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?$"), func.length(text) <= 100)
+    return case((plain, cast(text, Double)))
 
 
 def _concerns(tables: Tables, scope: Scope | None, rows: FromClause) -> ColumnElement[bool]:
@@ -169,7 +171,7 @@ def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     status = case((called, meta(events, "status")))
     timed_out = or_(
         duration > limits.call_timeout_ms,
-        status.in_([str(number) for number in limits.timeout_statuses]),
+        status.in_([f"{number}{end}" for number in limits.timeout_statuses for end in ("", ".0")]),
         tables.event_is("lock_acquisition_timeout"),
     )
     found = (

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.limits import Limits
-from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users
+from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users, since
 from detectors.source import Tables
 from detectors.source.sql import json_text, like_any, matches
 from detectors.texts import (
@@ -137,7 +137,7 @@ def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 
 
 def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each household whose code another household has, or had when somebody asked to join that one.
+    """Each household whose code another household has, or had by a request to join that one or by its audit trail.
 
     Nearly all codes are stored as they are compared, so these are compared as they are; only the `oddly` written ones
     are written anew.
@@ -165,7 +165,7 @@ def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         ).select_from(holder.join(shared, code == shared.c.code))
         for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
     )
-    theirs = _codes_used(tables, scope, context, wanted)
+    theirs = union_all(*_codes_used(tables, wanted, context), *_codes_told(tables, wanted, context)).cte("theirs")
     # Named on its own, so that the index on codes serves for the few that there are.
     foreign = select(theirs.c.code)
     earlier = (
@@ -190,8 +190,12 @@ def _codes_near(tables: Tables, scope: Scope | None) -> Callable[[ColumnElement[
     households, asked = tables["households"], tables["household_join_requests"]
     # As they are written, so that the index on codes serves; an app that writes upper case needs no more.
     theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
-    used = select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id))
-    return lambda code: code.in_(theirs.union(used))
+    used = [select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id))]
+    if "household_events" in tables:
+        regenerated = tables.event_is("household_invite_code_regenerated", common=True)
+        mine = of_households(tables, scope, tables["household_events"].c.household_id)
+        used += [select(code).where(regenerated, mine) for code in _told(tables)]
+    return lambda code: code.in_(theirs.union(*used))
 
 
 def _shared_codes(
@@ -207,15 +211,12 @@ def _shared_codes(
 
 
 def _codes_used(
-    tables: Tables,
-    scope: Scope | None,
-    context: Context,
-    wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]],
-) -> FromClause:
+    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], context: Context
+) -> Iterator[Select[Any]]:
     """The codes with which people asked to join each household that it no longer has, and when the last one did."""
     asked, own = tables["household_join_requests"], tables["households"].alias("own")
     used = code_key(asked.c.invite_code)
-    return (
+    yield (
         select(asked.c.household_id, used.label("code"), func.max(asked.c.requested_at).label("at"))
         .select_from(asked.outerjoin(own, own.c.id == asked.c.household_id))
         .where(
@@ -225,8 +226,34 @@ def _codes_used(
             asked.c.requested_at <= context.settled,
         )
         .group_by(asked.c.household_id, used)
-        .cte("theirs")
     )
+
+
+def _codes_told(
+    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], context: Context
+) -> Iterator[Select[Any]]:
+    """The codes that the audit trail says each household had; this app redacts them, other deployments write them."""
+    if "household_events" not in tables:
+        return
+    events = tables["household_events"]
+    for code in _told(tables):
+        key = code_key(code)
+        yield (
+            select(events.c.household_id, key, func.max(events.c.event_timestamp))
+            .where(
+                tables.event_is("household_invite_code_regenerated"),
+                or_(since(events, context.history_start), tables.households_in(events.c.household_id, context.known)),
+                events.c.event_timestamp <= context.settled,
+                code.like("%-%"),
+                wanted(code),
+            )
+            .group_by(events.c.household_id, key)
+        )
+
+
+def _told(tables: Tables) -> Iterator[ColumnElement[Any]]:
+    for key in ("old_invite_code", "new_invite_code"):
+        yield json_text(tables["household_events"].c.metadata, key)
 
 
 def _failed_codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -263,7 +290,15 @@ _CODES = frozenset({"households.invite_code"})
 PASSES = (
     Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole"),
     Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
-    Pass("codes", "invite codes in use and used", "invite_code", HOUSEHOLDS | _CODES, _codes, reach="whole"),
+    Pass(
+        "codes",
+        "invite codes in use and used",
+        "invite_code",
+        HOUSEHOLDS | _CODES,
+        _codes,
+        reach="whole",
+        history=True,
+    ),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
     Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, reach="grouped"),
 )

@@ -52,13 +52,19 @@ def is_member_list(trouble: FromClause, context: Context) -> ColumnElement[bool]
 
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
+    for household_id, theirs in failing(troubles_of(rows), context).items():
+        yield _finding(household_id, theirs, context)
+
+
+def failing(troubles: Iterable[Trouble], context: Context) -> dict[str, list[Trouble]]:
+    """The failures of member lists, by household, for those that fail often enough."""
+    lists = [trouble for trouble in troubles if trouble.type == "household_member_list_viewed"]
     failures: dict[str, list[Trouble]] = defaultdict(list)
-    for trouble in each_once(troubles_of(rows), context):
+    for trouble in each_once(lists, context):
         if trouble.household_id and _failed(trouble, context) and _size(trouble) > context.limits.member_list_big:
             failures[trouble.household_id].append(trouble)
-    for household_id, theirs in sorted(failures.items()):
-        if len(theirs) >= context.limits.member_list_failures_least:
-            yield _finding(household_id, theirs, context)
+    least = context.limits.member_list_failures_least
+    return {household_id: theirs for household_id, theirs in sorted(failures.items()) if len(theirs) >= least}
 
 
 def _failed(trouble: Trouble, context: Context) -> bool:
@@ -70,7 +76,8 @@ def _failed(trouble: Trouble, context: Context) -> bool:
 
 
 def _size(trouble: Trouble) -> int:
-    counted = int(trouble.member_count) if trouble.member_count.isdecimal() else 0
+    told = trouble.member_count.strip().removesuffix(".0")
+    counted = int(told) if told.isdecimal() else 0
     return max(counted, trouble.active_members)
 
 

@@ -73,13 +73,18 @@ def is_timeout(trouble: Trouble, context: Context) -> bool:
 
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
-    timeouts = each_once([trouble for trouble in troubles_of(rows) if is_timeout(trouble, context)], context)
+    for (key, value), theirs in repeated(troubles_of(rows), context).items():
+        yield _finding(key, value, theirs, context)
+
+
+def repeated(troubles: Iterable[Trouble], context: Context) -> dict[tuple[SubjectKey, str], list[Trouble]]:
+    """The time-outs of each user and household with too many of them."""
+    timeouts = each_once([trouble for trouble in troubles if is_timeout(trouble, context)], context)
     users = _repeated(timeouts, lambda trouble: trouble.user_id, context)
-    for user_id, theirs in users.items():
-        yield _finding("user_id", user_id, theirs, context)
     others = [trouble for trouble in timeouts if trouble.user_id not in users]
-    for household_id, theirs in _repeated(others, lambda trouble: trouble.household_id, context).items():
-        yield _finding("household_id", household_id, theirs, context)
+    households = _repeated(others, lambda trouble: trouble.household_id, context)
+    found: dict[tuple[SubjectKey, str], list[Trouble]] = {("user_id", key): theirs for key, theirs in users.items()}
+    return found | {("household_id", key): theirs for key, theirs in households.items()}
 
 
 def _repeated(timeouts: list[Trouble], of: Callable[[Trouble], str], context: Context) -> dict[str, list[Trouble]]:

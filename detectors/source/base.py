@@ -39,7 +39,7 @@ class UniqueKey:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A valid index: its columns in order (source names), and whether it covers all rows."""
+    """An index: its columns in order (source names, empty for an expression), and whether it is valid and covers all rows."""
 
     name: str
     columns: tuple[str, ...]
@@ -61,6 +61,7 @@ class FoundTable:
     """The source's names of the columns, by canonical name; empty where they do not matter (files)."""
     indexable: bool = False
     """Whether indexes can be made on it: true for tables and materialised views of a server."""
+    partitioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,9 @@ _INDEXES = text(
     """
     SELECT w.canonical, i.relname AS index_name, x.indisunique AS is_unique, x.indisvalid AS is_valid,
            x.indpred IS NOT NULL AS is_partial, x.indexprs IS NOT NULL AS has_expressions,
-           ARRAY(SELECT CAST(a.attname AS text)
+           ARRAY(SELECT COALESCE(CAST(a.attname AS text), '')
                    FROM unnest(CAST(x.indkey AS int2[])) WITH ORDINALITY AS k(attnum, place)
-                   JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum
+                   LEFT JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.attnum
                   WHERE k.place <= x.indnkeyatts ORDER BY k.place) AS columns
       FROM unnest(CAST(:canonical AS text[]), CAST(:name AS text[])) AS w(canonical, name)
       JOIN pg_index x ON x.indrelid = to_regclass(w.name)
@@ -412,6 +412,7 @@ def _found(
         estimate if estimate >= 0 else None,
         column_names={column: mapping.column_name(name, column) for column in columns},
         indexable=rows[0]["kind"] in {"r", "p", "m"},
+        partitioned=rows[0]["kind"] == "p",
     )
 
 

@@ -13,7 +13,7 @@ Stays silent when
 -----------------
 Exactly 5 %; 19 attempts; the failures are the users' own (an invalid name, already in a household, the rate limit,
 invalid input): these count neither as failures nor as attempts. An attempt written twice with one correlation_id (or one
-household created) counts once.
+household created) counts once, and one that succeeded in the end has not failed.
 
 Evidence
 --------
@@ -66,7 +66,8 @@ def is_creation(trouble: FromClause, context: Context) -> ColumnElement[bool]:
 
 
 def attempts_of(troubles: list[Trouble], context: Context) -> Attempts:
-    tried = [trouble for trouble in troubles if trouble.type == "household_create_failed"]
+    done = {trouble.correlation_id for trouble in troubles if trouble.type == "household_created"} - {""}
+    tried = [t for t in troubles if t.type == "household_create_failed" and t.correlation_id not in done]
     failed = [
         trouble for trouble in each_once(tried, context) if trouble.error_code not in context.limits.user_error_codes
     ]

@@ -14,7 +14,8 @@ Stays silent when
 -----------------
 The code is 57014 (a statement that ran into its time-out: repeated-timeouts), of another class, or no SQLSTATE at all
 (an HTTP status 503). A bare DATABASE_ERROR belongs to the finding that explains it by the same correlation_id: a call
-that timed out, a code generation that gave up, a failed creation on a day with too many of them, the event of a
+that timed out, a user's or household's repeated time-outs (a lock that was not given, say), a big household's member list
+that keeps failing, a code generation that gave up, a failed creation on a day with too many of them, the event of a
 household's or member's wrong state (an approval that was not applied, say).
 
 Evidence
@@ -35,6 +36,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Meta, Ride, Row, Story
+from detectors.performance import member_list_failing, repeated_timeouts
 from detectors.system.creation_failure_rate import attempts_of, too_many_fail
 from detectors.troubles import (
     COLUMNS,
@@ -119,11 +121,10 @@ def _explained(troubles: list[Trouble], context: Context) -> set[str]:
     own = {"household_invite_code_failed"}
     if too_many_fail(len(attempts.failed), attempts.number, context.limits):
         own.add("household_create_failed")
-    return {
-        trouble.correlation_id or trouble.event_id
-        for trouble in troubles
-        if trouble.type in own or is_timed_out_call(trouble, context)
-    } - {""} | context.explained
+    theirs = [trouble for trouble in troubles if trouble.type in own or is_timed_out_call(trouble, context)]
+    for groups in (repeated_timeouts.repeated(troubles, context), member_list_failing.failing(troubles, context)):
+        theirs += [trouble for group in groups.values() for trouble in group]
+    return {trouble.correlation_id or trouble.event_id for trouble in theirs} - {""} | context.explained
 
 
 DETECTOR = Detector(META, __doc__, (Ride("troubles", may_matter, collect, COLUMNS, last=True),))

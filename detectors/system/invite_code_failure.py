@@ -18,7 +18,8 @@ on two households is one code in use. Households and failures younger than the g
 
 Evidence
 --------
-Counts, users and households hit, first and last time; the households with their codes' fault; the codes in use.
+Counts, users and households hit, first and last time, the latest failures; the households with their codes' fault; the
+codes in use.
 
 What to do
 ----------
@@ -32,10 +33,11 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_, true
 
-from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Ride, Row, Story, find, iso
+from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Ride, Row, Story, find
 from detectors.facts import moment, text_of
 from detectors.limits import Limits
-from detectors.words import count, listed, stamp
+from detectors.troubles import Trouble, codes, each_once, occurrences_finding, span
+from detectors.words import count, listed
 
 META = Meta(
     id="invite-code-failure",
@@ -43,7 +45,7 @@ META = Meta(
     team="engineering",
     severity="P0",
     kind="occurrence",
-    subject=("operation", "window", "prefix"),
+    subject=("operation", "prefix"),
     needs=frozenset({"households.invite_code"}),
     process="Engineering Escalations, P0: Invite code generation failures",
 )
@@ -63,37 +65,51 @@ def nearly_full(prefix: FromClause, context: Context) -> ColumnElement[bool]:
 
 
 def collect_failures(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
-    first: dict[str, Row] = {}
-    for place, row in enumerate(sorted(rows, key=lambda row: moment(row["event_timestamp"]))):
-        first.setdefault(row["correlation_id"] or f"row {place}", row)
-    failures = [row for row in first.values() if moment(row["event_timestamp"]) in context.window]
+    failures = each_once(_failures(rows), context)
     if not failures:
         return
-    households = sorted({text_of(row["household_id"]) for row in failures} - {""})
-    users = sorted({text_of(row["user_id"]) for row in failures} - {""})
-    codes = sorted({row["error_code"] for row in failures if row["error_code"]})
-    begin, end = moment(failures[0]["event_timestamp"]), moment(failures[-1]["event_timestamp"])
-    yield find(
+    told = [f"{code} ({number:,} times)" for code, number in codes(failures).items() if code != "(none)"]
+    households, users = ({getattr(failure, key) for failure in failures} - {""} for key in ("household_id", "user_id"))
+    yield occurrences_finding(
         META,
         context,
-        {"operation": "generation", "window": f"{iso(context.window.start)}/{iso(context.window.end)}"},
-        impact=Impact(users=len(users), households=len(households)),
-        households=households[:HOUSEHOLDS_NAMED],
-        users=users[:HOUSEHOLDS_NAMED],
-        first_seen=begin,
-        occurred_at=end,
-        evidence={"failures": len(failures), "error_codes": codes, "first": begin, "last": end},
+        {"operation": "generation"},
+        failures,
+        worst=failures[::-1],
+        evidence={},
         story=Story(
             issue=f"Generation of invite codes gave up {count(len(failures), 'time')}.",
             steps=("User asked for a new invite code", "System drew codes until its tries were used up, and gave up"),
             expected="A free code is found at once",
-            actual=f"{count(len(failures), 'failure')} between {stamp(begin)} and {stamp(end)}",
+            actual=f"{count(len(failures), 'failure')} {span(failures)}",
             impact=f"{count(len(households), 'household')} without the new code, {count(len(users), 'user')} hit",
-            error_messages=listed(codes) or "None recorded",
-            screenshots="None; the failures are counted above",
+            error_messages=listed(told) or "None recorded",
+            screenshots="None; the latest failures are listed in the evidence",
             requesting="Investigation into why no free code was found, and new codes for these households",
         ),
     )
+
+
+def _failures(rows: Iterable[Row]) -> list[Trouble]:
+    found = [
+        Trouble(
+            event_id="",
+            type="household_invite_code_failed",
+            household_id=text_of(row["household_id"]),
+            user_id=text_of(row["user_id"]),
+            at=moment(row["event_timestamp"]),
+            correlation_id=text_of(row["correlation_id"]),
+            error_code=text_of(row["error_code"]).strip().upper(),
+            error_message="",
+            duration_ms=None,
+            status="",
+            route="",
+            member_count="",
+            active_members=0,
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda one: (one.at, one.household_id, one.user_id, one.correlation_id, one.error_code))
 
 
 def collect_odd_codes(rows: Iterable[Row], context: Context) -> Iterator[Finding]:

@@ -6,9 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from detectors.contract import Context
 from detectors.edge_cases.invite_code_collision import DETECTOR
+from detectors.limits import Limits
+from detectors.runner import forgetful, scan
+from detectors.source import SourceMapping, open_source
 from tests.support.postgres import PostgresServer, load
-from tests.support.towns import AS_OF, LONG_AGO, MINUTE, NOON, Scanner, Town, uid
+from tests.support.towns import AS_OF, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 CODE = "REX-ALPHA-BRAVO"
 FOUND = [{"invite_code": CODE}]
@@ -44,6 +48,47 @@ def test_fires_on_a_code_that_was_another_households(scanner: Scanner, town: Tow
     assert finding.subject == FOUND[0]
     assert finding.evidence["households_now"] == [uid("oak")]
     assert [entry["household_id"] for entry in finding.evidence["households_earlier"]] == [uid("elm")]
+
+
+@pytest.mark.parametrize("key", ["old_invite_code", "new_invite_code"])
+@pytest.mark.parametrize("code", [CODE, CODE.lower()])
+def test_fires_on_a_code_that_an_event_says_was_another_households(
+    scanner: Scanner, town: Town, key: str, code: str
+) -> None:
+    town.event("household_invite_code_regenerated", "elm", "dora", at=NOON, **{key: code})
+    town.event("household_invite_code_regenerated", "elm", "dora", at=LONG_AGO, **{key: code})
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.subject == FOUND[0]
+    assert finding.evidence["households_now"] == [uid("oak")]
+    assert finding.evidence["households_earlier"] == [{"household_id": uid("elm"), "last_seen": NOON}]
+    assert scanner.subjects(town, DETECTOR, households=[uid("elm")]) == FOUND
+
+
+def test_silent_on_what_the_events_say_of_ordinary_codes(scanner: Scanner, town: Town) -> None:
+    for home in ("oak", "elm"):
+        for old, new in (
+            (None, None),
+            ("[REDACTED]", "[REDACTED]"),
+            ("OLD-ALPHA-BRAVO", town.home(home)["invite_code"]),
+        ):
+            town.event("household_invite_code_regenerated", home, "x", old_invite_code=old, new_invite_code=new)
+    town.event("household_invite_code_validated", "elm", "zoe", invite_code=CODE, valid=True)
+    town.event("household_invite_code_regenerated", None, "x", old_invite_code=CODE)
+    town.event("household_invite_code_regenerated", "oak", "anna", old_invite_code=CODE.lower())
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_what_old_events_told_is_not_forgotten_between_the_nights_that_read_them(scanner: Scanner, town: Town) -> None:
+    town.event("household_invite_code_regenerated", "elm", "dora", at=LONG_AGO, old_invite_code=CODE)
+    assert scanner.subjects(town, DETECTOR) == FOUND
+    limits = Limits(state_lookback_days=35)
+    assert scanner.findings(town, DETECTOR, limits=limits) == []
+    assert "invite-code-collision" in forgetful([DETECTOR])
+    context = Context(as_of=AS_OF, window=YESTERDAY, limits=limits)
+    with open_source(scanner.open_town(town.tables()), SourceMapping()) as source:
+        known = {"invite-code-collision": [uid("elm"), uid("oak")]}
+        again = scan(source, [DETECTOR], context, recheck=known)
+    assert [finding.subject for finding in again.findings] == FOUND
 
 
 @pytest.mark.parametrize("code", [None, "  "])

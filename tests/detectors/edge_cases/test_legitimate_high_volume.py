@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.edge_cases.legitimate_high_volume import DETECTOR
 from detectors.limits import Limits
-from tests.support.towns import DAY, HOUR, NOON, Scanner, Town, uid
+from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 SHELTER = Limits(known_organisations=frozenset({uid("shelter"), uid("kennel-home")}))
 
@@ -50,6 +50,19 @@ def test_days(scanner: Scanner, town: Town, days: tuple[int, ...], expected: int
     refuse(town, "oak", "anna", *days)
     found = scanner.subjects(town, DETECTOR, limits=SHELTER)
     assert found == [{"user_id": uid("shelter")}] * expected
+
+
+@pytest.mark.parametrize(("correlation", "expected"), [("c", 0), ("d", 1)])
+def test_a_retry_after_midnight_is_no_other_day(scanner: Scanner, town: Town, correlation: str, expected: int) -> None:
+    refuse(town, None, "shelter", 0, 1)
+    midnight = YESTERDAY.start - DAY
+    town.event("rate_limit_exceeded", None, "shelter", at=midnight + MINUTE, correlation_id="c")
+    for row in town.household_events[:2]:
+        row["metadata"]["correlation_id"] = f"c{row['id']}"
+    town.event("rate_limit_exceeded", None, "shelter", at=midnight - MINUTE, correlation_id=correlation)
+    town.household_events.pop(1)
+    found = scanner.findings(town, DETECTOR, limits=SHELTER)
+    assert [f.evidence["count"] for f in found] == [3] * expected
 
 
 def test_a_household_on_the_list(scanner: Scanner, town: Town) -> None:

@@ -70,6 +70,9 @@ def test_one_finding_for_each_table(petforce_db: Database) -> None:
         ("(user_id)", 0),
         ("(user_id, event_timestamp)", 0),
         ("(user_id) INCLUDE (event_type)", 0),
+        ("(user_id, (metadata ->> 'route'))", 0),
+        ("((metadata ->> 'route'), user_id)", 1),
+        ("(event_type) INCLUDE (user_id)", 1),
         ("(event_timestamp, user_id)", 1),
         ("(user_id) WHERE user_id IS NOT NULL", 1),
         ("((user_id::text))", 1),
@@ -79,6 +82,42 @@ def test_which_indexes_answer_a_lookup(petforce_db: Database, columns: str, expe
     change(petforce_db, "DROP INDEX household_events_user_id_idx")
     change(petforce_db, f"CREATE INDEX ON household_events {columns}")
     assert len(findings(petforce_db)) == expected
+
+
+def test_the_apps_keys_are_needed(petforce_db: Database) -> None:
+    for key in ("households_pkey", "households_invite_code_key"):
+        change(petforce_db, f"ALTER TABLE households DROP CONSTRAINT {key}")
+    change(
+        petforce_db,
+        "ALTER TABLE household_members DROP CONSTRAINT household_members_pkey,"
+        " DROP CONSTRAINT household_members_household_id_user_id_key",
+    )
+    found = findings(petforce_db)
+    assert [(f.subject["table"], [index["column"] for index in f.evidence["indexes"]]) for f in found] == [
+        ("household_members", ["id", "household_id"]),
+        ("households", ["id", "invite_code"]),
+    ]
+
+
+def test_an_invalid_index_beside_a_valid_one_is_no_harm(petforce_db: Database) -> None:
+    change(petforce_db, "CREATE INDEX half ON household_events (user_id)")
+    change(petforce_db, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half'::regclass")
+    assert findings(petforce_db) == []
+
+
+def test_the_statement_for_a_partitioned_table_can_be_run(petforce_db: Database) -> None:
+    change(petforce_db, "DROP TABLE household_events")
+    change(
+        petforce_db,
+        "CREATE TABLE household_events (id bigint, event_type text, household_id uuid, user_id uuid,"
+        " event_timestamp timestamptz, metadata jsonb) PARTITION BY RANGE (event_timestamp)",
+    )
+    change(petforce_db, "CREATE TABLE old PARTITION OF household_events FOR VALUES FROM (MINVALUE) TO ('2026-01-01')")
+    (finding,) = findings(petforce_db)
+    assert len(finding.evidence["indexes"]) == 4
+    for index in finding.evidence["indexes"]:
+        change(petforce_db, index["statement"])
+    assert findings(petforce_db) == []
 
 
 def test_an_invalid_index_is_missing_and_is_rebuilt(petforce_db: Database) -> None:

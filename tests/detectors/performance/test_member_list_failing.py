@@ -54,7 +54,10 @@ def test_boundaries(scanner: Scanner, members: int, failures: int, expected: int
         ({"error_code": "NOT_A_MEMBER"}, 0),
         ({"error_code": "RATE_LIMIT_EXCEEDED"}, 0),
         ({"correlation_id": "c"}, 0),
+        ({"error_code": None, "duration_ms": "3.1e4"}, 1),
+        ({"error_code": "57014"}, 1),
         ({"member_count": 0}, 1),
+        ({"member_count": -3}, 1),
         ({"member_count": "many"}, 1),
     ],
 )
@@ -65,12 +68,13 @@ def test_what_a_failure_is(scanner: Scanner, metadata: dict[str, Any], expected:
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
-def test_the_size_at_that_time_counts(scanner: Scanner) -> None:
+@pytest.mark.parametrize(("members", "expected"), [(10, 0), (11, 1), ("11", 1), (11.0, 1), ("1e1", 0), (None, 0)])
+def test_the_size_at_that_time_counts(scanner: Scanner, members: object, expected: int) -> None:
     town = town_of(4)
     for minute in range(3):
-        fail(town, at=NOON + minute * MINUTE, member_count=11)
-        fail(town, None, at=NOON + minute * MINUTE, member_count=11)
-    assert scanner.subjects(town, DETECTOR) == [{"household_id": uid("oak")}]
+        fail(town, at=NOON + minute * MINUTE, member_count=members)
+        fail(town, None, at=NOON + minute * MINUTE, member_count=members)
+    assert scanner.subjects(town, DETECTOR) == [{"household_id": uid("oak")}] * expected
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -58,6 +58,28 @@ def test_exactly_ten_seconds_is_not_slow(scanner: Scanner) -> None:
     assert scanner.findings(day(50, 50, slow_ms=10_000), DETECTOR) == []
 
 
+@pytest.mark.parametrize(
+    ("duration", "slow"),
+    [
+        ("10001", True),
+        ("1.1e4", True),
+        (10_000.5, True),
+        ("10000.0001", True),
+        ("1e4", False),
+        ("10000", False),
+        (-20_000, None),
+        ("slow", None),
+        (None, None),
+    ],
+)
+def test_how_durations_are_written(scanner: Scanner, duration: object, slow: bool | None) -> None:
+    town = day(2, 37)
+    view(town, duration)
+    found = scanner.findings(town, DETECTOR)
+    counted = [(f.evidence["slow_views"], f.evidence["views"]) for f in found]
+    assert counted == {True: [(3, 40)], False: [], None: [(2, 39)]}[slow]
+
+
 def test_retries_and_views_without_a_duration(scanner: Scanner) -> None:
     town = day(0, 99)
     for minute in range(3):

@@ -34,16 +34,40 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) ->
         ({"duration_ms": 30_001}, 1),
         ({"duration_ms": 30_000.5}, 1),
         ({"duration_ms": "45000"}, 1),
+        ({"duration_ms": "4.5e4"}, 1),
+        ({"duration_ms": 4.5e16}, 1),
+        ({"duration_ms": "30000.0001"}, 1),
+        ({"duration_ms": "30000.0"}, 0),
+        ({"duration_ms": "2.9e4"}, 0),
+        ({"duration_ms": "-4.5e4"}, 0),
+        ({"duration_ms": "9e999"}, 0),
+        ({"duration_ms": "9" * 101}, 0),
+        ({"duration_ms": "Infinity"}, 0),
+        ({"duration_ms": "NaN"}, 0),
+        ({"duration_ms": "45000 ms"}, 0),
+        ({"duration_ms": ""}, 0),
+        ({"duration_ms": True}, 0),
+        ({"duration_ms": [45000]}, 0),
         ({"duration_ms": "soon"}, 0),
         ({"duration_ms": -99_999}, 0),
         ({"duration_ms": None}, 0),
         ({"status": 504}, 1),
         ({"status": 408}, 1),
+        ({"status": "504"}, 1),
+        ({"status": 504.0}, 1),
+        ({"status": "5040"}, 0),
+        ({"status": None}, 0),
         ({"status": 500}, 0),
         ({"error_code": "TIMEOUT"}, 1),
         ({"error_code": "gateway_timeout"}, 1),
         ({"error_code": "ETIMEDOUT"}, 1),
+        ({"error_code": "TIMED_OUT"}, 1),
+        ({"error_code": "Request timed out"}, 1),
+        ({"error_code": "upstream-time-out"}, 1),
+        ({"error_code": "DEADLINE_EXCEEDED"}, 1),
+        ({"error_code": "504"}, 1),
         ({"error_code": "SESSION_TIMEOUT"}, 0),
+        ({"error_code": "SESSION_TIMEOUT", "status": 401}, 0),
         ({"error_code": "57014"}, 0),
         ({"error_code": "LOCK_TIMEOUT"}, 0),
         ({"error_code": "LOCK_TIMEOUT", "duration_ms": 30_001}, 1),
@@ -62,6 +86,20 @@ def test_locks_and_slow_views_are_other_findings(scanner: Scanner, town: Town) -
     town.event("household_dashboard_viewed", "oak", "ben", duration_ms=40_000)
     town.event("household_leave_started", "oak", "ben")
     assert scanner.findings(town, DETECTOR) == []
+
+
+def test_any_operation_can_end_with_a_time_out_error(scanner: Scanner, town: Town) -> None:
+    town.event("household_member_list_viewed", "oak", "ben", error_code="ETIMEDOUT")
+    town.event("household_create_failed", None, "cleo", error_code="TIMEOUT")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.evidence["count"] == 2
+
+
+def test_rows_that_arrive_late_count_at_their_own_time(scanner: Scanner, town: Town) -> None:
+    for place, minute in enumerate((50, 10, 30)):
+        town.event("api_request", "oak", f"u{place}", at=NOON + minute * MINUTE, status=504)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert (finding.first_seen, finding.occurred_at) == (NOON + 10 * MINUTE, NOON + 50 * MINUTE)
 
 
 def test_one_finding_with_the_slowest_first(scanner: Scanner, town: Town) -> None:

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detectors.integrity import orphaned_household
 from detectors.malfunctions import approval_not_applied
 from detectors.system.database_errors import DETECTOR
 from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
+
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -117,6 +120,48 @@ def test_a_bare_error_belongs_to_the_state_that_it_left_behind(scanner: Scanner,
     assert [f.detector for f in scanner.findings(town, *detectors)] == ["approval-not-applied"]
     town.member("oak", "gina", at=NOON)
     assert [f.detector for f in scanner.findings(town, *detectors)] == ["database-errors"]
+
+
+@pytest.mark.parametrize(("locks", "expected"), [(2, 2), (3, 0)])
+def test_a_bare_error_belongs_to_repeated_time_outs(scanner: Scanner, town: Town, locks: int, expected: int) -> None:
+    for place in range(locks):
+        correlation = {"correlation_id": f"c{place}"}
+        town.event("lock_acquisition_timeout", "oak", "ben", at=NOON + place * MINUTE, **correlation)
+        fail(town, "DATABASE_ERROR", NOON + place * MINUTE, **correlation)
+    assert [f.evidence["count"] for f in scanner.findings(town, DETECTOR)] == [expected] * bool(expected)
+
+
+@pytest.mark.parametrize(("failures", "expected"), [(2, 2), (3, 0)])
+def test_a_bare_error_belongs_to_a_member_list_that_keeps_failing(
+    scanner: Scanner, town: Town, failures: int, expected: int
+) -> None:
+    town.family("fir", *(f"m{place}" for place in range(11)))
+    for place in range(failures):
+        told = {"error_code": "DATABASE_ERROR", "correlation_id": f"c{place}"}
+        town.event("household_member_list_viewed", "fir", "m1", at=NOON + place * MINUTE, **told)
+        fail(town, "DATABASE_ERROR", NOON + place * MINUTE, correlation_id=f"c{place}")
+    assert [f.evidence["count"] for f in scanner.findings(town, DETECTOR)] == [expected] * bool(expected)
+    fail(town, "08006", correlation_id="c0")
+    assert len(scanner.findings(town, DETECTOR)) == 1
+
+
+def test_a_failed_creation_belongs_to_the_orphan_that_it_left(scanner: Scanner, town: Town) -> None:
+    detectors = (DETECTOR, orphaned_household.DETECTOR)
+    town.household("half", "zoe", at=NOON)
+    told = {"error_code": "DATABASE_ERROR", "correlation_id": "c"}
+    town.event("household_create_failed", "half", "zoe", at=NOON + SECOND, **told)
+    assert [f.detector for f in scanner.findings(town, *detectors)] == ["orphaned-household"]
+    town.event("household_create_failed", None, "yan", at=NOON, error_code="DATABASE_ERROR", correlation_id="d")
+    assert [f.detector for f in scanner.findings(town, *detectors)] == ["database-errors", "orphaned-household"]
+
+
+def test_codes_are_read_as_numbers_and_texts_are(scanner: Scanner, town: Town) -> None:
+    fail(town, "08006")
+    town.household_events[-1]["metadata"]["error_code"] = 53300
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.evidence["error_codes"] == {"53300": 1}
+    town.household_events[-1]["metadata"]["error_code"] = 57014
+    assert scanner.findings(town, DETECTOR) == []
 
 
 def test_malformed_metadata(scanner: Scanner, town: Town) -> None:

@@ -7,10 +7,11 @@ from itertools import product
 
 import pytest
 
+from detectors.contract import Window
 from detectors.limits import Limits
 from detectors.system.invite_code_failure import DETECTOR
 from detectors.vocabulary import INVITE_CODE_WORDS
-from tests.support.towns import AS_OF, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid, write_csv
+from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid, write_csv
 
 SECOND = timedelta(seconds=1)
 
@@ -34,15 +35,29 @@ def test_failures_of_the_window_are_one_finding(scanner: Scanner, town: Town) ->
     town.event("household_invite_code_failed", "elm", "dora", at=NOON + HOUR, correlation_id="b")
     town.event("household_invite_code_failed", None, None, at=NOON + 2 * HOUR)
     (finding,) = scanner.findings(town, DETECTOR)
-    assert finding.subject == {
-        "operation": "generation",
-        "window": "2026-02-02T00:00:00Z/2026-02-03T00:00:00Z",
-    }
+    assert finding.subject == {"operation": "generation"}
     assert finding.kind == "occurrence"
-    assert finding.evidence["failures"] == 3
-    assert finding.evidence["first"] == NOON
+    assert (finding.first_seen, finding.occurred_at) == (NOON, NOON + 2 * HOUR)
     assert finding.impact.users == 2
     assert finding.impact.households == 2
+    told = {key: finding.evidence[key] for key in ("count", "users_hit", "households_hit", "error_codes")}
+    assert told == {
+        "count": 3,
+        "users_hit": 2,
+        "households_hit": 2,
+        "error_codes": {"(none)": 2, "EXHAUSTED": 1},
+    }
+    assert [example["at"] for example in finding.evidence["examples"]] == [NOON + 2 * HOUR, NOON + HOUR, NOON]
+
+
+def test_another_nights_failures_are_the_same_finding(scanner: Scanner, town: Town) -> None:
+    town.event("household_invite_code_failed", "oak", "anna", at=NOON)
+    town.event("household_invite_code_failed", "elm", "dora", at=NOON + DAY)
+    (first,) = scanner.findings(town, DETECTOR)
+    next_night = Window(YESTERDAY.end, YESTERDAY.end + DAY)
+    (second,) = scanner.findings(town, DETECTOR, as_of=AS_OF + DAY, window=next_night)
+    assert first.fingerprint == second.fingerprint
+    assert second.households == (uid("elm"),)
 
 
 @pytest.mark.parametrize(
