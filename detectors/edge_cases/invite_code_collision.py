@@ -30,7 +30,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, FromClause, true
+from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Row, Story, find
 from detectors.facts import moment, text_of
@@ -49,14 +49,14 @@ META = Meta(
 
 
 def collides(code: FromClause, context: Context) -> ColumnElement[bool]:
-    return true()
+    return code.c.colliding_code.is_not(None)
 
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     having: dict[str, dict[str, datetime]] = defaultdict(dict)
     had: dict[str, dict[str, datetime]] = defaultdict(dict)
     for row in rows:
-        code, at = row["invite_code"], moment(row["at"])
+        code, at = row["colliding_code"], moment(row["had_at"])
         if row["earlier_household_id"] is None:
             if at <= context.settled:
                 having[code][text_of(row["household_id"])] = at
@@ -106,5 +106,5 @@ def _finding(code: str, now: list[str], before: list[str], had: dict[str, dateti
 DETECTOR = Detector(
     META,
     __doc__,
-    (Ride("codes", collides, collect, ("household_id", "earlier_household_id", "at", "created_at")),),
+    (Ride("requests", collides, collect, ("colliding_code", "earlier_household_id", "had_at", "created_at")),),
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import FromClause, Select, Text, and_, case, cast, func, not_, or_, select, true
+from sqlalchemy import FromClause, Select, Text, and_, case, cast, func, not_, null, or_, select, true, union_all
 
 from detectors.contract import Context
 from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, operation, since
+from detectors.passes.codes import colliding
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -17,6 +18,9 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     """Each join request that is not plainly in order, beside its household and who led it once; what is not there is null.
 
     In order is what the present leader approved for somebody else, with the code that the household has now.
+
+    And, as the join of all requests with all households is what costs here, the codes that households have in common: rows
+    with a `colliding_code` (see codes.py) and nothing of a request.
     """
     asked, households = tables["household_join_requests"], tables["households"]
     in_order = and_(
@@ -38,7 +42,7 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         )
         .select_from(asked.outerjoin(households, households.c.id == asked.c.household_id))
         .where(func.coalesce(in_order, False).is_(False), of_households(tables, scope, asked.c.household_id))
-        .subquery("asked")
+        .cte("asked")
     )
     led = _once_leaders(tables, scope)
     twice = _pending_twice(tables, scope)
@@ -46,7 +50,7 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     # A null is not looked up in a hash table, and most rows have nothing to look up here.
     stranger = case((request.c.responded_by.is_distinct_from(request.c.leader_id), request.c.responded_by))
     twice_too = and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id)
-    return (
+    beside = (
         select(
             *request.c,
             led.c.user_id.label("once_leader"),
@@ -58,8 +62,20 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
             .outerjoin(twice, twice_too)
             .outerjoin(changed, changed.c.household_id == request.c.household_id)
         )
-        .subquery("request")
+        .subquery("beside")
     )
+    codes = colliding(tables, scope, context, request).subquery("code")
+    own = [column for column in codes.c if column.name != "household_id"]
+    return union_all(
+        select(*beside.c, *(cast(null(), column.type).label(column.name) for column in own)),
+        select(
+            *(
+                codes.c.household_id if column.name == "household_id" else cast(null(), column.type)
+                for column in beside.c
+            ),
+            *own,
+        ),
+    ).subquery("request")
 
 
 def _once_leaders(tables: Tables, scope: Scope | None) -> FromClause:
@@ -241,7 +257,7 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
 PASSES = (
     Pass(
         "requests",
-        "join requests and their households",
+        "join requests, their households and their codes",
         "household_id",
         HOUSEHOLDS | MEMBERS,
         _requests,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,18 +18,16 @@ from sqlalchemy import (
     false,
     func,
     not_,
-    null,
     or_,
     select,
     true,
     union,
-    union_all,
     values,
 )
 
 from detectors.contract import Context
 from detectors.limits import Limits
-from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users, since
+from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import json_text, like_any, matches
 from detectors.texts import (
@@ -48,7 +45,7 @@ def code_key(code: ColumnElement[Any]) -> ColumnElement[Any]:
     """A code as it is compared: without blanks around it, in upper case; null for a blank one."""
     # Nearly every code is written like that already, and seeing it is cheaper than writing it anew.
     folded = case((matches(code, "[^A-Z0-9-]"), func.upper(func.trim(code))), else_=code)
-    return func.nullif(folded, "")
+    return func.nullif(folded, "", type_=Text())
 
 
 def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
@@ -136,126 +133,6 @@ def _prefixes(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     )
 
 
-def _codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each household whose code another household has, or had by a request to join that one or by its audit trail.
-
-    Nearly all codes are stored as they are compared, so these are compared as they are; only the `oddly` written ones
-    are written anew.
-    """
-    households = tables["households"]
-    wanted = _codes_near(tables, scope)
-    key = code_key(households.c.invite_code)
-    oddly = (
-        select(households.c.id, households.c.created_at, key.label("code"))
-        .where(
-            matches(households.c.invite_code, "[^A-Z0-9-]"),
-            key != households.c.invite_code,
-            wanted(households.c.invite_code),
-        )
-        .cte("oddly")
-    )
-    shared = union(*_shared_codes(tables, wanted, oddly)).subquery("shared")
-    now = (
-        select(
-            shared.c.code.label("invite_code"),
-            holder.c.id.label("household_id"),
-            cast(null(), Text).label("earlier_household_id"),
-            holder.c.created_at.label("at"),
-            holder.c.created_at,
-        ).select_from(holder.join(shared, code == shared.c.code))
-        for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
-    )
-    theirs = union_all(*_codes_used(tables, wanted, context), *_codes_told(tables, wanted, context)).cte("theirs")
-    # Named on its own, so that the index on codes serves for the few that there are.
-    foreign = select(theirs.c.code)
-    earlier = (
-        select(
-            theirs.c.code,
-            holder.c.id,
-            cast(theirs.c.household_id, Text),
-            theirs.c.at,
-            holder.c.created_at,
-        )
-        .select_from(holder.join(theirs, and_(code == theirs.c.code, theirs.c.household_id != holder.c.id)))
-        .where(code.in_(foreign))
-        for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
-    )
-    return union_all(*now, *earlier).subquery("code")
-
-
-def _codes_near(tables: Tables, scope: Scope | None) -> Callable[[ColumnElement[Any]], ColumnElement[bool]]:
-    """Whether a code is one that a household of the scope has or was asked for with."""
-    if scope is None:
-        return lambda _: true()
-    households, asked = tables["households"], tables["household_join_requests"]
-    # As they are written, so that the index on codes serves; an app that writes upper case needs no more.
-    theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
-    used = [select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id))]
-    if "household_events" in tables:
-        regenerated = tables.event_is("household_invite_code_regenerated", common=True)
-        mine = of_households(tables, scope, tables["household_events"].c.household_id)
-        used += [select(code).where(regenerated, mine) for code in _told(tables)]
-    return lambda code: code.in_(theirs.union(*used))
-
-
-def _shared_codes(
-    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], oddly: FromClause
-) -> Iterator[Select[Any]]:
-    """The codes that several households have."""
-    households = tables["households"]
-    yield select(oddly.c.code).group_by(oddly.c.code).having(func.count() > 1)
-    yield select(oddly.c.code).select_from(oddly.join(households, households.c.invite_code == oddly.c.code))
-    if not tables.schema.unique_on("households", "invite_code"):
-        code = households.c.invite_code
-        yield select(code_key(code)).where(wanted(code)).group_by(code).having(func.count() > 1)
-
-
-def _codes_used(
-    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], context: Context
-) -> Iterator[Select[Any]]:
-    """The codes with which people asked to join each household that it no longer has, and when the last one did."""
-    asked, own = tables["household_join_requests"], tables["households"].alias("own")
-    used = code_key(asked.c.invite_code)
-    yield (
-        select(asked.c.household_id, used.label("code"), func.max(asked.c.requested_at).label("at"))
-        .select_from(asked.outerjoin(own, own.c.id == asked.c.household_id))
-        .where(
-            # Most requests used the code that their household still has: they are out before anything is written anew.
-            asked.c.invite_code.is_distinct_from(own.c.invite_code),
-            wanted(asked.c.invite_code),
-            asked.c.requested_at <= context.settled,
-        )
-        .group_by(asked.c.household_id, used)
-    )
-
-
-def _codes_told(
-    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], context: Context
-) -> Iterator[Select[Any]]:
-    """The codes that the audit trail says each household had; this app redacts them, other deployments write them."""
-    if "household_events" not in tables:
-        return
-    events = tables["household_events"]
-    for code in _told(tables):
-        key = code_key(code)
-        yield (
-            select(events.c.household_id, key, func.max(events.c.event_timestamp))
-            .where(
-                tables.event_is("household_invite_code_regenerated"),
-                or_(since(events, context.history_start), tables.households_in(events.c.household_id, context.known)),
-                events.c.event_timestamp <= context.settled,
-                code.like("%-%"),
-                wanted(code),
-            )
-            .group_by(events.c.household_id, key)
-        )
-
-
-def _told(tables: Tables) -> Iterator[ColumnElement[Any]]:
-    for key in ("old_invite_code", "new_invite_code"):
-        yield json_text(tables["household_events"].c.metadata, key)
-
-
 def _failed_codes(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each audit row that says that no free code was found, from a day before the window on, for the sake of retries."""
     events = tables["household_events"]
@@ -290,15 +167,6 @@ _CODES = frozenset({"households.invite_code"})
 PASSES = (
     Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole"),
     Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
-    Pass(
-        "codes",
-        "invite codes in use and used",
-        "invite_code",
-        HOUSEHOLDS | _CODES,
-        _codes,
-        reach="whole",
-        history=True,
-    ),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
     Pass("founders", "households by founder", "founder", HOUSEHOLDS, _founders, reach="grouped"),
 )
