@@ -45,7 +45,7 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .cte("asked")
     )
     led = _once_leaders(tables, scope)
-    twice = _pending_twice(tables, scope)
+    twice = _pending_twice(request)
     changed = _last_regenerated(tables, scope, context)
     # A null is not looked up in a hash table, and most rows have nothing to look up here.
     stranger = case((request.c.responded_by.is_distinct_from(request.c.leader_id), request.c.responded_by))
@@ -92,11 +92,10 @@ def _once_leaders(tables: Tables, scope: Scope | None) -> FromClause:
     )
 
 
-def _pending_twice(tables: Tables, scope: Scope | None) -> FromClause:
-    asked = tables["household_join_requests"]
+def _pending_twice(asked: FromClause) -> FromClause:
     return (
         select(asked.c.household_id, asked.c.user_id, func.count().label("requests"))
-        .where(asked.c.status == "pending", of_households(tables, scope, asked.c.household_id))
+        .where(asked.c.status == "pending")
         .group_by(asked.c.household_id, asked.c.user_id)
         .having(func.count() > 1)
         .subquery("pending_twice")

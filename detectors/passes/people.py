@@ -408,7 +408,7 @@ PASSES: tuple[Pass, ...] = (
         _SUPPORT | {"support_requests.feature"},
         _features,
     ),
-    Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct),
+    Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct, reach="whole"),
     Pass(
         "travellers",
         "networks and devices of who changed a household",
@@ -423,6 +423,7 @@ PASSES: tuple[Pass, ...] = (
         "visited_household",
         _EVENTS | _MEMBERS | _HOUSEHOLDS,
         _visits,
+        reach="whole",
     ),
     Pass("retaliation", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
     Pass("blows", "reports and acts against one person", "target", _EVENTS | _SUPPORT | _ABOUT, _blows),
