@@ -4,8 +4,7 @@
 
 Prints, for each round, the seconds of the bare pass, of the scan that reads the whole history (as the first night does, and one
 in each week) and of an ordinary night's, with their ratios; then the statements issued, the peak memory of the scanning
-process and the seconds of each statement's purpose. Without --as-of the day after the newest audit row is the night that is
-scanned.
+process and the seconds of each statement's purpose. Without --as-of it is the night of the newest audit row.
 """
 
 from __future__ import annotations
@@ -16,11 +15,12 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 
 import psycopg
 
+from benchmarks.night import last_night
 from detectors.contract import Context, Window
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
@@ -53,7 +53,8 @@ class Scanned:
 
 def main() -> None:
     arguments = _arguments()
-    as_of = arguments.as_of or _night_of(arguments.postgres)
+    with psycopg.connect(arguments.postgres) as connection:
+        as_of = arguments.as_of or last_night(connection)
     midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
     context = Context(as_of=as_of, window=Window(midnight - timedelta(days=1), midnight))
     with psycopg.connect(arguments.postgres) as connection:
@@ -153,16 +154,6 @@ def _listed(types: tuple[str, ...]) -> str:
 def _count(connection: psycopg.Connection, statement: str) -> int:
     row = connection.execute(statement).fetchone()
     return int(row[0]) if row else 0
-
-
-def _night_of(url: str) -> datetime:
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT max(event_timestamp) FROM household_events").fetchone()
-    newest: datetime = row[0] if row and row[0] else datetime.now(UTC)
-    following: datetime = (newest.astimezone(UTC) + timedelta(days=1)).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
-    return following
 
 
 def _arguments() -> argparse.Namespace:

@@ -17,13 +17,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import psycopg
 
+from benchmarks.night import last_night
 from benchmarks.peers.checks import CREATIONS_PER_DAY, REMOVALS_PER_DAY, Night, nine_checks
 from benchmarks.peers.measure import Cost, LocalServer, local_server, run
 from benchmarks.peers.tools import NINE_DETECTORS, WHOLE_CATALOGUE, Answer, Tool, environment, tools
@@ -57,7 +58,7 @@ class Bystanders:
 def main() -> None:
     arguments = _arguments()
     with psycopg.connect(arguments.postgres) as connection, tempfile.TemporaryDirectory() as folder:
-        night = Night((arguments.as_of or _night_of(connection)).astimezone(UTC))
+        night = Night((arguments.as_of or last_night(connection)).astimezone(UTC))
         job = Path(folder) / "job.json"
         job.write_text(json.dumps(_job(arguments.postgres, connection, night)))
         server = local_server(connection)
@@ -190,16 +191,6 @@ def _others_are_busy(connection: psycopg.Connection) -> bool:
     ).fetchone()
     connection.rollback()
     return bool(others and others[0])
-
-
-def _night_of(connection: psycopg.Connection) -> datetime:
-    """The midnight after the newest audit row."""
-    row = connection.execute("SELECT max(event_timestamp) FROM household_events").fetchone()
-    connection.rollback()
-    if not row or row[0] is None:
-        sys.exit("the audit table is empty: name the night with --as-of")
-    newest: datetime = row[0].astimezone(UTC)
-    return newest.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
 def _arguments() -> argparse.Namespace:
