@@ -156,7 +156,7 @@ class Finding(Published):
 
 
 class Coverage(Published):
-    """How one detector ended the scan."""
+    """How one detector ended the scan. One that ran has a `reason` where it could look at a part only: what is missing."""
 
     detector: str
     status: Status

@@ -342,6 +342,16 @@ def _collects_history(detector: Detector) -> bool:
     return any(PASSES[ride.on].history and ride.collect for ride in detector.rides)
 
 
+def _in_part(detector: Detector, schema: Schema) -> str | None:
+    """What a detector does not look at, although it runs, as the source lacks it."""
+    unseen = [
+        f"{PASSES[ride.on].reads} (needs {', '.join(missing)})"
+        for ride in detector.rides
+        if ride.optional and (missing := schema.missing(PASSES[ride.on].needs))
+    ]
+    return f"without {'; '.join(unseen)}" if unseen else None
+
+
 def _beginning(detector: Detector, schema: Schema, context: Context) -> _Ending:
     pointless = detector.pointless(context.limits)
     if pointless:
@@ -352,7 +362,7 @@ def _beginning(detector: Detector, schema: Schema, context: Context) -> _Ending:
     proof = detector.proved_by(schema)
     if proof:
         return _Ending("proved", f"made impossible by {proof}")
-    return _Ending()
+    return _Ending(reason=_in_part(detector, schema))
 
 
 def _one_per_subject(findings: list[Finding]) -> list[Finding]:

@@ -97,9 +97,12 @@ def verdict(document: ScanDocument) -> str:
         found = "Nothing found."
     else:
         return "Nothing was looked at: no detector could run."
-    if not blind:
+    partly = sum(entry.status == "ran" and entry.reason is not None for entry in document.coverage)
+    if not blind and not partly:
         return f"{found} Every detector could look."
-    return f"{found} {looked} of {count(len(document.coverage), 'detector')} could look; the others are silent because they could not."
+    in_part = f", {partly} of them in part" if partly else ""
+    silent = "; the others are silent because they could not" if blind else ""
+    return f"{found} {looked} of {count(len(document.coverage), 'detector')} could look{in_part}{silent}."
 
 
 def coverage_groups(document: ScanDocument) -> list[Group]:
@@ -108,10 +111,11 @@ def coverage_groups(document: ScanDocument) -> list[Group]:
     def of(status: Status) -> tuple[Coverage, ...]:
         return tuple(entry for entry in document.coverage if entry.status == status)
 
-    ran = of("ran")
+    ran = tuple(entry for entry in of("ran") if not entry.reason)
     groups = [
         Group("Failed: could not look", of("failed"), looked=False),
         Group("Not applicable: could not look", of("not_applicable"), looked=False),
+        Group("Looked in part", tuple(entry for entry in of("ran") if entry.reason), looked=False),
         Group("Looked and found", tuple(entry for entry in ran if entry.findings), looked=True),
         Group("Looked and found nothing", tuple(entry for entry in ran if not entry.findings), looked=True),
         Group("Proved: nothing to find", of("proved"), looked=True),
@@ -120,10 +124,9 @@ def coverage_groups(document: ScanDocument) -> list[Group]:
 
 
 def entry_words(entry: Coverage) -> str:
-    """A detector with its reason, or with how much it found."""
-    if entry.reason:
-        return f"{entry.detector} ({entry.reason})"
-    return f"{entry.detector} ({entry.findings:,})" if entry.findings else entry.detector
+    """A detector with how much it found and its reason."""
+    said = [*([f"{entry.findings:,}"] if entry.findings else []), *([entry.reason] if entry.reason else [])]
+    return f"{entry.detector} ({'; '.join(said)})" if said else entry.detector
 
 
 def scanned(document: ScanDocument) -> str:

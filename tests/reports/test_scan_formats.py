@@ -92,6 +92,10 @@ def test_markup_of_the_terminal_library_is_only_text() -> None:
             COVERAGE[1:],
             "Nothing found. 2 of 4 detectors could look; the others are silent because they could not.",
         ),
+        (
+            (Coverage(detector="transfer-failed", status="ran", reason="without transfers"), COVERAGE[1]),
+            "Nothing found. 2 of 2 detectors could look, 1 of them in part.",
+        ),
     ],
 )
 def test_nothing_found_is_not_said_like_could_not_look(coverage: tuple[Coverage, ...], says: str) -> None:

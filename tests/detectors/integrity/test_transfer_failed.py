@@ -316,6 +316,10 @@ def test_without_an_audit_table_the_rows_tell(scanner: Scanner, town: Town, step
     }.get(steps)
     town.row("oak", "ben")["status"] = "removed"
     assert failures(bare.findings(town, DETECTOR)) == [("leader-gone", None)]
+    (said,) = bare(town, DETECTOR).coverage
+    assert (said.status, said.reason) == ("ran", "without leadership transfer events (needs household_events)")
+    (said,) = scanner(town, DETECTOR).coverage
+    assert (said.status, said.reason) == ("ran", None)
 
 
 def test_the_second_hand_over_stopped(scanner: Scanner, town: Town) -> None:
