@@ -84,8 +84,9 @@ def test_silent_on_what_outsiders_may_do(scanner: Scanner, town: Town, deed: str
     assert who(scanner, town) == {}
 
 
-def test_silent_on_refused_views_null_ids_and_households_that_do_not_exist(scanner: Scanner, town: Town) -> None:
-    town.event(VIEW, "oak", "mallory", error_code="FORBIDDEN")
+def test_silent_on_refusals_null_ids_and_households_that_do_not_exist(scanner: Scanner, town: Town) -> None:
+    for deed in (VIEW, "household_updated", "household_invite_code_regenerated"):
+        town.event(deed, "oak", "mallory", error_code="FORBIDDEN")
     town.event(VIEW, "oak", None)
     town.event(VIEW, None, "mallory")
     town.event(VIEW, "nowhere", "mallory")
