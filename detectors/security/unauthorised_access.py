@@ -104,7 +104,8 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
     if left is not None and (began is None or began <= left):
         return "had left or was removed" if left + grace < event.at else None
     if began is not None:
-        return None
+        # When they left is not known, but when they last led is.
+        return _acts_as_former_leader(home, event, context)
     first_start = min(starts, default=None)
     if any(end >= event.at and (first_start is None or end < first_start) for end in ends_at):
         return None

@@ -173,6 +173,15 @@ def test_fires_on_a_former_leader_who_still_leads(
     assert who(scanner, town) == ({"anna": ["was no longer the leader"]} if fires else {})
 
 
+def test_fires_on_a_former_leader_whose_leave_was_not_logged(scanner: Scanner, town: Town) -> None:
+    hand_over(town)
+    town.row("oak", "anna")["status"] = "removed"
+    town.event("household_dashboard_viewed", "oak", "anna", at=NOON + HOUR)
+    assert who(scanner, town) == {}, "nobody knows since when the row is removed"
+    town.event("household_member_removed", "oak", "anna", at=NOON + HOUR, member_id="cleo")
+    assert who(scanner, town) == {"anna": ["was no longer the leader"]}
+
+
 def test_silent_on_what_a_former_leader_may_do(scanner: Scanner, town: Town) -> None:
     hand_over(town)
     town.event("household_updated", "oak", "anna", at=NOON + HOUR)
