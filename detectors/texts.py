@@ -90,12 +90,28 @@ def readable(text: str) -> str:
         text = re.sub(
             r"%([2-7][0-9a-fA-F])|\\x([2-7][0-9a-fA-F])|\\u00([2-7][0-9a-fA-F])", _unescaped, html.unescape(text)
         )
-    text = unicodedata.normalize("NFKC", text)
+    text = composed(text)
     return "".join(
         " " if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char
         for char in text
         if unicodedata.category(char) != "Cf"
     )
+
+
+MOST_MARKS = 30
+"""How many marks one letter may carry, as Unicode's stream-safe format has it: sorting them takes the square of their number."""
+
+
+def composed(text: str) -> str:
+    """`text` in compatibility form (NFKC), without the marks that a letter has beyond MOST_MARKS."""
+    if not text.isascii():
+        kept, marks = [], 0
+        for char in text:
+            marks = marks + 1 if unicodedata.combining(char) else 0
+            if marks <= MOST_MARKS:
+                kept.append(char)
+        text = "".join(kept)
+    return unicodedata.normalize("NFKC", text)
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -115,7 +131,9 @@ def quote(text: str, start: int = 0, end: int | None = None) -> str:
     return visible
 
 
-_GAP = r"(?:(?![,;:.!?)]+\s)[\W_])+"
+_GAP = r"(?:[,;:.!?)]++(?!\s)|[^\w,;:.!?)]|_){1,64}"
+_BEFORE = 100
+"""How many characters before an entry are looked at for what must stand there."""
 
 
 @lru_cache(maxsize=64)
@@ -142,7 +160,7 @@ def _folded(text: str) -> str:
 
 
 def _casefolded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.casefold()).strip()
+    return composed(text.casefold()).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +181,7 @@ def words_in(text: str | None, words: tuple[str, ...], *, after: re.Pattern[str]
         hit
         for version in dict.fromkeys((_casefolded(plain), _casefolded(undisguised(plain))))
         for hit in _vocabulary(words).finditer(version)
-        if after is None or after.search(version[: hit.start()])
+        if after is None or after.search(version[max(hit.start() - _BEFORE, 0) : hit.start()])
     ]
     if not hits:
         return None
@@ -278,6 +296,10 @@ _PAYLOADS = [
 ]
 
 
+_PIECE, _OVERLAP = 4_000, 2_000
+"""Longer texts are searched for payloads in pieces, in characters: some expressions take the square of a hostile text's length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Markup:
     """What is live in a text, in words, and the text around it."""
@@ -290,6 +312,8 @@ def live_markup(text: str | None) -> Markup | None:
     """The first live piece of markup or injection in `text` as it is stored; None for escaped or harmless text."""
     if not text:
         return None
+    # Blanks mean the same in any number, and runs of them are what the expressions are slowest on.
+    text = re.sub(r"(\s{8})\s+", r"\1", text)
     for match in _TAG.finditer(text):
         name, rest, closed = match.group(1).lower(), match.group(2), match.group(3)
         if _HANDLER.search(rest):
@@ -301,8 +325,11 @@ def live_markup(text: str | None) -> Markup | None:
     comment = re.search(r"<!(?:--|doctype\b|\[cdata\[)", text, re.IGNORECASE)
     if comment:
         return Markup("raw markup declaration", quote(text, *comment.span()))
-    for kind, expression in _PAYLOADS:
-        hit = expression.search(text)
-        if hit:
-            return Markup(kind, quote(text, *hit.span()))
+    for start in range(0, max(len(text) - _OVERLAP, 1), _PIECE - _OVERLAP):
+        stop = min(start + _PIECE, len(text))
+        for kind, expression in _PAYLOADS:
+            hit = expression.search(text, start, stop)
+            # What touches the end of a piece may go on behind it: the next one, which overlaps, tells.
+            if hit and (hit.end() < stop or stop == len(text)):
+                return Markup(kind, quote(text, *hit.span()))
     return None
