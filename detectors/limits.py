@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detectors import vocabulary
 
@@ -213,6 +213,14 @@ class Limits(BaseModel):
         if not all(word.strip() for word in words):
             raise ValueError("a word is empty")
         return words
+
+    @model_validator(mode="after")
+    def _are_human_spans(self) -> Self:
+        for unit, most in (("days", 36_500), ("hours", 876_000), ("minutes", 52_560_000), ("seconds", 3_153_600_000)):
+            for name, value in self:
+                if name.endswith(f"_{unit}") and isinstance(value, int | float) and not value <= most:
+                    raise ValueError(f"{name} is more than a hundred years")
+        return self
 
     @field_validator("time_zone")
     @classmethod

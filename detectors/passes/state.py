@@ -68,27 +68,39 @@ def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     return select(*worth.c, cast(odd, Boolean).label("odd_code"), _text_of(worth).label("text")).subquery("texts")
 
 
+READ_CHARACTERS = 2_000
+"""Of a name with its description: many times what the app takes. A single huge text must not hold up all others."""
+
+
 def _text_of(households: FromClause) -> ColumnElement[str]:
     # Not concat(): that one looks up each argument's type anew for every row.
-    return func.coalesce(households.c.name, "") + " " + func.coalesce(households.c.description, "")
+    text = func.coalesce(households.c.name, "") + " " + func.coalesce(households.c.description, "")
+    return func.substr(text, 1, READ_CHARACTERS, type_=Text())
+
+
+def _beginning(column: ColumnElement[str]) -> ColumnElement[str]:
+    return func.substr(column, 1, READ_CHARACTERS).label(column.name)
 
 
 def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[Select[Any], Select[Any]]:
     """The households with an odd code or an irregular text that tells, and those with a telling word."""
     households = tables["households"]
-    shown = ("leader_id", "name", "description", "invite_code", "created_at")
+    shown = ("leader_id", "invite_code", "created_at", "name", "description")
     columns = [households.c.id.label("household_id"), *(households.c[name] for name in shown)]
+    beginnings = [_beginning(column) for column in columns[-2:]]
     mine, text = of_households(tables, scope, households.c.id), _text_of(households)
     commercial = (*limits.commercial_words, *limits.commercial_rates, *limits.company_words)
     words = [*limits.off_topic_words, *limits.competitor_names, *commercial]
     # The cheap test first: elaborate expressions are affordable for the few texts that pass it.
     irregular = true() if only_marks(words) else matches(text, IRREGULAR)
+    patterns = vocabulary_patterns(words)
     tells = or_(
         matches(text, DISGUISED),
         matches(text, MARKUP_PREFILTER, any_case=True),
-        like_any(func.lower(text), vocabulary_patterns(words)),
+        like_any(func.lower(text), patterns) if patterns else false(),
     )
-    strange = select(*columns).where(mine, or_(malformed(households.c.invite_code, limits), and_(irregular, tells)))
+    odd = or_(malformed(households.c.invite_code, limits), and_(irregular, tells))
+    strange = select(*columns[:-2], *beginnings).where(mine, odd)
     plain: ColumnElement[str] = text
     for mark in BREAKS:
         plain = func.replace(plain, mark, " ")
@@ -96,7 +108,7 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
     each = select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
     said = values(column("word", Text), column("pattern", Text), name="said").data(telling(words))
     worded = (
-        select(*(each.c[one.name] for one in columns))
+        select(*(each.c[one.name] for one in columns[:-2]), *(_beginning(each.c[one.name]) for one in columns[-2:]))
         .select_from(each.join(said, said.c.word == each.c.word))
         .where(func.lower(_text_of(each)).like(said.c.pattern))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -59,7 +60,9 @@ class FolderSource:
         self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._raw: Any = self._connection.connection.dbapi_connection
         try:
-            for setting in ("TimeZone = 'UTC'", "autoinstall_known_extensions = false"):
+            # What does not fit into memory is spilled where temporary files belong, not into the caller's folder.
+            spill = _literal(str(Path(tempfile.gettempdir()) / "hearthwatch-spill"))
+            for setting in ("TimeZone = 'UTC'", "autoinstall_known_extensions = false", f"temp_directory = {spill}"):
                 self._connection.exec_driver_sql(f"SET {setting}")
             self.schema = self._load(folder, mapping)
             self.tables = Tables(self.schema, _canonical_columns(mapping))

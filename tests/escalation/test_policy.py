@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from detectors.contract import Severity, Team
+from detectors.limits import Limits
 from escalation.policy import Policy, PolicyError, check, load_policy
 from escalation.process import Priority
 from escalation.spans import Span, parse_span, stricter
@@ -369,3 +370,9 @@ def test_every_priority_with_a_promise_has_its_place(policy: Policy) -> None:
     for team, rules in policy.teams.items():
         if rules.by == "ticket":
             assert set(rules.slack) == priorities[team]
+
+
+def test_a_span_of_more_than_a_hundred_years_is_refused() -> None:
+    Limits(commercial_sitting_days=36_500)
+    with pytest.raises(ValueError, match="commercial_sitting_days is more than a hundred years"):
+        Limits(commercial_sitting_days=36_501)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from detectors.limits import Limits
 from detectors.security.stored_markup import DETECTOR
 from tests.support.towns import AS_OF, MINUTE, Scanner, Town, uid
 
@@ -157,3 +158,20 @@ def test_waits_for_a_creation_under_way(scanner: Scanner, age: timedelta, expect
     town = Town()
     town.household("new", "anna", at=AS_OF - age, description="<b>x</b>")
     assert len(scanner.findings(town, DETECTOR)) == expected
+
+
+def test_an_overlong_text_is_read_from_its_beginning(scanner: Scanner) -> None:
+    town = Town()
+    town.family("oak", "anna")
+    town.family("elm", "ben")
+    town.home("oak")["description"] = "<script>x</script>" + "a " * 500_000
+    town.home("elm")["description"] = "a &amp; " * 100_000
+    assert [finding.households for finding in scanner.findings(town, DETECTOR)] == [(uid("oak"),)]
+
+
+def test_does_not_need_any_list_of_words(scanner: Scanner) -> None:
+    town = Town()
+    town.family("oak", "anna")
+    town.home("oak")["description"] = "<b>Rex</b>"
+    empty = Limits(off_topic_words=(), competitor_names=(), commercial_words=(), commercial_rates=(), company_words=())
+    assert [finding.households for finding in scanner.findings(town, DETECTOR, limits=empty)] == [(uid("oak"),)]
