@@ -62,6 +62,9 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     if explain_passes:
         for name, riders in passes_of(detectors).items():
             click.echo(f"{name}: {', '.join(riders) or '(nobody)'}")
+        walkers = [detector.id for detector in detectors if not detector.rides]
+        if walkers:
+            click.echo(f"no pass, but the catalog or others' findings: {', '.join(walkers)}")
         return
     policy = load_policy(settings.policy)
     scoped = bool(chosen["households"] or chosen["users"])

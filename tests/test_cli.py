@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from cli import main
 from detectors.cases import FETCHERS
+from detectors.registry import BY_ID
 from tests.conftest import ReadDatabase
 from tests.support.postgres import Database, load
 from tests.support.towns import Town, uid, write_csv
@@ -179,6 +180,13 @@ def test_detectors_and_policy_explain_themselves() -> None:
     assert shown.stdout == "limits.creations_per_day = 10  (default)\n"
     fails(call("policy", "show", "limits.nothing"), 2, "limits.nothing")
     assert call("policy", "check").exit_code == 0
+
+
+def test_every_detector_rides_on_some_pass_or_is_said_to_need_none() -> None:
+    said = call("scan", "--explain-passes").stdout
+    named = {name for line in said.splitlines() for name in line.partition(": ")[2].split(", ")}
+    assert named == set(BY_ID)
+    assert said.splitlines()[-1] == "no pass, but the catalog or others' findings: missing-index, vip-affected"
 
 
 def test_a_reader_that_stops_reading_is_no_error(folder: str) -> None:
