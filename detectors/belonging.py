@@ -15,11 +15,13 @@ def is_creator(case: HouseholdCase, row: Membership, context: Context) -> bool:
     return named or apart <= context.limits.creator_seconds
 
 
-def added_by_leader(case: HouseholdCase, row: Membership) -> bool:
+def added_by_leader(case: HouseholdCase, row: Membership, context: Context) -> bool:
     """Whether the row is a sitter's whom a leader, present or past, added; where nobody is named, that is assumed."""
     if not row.is_temporary:
         return False
-    return row.invited_by is None or row.invited_by in leaders_ever(case)
+    if row.invited_by is None or row.invited_by in leaders_ever(case):
+        return True
+    return any(member.user_id == row.invited_by and is_creator(case, member, context) for member in case.members)
 
 
 def leaders_ever(case: HouseholdCase) -> set[str]:

@@ -66,11 +66,7 @@ DISGUISED = (
 MARKUP_PHRASES = {
     "union": "%union%select%",
     "waitfor": "%waitfor%delay%",
-    **{word: f"%'%{word}%" for word in ("drop", "truncate", "alter", "shutdown", "grant", "create")},
-    "delete": "%'%delete%from%",
-    "insert": "%'%insert%into%",
-    "update": "%'%update%set%",
-    "select": "%'%select%from%",
+    **{word: f"%'%{word}%" for word in ("drop", "truncate", "alter")},
 }
 """Of the payloads that are all letters, digits, blanks and BREAKS: a word, and a LIKE pattern of the texts (in lower case)."""
 
@@ -79,7 +75,7 @@ MARKUP_PREFILTER = (
     r"|['\");][[:space:])]*(or|and|[|][|]|drop|truncate|alter|delete|insert|update|union|exec|shutdown|select|grant|create)"
     r"|(or|and)[[:space:]]+[0-9]+[[:space:]]*=|(drop|truncate|alter)[[:space:]]+(table|database|schema)"
     r"|delete[[:space:]]+from|insert[[:space:]]+into|update[[:space:]]+[^[:space:]]+[[:space:]]+set"
-    r"|union[[:space:]]+(all[[:space:]]+)?select|pg_sleep|xp_cmdshell|load_file|waitfor|['\"][[:space:]);]*--"
+    r"|union[[:space:]]+(all[[:space:]]+)?select|select[[:space:]]+[*]|/[*]|(order|group)[[:space:]]+by|pg_sleep|xp_cmdshell|load_file|waitfor|['\"][[:space:]);]*(--|#)"
 )
 """A regular expression that every text matches in which `live_markup` can find something."""
 
@@ -243,10 +239,12 @@ _ELEMENTS = frozenset(
     small source span strike strong style sub summary sup svg table tbody td template textarea tfoot th thead time title tr
     track tt u ul use var video wbr xml xmp xss""".split()  # noqa: SIM905  # a list of 140 names would be 140 lines
 )
+_UNCLOSED = frozenset({"script", "iframe"})
+"""A browser runs these, or takes what follows for a part of them, without their end too."""
 _TAG = re.compile(r"</?([a-z][a-z0-9:-]*)(?=[\s/>]|$)([^<>]*)(>?)", re.IGNORECASE)
 _HANDLER = re.compile(r"(?:^|[\s/\"'])on[a-z]+\s*=", re.IGNORECASE)
 _URL = re.compile(r"=\s*[\"']?\s*(?:j\s*a\s*v\s*a\s*s\s*c\s*r\s*i\s*p\s*t|vbscript|data)\s*:", re.IGNORECASE)
-_OPERATION = r"[^{}]*(?:\w\s*[*/%]\s*\d|\d\s*[+-]\s*\d|\w\(|[a-z]\w*\.[a-z_]|\w\[|\|\s*\w|__)[^{}]*"
+_OPERATION = r"[^{}]*(?:\w\s*[*/%]\s*['\"]?\d|\d\s*[+-]\s*\d|\w\(|[a-z]\w*\.[a-z_]|\w\[|\|\s*\w|__)[^{}]*"
 _OBJECT = r"\s*(?:config|self|request|settings|this|app|env|session|process|global|dump)\s*"
 _INSIDE = rf"(?:{_OPERATION}|{_OBJECT})"
 _TEMPLATES = (
@@ -255,21 +253,29 @@ _TEMPLATES = (
     r"\$\{\s*(?:\$\{[^{}]*\}|\w)*jndi\s*:",
     r"\{%-?\s*(?:if|for|set|include|import|from|extends|raw|block|macro|debug|print|autoescape|with|call|load)\b",
     r"<%.+?%>",
-    r"<\?(?:php|=)",
+    r"<\?(?:php|xml|=)",
 )
+_BROKEN_OUT = r"['\")\d]\s*\)*\s*;\s*"
 _SQL = (
     r"['\"]\s*\)*\s*(?:or\b|and\b|\|\|)\s*\(*['\"]?(\w*)['\"]?\s*=\s*\(*['\"]?\1(?!\w)",
     r"\b(?:or|and)\s+(\d+)\s*=\s*\1(?!\d)",
     r"[;'\")]\s*(?:drop|truncate|alter)\s+(?:table|database|schema|user|role|view|index)\b",
-    r"[;'\")]\s*(?:delete\s+from|insert\s+into|update\s+\w+\s+set|exec(?:ute)?\s*\(|select\s+.+?\s+from\s|select\s+\w+\()",
-    r"[;'\")]\s*(?:shutdown\b|truncate\s+\w+)\s*(?:;|--|$)",
-    r"[;'\")]\s*(?:grant\s+\w+\s+(?:on|to)\s|create\s+(?:table|user|role)\s)",
+    # After a bare semicolon these words are everyday ones ("; select one from the jar"): there, more must tell.
+    rf"{_BROKEN_OUT}(?:delete\s+from|insert\s+into|update\s+\w+\s+set|exec(?:ute)?\s*\(|select\s+.+?\s+from\s|select\s+\w+\()",
+    rf"{_BROKEN_OUT}(?:shutdown\b|truncate\s+\w+)\s*(?:;|--|$)",
+    rf"{_BROKEN_OUT}(?:grant\s+\w+\s+(?:on|to)\s|create\s+(?:table|user|role)\s)",
+    r";\s*delete\s+from\s+\w+\s*(?:;|--|$|where\b)",
+    r";\s*(?:insert\s+into|update\s+\w+\s+set|select\s+.+?\s+from)\s.*(?:;\s*$|--\s*$|=)|;\s*(?:exec(?:ute)?|select\s+\w+)\s*\(",
+    r"\bselect\s+\*\s+from\s+\w",
+    r"['\"]\s*\)*\s*(?:or|and|\|\|)\s+(?:(?:true|\d+)\s*(?:--|#)|(?:sleep|benchmark)\s*\()",
+    r"['\"]\s*\)*\s*(?:order|group)\s+by\s+\w+.*--",
     r"^\s*(?:drop|truncate|alter)\s+(?:table|database|schema)\s+\S+\s*(?:;|--)",
     r"^\s*(?:delete\s+from\s+\w+|insert\s+into\s+\w+.*|update\s+\w+\s+set\s.+=.*)\s*(?:;|--)",
     r"['\")\d;]\s*union\s+(?:all\s+)?select\b",
     r"\bunion\s+(?:all\s+)?select\s+(?:\*|null\b|\d|@@|\w+\s*,\s*\w+.*\bfrom\b)",
     r"\b(?:pg_sleep|xp_cmdshell|load_file)\s*\(|\bxp_cmdshell\b|\bwaitfor\s+delay\s+['\"]",
-    r"['\"]\s*\)*\s*;?\s*--\s*$",
+    # A quotation that ends before a dash is closed: this one has no beginning.
+    *(rf"^(?:[^{mark}]|{mark}[^{mark}]*{mark})*{mark}\s*\)*\s*;?\s*(?:--|#)\s*$" for mark in "'\""),
 )
 _PAYLOADS = [
     (kind, re.compile(expression, re.IGNORECASE | re.DOTALL))
@@ -296,13 +302,20 @@ def live_markup(text: str | None) -> Markup | None:
             return Markup(f"event handler in a raw <{name}> tag", quote(text, *match.span()))
         if _URL.search(rest):
             return Markup(f"script or data URL in a raw <{name}> tag", quote(text, *match.span()))
-        if name in _ELEMENTS and closed:
+        if name in _ELEMENTS and (closed or name in _UNCLOSED) and not _compares(name, rest):
             return Markup(f"raw <{name}> tag", quote(text, *match.span()))
     comment = re.search(r"<!(?:--|doctype\b|\[cdata\[)", text, re.IGNORECASE)
     if comment:
         return Markup("raw markup declaration", quote(text, *comment.span()))
-    for kind, expression in _PAYLOADS:
-        hit = expression.search(text)
-        if hit:
-            return Markup(kind, quote(text, *hit.span()))
+    # A database reads a comment as a blank.
+    for version in dict.fromkeys((text, re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL))):
+        for kind, expression in _PAYLOADS:
+            hit = expression.search(version)
+            if hit:
+                return Markup(kind, quote(version, *hit.span()))
     return None
+
+
+def _compares(name: str, rest: str) -> bool:
+    """Whether what looks like a tag is more likely a comparison ("a<b and c>d"): a letter, and words without a value."""
+    return len(name) == 1 and "=" not in rest and rest.strip(" /") != ""

@@ -103,15 +103,15 @@ def _rejected_member(case: HouseholdCase, user_id: str, asked: list[JoinRequest]
     row = rows[-1]
     approved = [r for r in asked if r.status == "approved" and r.requested_at <= row.joined_at]
     if not approved:
-        if any(request.status == "approved" for request in asked) or _added_since(case, row, rejected):
+        if any(request.status == "approved" for request in asked) or _added_since(case, row, rejected, context):
             return []
         return ["a rejected requester is an active member without an approval"]
     late = any(_came_after(case, request, approved[-1]) for request in rejected)
     return ["rejected after the approval of this membership"] if late else []
 
 
-def _added_since(case: HouseholdCase, row: Membership, rejected: list[JoinRequest]) -> bool:
-    return added_by_leader(case, row) and all(request.requested_at <= row.joined_at for request in rejected)
+def _added_since(case: HouseholdCase, row: Membership, rejected: list[JoinRequest], context: Context) -> bool:
+    return added_by_leader(case, row, context) and all(request.requested_at <= row.joined_at for request in rejected)
 
 
 def _came_after(case: HouseholdCase, rejected: JoinRequest, approved: JoinRequest) -> bool:

@@ -12,7 +12,7 @@ active.
 Stays silent when
 -----------------
 A later approved request brought them back: the row was written after the event, or a request made after it was approved.
-Also while the event is younger than the grace period.
+Also while the event is younger than the grace period, and where the app refused the removal (RATE_LIMIT_EXCEEDED).
 
 Evidence
 --------
@@ -29,6 +29,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
+from detectors.belonging import approval_event
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event, HouseholdCase, Membership
 from detectors.timeline import timeline
@@ -60,7 +61,8 @@ def still_active(departure: FromClause, context: Context) -> ColumnElement[bool]
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     last: dict[str, Event] = {}
     for event in case.events_of("household_member_removed", "household_left"):
-        last[event.member_id] = event
+        if event.text("error_code").strip().upper() not in context.limits.refusal_codes:
+            last[event.member_id] = event
     for user_id, event in sorted(last.items()):
         if event.at > context.settled:
             continue
@@ -72,8 +74,8 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
 def _came_back(case: HouseholdCase, user_id: str, event: Event) -> bool:
     if any(row.user_id == user_id and row.joined_at > event.at for row in case.active):
         return True
-    approvals = case.events_of("household_join_request_approved")
-    if any(approval.text("new_member_id") == user_id and approval.at > event.at for approval in approvals):
+    approval = approval_event(case, user_id)
+    if approval is not None and approval.at > event.at:
         return True
     return any(
         request.user_id == user_id and request.status == "approved" and request.requested_at > event.at

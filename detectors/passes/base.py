@@ -73,6 +73,12 @@ def meta(events: FromClause, key: str) -> ColumnElement[Any]:
     return func.nullif(json_text(events.c.metadata, key), "")
 
 
+def not_refused(events: FromClause, context: Context) -> ColumnElement[bool]:
+    """Whether an audit row tells of something that was done, and not of an attempt that the app's limits refused."""
+    code = func.upper(func.coalesce(meta(events, "error_code"), ""))
+    return code.not_in(sorted(context.limits.refusal_codes))
+
+
 def operation(events: FromClause) -> ColumnElement[Any]:
     """What an operation's audit row has in common with its retries, and with no other's: its own id where it has no other."""
     return func.coalesce(

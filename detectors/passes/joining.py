@@ -135,7 +135,7 @@ def _admissions(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     )
     uninvited = and_(
         row.c.status == "active",
-        or_(answered.c.status == "rejected", and_(answered.c.status.is_(None), row.c.role != "leader")),
+        or_(answered.c.status == "rejected", and_(answered.c.status.is_(None), row.c.role.is_distinct_from("leader"))),
     )
     # Every member row beside every request, seen from both sides at once: that join is what costs here.
     odd = (

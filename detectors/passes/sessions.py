@@ -16,6 +16,7 @@ from detectors.passes.base import (
     Scope,
     between,
     meta,
+    not_refused,
     of_households,
     of_users,
     operation,
@@ -27,8 +28,8 @@ from detectors.source import Tables
 def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each use in the window of a session that survived its user's removal by somebody else, and what may excuse it.
 
-    `let_in_at` is the time of the first approval of that person by that household after the removal, and `joined_at` that of
-    their active row there.
+    `let_in_at` is the time of the first approval of that person by that household after the removal; `joined_at` is when the
+    first of their rows there was written after it, whatever became of it; `active_rows` counts those that are active now.
     """
     events, members = tables["household_events"], tables["household_members"]
     removed = _removals(tables, scope, context).cte("removed")
@@ -56,16 +57,17 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         )
         .scalar_subquery()
     )
+    theirs = and_(members.c.household_id == hits.c.household_id, members.c.user_id == hits.c.user_id)
     joined_at = (
-        select(func.max(members.c.joined_at))
-        .where(
-            members.c.household_id == hits.c.household_id,
-            members.c.user_id == hits.c.user_id,
-            members.c.status == "active",
-        )
-        .scalar_subquery()
+        select(func.min(members.c.joined_at)).where(theirs, members.c.joined_at > hits.c.changed_at).scalar_subquery()
     )
-    return select(*hits.c, let_in_at.label("let_in_at"), joined_at.label("joined_at")).subquery("session")
+    active_rows = select(func.count()).where(theirs, members.c.status == "active").scalar_subquery()
+    return select(
+        *hits.c,
+        let_in_at.label("let_in_at"),
+        joined_at.label("joined_at"),
+        active_rows.label("active_rows"),
+    ).subquery("session")
 
 
 def _removals(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
@@ -84,6 +86,7 @@ def _removals(tables: Tables, scope: Scope | None, context: Context) -> Select[A
             since(events, context.history_start),
             events.c.event_timestamp < context.window.end,
             events.c.user_id.is_distinct_from(person),
+            not_refused(events, context),
             of_households(tables, scope, events.c.household_id),
         )
         .group_by(person, events.c.household_id, operation(events))

@@ -74,7 +74,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         asked = [request for request in case.requests if request.user_id == user_id]
         if any(request.status == "approved" for request in asked) or approval_event(case, user_id):
             continue
-        if any(is_creator(case, row, context) or added_by_leader(case, row) for row in theirs):
+        if any(is_creator(case, row, context) or added_by_leader(case, row, context) for row in theirs):
             continue
         if any(_was_overtaken(case, request, row) for request in asked for row in theirs):
             continue

@@ -13,7 +13,8 @@ session_used events or the session's last_activity_at tell. More than ten such s
 Stays silent when
 -----------------
 The user left by themself; the session began at or after the removal; the use is exactly 15 minutes after it or earlier;
-the user was let into the household again before the use (an approval, or an active row written after the removal).
+the user was let into the household again before the use (an approval that was applied, or a row written after the removal);
+the app refused the removal (RATE_LIMIT_EXCEEDED).
 
 Evidence
 --------

@@ -19,6 +19,7 @@ COLUMNS = (
     "used_at",
     "let_in_at",
     "joined_at",
+    "active_rows",
 )
 
 
@@ -50,10 +51,11 @@ def survivals_of(rows: Iterable[Row]) -> list[Survival]:
 
 def _survival(row: Row) -> Survival | None:
     removed_at, used_at = moment(row["changed_at"]), moment(row["used_at"])
-    let_in = any(
-        back is not None and removed_at < back <= used_at for back in (utc(row["let_in_at"]), utc(row["joined_at"]))
-    )
-    if let_in:
+    let_in_at, joined_at = utc(row["let_in_at"]), utc(row["joined_at"])
+    # An approval alone lets nobody in: where the old row blocks a new one, the person stays out for good.
+    if joined_at is None and not row["active_rows"]:
+        let_in_at = None
+    if any(back is not None and removed_at < back <= used_at for back in (let_in_at, joined_at)):
         return None
     return Survival(
         user_id=text_of(row["user_id"]),

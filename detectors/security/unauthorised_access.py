@@ -16,7 +16,7 @@ In the window, a view, an update, a pet's activity or a leader's action inside a
 Stays silent when
 -----------------
 A request to join, leaving, or a code's validation: those are for outsiders. A rejection whose event names the requester
-while the request names somebody else as having answered. A view that ended in an error. The app's own
+while the request names somebody else as having answered. What ended in an error. The app's own
 service accounts. A 'removed' row without an event: nobody knows since when. The creator of a household that has no
 member row for them (orphaned-household).
 
@@ -39,7 +39,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, or_
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event, HouseholdCase
-from detectors.facts_people import LEADER_ACTIONS, VIEWS, VisitedCase
+from detectors.facts_people import LEADER_ACTIONS, VisitedCase
 from detectors.timeline import timeline
 from detectors.words import count, listed, stamp
 
@@ -68,7 +68,7 @@ def judge(case: VisitedCase, context: Context) -> Iterator[Finding]:
     for event in case.actions:
         if not event.user_id or event.user_id in context.limits.service_accounts or event.at > context.settled:
             continue
-        if (event.type in VIEWS and event.text("error_code")) or _names_the_requester(case.home, event):
+        if event.text("error_code") or _names_the_requester(case.home, event):
             continue
         reason = why_not(case.home, event, context)
         if reason:
@@ -104,7 +104,8 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
     if left is not None and (began is None or began <= left):
         return "had left or was removed" if left + grace < event.at else None
     if began is not None:
-        return None
+        # When they left is not known, but when they last led is.
+        return _acts_as_former_leader(home, event, context)
     first_start = min(starts, default=None)
     if any(end >= event.at and (first_start is None or end < first_start) for end in ends_at):
         return None

@@ -115,11 +115,17 @@ def test_membership_rows(on_duckdb: Scanner, on_postgres: Scanner, town: Town) -
     agree((on_duckdb, on_postgres), town, integrity(town), *ids, "over-capacity")
 
 
+def leaders_of(town: Town, home: str) -> set[str | None]:
+    """Who leads or has led, the creator included."""
+    ever = {r["user_id"] for r in rows_of(town, home) if r["role"] == "leader" or r["joined_at"] == LONG_AGO}
+    return ever | {town.home(home)["leader_id"]}
+
+
 def security(town: Town) -> Found:
     expected: Found = set()
     for home in HOMES:
         leader = town.home(home)["leader_id"]
-        leaders = {row["user_id"] for row in rows_of(town, home) if row["role"] == "leader"} | {leader}
+        leaders = leaders_of(town, home)
         belonged = {row["user_id"] for row in rows_of(town, home)} | {leader}
         for request in requests_of(town, home):
             answered = request["status"] in {"approved", "rejected"}
@@ -165,8 +171,7 @@ def test_security(on_duckdb: Scanner, on_postgres: Scanner, town: Town) -> None:
 def conflicts(town: Town) -> Found:
     expected: Found = set()
     for home in HOMES:
-        leader = town.home(home)["leader_id"]
-        leaders = {row["user_id"] for row in rows_of(town, home) if row["role"] == "leader"} | {leader}
+        leaders = leaders_of(town, home)
         for user in {request["user_id"] for request in requests_of(town, home)}:
             asked = [request for request in requests_of(town, home) if request["user_id"] == user]
             rows = [row for row in active_of(town, home) if row["user_id"] == user]

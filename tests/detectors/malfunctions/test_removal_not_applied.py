@@ -97,6 +97,20 @@ def test_a_later_approved_request_brought_them_back(
     assert len(scanner.findings(town, DETECTOR)) == (expected if status == "approved" else 1)
 
 
+def test_an_approval_may_name_the_request_alone(scanner: Scanner, town: Town) -> None:
+    remove(town, "ben")
+    town.event("household_join_request_approved", "oak", "anna", at=NOON + HOUR, request_id="oak/ben")
+    assert scanner.findings(town, DETECTOR) == []
+
+
+@pytest.mark.parametrize(("code", "expected"), [("RATE_LIMIT_EXCEEDED", []), ("DATABASE_ERROR", [BEN])])
+def test_silent_on_a_removal_that_was_refused(
+    scanner: Scanner, town: Town, code: str, expected: list[dict[str, str]]
+) -> None:
+    town.event("household_member_removed", "oak", "anna", member_id="ben", error_code=code)
+    assert scanner.subjects(town, DETECTOR) == expected
+
+
 def test_an_approval_without_its_request_brought_them_back(scanner: Scanner, town: Town) -> None:
     remove(town, "ben")
     town.event("household_join_request_approved", "oak", "anna", at=NOON - HOUR, new_member_id="ben")

@@ -76,6 +76,14 @@ def test_sitters_are_added_by_a_leader(scanner: Scanner, town: Town, inviter: st
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
+def test_the_creator_who_leads_no_more_was_a_leader(scanner: Scanner, town: Town) -> None:
+    town.home("oak")["leader_id"] = uid("ben")
+    town.row("oak", "ben")["role"] = "leader"
+    town.row("oak", "anna")["role"] = "member"
+    intruder(town, is_temporary=True, invited_by=uid("anna"))
+    assert scanner.findings(town, DETECTOR) == []
+
+
 def test_an_ordinary_member_needs_an_approval_whoever_invited_them(scanner: Scanner, town: Town) -> None:
     intruder(town, is_temporary=False, invited_by=uid("anna"))
     assert scanner.subjects(town, DETECTOR) == FOUND

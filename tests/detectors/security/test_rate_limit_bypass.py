@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detectors.limits import Limits
 from detectors.security.rate_limit_bypass import DETECTOR
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
@@ -185,57 +186,99 @@ def test_a_scan_of_one_user_finds_the_same(scanner: Scanner, town: Town) -> None
     assert scanner.findings(town, DETECTOR, users=[uid("ben")]) == []
 
 
+SMALL = Limits(
+    app_creations_per_day=3,
+    app_join_requests_per_hour=2,
+    app_removals_per_day=4,
+    app_regenerations_per_day=3,
+    app_validations_per_hour=3,
+)
+RULES = {
+    "household_created": ("user_id", "household_creation", SMALL.app_creations_per_day, DAY),
+    "household_join_request_submitted": ("user_id", "join_request", SMALL.app_join_requests_per_hour, HOUR),
+    "household_member_removed": ("household_id", "member_removal", SMALL.app_removals_per_day, DAY),
+    "household_invite_code_regenerated": ("household_id", "invite_regeneration", SMALL.app_regenerations_per_day, DAY),
+    "household_invite_code_validated": ("ip_address", "invite_validation", SMALL.app_validations_per_hour, HOUR),
+}
 OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(["household_created", "household_invite_code_regenerated"]),
+        st.sampled_from(list(RULES)),
         st.sampled_from(["anna", "anna", "anna", "ben", None]),
         st.sampled_from(["oak", "oak", "oak", None]),
-        st.integers(-26, 14).map(lambda hours: NOON + hours * HOUR),
+        st.one_of(st.integers(-26, 14).map(lambda hours: hours * HOUR), st.integers(0, 130).map(lambda m: m * MINUTE)),
         st.sampled_from(["", "", "", "", "a", "b"]),
+        st.sampled_from(["done", "done", "done", "done", "refused", "refused too"]),
     ),
     min_size=12,
-    max_size=45,
+    max_size=60,
 )
+IP = "203.0.113.7"
 
 
 def oracle(town: Town) -> set[tuple[str, str]]:
     """Straight from the catalogue: for each operation in the window, how many are in the stretch that it ends."""
     found = set()
-    for event_type, key, limit, most in (
-        ("household_created", "user_id", "household_creation", 5),
-        ("household_invite_code_regenerated", "household_id", "invite_regeneration", 10),
-    ):
-        for actor in {row[key] for row in town.household_events} - {None}:
+    refused = {
+        row["metadata"]["correlation_id"]
+        for row in town.household_events
+        if row["event_type"] == "rate_limit_exceeded" and "correlation_id" in row["metadata"]
+    }
+    for event_type, (key, limit, most, within) in RULES.items():
+        rows = [
+            (row[key] if key in row else row["metadata"].get(key), row["metadata"], row["event_timestamp"])
+            for row in town.household_events
+            if row["event_type"] == event_type
+        ]
+        for actor in {actor for actor, _, _ in rows} - {None}:
             times: list[datetime] = []
             retried: dict[str, datetime] = {}
-            for row in town.household_events:
-                if row["event_type"] == event_type and row[key] == actor:
-                    correlation, at = row["metadata"].get("correlation_id"), row["event_timestamp"]
-                    if correlation:
-                        retried[correlation] = min(at, retried.get(correlation, at))
-                    else:
-                        times.append(at)
+            for who, metadata, at in rows:
+                if who != actor or "error_code" in metadata:
+                    continue
+                correlation = metadata.get("correlation_id")
+                if correlation in refused:
+                    continue
+                if correlation:
+                    retried[correlation] = min(at, retried.get(correlation, at))
+                else:
+                    times.append(at)
             times += retried.values()
             for end in times:
-                inside = sum(end - DAY < at <= end for at in times)
+                inside = sum(end - within < at <= end for at in times)
                 if inside > most and YESTERDAY.start <= end < YESTERDAY.end and end <= AS_OF - 2 * MINUTE:
                     found.add((actor, limit))
     return found
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=OPERATIONS)
 def test_agrees_with_the_oracle_on_both_engines(
-    on_duckdb: Scanner, on_postgres: Scanner, operations: list[tuple[str, str | None, str | None, datetime, str]]
+    on_duckdb: Scanner,
+    on_postgres: Scanner,
+    operations: list[tuple[str, str | None, str | None, timedelta, str, str]],
 ) -> None:
     town = Town()
     town.family("oak", "anna", "ben")
-    for number, (event_type, user, household, at, correlation) in enumerate(operations):
-        # A creation has a household of its own; the retries of one say the same household.
-        home = f"home-{correlation or number}" if event_type == "household_created" else household
-        metadata = {"correlation_id": f"{user}-{home}-{correlation}"} if correlation else {}
-        town.event(event_type, home, user, at=at, **metadata)
-    first = on_duckdb.findings(town, DETECTOR)
-    keys = {(f.subject.get("user_id") or f.subject.get("household_id"), f.subject["limit"]) for f in first}
+    for number, (event_type, user, household, after, correlation, fate) in enumerate(operations):
+        # A thing is made or removed once; the retries of one operation say the same thing.
+        thing = f"{event_type} {user} {household} {correlation or number}"
+        home = thing if event_type == "household_created" else household
+        more: dict[str, str] = {"correlation_id": f"{thing} {fate}"} if correlation else {}
+        if event_type == "household_member_removed":
+            more["member_id"] = f"{thing} {fate}"
+        if event_type == "household_join_request_submitted":
+            more["request_id"] = f"{thing} {fate}"
+        if event_type == "household_invite_code_validated" and user != "ben":
+            more["ip_address"] = IP
+        if event_type == "household_created" and correlation:
+            home = f"{thing} {fate}"
+        if fate == "refused":
+            more["error_code"] = "RATE_LIMIT_EXCEEDED"
+        town.event(event_type, home, user, at=NOON + after, **more)
+        if fate == "refused too" and correlation:
+            town.event("rate_limit_exceeded", home, user, at=NOON + after, correlation_id=more["correlation_id"])
+            town.household_events[-1]["metadata"] |= {"limit_type": RULES[event_type][1], "ip_address": IP}
+    first = on_duckdb.findings(town, DETECTOR, limits=SMALL)
+    keys = {(next(v for k, v in f.subject.items() if k != "limit"), f.subject["limit"]) for f in first}
     assert keys == oracle(town)
-    assert on_postgres.findings(town, DETECTOR) == first
+    assert on_postgres.findings(town, DETECTOR, limits=SMALL) == first

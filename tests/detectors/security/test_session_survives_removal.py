@@ -90,6 +90,29 @@ def test_silent_once_let_in_again(scanner: Scanner, town: Town) -> None:
     town.event("household_join_request_approved", "elm", "dora", at=NOON + HOUR, new_member_id="ben")
     assert len(scanner.findings(town, DETECTOR)) == 1
     town.event("household_join_request_approved", "oak", "anna", at=NOON + HOUR, new_member_id="ben")
+    assert len(scanner.findings(town, DETECTOR)) == 1, "approved, and locked out by the old row"
+    town.row("oak", "ben")["status"] = "active"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_silent_on_who_came_back_and_left_by_themself(scanner: Scanner, town: Town) -> None:
+    session(town, "s", "ben", used=NOON + 4 * HOUR)
+    town.member("oak", "ben", at=NOON + 2 * HOUR, status="removed")
+    town.event("household_left", "oak", "ben", at=NOON + 3 * HOUR)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_fires_on_a_second_removal_after_the_return(scanner: Scanner, town: Town) -> None:
+    session(town, "s", "ben", used=NOON + 4 * HOUR)
+    town.member("oak", "ben", at=NOON + 2 * HOUR, status="removed")
+    town.event("household_member_removed", "oak", "anna", at=NOON + 3 * HOUR, member_id="ben")
+    assert [f.first_seen for f in scanner.findings(town, DETECTOR)] == [NOON + 3 * HOUR]
+
+
+def test_silent_on_a_removal_that_was_refused(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["status"] = "active"
+    town.household_events[-1]["metadata"]["error_code"] = "RATE_LIMIT_EXCEEDED"
+    session(town, "s", "ben", used=NOON + HOUR)
     assert scanner.findings(town, DETECTOR) == []
 
 
@@ -100,6 +123,7 @@ def test_silent_once_a_new_row_was_written(scanner: Scanner, town: Town) -> None
 
 
 def test_a_use_before_the_return_still_counts(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["status"] = "active"
     session(town, "s", "ben", used=NOON + 3 * HOUR)
     use(town, "s", "ben", NOON + HOUR)
     town.event("household_join_request_approved", "oak", "anna", at=NOON + 2 * HOUR, new_member_id="ben")

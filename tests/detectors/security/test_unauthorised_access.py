@@ -84,8 +84,9 @@ def test_silent_on_what_outsiders_may_do(scanner: Scanner, town: Town, deed: str
     assert who(scanner, town) == {}
 
 
-def test_silent_on_refused_views_null_ids_and_households_that_do_not_exist(scanner: Scanner, town: Town) -> None:
-    town.event(VIEW, "oak", "mallory", error_code="FORBIDDEN")
+def test_silent_on_refusals_null_ids_and_households_that_do_not_exist(scanner: Scanner, town: Town) -> None:
+    for deed in (VIEW, "household_updated", "household_invite_code_regenerated"):
+        town.event(deed, "oak", "mallory", error_code="FORBIDDEN")
     town.event(VIEW, "oak", None)
     town.event(VIEW, None, "mallory")
     town.event(VIEW, "nowhere", "mallory")
@@ -170,6 +171,15 @@ def test_fires_on_a_former_leader_who_still_leads(
     hand_over(town)
     town.event(deed, "oak", "anna", at=NOON + after)
     assert who(scanner, town) == ({"anna": ["was no longer the leader"]} if fires else {})
+
+
+def test_fires_on_a_former_leader_whose_leave_was_not_logged(scanner: Scanner, town: Town) -> None:
+    hand_over(town)
+    town.row("oak", "anna")["status"] = "removed"
+    town.event("household_dashboard_viewed", "oak", "anna", at=NOON + HOUR)
+    assert who(scanner, town) == {}, "nobody knows since when the row is removed"
+    town.event("household_member_removed", "oak", "anna", at=NOON + HOUR, member_id="cleo")
+    assert who(scanner, town) == {"anna": ["was no longer the leader"]}
 
 
 def test_silent_on_what_a_former_leader_may_do(scanner: Scanner, town: Town) -> None:
