@@ -7,7 +7,7 @@ A household's leader regenerates the code so that the old one stops working, and
 Fires when
 ----------
 A join request used another code than the household's current one and was made more than five minutes after the current
-code began, that is, after the household's last household_invite_code_regenerated event.
+code began, that is, after the household's last household_invite_code_regenerated event that the app did not refuse.
 
 Stays silent when
 -----------------
@@ -57,7 +57,11 @@ def made_after_regeneration(request: FromClause, context: Context) -> ColumnElem
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
-    regenerations = case.events_of("household_invite_code_regenerated")
+    regenerations = [
+        event
+        for event in case.events_of("household_invite_code_regenerated")
+        if event.text("error_code").strip().upper() not in context.limits.refusal_codes
+    ]
     current = key_of(case.household.invite_code) if case.household else ""
     if not current or not regenerations:
         return

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import FromClause, Select, Text, and_, case, cast, func, not_, null, or_, select, true, union_all
 
 from detectors.contract import Context
-from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, operation, since
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, not_refused, of_households, operation, since
 from detectors.passes.codes import colliding
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -240,6 +240,7 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
         select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
         .where(
             tables.event_is("household_invite_code_regenerated"),
+            not_refused(events, context),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )

@@ -56,6 +56,15 @@ def test_codes_are_compared_in_upper_case(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR) == []
 
 
+def test_a_refused_regeneration_began_no_code(scanner: Scanner, town: Town) -> None:
+    refusal = {"at": NOON + 2 * HOUR, "error_code": "RATE_LIMIT_EXCEEDED"}
+    town.event("household_invite_code_regenerated", "oak", "anna", **refusal)  # type: ignore[arg-type]  # a time and a text
+    town.event("household_invite_code_regenerated", "elm", "dora", **refusal)  # type: ignore[arg-type]  # a time and a text
+    town.request("asked", "oak", "zoe", invite_code=OLD, at=NOON + HOUR)
+    town.request("elsewhere", "elm", "zoe", invite_code=OLD, at=NOON + 3 * HOUR)
+    assert scanner.subjects(town, DETECTOR) == FOUND
+
+
 def test_a_retried_event_counts_at_its_earliest_time(scanner: Scanner, town: Town) -> None:
     town.household_events.clear()
     for at in (NOON, NOON + 2 * HOUR):
