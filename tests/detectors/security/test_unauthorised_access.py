@@ -241,3 +241,19 @@ def test_silent_on_the_creator_of_a_household_without_rows(scanner: Scanner, tow
     town.household("fir", "mallory", at=NOON - HOUR)
     town.event(VIEW, "fir", "mallory")
     assert who(scanner, town) == {}
+
+
+def test_a_scan_of_a_household_or_of_the_stranger_sees_it(scanner: Scanner, town: Town) -> None:
+    town.event(VIEW, "oak", "mallory")
+    found = [{"household_id": uid("oak"), "user_id": uid("mallory")}]
+    assert scanner.subjects(town, DETECTOR, households=[uid("oak")]) == found
+    assert scanner.subjects(town, DETECTOR, users=[uid("mallory")]) == found
+    assert scanner.subjects(town, DETECTOR, users=[uid("dora")]) == []
+    assert scanner.subjects(town, DETECTOR, households=[uid("elm")]) == []
+
+
+def test_a_scan_of_a_user_sees_what_they_did_as_a_member(scanner: Scanner, town: Town) -> None:
+    town.event("household_updated", "oak", "dora")
+    town.event("household_updated", "elm", "dora")
+    found = [{"household_id": uid("oak"), "user_id": uid("dora")}]
+    assert scanner.subjects(town, DETECTOR, users=[uid("dora")]) == found
