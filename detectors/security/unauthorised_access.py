@@ -117,10 +117,11 @@ def _starts(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
     """When the user's memberships began, as far as anything tells; a creator's with the household."""
     rows = [row for row in home.members if row.user_id == user]
     starts = [row.joined_at for row in rows]
+    asked = {request.id for request in home.requests if request.user_id == user}
     for event in home.events_of("household_join_request_approved"):
         # An old row that is still 'removed' blocks the new one (data, section 4): that approval let nobody in.
         let_in = not rows or any(row.active or row.joined_at + grace >= event.at for row in rows)
-        if let_in and event.text("new_member_id") == user:
+        if let_in and (event.text("new_member_id") == user or event.text("request_id") in asked):
             starts.append(event.at)
     created = any(event.user_id == user for event in home.events_of("household_created"))
     household = home.household

@@ -131,10 +131,14 @@ def test_silent_when_an_approval_brought_the_person_back(scanner: Scanner, town:
     assert who(scanner, town) == {}
 
 
-def test_silent_when_an_approval_tells_of_a_row_that_is_gone(scanner: Scanner, town: Town) -> None:
+@pytest.mark.parametrize("named", [{"new_member_id": "ben"}, {"request_id": "again"}])
+def test_silent_when_an_approval_tells_of_a_row_that_is_gone(
+    scanner: Scanner, town: Town, named: dict[str, str]
+) -> None:
     town.household_members.remove(town.row("oak", "ben"))
     town.event("household_left", "oak", "ben", at=NOON - DAY)
-    town.event("household_join_request_approved", "oak", "anna", at=NOON - HOUR, new_member_id="ben")
+    town.request("again", "oak", "ben", status="approved", at=NOON - 2 * HOUR, by="anna")
+    town.event("household_join_request_approved", "oak", "anna", at=NOON - HOUR, **named)
     assert who(scanner, town) == {}
 
 
