@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 from pathlib import Path
 from string import Template
 
 import click
+
+from detectors.registry import BY_ID
 
 ROOT = Path(__file__).parent.parent
 
@@ -118,6 +122,15 @@ def test_fires_on_exactly_the_bad_thing(
 ''')
 
 
+_LONGEST_ID = 60
+NO_FAMILIES = frozenset({"passes", "source"})
+"""Folders below detectors/ that hold no rules."""
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _LONGEST_ID else text[:_LONGEST_ID] + "…"
+
+
 @click.command("new")
 @click.argument("name", metavar="ID")
 @click.option(
@@ -125,10 +138,15 @@ def test_fires_on_exactly_the_bad_thing(
 )
 def new_detector(name: str, family: str) -> None:
     """Make the file and the test of a new detector (docs/writing-a-detector.md)."""
-    if not name.replace("-", "").isalpha() or not name.islower() or "--" in name or name.strip("-") != name:
-        raise click.UsageError(f"{name!r} is no id: write lower-case words joined by hyphens, such as no-leader")
-    if not (ROOT / "detectors" / family / "__init__.py").is_file():
-        raise click.UsageError(f"there is no family {family!r} below detectors/")
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name) or len(name) > _LONGEST_ID or keyword.iskeyword(name):
+        raise click.UsageError(
+            f"{_shown(name)!r} is no id: write lower-case words joined by hyphens, such as no-leader"
+        )
+    if name in BY_ID:
+        raise click.UsageError(f"there is a detector {name!r} already: `hearthwatch detectors explain {name}` shows it")
+    families = sorted({path.parent.name for path in (ROOT / "detectors").glob("*/__init__.py")} - NO_FAMILIES)
+    if family not in families:
+        raise click.UsageError(f"there is no family {_shown(family)!r} below detectors/, only {', '.join(families)}")
     module = name.replace("-", "_")
     words = {
         "id": name,

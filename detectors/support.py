@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, func
 from detectors.contract import Context, TimelineEntry
 from detectors.facts import HouseholdCase
 from detectors.facts_people import SupportCase, SupportRequest, User
+from detectors.texts import composed
 from detectors.timeline import timeline
 from detectors.words import count, stamp
 
@@ -28,7 +29,7 @@ def open_in(request: FromClause, context: Context, *category_lists: tuple[str, .
 
 def quoted(text: str) -> str:
     """What somebody wrote, in one line, without markup or control characters, cut to QUOTED_CHARACTERS."""
-    plain = unicodedata.normalize("NFKC", text)
+    plain = composed(text)
     plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in plain)
     plain = re.sub(r"[<>`*_\[\]|\\@]", "", plain)
     plain = re.sub(r"\s+", " ", plain).strip()

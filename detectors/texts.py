@@ -86,12 +86,28 @@ def readable(text: str) -> str:
         text = re.sub(
             r"%([2-7][0-9a-fA-F])|\\x([2-7][0-9a-fA-F])|\\u00([2-7][0-9a-fA-F])", _unescaped, html.unescape(text)
         )
-    text = unicodedata.normalize("NFKC", text)
+    text = composed(text)
     return "".join(
         " " if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char
         for char in text
         if unicodedata.category(char) != "Cf"
     )
+
+
+MOST_MARKS = 30
+"""How many marks one letter may carry, as Unicode's stream-safe format has it: sorting them takes the square of their number."""
+
+
+def composed(text: str) -> str:
+    """`text` in compatibility form (NFKC), without the marks that a letter has beyond MOST_MARKS."""
+    if not text.isascii():
+        kept, marks = [], 0
+        for char in text:
+            marks = marks + 1 if unicodedata.combining(char) else 0
+            if marks <= MOST_MARKS:
+                kept.append(char)
+        text = "".join(kept)
+    return unicodedata.normalize("NFKC", text)
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -111,7 +127,9 @@ def quote(text: str, start: int = 0, end: int | None = None) -> str:
     return visible
 
 
-_GAP = r"(?:(?![,;:.!?)]+\s)[\W_])+"
+_GAP = r"(?:[,;:.!?)]++(?!\s)|[^\w,;:.!?)]|_){1,64}"
+_BEFORE = 100
+"""How many characters before an entry are looked at for what must stand there."""
 
 
 @lru_cache(maxsize=64)
@@ -138,7 +156,7 @@ def _folded(text: str) -> str:
 
 
 def _casefolded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text.casefold()).strip()
+    return composed(text.casefold()).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +177,7 @@ def words_in(text: str | None, words: tuple[str, ...], *, after: re.Pattern[str]
         hit
         for version in dict.fromkeys((_casefolded(plain), _casefolded(undisguised(plain))))
         for hit in _vocabulary(words).finditer(version)
-        if after is None or after.search(version[: hit.start()])
+        if after is None or after.search(version[max(hit.start() - _BEFORE, 0) : hit.start()])
     ]
     if not hits:
         return None
@@ -284,14 +302,20 @@ _SQL = (
     r"['\")\d;]\s*union\s+(?:all\s+)?select\b",
     r"\bunion\s+(?:all\s+)?select\s+(?:\*|null\b|\d|@@|\w+\s*,\s*\w+.*\bfrom\b)",
     r"\b(?:pg_sleep|xp_cmdshell|load_file)\s*\(|\bxp_cmdshell\b|\bwaitfor\s+delay\s+['\"]",
-    # A quotation that ends before a dash is closed: this one has no beginning.
-    *(rf"^(?:[^{mark}]|{mark}[^{mark}]*{mark})*{mark}\s*\)*\s*;?\s*(?:--|#)\s*$" for mark in "'\""),
 )
 _PAYLOADS = [
     (kind, re.compile(expression, re.IGNORECASE | re.DOTALL))
     for kind, expressions in (("template payload", _TEMPLATES), ("SQL payload", _SQL))
     for expression in expressions
 ]
+
+# A quotation that ends before a dash is closed: this one has no beginning, as the whole text shows.
+_UNBALANCED = [
+    re.compile(rf"(?:[^{mark}]|{mark}[^{mark}]*{mark})*{mark}\s*\)*\s*;?\s*(?:--|#)\s*$", re.DOTALL) for mark in "'\""
+]
+
+_PIECE, _OVERLAP = 4_000, 2_000
+"""Longer texts are searched for payloads in pieces, in characters: some expressions take the square of a hostile text's length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +330,8 @@ def live_markup(text: str | None) -> Markup | None:
     """The first live piece of markup or injection in `text` as it is stored; None for escaped or harmless text."""
     if not text:
         return None
+    # Blanks mean the same in any number, and runs of them are what the expressions are slowest on.
+    text = re.sub(r"(\s{8})\s+", r"\1", text)
     for match in _TAG.finditer(text):
         name, rest, closed = match.group(1).lower(), match.group(2), match.group(3)
         if _HANDLER.search(rest):
@@ -317,12 +343,30 @@ def live_markup(text: str | None) -> Markup | None:
     comment = re.search(r"<!(?:--|doctype\b|\[cdata\[)", text, re.IGNORECASE)
     if comment:
         return Markup("raw markup declaration", quote(text, *comment.span()))
-    # A database reads a comment as a blank.
-    for version in dict.fromkeys((text, re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL))):
+    for version in dict.fromkeys((text, _without_comments(text))):
+        found = _payload(version)
+        if found:
+            return found
+    return None
+
+
+def _without_comments(text: str) -> str:
+    """`text` as a database reads it: a comment is a blank."""
+    before, *parts = text.split("/*")
+    ends = [part.partition("*/") for part in parts]
+    return before + "".join(f" {after}" if end else f"/*{inside}" for inside, end, after in ends)
+
+
+def _payload(text: str) -> Markup | None:
+    for start in range(0, max(len(text) - _OVERLAP, 1), _PIECE - _OVERLAP):
+        stop = min(start + _PIECE, len(text))
         for kind, expression in _PAYLOADS:
-            hit = expression.search(version)
-            if hit:
-                return Markup(kind, quote(version, *hit.span()))
+            hit = expression.search(text, start, stop)
+            # What touches the end of a piece may go on behind it: the next one, which overlaps, tells.
+            if hit and (hit.end() < stop or stop == len(text)):
+                return Markup(kind, quote(text, *hit.span()))
+    if any(expression.match(text) for expression in _UNBALANCED):
+        return Markup("SQL payload", quote(text, len(text) - QUOTE_LENGTH // 2, len(text)))
     return None
 
 

@@ -48,25 +48,27 @@ COMPANIES = _entries("llc, pllc, ltd, limited company, gmbh")
 OFF_TOPIC = _entries(
     """
     crypto, cryptocurrency, bitcoin, ethereum, nft, nfts, forex, day trading, stock trading, trading signals,
-    investment club, investment group, casino, gambling, betting, sports betting, betting club, betting pool, sportsbook,
-    poker night, poker club, poker group, poker league, poker games, online poker, fantasy football, fantasy baseball,
-    fantasy basketball, fantasy league, book club, study group, homework group, essay writing, carpool, carpooling,
-    car pool, ride share, rideshare, sublet, airbnb, apartment rental, vacation rental, real estate, dating group,
-    dating site, dating app, online dating, speed dating, singles club, escort service, escort services, escorts, onlyfans, porn, adult content, nightclub, dropshipping, pyramid scheme, multi level marketing, mlm,
-    payday loan, payday loans, church group, bible study, prayer group, political campaign, gaming clan, esports team,
-    torrents
+    investment club, investment group, casino, gambling, betting, sports betting, betting club, betting pool,
+    sportsbook, poker night, poker club, poker group, poker league, poker games, online poker, fantasy football,
+    fantasy baseball, fantasy basketball, fantasy league, book club, study group, homework group, essay writing,
+    carpool, carpooling, car pool, ride share, rideshare, sublet, airbnb, apartment rental, vacation rental,
+    real estate, dating group, dating site, dating app, online dating, speed dating, singles club, escort service,
+    escort services, escorts, onlyfans, porn, adult content, nightclub, dropshipping, pyramid scheme,
+    multi level marketing, mlm, payday loan, payday loans, church group, bible study, prayer group,
+    political campaign, gaming clan, esports team, torrents
     """
 )
 """What is not the care of pets. Words that are also pets' names (Poker) stand here with what makes them clear."""
 
 COMPETITORS = _entries(
     """
-    rover.com, rover app, rover clients, rover customers, rover bookings, rover profile, rover pet sitting,
-    rover dog sitting, rover dog walking, rover dog boarding, join rover, wag app, wag walkers, wag clients, wag.com, wagwalking, wagwalking.com, wag walking, care.com, petbacker, petbacker.com, pawshake,
-    pawshake.com, trustedhousesitters, trusted housesitters, trustedhousesitters.com, gudog, gudog.com, holidog,
-    holidog.com, madpaws, mad paws, madpaws.com.au, barkly pets, fetch pet care, meowtel, meowtel.com, dogvacay,
-    dogvacay.com, petcloud, petcloud.com.au, dogbuddy, dogbuddy.com, petsitter.com, sittercity, sittercity.com,
-    borrowmydoggy, borrowmydoggy.com, tailster, 11pets
+    rover.com, rover app, rover clients, rover customers, rover bookings, rover pet sitting, rover dog sitting,
+    rover dog walking, rover dog boarding, wag app, wag walkers, wag clients, wag.com, wagwalking, wagwalking.com,
+    wag walking, care.com, petbacker, petbacker.com, pawshake, pawshake.com, trustedhousesitters,
+    trusted housesitters, trustedhousesitters.com, gudog, gudog.com, holidog, holidog.com, madpaws, mad paws,
+    madpaws.com.au, barkly pets, fetch pet care, meowtel, meowtel.com, dogvacay, dogvacay.com, petcloud,
+    petcloud.com.au, dogbuddy, dogbuddy.com, petsitter.com, sittercity, sittercity.com, borrowmydoggy,
+    borrowmydoggy.com, tailster, 11pets
     """
 )
 """Competing services. Names that are also words or pets' names (Rover, Wag) stand here with what makes them clear."""

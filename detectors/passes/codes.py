@@ -93,7 +93,9 @@ def _codes_near(tables: Tables, scope: Scope | None) -> Callable[[ColumnElement[
         regenerated = tables.event_is("household_invite_code_regenerated", common=True)
         mine = of_households(tables, scope, tables["household_events"].c.household_id)
         used += [select(code).where(regenerated, mine) for code in _told(tables)]
-    return lambda code: code.in_(theirs.union(*used))
+    # Named, as it is asked for several times.
+    near = theirs.union(*used).cte("near")
+    return lambda code: code.in_(select(near.c.invite_code))
 
 
 def _shared_codes(
@@ -136,18 +138,24 @@ def _codes_told(
     if "household_events" not in tables:
         return
     events = tables["household_events"]
-    for code in _told(tables):
+    old, new = _told(tables)
+    # Read once for both codes.
+    told = (
+        select(events.c.household_id, events.c.event_timestamp, old.label("old"), new.label("new"))
+        .where(
+            tables.event_is("household_invite_code_regenerated"),
+            or_(since(events, context.history_start), tables.households_in(events.c.household_id, context.known)),
+            events.c.event_timestamp <= context.settled,
+            or_(old.like("%-%"), new.like("%-%")),
+        )
+        .cte("told")
+    )
+    for code in (told.c.old, told.c.new):
         key = code_key(code)
         yield (
-            select(events.c.household_id, key, func.max(events.c.event_timestamp))
-            .where(
-                tables.event_is("household_invite_code_regenerated"),
-                or_(since(events, context.history_start), tables.households_in(events.c.household_id, context.known)),
-                events.c.event_timestamp <= context.settled,
-                code.like("%-%"),
-                wanted(code),
-            )
-            .group_by(events.c.household_id, key)
+            select(told.c.household_id, key, func.max(told.c.event_timestamp))
+            .where(code.like("%-%"), wanted(code))
+            .group_by(told.c.household_id, key)
         )
 
 

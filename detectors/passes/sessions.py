@@ -29,7 +29,7 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     """Each use in the window of a session that survived its user's removal by somebody else, and what may excuse it.
 
     `let_in_at` is the time of the first approval of that person by that household after the removal; `joined_at` is when the
-    first of their rows there was written after it, whatever became of it; `active_rows` counts those that are active now.
+    first of their rows there was written after it, whatever became of it; `active_rows` is zero where none is active now.
     """
     events, members = tables["household_events"], tables["household_members"]
     removed = _removals(tables, scope, context).cte("removed")
@@ -46,28 +46,39 @@ def _sessions(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .where(of_users(tables, scope, removed.c.user_id))
         .cte("hit")
     )
-    # Looked up for each: hits are few, approvals and members are not.
-    let_in_at = (
-        select(func.min(events.c.event_timestamp))
-        .where(
-            events.c.household_id == hits.c.household_id,
-            tables.event_is("household_join_request_approved", common=True),
-            events.c.event_timestamp > hits.c.changed_at,
-            tables.user_key(meta(events, "new_member_id")) == hits.c.user_id,
+    # An array, and no join: where there is an index on households it finds the few, and elsewhere one reading does for all.
+    homes = func.any(func.array(select(hits.c.household_id).distinct().scalar_subquery()))
+    let_in = (
+        select(
+            events.c.household_id,
+            tables.user_key(meta(events, "new_member_id")).label("user_id"),
+            events.c.event_timestamp,
         )
-        .scalar_subquery()
+        .where(events.c.household_id == homes, tables.event_is("household_join_request_approved", common=True))
+        .subquery("let_in")
     )
-    theirs = and_(members.c.household_id == hits.c.household_id, members.c.user_id == hits.c.user_id)
-    joined_at = (
-        select(func.min(members.c.joined_at)).where(theirs, members.c.joined_at > hits.c.changed_at).scalar_subquery()
+    row = (
+        select(members.c.household_id, members.c.user_id, members.c.joined_at, members.c.status)
+        .where(members.c.household_id == homes)
+        .subquery("row")
     )
-    active_rows = select(func.count()).where(theirs, members.c.status == "active").scalar_subquery()
-    return select(
-        *hits.c,
-        let_in_at.label("let_in_at"),
-        joined_at.label("joined_at"),
-        active_rows.label("active_rows"),
-    ).subquery("session")
+    later = and_(
+        let_in.c.household_id == hits.c.household_id,
+        let_in.c.user_id == hits.c.user_id,
+        let_in.c.event_timestamp > hits.c.changed_at,
+    )
+    pair = and_(row.c.household_id == hits.c.household_id, row.c.user_id == hits.c.user_id)
+    return (
+        select(
+            *hits.c,
+            func.min(let_in.c.event_timestamp).label("let_in_at"),
+            func.min(row.c.joined_at).filter(row.c.joined_at > hits.c.changed_at).label("joined_at"),
+            func.count().filter(row.c.status == "active").label("active_rows"),
+        )
+        .select_from(hits.outerjoin(let_in, later).outerjoin(row, pair))
+        .group_by(*hits.c)
+        .subquery("session")
+    )
 
 
 def _removals(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:

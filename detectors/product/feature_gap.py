@@ -25,7 +25,6 @@ Weigh the feature; tell those who asked.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -35,6 +34,7 @@ from sqlalchemy import ColumnElement, FromClause
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Row, Story, find
 from detectors.facts import text_of
 from detectors.support import quoted
+from detectors.texts import composed
 from detectors.words import count, listed
 
 META = Meta(
@@ -71,7 +71,7 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 
 def feature_name(text: str) -> str:
     """A feature's name as the key under which requests for it are counted."""
-    words = re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", text))
+    words = re.sub(r"[\s_-]+", " ", composed(text))
     return words.strip().casefold()
 
 

@@ -56,8 +56,8 @@ _PRICE = re.compile(rf"[$€£¥₹]\s?\d|\d\s?[$€£¥₹]|\d\s?{_CURRENCY}\b|
 _AMOUNT = r"\d[\d.,]*(?:\s?[-\u2013]\s?[$€£¥₹]?\d[\d.,]*)?"
 _AFTER_A_PRICE = re.compile(rf"(?:(?:[$€£¥₹]|\b{_CURRENCY})\s?{_AMOUNT}|\d\s?(?:[$€£¥₹]|{_CURRENCY}))\s*$")
 _ADDRESS = re.compile(
-    r"[\w.+-]+@[\w-]+\.[a-z]{2,}|(?<!\w)@\w{3,}|https?://|\bwww\."
-    r"|\b[\w-]+\.(?:com|net|org|io|app|shop|biz|info|example|eu|de|ch|fr|nl|uk|ca|au)\b"
+    r"[\w.+-]@[\w-]+\.[a-z]{2,}|(?<!\w)@\w{3,}|https?://|\bwww\."
+    r"|\w-*\.(?:com|net|org|io|app|shop|biz|info|example|eu|de|ch|fr|nl|uk|ca|au)\b"
 )
 _TELEPHONE = re.compile(r"(?<![\w.])\+?\(?\d[\d ()./\u2010-\u2015-]{5,}\d(?!\w)")
 _DATE = re.compile(r"(?<![\d./-])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{2,4})(?![./-]?\d)")

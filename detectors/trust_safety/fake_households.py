@@ -72,9 +72,16 @@ def is_lifeless(founded: Founded, context: Context) -> bool:
     return founded.first_activity is None or founded.first_activity > ends
 
 
+_COMPARED = 200
+"""How many characters of a name are compared: comparing takes the product of the lengths."""
+
+
 def most_alike(households: list[Household], likeness: float) -> list[Household]:
     """The largest set of households whose names are like that of one among them."""
-    names = {household.id: " ".join(readable(household.name or "").casefold().split()) for household in households}
+    names = {
+        household.id: " ".join(readable(household.name or "").casefold().split())[:_COMPARED]
+        for household in households
+    }
     groups = (
         [other for other in households if are_alike(names[household.id], names[other.id], likeness)]
         for household in households

@@ -40,6 +40,12 @@ def test_nothing_is_overwritten_and_nonsense_is_refused(checkout: Path) -> None:
         (["crowded-garden"], "exists"),
         (["Bad Id"], "no id"),
         (["fine", "--family", "none"], "no family"),
+        (["fine", "--family", ""], "no family"),
+        (["fine", "--family", "passes"], "no family"),
+        (["no-leader"], "a detector 'no-leader' already"),
+        (["class"], "no id"),
+        (["ünï"], "no id"),
+        (["a" * 400], "no id"),
     ):
         result = CliRunner().invoke(main, ["detectors", "new", *arguments])
         assert result.exit_code == 2

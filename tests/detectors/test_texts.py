@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.limits import Limits
+from detectors.product.feature_gap import feature_name
+from detectors.support import quoted
 from detectors.texts import (
     BREAKS,
     DISGUISED,
@@ -19,6 +22,7 @@ from detectors.texts import (
     vocabulary_patterns,
     words_in,
 )
+from detectors.trust_safety.commercial_use import names_price_or_contact
 
 LIMITS = Limits()
 COMMERCIAL = (*LIMITS.commercial_words, *LIMITS.commercial_rates, *LIMITS.company_words)
@@ -116,3 +120,46 @@ def test_each_payload_is_looked_at(payload: str) -> None:
 )
 def test_everyday_texts_are_not(text: str) -> None:
     assert not is_looked_at(text)
+
+
+@pytest.mark.parametrize(
+    ("start", "again"),
+    [
+        ("", "&amp;"),
+        ("", "<"),
+        ("", "a "),
+        ("", "<%"),
+        ("", ";select a "),
+        ("<a =", " "),
+        ("'", " "),
+        ("';select a", " "),
+        ("update a set x=", "="),
+        ("{{", "a("),
+        ("${", "a"),
+        ("dog", "."),
+        ("dog", "-"),
+        ("", "$25/night "),
+        ("dog services ", "a"),
+        ("dog services ", "a-"),
+        ("a", "\u0301\u0327"),
+    ],
+)
+def test_a_hostile_text_takes_time_in_proportion_to_its_length(start: str, again: str) -> None:
+    text = start + again * (100_000 // len(again))
+    began = time.process_time()
+    live_markup(text)
+    words_in(text, WORDS)
+    words_in(text, LIMITS.commercial_rates, after=re.compile(r"\d\s*$"))
+    names_price_or_contact(text)
+    quoted(text)
+    feature_name(text)
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize("before", [0, 3_990, 4_000, 9_995])
+def test_a_payload_is_found_wherever_it_stands_in_a_long_text(before: int) -> None:
+    for payload in PAYLOADS:
+        if not payload.startswith("drop"):
+            assert live_markup("so " * (before // 3) + payload + "\n" * 9), payload
+    assert live_markup("so " * 1_000 + "<img src='" + "y" * 3_000 + "' onerror=alert(1)>")
+    assert live_markup("' " * 5_000 + "and that is -- well -- all") is None

@@ -48,6 +48,11 @@ def test_fires_on_a_request_that_nobody_approved(scanner: Scanner, town: Town, s
     assert scanner.subjects(town, DETECTOR) == FOUND
 
 
+def test_fires_on_a_row_without_a_role(on_duckdb: Scanner, town: Town) -> None:
+    intruder(town, role=None)
+    assert on_duckdb.subjects(town, DETECTOR) == FOUND
+
+
 def test_fires_on_an_approval_by_another_household(scanner: Scanner, town: Town) -> None:
     town.request("asked", "elm", "ivan", status="approved", by="dora", at=LONG_AGO + 8 * DAY)
     intruder(town)

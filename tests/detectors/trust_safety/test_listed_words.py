@@ -86,6 +86,7 @@ def test_fires_on_listed_words_of_other_characters(scanner: Scanner, word: str) 
         "cas ino",
         "c4s1no",
         "Rover and Wag",
+        "Join Rover on his morning walk",
         "rovercom",
         "The car, pool and garden",
         "Tails that wag, walking every day",
