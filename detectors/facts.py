@@ -349,15 +349,21 @@ def _events(source: Source, condition: ColumnElement[bool]) -> list[Event]:
     return [event_of(source, row) for row in source.rows(statement, "facts")]
 
 
+USER_KEYS = ("member_id", "new_member_id", "requester_id", "from_user_id", "to_user_id")
+"""The keys of an event's metadata that are user ids too."""
+
+
 def event_of(source: Source, row: Mapping[str, Any]) -> Event:
-    """An audit row of `source` as an Event."""
+    """An audit row of `source` as an Event, the user ids of its metadata written as the user columns write them."""
+    metadata = _as_object(row["metadata"])
+    named = {key: source.tables.plain_user_id(metadata[key]) for key in USER_KEYS if isinstance(metadata.get(key), str)}
     return Event(
         id=int(row["id"]) if row["id"] is not None and str(row["id"]).lstrip("-").isdigit() else 0,
         type=source.tables.canonical_event(row["event_type"]),
         household_id=text_of(row["household_id"]),
         user_id=text_of(row["user_id"]),
         at=moment(row["event_timestamp"]),
-        metadata=_as_object(row["metadata"]),
+        metadata={**metadata, **named} if named else metadata,
     )
 
 

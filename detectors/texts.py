@@ -273,20 +273,30 @@ _TEMPLATES = (
     r"<%.+?%>",
     r"<\?(?:php|xml|=)",
 )
+_PART = r"[\w\"`\[\]]+"
+_NAME = rf"{_PART}(?:\.{_PART})*"
+_END = r"\s*(?:;|--|#|/\*|$)"
 _BROKEN_OUT = r"['\")\d]\s*\)*\s*;\s*"
+# The verbs are everyday ones ("no begging; drop table scraps in the bin"): what comes after them must be SQL too.
 _SQL = (
     r"['\"]\s*\)*\s*(?:or\b|and\b|\|\|)\s*\(*['\"]?(\w*)['\"]?\s*=\s*\(*['\"]?\1(?!\w)",
     r"\b(?:or|and)\s+(\d+)\s*=\s*\1(?!\d)",
-    r"[;'\")]\s*(?:drop|truncate|alter)\s+(?:table|database|schema|user|role|view|index)\b",
-    # After a bare semicolon these words are everyday ones ("; select one from the jar"): there, more must tell.
-    rf"{_BROKEN_OUT}(?:delete\s+from|insert\s+into|update\s+\w+\s+set|exec(?:ute)?\s*\(|select\s+.+?\s+from\s|select\s+\w+\()",
-    rf"{_BROKEN_OUT}(?:shutdown\b|truncate\s+\w+)\s*(?:;|--|$)",
-    rf"{_BROKEN_OUT}(?:grant\s+\w+\s+(?:on|to)\s|create\s+(?:table|user|role)\s)",
-    r";\s*delete\s+from\s+\w+\s*(?:;|--|$|where\b)",
-    r";\s*(?:insert\s+into|update\s+\w+\s+set|select\s+.+?\s+from)\s.*(?:;\s*$|--\s*$|=)|;\s*(?:exec(?:ute)?|select\s+\w+)\s*\(",
+    r"[;'\")]\s*(?:drop|truncate)\s+(?:table|database|schema|user|role|view|index)\s+"
+    rf"(?:if\s+exists\s+)?{_NAME}(?:{_END}|\s+cascade\b)",
+    rf"[;'\")]\s*alter\s+(?:table|database|schema|user|role|view)\s+{_NAME}\s+"
+    r"(?:add|drop|rename|alter|modify|set|owner|with|password)\b",
+    rf"{_BROKEN_OUT}(?:shutdown|truncate\s+{_NAME}){_END}",
+    rf"{_BROKEN_OUT}(?:grant\s+[\w,\s]+?\s+on\s+{_NAME}\s+to\s|grant\s+{_NAME}\s+to\s+{_NAME}{_END})",
+    rf"{_BROKEN_OUT}create\s+(?:table\s+{_NAME}\s*\(|(?:user|role)\s+{_NAME}(?:{_END}|\s+(?:with|password|identified)\b))",
+    rf"{_BROKEN_OUT}select\s+.+?\s+from\s+{_NAME}(?:{_END}|\s+(?:where|limit|union)\b)",
+    rf";\s*select\s+.+?\s+from\s+{_NAME}\s*(?:;|--|\s+where\s+\w+\s*[=<>])",
+    rf";\s*delete\s+from\s+{_NAME}(?:{_END}|\s+where\b)",
+    rf";\s*insert\s+into\s+{_NAME}\s*(?:\([^)]*\)\s*)?(?:values|select)\b",
+    rf";\s*update\s+{_NAME}\s+set\s+{_NAME}\s*=",
+    r";\s*(?:exec(?:ute)?\s*\(\s*['\"@]|select\s+\w+\()",
     r"\bselect\s+\*\s+from\s+\w",
-    r"['\"]\s*\)*\s*(?:or|and|\|\|)\s+(?:(?:true|\d+)\s*(?:--|#)|(?:sleep|benchmark)\s*\()",
-    r"['\"]\s*\)*\s*(?:order|group)\s+by\s+\w+.*--",
+    r"['\"]\s*\)*\s*(?:or|and|\|\|)\s+(?:(?:true|\d+)\s*(?:--|#\s*$)|(?:sleep|benchmark)\s*\()",
+    rf"['\"]\s*\)*\s*(?:order\s+by\s+\d+|group\s+by\s+{_NAME}\s+having\b).*(?:--|#)",
     r"^\s*(?:drop|truncate|alter)\s+(?:table|database|schema)\s+\S+\s*(?:;|--)",
     r"^\s*(?:delete\s+from\s+\w+|insert\s+into\s+\w+.*|update\s+\w+\s+set\s.+=.*)\s*(?:;|--)",
     r"['\")\d;]\s*union\s+(?:all\s+)?select\b",

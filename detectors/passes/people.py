@@ -219,10 +219,11 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
 def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each person who read or changed a household in the window, beside their active member rows there.
 
-    `led_without_office` says that they did what only a leader does, and are not the leader now.
+    `led_without_office` says that they did what only a leader does, and are not the leader now. What people of a `scope` did
+    is seen wherever they did it: a household that is not theirs is where they had no right to be.
     """
     events, members, households = (tables[name] for name in ("household_events", "household_members", "households"))
-    mine = of_households(tables, scope, events.c.household_id)
+    mine = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
     visits = (
         select(
             events.c.household_id,

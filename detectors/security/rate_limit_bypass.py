@@ -17,8 +17,8 @@ In a rolling stretch of time that ends in the window there were more than
 Stays silent when
 -----------------
 Exactly the limit; attempts that the app refused (an error code RATE_LIMIT_EXCEEDED, or a rate_limit_exceeded event with
-the same correlation_id); one operation written twice; members who left by themselves. An operation exactly 24 hours (60
-minutes) before another one is outside its stretch.
+the same correlation_id); one operation written twice; members who left by themselves; the app's own service accounts. An
+operation exactly 24 hours (60 minutes) before another one is outside its stretch.
 
 Evidence
 --------
@@ -67,6 +67,8 @@ def passes_the_limit(limited: FromClause, context: Context) -> ColumnElement[boo
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     for spot in spots_of(rows, context):
+        if spot.actor in context.limits.service_accounts:
+            continue
         found = [excess(operations, spot.limit, context) for operations in (spot.by_events, spot.by_rows)]
         passed = [one for one in found if one is not None]
         if passed:

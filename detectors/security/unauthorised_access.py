@@ -8,7 +8,8 @@ Fires when
 ----------
 In the window, a view, an update, a pet's activity or a leader's action inside a household by somebody who
 - *never belonged* to it, or joined later;
-- *had left* or was removed more than two minutes before (the events say so, and no later approval brought them back);
+- *had left* or was removed more than two minutes before (the events say so, or the transfer with which a leader's leave
+  begins; and no later approval brought them back: one that an old row blocked did not);
 - had a *temporary membership* that ended more than two minutes before;
 - was a *former leader*: leadership had been transferred from them more than two minutes before and not back, and they
   approved, rejected, removed somebody else or regenerated the code.
@@ -33,7 +34,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
@@ -98,7 +99,7 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
         return _acts_as_former_leader(home, event, context)
     if event.type == "household_member_removed" and event.text("member_id") == user:
         return None
-    starts, ends_at = _starts(home, user), _ends(home, user)
+    starts, ends_at = _starts(home, user, grace), _ends(home, user, grace)
     left = max((end for end in ends_at if end < event.at), default=None)
     began = max((start for start in starts if start <= event.at + grace), default=None)
     if left is not None and (began is None or began <= left):
@@ -112,12 +113,16 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
     return "joined later" if starts else "never belonged"
 
 
-def _starts(home: HouseholdCase, user: str) -> list[datetime]:
+def _starts(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
     """When the user's memberships began, as far as anything tells; a creator's with the household."""
-    starts = [row.joined_at for row in home.members if row.user_id == user]
-    starts += [
-        event.at for event in home.events_of("household_join_request_approved") if event.text("new_member_id") == user
-    ]
+    rows = [row for row in home.members if row.user_id == user]
+    starts = [row.joined_at for row in rows]
+    asked = {request.id for request in home.requests if request.user_id == user}
+    for event in home.events_of("household_join_request_approved"):
+        # An old row that is still 'removed' blocks the new one (data, section 4): that approval let nobody in.
+        let_in = not rows or any(row.active or row.joined_at + grace >= event.at for row in rows)
+        if let_in and (event.text("new_member_id") == user or event.text("request_id") in asked):
+            starts.append(event.at)
     created = any(event.user_id == user for event in home.events_of("household_created"))
     household = home.household
     if household is not None and (created or (household.leader_id == user and not starts)):
@@ -125,11 +130,24 @@ def _starts(home: HouseholdCase, user: str) -> list[datetime]:
     return starts
 
 
-def _ends(home: HouseholdCase, user: str) -> list[datetime]:
-    """When they ended: by a leave, a removal, or the end of a temporary membership."""
+def _ends(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
+    """When they ended: by a leave, a removal, or the end of a temporary membership.
+
+    A leader's leave is written after the transfer that it begins with; where it is not, the transfer tells, if the row is gone.
+    """
     ends = [e.at for e in home.events_of("household_left", "household_member_removed") if e.member_id == user]
-    rows = [row for row in home.members if row.user_id == user and row.is_temporary]
-    return ends + [row.temporary_expires_at for row in rows if row.temporary_expires_at is not None]
+    rows = [row for row in home.members if row.user_id == user]
+    if rows and not any(row.active for row in rows):
+        ends += [
+            event.at
+            for event in home.events_of("household_leadership_transferred")
+            if event.text("reason") == "leave"
+            and event.text("from_user_id") == user
+            and not any(end + grace >= event.at for end in ends)
+        ]
+    return ends + [
+        row.temporary_expires_at for row in rows if row.is_temporary and row.temporary_expires_at is not None
+    ]
 
 
 def _acts_as_former_leader(home: HouseholdCase, event: Event, context: Context) -> str | None:

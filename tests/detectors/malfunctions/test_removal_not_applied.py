@@ -140,6 +140,16 @@ def test_waits_for_a_removal_under_way(scanner: Scanner, town: Town, age: timede
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
+def test_an_id_in_upper_case_names_the_same_person(on_postgres: Scanner, town: Town) -> None:
+    """A uuid column knows no case; the metadata keeps what the phone wrote."""
+    remove(town, "ben")
+    town.household_events[-1]["metadata"]["member_id"] = uid("ben").upper()
+    assert on_postgres.subjects(town, DETECTOR) == [BEN]
+    town.event("household_join_request_approved", "oak", "anna", at=NOON + HOUR)
+    town.household_events[-1]["metadata"]["new_member_id"] = uid("ben").upper()
+    assert on_postgres.findings(town, DETECTOR) == []
+
+
 def test_malformed_and_missing_ids(scanner: Scanner, town: Town) -> None:
     for metadata in ({}, {"member_id": None}, {"member_id": "ben"}, {"member_id": ["x"]}):
         town.event("household_member_removed", "oak", "anna")

@@ -84,6 +84,13 @@ def test_one_household_is_created_once(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR) == []
 
 
+def test_silent_on_service_accounts(scanner: Scanner, town: Town) -> None:
+    for place in range(6):
+        create(town, place, NOON)
+    assert len(scanner.findings(town, DETECTOR)) == 1
+    assert scanner.findings(town, DETECTOR, limits=Limits(service_accounts=(uid("anna"),))) == []
+
+
 def test_refused_attempts_do_not_count(scanner: Scanner, town: Town) -> None:
     for place in range(5):
         create(town, place, NOON)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -121,10 +121,33 @@ def test_nobody_knows_since_when_a_row_is_removed(scanner: Scanner, town: Town) 
     assert who(scanner, town) == {}
 
 
-def test_silent_when_an_approval_brought_the_person_back(scanner: Scanner, town: Town) -> None:
+@pytest.mark.parametrize("joined", [NOON - HOUR - GRACE, NOON - HOUR])
+def test_silent_when_an_approval_brought_the_person_back(scanner: Scanner, town: Town, joined: datetime) -> None:
+    """Without the unique constraint a new row is written, in the same operation as the approval's event."""
     town.row("oak", "ben")["status"] = "removed"
     town.event("household_left", "oak", "ben", at=NOON - DAY)
     town.event("household_join_request_approved", "oak", "anna", at=NOON - HOUR, new_member_id="ben")
+    town.member("oak", "ben", at=joined, status="removed")
+    assert who(scanner, town) == {}
+
+
+@pytest.mark.parametrize("named", [{"new_member_id": "ben"}, {"request_id": "again"}])
+def test_silent_when_an_approval_tells_of_a_row_that_is_gone(
+    scanner: Scanner, town: Town, named: dict[str, str]
+) -> None:
+    town.household_members.remove(town.row("oak", "ben"))
+    town.event("household_left", "oak", "ben", at=NOON - DAY)
+    town.request("again", "oak", "ben", status="approved", at=NOON - 2 * HOUR, by="anna")
+    town.event("household_join_request_approved", "oak", "anna", at=NOON - HOUR, **named)
+    assert who(scanner, town) == {}
+
+
+def test_fires_when_the_old_row_blocked_the_approval(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["status"] = "removed"
+    town.event("household_left", "oak", "ben", at=NOON - DAY)
+    town.event("household_join_request_approved", "oak", "anna", at=NOON - HOUR, new_member_id="ben")
+    assert who(scanner, town) == {"ben": ["had left or was removed"]}
+    town.row("oak", "ben")["status"] = "active"
     assert who(scanner, town) == {}
 
 
@@ -157,10 +180,11 @@ def test_silent_on_a_sitter_without_an_end(scanner: Scanner, town: Town) -> None
     assert who(scanner, town) == {}
 
 
-def hand_over(town: Town) -> None:
+def hand_over(town: Town, **metadata: str) -> None:
     town.home("oak")["leader_id"] = uid("ben")
     town.row("oak", "ben")["role"] = "leader"
-    town.event("household_leadership_transferred", "oak", "anna", at=NOON, from_user_id="anna", to_user_id="ben")
+    moved = {"from_user_id": "anna", "to_user_id": "ben", **metadata}
+    town.event("household_leadership_transferred", "oak", "anna", at=NOON, **moved)
 
 
 @pytest.mark.parametrize(("after", "fires"), [(GRACE, False), (GRACE + TICK, True)])
@@ -182,6 +206,26 @@ def test_fires_on_a_former_leader_whose_leave_was_not_logged(scanner: Scanner, t
     assert who(scanner, town) == {"anna": ["was no longer the leader"]}
 
 
+@pytest.mark.parametrize(("after", "fires"), [(GRACE, False), (GRACE + TICK, True)])
+def test_the_transfer_of_a_leave_tells_when_the_leader_was_gone(
+    scanner: Scanner, town: Town, after: timedelta, fires: bool
+) -> None:
+    hand_over(town, reason="leave")
+    town.event(VIEW, "oak", "anna", at=NOON + after)
+    assert who(scanner, town) == {}, "the leave stopped before the row was changed"
+    town.row("oak", "anna")["status"] = "removed"
+    assert who(scanner, town) == ({"anna": ["had left or was removed"]} if fires else {})
+
+
+@pytest.mark.parametrize("way", ["household_left", "household_member_removed"])
+def test_a_later_departure_tells_of_a_leave_that_had_stopped(scanner: Scanner, town: Town, way: str) -> None:
+    hand_over(town, reason="leave")
+    town.row("oak", "anna")["status"] = "removed"
+    town.event(way, "oak", "anna" if way == "household_left" else "ben", at=NOON + 2 * HOUR, member_id="anna")
+    town.event(VIEW, "oak", "anna", at=NOON + HOUR)
+    assert who(scanner, town) == {}
+
+
 def test_silent_on_what_a_former_leader_may_do(scanner: Scanner, town: Town) -> None:
     hand_over(town)
     town.event("household_updated", "oak", "anna", at=NOON + HOUR)
@@ -201,3 +245,19 @@ def test_silent_on_the_creator_of_a_household_without_rows(scanner: Scanner, tow
     town.household("fir", "mallory", at=NOON - HOUR)
     town.event(VIEW, "fir", "mallory")
     assert who(scanner, town) == {}
+
+
+def test_a_scan_of_a_household_or_of_the_stranger_sees_it(scanner: Scanner, town: Town) -> None:
+    town.event(VIEW, "oak", "mallory")
+    found = [{"household_id": uid("oak"), "user_id": uid("mallory")}]
+    assert scanner.subjects(town, DETECTOR, households=[uid("oak")]) == found
+    assert scanner.subjects(town, DETECTOR, users=[uid("mallory")]) == found
+    assert scanner.subjects(town, DETECTOR, users=[uid("dora")]) == []
+    assert scanner.subjects(town, DETECTOR, households=[uid("elm")]) == []
+
+
+def test_a_scan_of_a_user_sees_what_they_did_as_a_member(scanner: Scanner, town: Town) -> None:
+    town.event("household_updated", "oak", "dora")
+    town.event("household_updated", "elm", "dora")
+    found = [{"household_id": uid("oak"), "user_id": uid("dora")}]
+    assert scanner.subjects(town, DETECTOR, users=[uid("dora")]) == found
