@@ -87,7 +87,7 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
     households = tables["households"]
     shown = ("leader_id", "invite_code", "created_at", "name", "description")
     columns = [households.c.id.label("household_id"), *(households.c[name] for name in shown)]
-    beginnings = [_beginning(column) for column in columns[-2:]]
+    *others, name, description = columns
     mine, text = of_households(tables, scope, households.c.id), _text_of(households)
     commercial = (*limits.commercial_words, *limits.commercial_rates, *limits.company_words)
     words = [*limits.off_topic_words, *limits.competitor_names, *commercial]
@@ -100,7 +100,7 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
         like_any(func.lower(text), patterns) if patterns else false(),
     )
     odd = or_(malformed(households.c.invite_code, limits), and_(irregular, tells))
-    strange = select(*columns[:-2], *beginnings).where(mine, odd)
+    strange = select(*others, _beginning(name), _beginning(description)).where(mine, odd)
     plain: ColumnElement[str] = text
     for mark in BREAKS:
         plain = func.replace(plain, mark, " ")
@@ -108,7 +108,7 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
     each = select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
     said = values(column("word", Text), column("pattern", Text), name="said").data(telling(words))
     worded = (
-        select(*(each.c[one.name] for one in columns[:-2]), *(_beginning(each.c[one.name]) for one in columns[-2:]))
+        select(*(each.c[one.name] for one in others), _beginning(each.c.name), _beginning(each.c.description))
         .select_from(each.join(said, said.c.word == each.c.word))
         .where(func.lower(_text_of(each)).like(said.c.pattern))
     )

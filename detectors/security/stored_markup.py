@@ -13,7 +13,8 @@ template payload.
 Stays silent when
 -----------------
 The text is already escaped (`&lt;script&gt;`); it holds an ampersand, an apostrophe, a heart (<3), a comparison, a name in
-angle brackets, the word "javascript". Also while the household is younger than the grace period.
+angle brackets, the word "javascript". Also while the household is younger than the grace period. What stands behind the
+first 2,000 characters of a name with its description is not read.
 
 Evidence
 --------
