@@ -163,11 +163,12 @@ def _failed_codes(tables: Tables, scope: Scope | None, context: Context) -> From
 
 
 def _founders(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user whom several households name as their leader."""
-    households = tables["households"]
+    """Each user whom several households name as their leader, of those whose whole life the audit table has seen."""
+    households, began = tables["households"], context.audit_began
+    watched = false() if began is None else households.c.created_at >= began
     return (
         select(households.c.leader_id.label("founder"), func.count().label("households"))
-        .where(households.c.leader_id.is_not(None), of_users(tables, scope, households.c.leader_id))
+        .where(households.c.leader_id.is_not(None), watched, of_users(tables, scope, households.c.leader_id))
         .group_by(households.c.leader_id)
         .having(func.count() >= context.limits.fake_households)
         .subquery("founder")

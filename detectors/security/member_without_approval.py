@@ -59,6 +59,10 @@ def joined_without_approval(admission: FromClause, context: Context) -> ColumnEl
     )
 
 
+def sits_without_approval(request: FromClause, context: Context) -> ColumnElement[bool]:
+    return and_(request.c.is_sitter, request.c.once_leader.is_(None), request.c.approved_requests == 0)
+
+
 def led_without_approval(household: FromClause, context: Context) -> ColumnElement[bool]:
     return household.c.leader_unapproved.is_(True)
 
@@ -134,5 +138,12 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
 
 
 DETECTOR = Detector(
-    META, __doc__, (Ride("admissions", joined_without_approval), Ride("households", led_without_approval)), judge
+    META,
+    __doc__,
+    (
+        Ride("admissions", joined_without_approval),
+        Ride("requests", sits_without_approval),
+        Ride("households", led_without_approval),
+    ),
+    judge,
 )
