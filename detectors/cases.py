@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from detectors.contract import Context
+from detectors.contract import CaseKind, Context
 from detectors.facts import founder_cases, household_cases, user_cases
 from detectors.facts_people import (
     conduct_cases,
@@ -16,7 +16,6 @@ from detectors.facts_people import (
     troubled_cases,
     visited_cases,
 )
-from detectors.passes.base import Key
 from detectors.source import Source
 
 
@@ -29,7 +28,7 @@ class Case(Protocol):
 
 Fetch = Callable[[Source, Sequence[str], Context], Iterable[Case]]
 
-FETCHERS: dict[Key, tuple[str, Fetch]] = {
+FETCHERS: dict[CaseKind, tuple[str, Fetch]] = {
     "household_id": ("households", lambda source, ids, _: household_cases(source, ids)),
     "user_id": ("users", lambda source, ids, _: user_cases(source, ids)),
     "founder": ("founders", lambda source, ids, _: founder_cases(source, ids)),
@@ -41,4 +40,4 @@ FETCHERS: dict[Key, tuple[str, Fetch]] = {
     "visited_household": ("households with visitors", visited_cases),
     "handed_over_household": ("households with a new leader", handed_over_cases),
 }
-"""By a pass's key: what its cases are about, and how their facts are fetched, in the order in which they are judged."""
+"""By the kind of case: what it is about, and how their facts are fetched, in the order in which they are judged."""

@@ -43,6 +43,20 @@ SubjectKey = Literal[
     "window",
 ]
 
+CaseKind = Literal[
+    "household_id",
+    "user_id",
+    "founder",
+    "support_id",
+    "actor",
+    "traveller",
+    "target",
+    "troubled_household",
+    "visited_household",
+    "handed_over_household",
+]
+"""What a case is about, and with it the facts that are fetched for it (cases.py)."""
+
 SEVERITY_ORDER: tuple[Severity, ...] = ("P0", "Immediate", "P1", "Same-day", "P2", "Next-day")
 """From the most to the least urgent, by the response times of the process document."""
 
@@ -321,6 +335,8 @@ class Ride:
     """Whether `collect` waits until all cases are judged, to leave out what their findings explain."""
     optional: bool = False
     """Whether the detector still has work where the source lacks what this ride's pass needs."""
+    opens: CaseKind | None = None
+    """The kind of case that a row opens, where it is not what the pass's key is called."""
 
 
 Judge = Callable[[Any, Context], Iterable[Finding]]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from detectors.addresses import plain_address
 from detectors.contract import Context, SubjectKey
@@ -106,7 +106,7 @@ class ConductCase:
     key: str
     events: tuple[Event, ...]
     households: frozenset[str]
-    """The households the actor is or was a member of, or leads."""
+    """The households the actor is or was a member of, or leads; none of a traveller, where they do not matter."""
     earlier_agents: Mapping[str, datetime] = field(default_factory=dict)
     """Of a traveller: when user agents were first seen before the look-back, or in a session of any age."""
 
@@ -142,7 +142,8 @@ class VisitedCase:
 class HandedOverCase:
     """A household whose leadership moved, with its leaders' own activity and the owners of the sessions they used.
 
-    `earlier_addresses` are those from before the activity, of leaders whose login failed or whose password was reset.
+    `sessions` and `earlier_addresses` (those from before the activity) are of leaders whose login failed or whose password
+    was reset.
     """
 
     key: str
@@ -185,7 +186,7 @@ def support_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
     """The cases of the support requests `ids`."""
     table = source.tables["support_requests"]
     for some in batches(ids):
-        requests = _support_requests(source, cast(table.c.id, Text).in_(some))
+        requests = _support_requests(source, source.tables.ids_in(table.c.id, some))
         homes = _homes(source, {request.household_id for request in requests})
         requesters = sorted({request.requester_id for request in requests} - {""})
         parties = sorted({request.subject_user_id for request in requests}.union(requesters) - {""})
@@ -215,7 +216,11 @@ def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iter
         addresses = [key.removeprefix(IP_ACTOR) for key in some if key.startswith(IP_ACTOR)]
         done = activity_of_users(source, users, since, until)
         done |= _activity_of_addresses(source, addresses, since, until)
-        yield from _conduct(source, some, users, done)
+        rows = _by_user(memberships(source, source.tables.users_in(_member_user(source), users)))
+        led = _led_by(source, users)
+        for key in some:
+            theirs = {row.household_id for row in rows.get(key, ())} | led.get(key, set())
+            yield ConductCase(key, done.get(key, ()), frozenset(theirs))
 
 
 def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
@@ -236,8 +241,8 @@ def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> It
             if _began_since(lately, first) >= limits.access_new_agents and min(first.values()) <= week
         ]
         done |= activity_of_users(source, surprising, since, until)
-        for case in _conduct(source, some, some, done):
-            yield replace(case, earlier_agents=earlier.get(case.key, {}))
+        for user in some:
+            yield ConductCase(user, done.get(user, ()), frozenset(), earlier.get(user, {}))
 
 
 def _habits_since(context: Context) -> datetime:
@@ -283,16 +288,6 @@ def _earlier_agents(source: Source, users: Sequence[str], before: datetime) -> d
                 known = found[user].get(session.user_agent, session.created_at)
                 found[user][session.user_agent] = min(known, session.created_at)
     return {user: {agent: at for agent, at in agents.items() if agent} for user, agents in found.items()}
-
-
-def _conduct(
-    source: Source, keys: Sequence[str], users: Sequence[str], done: Mapping[str, tuple[Event, ...]]
-) -> Iterator[ConductCase]:
-    rows = _by_user(memberships(source, source.tables.users_in(_member_user(source), users)))
-    led = _led_by(source, users)
-    for key in keys:
-        theirs = {row.household_id for row in rows.get(key, ())} | led.get(key, set())
-        yield ConductCase(key, done.get(key, ()), frozenset(theirs))
 
 
 def troubled_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[TroubledCase]:
@@ -353,7 +348,6 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
             for event in home.events_of("household_leadership_transferred")
             if event.at in context.window and source.tables.is_user_id(event.text("from_user_id"))
         ]
-        leaders = sorted({leader for leader, _ in moved} - {""})
         activity, troubled = _before_hand_overs(source, moved, context)
         used = {
             e.text("session_id")
@@ -361,7 +355,7 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
             for e in home.events_of("household_leadership_transferred", "household_leave_started")
         }
         owners = _session_owners(source, sorted(used - {""}))
-        sessions = _sessions_of(source, leaders)
+        sessions = _sessions_of(source, troubled)
         earlier = _addresses(source, troubled, LONG_AGO, _habits_since(context))
         for key in some:
             yield HandedOverCase(key, homes[key], activity, owners, sessions, earlier)
@@ -610,7 +604,7 @@ def _sessions_of(source: Source, users: Sequence[str]) -> dict[str, tuple[Sessio
 def _session_owners(source: Source, ids: Sequence[str]) -> dict[str, str]:
     if "sessions" not in source.tables or not ids:
         return {}
-    condition = cast(source.tables["sessions"].c.id, Text).in_(ids)
+    condition = source.tables.ids_in(source.tables["sessions"].c.id, ids)
     return {session.id: session.user_id for session in _sessions(source, condition)}
 
 

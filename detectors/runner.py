@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import func, select
 
 from detectors.cases import FETCHERS, Case
-from detectors.contract import Context, Coverage, Detector, Finding, Mark, Status
+from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
 from detectors.facts import HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
 from detectors.passes import PASSES, Pass, Rider, statement
-from detectors.passes.base import Key, Scope
+from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
 from detectors.source import QueryError, Schema, Source, SourceError
 
@@ -78,7 +78,11 @@ def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
 
 def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:
     """The ids of the detectors that look back so far and no further: what they know must be given to `recheck`."""
-    return frozenset(detector.id for detector in detectors if any(PASSES[ride.on].history for ride in detector.rides))
+    return frozenset(
+        detector.id
+        for detector in detectors
+        if detector.meta.kind == "state" and any(PASSES[ride.on].history for ride in detector.rides)
+    )
 
 
 def needs_of(detector: Detector) -> frozenset[str]:
@@ -143,7 +147,7 @@ class _Run:
         self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
         self._context = replace(context, audit_began=self._audit_began(detectors))
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
-        self._cases: dict[Key, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
+        self._cases: dict[CaseKind, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
         self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
 
     def _audit_began(self, detectors: Sequence[Detector]) -> datetime | None:
@@ -176,7 +180,7 @@ class _Run:
         """
         self._add_cases(recheck)
         left = deque(self._ridden())
-        opening = Counter(one.key for one, riders in left if _open_cases(riders))
+        opening = Counter(kind for _, riders in left for kind in _opened(riders))
         explained: set[str] = set()
         with ThreadPoolExecutor(max_workers=self._at_once) as pool:
             counted = pool.submit(count_rows, self._source, self._scope)
@@ -196,17 +200,19 @@ class _Run:
                         continue
                     one, riders = ridden
                     self._take(one, future.result())
-                    opening[one.key] -= _open_cases(riders)
-                    if _open_cases(riders) and self._ready(one.key, opening):
-                        self._progress(f"looking closer at {len(self._cases[one.key])} {FETCHERS[one.key][0]}")
-                        running[pool.submit(self._judge_kind, one.key)] = None
+                    opened = _opened(riders)
+                    opening.subtract(opened)
+                    for kind in opened:
+                        if self._ready(kind, opening):
+                            self._progress(f"looking closer at {len(self._cases[kind])} {FETCHERS[kind][0]}")
+                            running[pool.submit(self._judge_kind, kind)] = None
             rows_read = counted.result()
         late = replace(self._context, explained=frozenset(explained))
         for rider, detector, rows in self._waiting:
             self._collect(rider, detector, rows, late)
         return rows_read
 
-    def _ready(self, kind: Key, opening: Counter[Key]) -> bool:
+    def _ready(self, kind: CaseKind, opening: Counter[CaseKind]) -> bool:
         """Whether there are cases of a kind and no pass is left that may name another."""
         return bool(self._cases[kind]) and not opening[kind]
 
@@ -214,7 +220,7 @@ class _Run:
         """The passes with their riders: what opens cases first, kind by kind, so that those are judged while others read."""
         ridden = [(one, riders) for one in PASSES.values() if (riders := self._riders(one))]
         kinds = list(FETCHERS)
-        return sorted(ridden, key=lambda each: kinds.index(each[0].key) if _open_cases(each[1]) else len(kinds))
+        return sorted(ridden, key=lambda each: min(map(kinds.index, _opened(each[1])), default=len(kinds)))
 
     def _riders(self, one: Pass) -> list[tuple[Rider, Detector]]:
         return [
@@ -241,10 +247,11 @@ class _Run:
 
     def _take(self, one: Pass, rode: Sequence[tuple[Rider, Detector, list[Any]]]) -> None:
         for rider, detector, rows in rode:
-            if rider.ride.collect is None:
+            kind = _kind(rider.ride)
+            if kind is not None:
                 for row in rows:
                     if row[one.key] is not None:
-                        self._cases[one.key].setdefault(text_of(row[one.key]), {})[detector.id] = detector
+                        self._cases[kind].setdefault(text_of(row[one.key]), {})[detector.id] = detector
             elif rider.ride.last:
                 self._waiting.append((rider, detector, rows))
             else:
@@ -259,11 +266,11 @@ class _Run:
         known = {home for d in self._running if _collects_history(d) for home in recheck.get(d.id, ())}
         self._context = replace(self._context, known=frozenset(known))
         for detector in self._running:
-            if detector.judge and any(PASSES[ride.on].key == "household_id" for ride in detector.rides):
+            if detector.judge and any(_kind(ride) == "household_id" for ride in detector.rides):
                 for household in recheck.get(detector.id, ()):
                     self._cases["household_id"].setdefault(household, {})[detector.id] = detector
 
-    def _judge_kind(self, kind: Key) -> set[str]:
+    def _judge_kind(self, kind: CaseKind) -> set[str]:
         """The correlation ids of the operations that the state findings of these cases tell of."""
         wanted, explained = self._cases[kind], set[str]()
         try:
@@ -334,8 +341,16 @@ class _Run:
         return found
 
 
-def _open_cases(riders: Riders) -> bool:
-    return any(rider.ride.collect is None for rider, _ in riders)
+def _kind(ride: Ride) -> CaseKind | None:
+    """The kind of case that a ride opens; None where it collects."""
+    if ride.collect is not None:
+        return None
+    key = PASSES[ride.on].key
+    return ride.opens or (None if key == "prefix" else key)
+
+
+def _opened(riders: Riders) -> set[CaseKind]:
+    return {kind for rider, _ in riders if (kind := _kind(rider.ride)) is not None}
 
 
 def _collects_history(detector: Detector) -> bool:

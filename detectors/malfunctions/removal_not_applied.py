@@ -54,8 +54,9 @@ META = Meta(
 )
 
 
-def still_active(departure: FromClause, context: Context) -> ColumnElement[bool]:
-    return and_(departure.c.joined_at <= departure.c.event_timestamp, departure.c.event_timestamp <= context.settled)
+def still_active(presence: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = presence.c
+    return and_(columns.act == "departure", columns.joined_at <= columns.first_at, columns.first_at <= context.settled)
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
@@ -123,4 +124,4 @@ def _finding(case: HouseholdCase, row: Membership, event: Event, context: Contex
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("departures", still_active),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("presence", still_active),), judge)

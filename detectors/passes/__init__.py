@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
-    case,
     cast,
     false,
     func,
@@ -29,8 +28,19 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context, Ride
-from detectors.passes import joining, operations, people, sessions, state
-from detectors.passes.base import EVENTS, HOUSEHOLDS, MEMBERS, Key, Pass, Scope, of_households, of_users, since
+from detectors.passes import joining, operations, people, presence, state
+from detectors.passes.base import (
+    CREATOR_JOINS_WITHIN,
+    EVENTS,
+    HOUSEHOLDS,
+    MEMBERS,
+    Key,
+    Pass,
+    Scope,
+    of_households,
+    of_users,
+    since,
+)
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -41,7 +51,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     """Each household about whose members something may be wrong, with its members counted.
 
     `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
-    that one of them joined apart from its creation and has no approved request.
+    that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has
+    seen the whole life of the household, that its leader joined after its creation and that no transfer event names them.
     """
     members = tables["household_members"]
     active = members.c.status == "active"
@@ -56,6 +67,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspected.c.leader_id,
             suspected.c.created_at,
             func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
+            func.bool_or(suspected.c.leader_unannounced).label("leader_unannounced"),
         )
         .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
         .cte("suspect")
@@ -80,6 +92,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspects.c.leader_id,
             suspects.c.created_at,
             suspects.c.leader_unapproved,
+            suspects.c.leader_unannounced,
             func.coalesce(counted.c.member_rows, 0).label("member_rows"),
             func.coalesce(counted.c.active_members, 0).label("active_members"),
             func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
@@ -96,7 +109,8 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
     """The households whose only leading row is not that of their leader_id, or that have a sitter beyond their rights.
 
     All others are in order but for their number: counting the members of these alone is several times cheaper than
-    counting everybody's. Here too, as this is where leaders meet their households: those whose leader nobody let in.
+    counting everybody's. Here too, as this is where leaders meet their households: those whose leader nobody let in, or
+    whose leadership no transfer tells of.
     """
     households, members, asked = (
         tables[name] for name in ("households", "household_members", "household_join_requests")
@@ -116,6 +130,7 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
         row.c.role == "leader",
         not_(row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)),
     )
+    promoted = _promoted(row, households, context)
     disorder = or_(row.c.household_id.is_(None), row.c.user_id.is_distinct_from(households.c.leader_id), row.c.sits)
     met = (
         select(
@@ -125,9 +140,10 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
             row.c.user_id,
             disorder.label("disorder"),
             func.coalesce(came_later, False).label("came_later"),
+            func.coalesce(promoted, False).label("promoted"),
         )
         .select_from(households.outerjoin(row, row.c.household_id == households.c.id))
-        .where(or_(disorder, came_later), of_households(tables, scope, households.c.id))
+        .where(or_(disorder, came_later, promoted), of_households(tables, scope, households.c.id))
         .cte("met")
     )
     approved = (
@@ -138,10 +154,46 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
     )
     unapproved = and_(met.c.came_later, approved.c.user_id.is_(None))
     let_in = and_(approved.c.household_id == met.c.id, approved.c.user_id == met.c.user_id)
+    announced = _announced(tables, scope)
+    unannounced = and_(met.c.promoted, announced.c.user_id.is_(None))
+    named = and_(announced.c.household_id == met.c.id, announced.c.user_id == met.c.user_id)
     return (
-        select(met.c.id, met.c.leader_id, met.c.created_at, unapproved.label("leader_unapproved"))
-        .select_from(met.outerjoin(approved, let_in))
-        .where(or_(met.c.disorder, unapproved))
+        select(
+            met.c.id,
+            met.c.leader_id,
+            met.c.created_at,
+            unapproved.label("leader_unapproved"),
+            unannounced.label("leader_unannounced"),
+        )
+        .select_from(met.outerjoin(approved, let_in).outerjoin(announced, named))
+        .where(or_(met.c.disorder, unapproved, unannounced))
+    )
+
+
+def _promoted(row: FromClause, households: FromClause, context: Context) -> ColumnElement[bool]:
+    """Whether a row is that of a leader who became it while the audit table watched: before it began nothing was written."""
+    if context.audit_began is None:
+        return false()
+    return and_(
+        row.c.role == "leader",
+        row.c.user_id == households.c.leader_id,
+        row.c.joined_at > households.c.created_at + CREATOR_JOINS_WITHIN,
+        households.c.created_at > context.audit_began,
+    )
+
+
+def _announced(tables: Tables, scope: Scope | None) -> FromClause:
+    """Whom the audit trail has ever named as the new leader of a household."""
+    if "household_events" not in tables:
+        households = tables["households"]
+        nobody = select(households.c.id.label("household_id"), households.c.leader_id.label("user_id"))
+        return nobody.where(false()).subquery("announced")
+    events = tables["household_events"]
+    return (
+        select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))
+        .where(tables.event_is("household_leadership_transferred"), of_households(tables, scope, events.c.household_id))
+        .distinct()
+        .subquery("announced")
     )
 
 
@@ -165,7 +217,11 @@ def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Select[
     # Worked out first: there are few, whatever the planner expects, and an index finds their households.
     many = union(*groups).cte("many").prefix_with("MATERIALIZED", dialect="postgresql")
     return select(
-        households.c.id, households.c.leader_id, households.c.created_at, false().label("leader_unapproved")
+        households.c.id,
+        households.c.leader_id,
+        households.c.created_at,
+        false().label("leader_unapproved"),
+        false().label("leader_unannounced"),
     ).where(households.c.id.in_(select(many.c.household_id)))
 
 
@@ -198,36 +254,6 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
         .where(or_(active, lately), mine, members.c.user_id.in_(select(several.c.user_id)))
         .group_by(members.c.user_id)
         .subquery("active_user")
-    )
-
-
-def _departures(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each active member row beside the events that say its person is no longer a member."""
-    events, members = tables["household_events"], tables["household_members"]
-    removed = tables.event_is("household_member_removed")
-    gone = (
-        select(
-            events.c.household_id,
-            events.c.event_timestamp,
-            case((removed, tables.user_key(json_text(events.c.metadata, "member_id"))), else_=events.c.user_id).label(
-                "user_id"
-            ),
-        )
-        .where(
-            tables.event_is("household_member_removed", "household_left"),
-            since(events, context.history_start),
-            of_households(tables, scope, events.c.household_id),
-        )
-        # A fence: beside the bare audit rows, as wide as they are, the planner would rather hash all members.
-        .offset(0)
-        .subquery("departure")
-    )
-    pair = and_(members.c.household_id == gone.c.household_id, members.c.user_id == gone.c.user_id)
-    return (
-        select(gone.c.household_id, gone.c.user_id, gone.c.event_timestamp, members.c.joined_at)
-        .select_from(gone.join(members, pair))
-        .where(members.c.status == "active")
-        .subquery("still_active")
     )
 
 
@@ -305,19 +331,11 @@ PASSES: dict[str, Pass] = {
         ),
         Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, reach="grouped"),
         *joining.PASSES,
-        Pass(
-            "departures",
-            "leave and removal events and their members",
-            "household_id",
-            EVENTS | MEMBERS,
-            _departures,
-            history=True,
-        ),
+        *presence.PASSES,
         Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers, history=True),
         Pass("actors", "creation and removal events by actor", "user_id", EVENTS, _actors),
         *state.PASSES,
         *people.PASSES,
-        *sessions.PASSES,
         *operations.PASSES,
     )
 }

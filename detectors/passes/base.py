@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, func, literal, true
 
-from detectors.contract import Context
+from detectors.contract import CaseKind, Context
 from detectors.source import Reach, Tables
 from detectors.source.sql import json_text
 
-Key = Literal[
-    "household_id",
-    "user_id",
-    "founder",
-    "prefix",
-    "invite_code",
-    "support_id",
-    "actor",
-    "traveller",
-    "target",
-    "troubled_household",
-    "visited_household",
-    "handed_over_household",
-]
-"""What a pass's rows name, and with it the facts that are fetched for them (cases.py).
+Key = CaseKind | Literal["prefix"]
+"""What a pass's rows name, and with it the kind of case that they open unless a ride says otherwise.
 
-Of a prefix or a code there are no facts to fetch: such a pass has collecting rides alone.
+Of a prefix there are no facts to fetch: such a pass has collecting rides alone.
 """
 
 
@@ -54,6 +41,10 @@ class Pass:
     """What an unlimited scan reads of big tables."""
     history: bool = False
     """Whether what it names can leave the look-back while it is still wrong, so that known cases are judged again."""
+
+
+CREATOR_JOINS_WITHIN = timedelta(minutes=1)
+"""The creator's member row is written within this time of the household (data, section 4)."""
 
 
 def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:

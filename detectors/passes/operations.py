@@ -222,23 +222,39 @@ def _with_members(tables: Tables, found: FromClause) -> FromClause:
 def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each view of a dashboard whose duration is known, retries as one, with the number of all such views."""
     events = tables["household_events"]
-    duration = _number(meta(events, "duration_ms"))
-    once = operation(events)
-    views = (
+    # A fence: each text is taken out of the metadata once, and not wherever it is named below.
+    told = (
         select(
-            once.label("once"),
-            func.min(cast(events.c.user_id, Text)).label("user_id"),
-            func.min(cast(events.c.household_id, Text)).label("household_id"),
-            func.min(events.c.event_timestamp).label("at"),
-            func.max(duration).label("duration_ms"),
+            events.c.user_id,
+            events.c.household_id,
+            events.c.event_timestamp,
+            operation(events).label("once"),
+            meta(events, "duration_ms").label("duration"),
         )
         .where(
             tables.event_is("household_dashboard_viewed"),
             between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
-            duration.is_not(None),
             _concerns(tables, scope, events),
         )
-        .group_by(once)
+        .offset(0)
+        .subquery("told")
+    )
+    timed = (
+        select(told, _number(told.c.duration).label("duration_ms"))
+        .where(told.c.duration.is_not(None))
+        .offset(0)
+        .subquery("timed")
+    )
+    views = (
+        select(
+            timed.c.once,
+            func.min(cast(timed.c.user_id, Text)).label("user_id"),
+            func.min(cast(timed.c.household_id, Text)).label("household_id"),
+            func.min(timed.c.event_timestamp).label("at"),
+            func.max(timed.c.duration_ms).label("duration_ms"),
+        )
+        .where(timed.c.duration_ms.is_not(None))
+        .group_by(timed.c.once)
         .subquery("view")
     )
     return (

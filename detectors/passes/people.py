@@ -13,7 +13,6 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    false,
     func,
     literal,
     null,
@@ -24,13 +23,11 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.facts_people import CHANGES, GUESS, INSIDE, IP_ACTOR, LEADER_ACTIONS, LOGINS, VIEWS
+from detectors.facts_people import CHANGES, GUESS, IP_ACTOR, LOGINS, VIEWS
 from detectors.passes.base import Pass, Scope, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
-CREATOR_JOINS_WITHIN = timedelta(minutes=1)
-"""The creator's member row is written within this time of the household (data, section 4)."""
 DEEDS = (
     *CHANGES,
     "household_created",
@@ -185,19 +182,26 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         .cte("changed")
     )
     changers = select(changed.c.user_id).distinct().subquery("changer")
-    agent, address = json_text(events.c.metadata, "user_agent"), json_text(events.c.metadata, "ip_address")
-    acts = (
+    # A fence: each text is taken out of the metadata once, and the metadata is not sorted along.
+    told = (
         select(
             events.c.user_id,
             at.label("at"),
-            agent.label("agent"),
-            network(address).label("network"),
-            func.min(at).over(partition_by=(events.c.user_id, agent)).label("agent_since"),
+            json_text(events.c.metadata, "user_agent").label("agent"),
+            json_text(events.c.metadata, "ip_address").label("address"),
         )
         .select_from(events.join(changers, changers.c.user_id == events.c.user_id))
         .where(_during(tables, context, timedelta(days=1)), events.c.household_id.is_not(None))
-        .subquery("act")
+        .offset(0)
+        .subquery("told")
     )
+    acts = select(
+        told.c.user_id,
+        told.c.at,
+        told.c.agent,
+        network(told.c.address).label("network"),
+        func.min(told.c.at).over(partition_by=(told.c.user_id, told.c.agent)).label("agent_since"),
+    ).subquery("act")
     near = and_(
         acts.c.user_id == changed.c.user_id,
         acts.c.at > changed.c.hour - before,
@@ -213,60 +217,6 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         .select_from(changed.join(acts, near))
         .group_by(changed.c.user_id, changed.c.hour)
         .subquery("traveller")
-    )
-
-
-def _visits(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each person who read or changed a household in the window, beside their active member rows there.
-
-    `led_without_office` says that they did what only a leader does, and are not the leader now. What people of a `scope` did
-    is seen wherever they did it: a household that is not theirs is where they had no right to be.
-    """
-    events, members, households = (tables[name] for name in ("household_events", "household_members", "households"))
-    mine = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
-    visits = (
-        select(
-            events.c.household_id,
-            events.c.user_id,
-            func.min(events.c.event_timestamp).label("first_at"),
-            func.max(events.c.event_timestamp).label("last_at"),
-            func.count().filter(tables.event_is(*LEADER_ACTIONS)).label("leader_actions"),
-        )
-        .where(
-            tables.event_is(*INSIDE),
-            _during(tables, context),
-            events.c.household_id.is_not(None),
-            events.c.user_id.is_not(None),
-            mine,
-        )
-        .group_by(events.c.household_id, events.c.user_id)
-        .subquery("visit")
-    )
-    active = (
-        select(members)
-        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
-        .subquery("active")
-    )
-    belongs = and_(active.c.household_id == visits.c.household_id, active.c.user_id == visits.c.user_id)
-    # Few visitors acted as leaders, so the office is looked up for them alone, and not beside every visit.
-    office = (
-        select(func.count())
-        .select_from(households)
-        .where(households.c.id == visits.c.household_id, households.c.leader_id == visits.c.user_id)
-        .scalar_subquery()
-    )
-    return (
-        select(
-            visits.c.household_id.label("visited_household"),
-            visits.c.first_at,
-            visits.c.last_at,
-            active.c.joined_at,
-            active.c.is_temporary,
-            active.c.temporary_expires_at,
-            case((visits.c.leader_actions > 0, office == 0), else_=False).label("led_without_office"),
-        )
-        .select_from(visits.outerjoin(active, belongs))
-        .subquery("visit_of")
     )
 
 
@@ -338,40 +288,17 @@ def _blows(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
 
 
 def _hand_overs(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each household with a transfer of leadership in the window, or whose leader came later and no transfer names.
-
-    The second kind only where the audit table is older than the household: before it began nothing was written.
-    """
-    events, households, members = (tables[name] for name in ("household_events", "households", "household_members"))
-    moved = select(events.c.household_id.label("handed_over_household")).where(
-        tables.event_is("household_leadership_transferred"),
-        _during(tables, context),
-        events.c.household_id.is_not(None),
-        of_households(tables, scope, events.c.household_id),
+    """Each transfer of leadership in the window."""
+    events = tables["household_events"]
+    return (
+        select(events.c.household_id.label("handed_over_household"))
+        .where(
+            tables.event_is("household_leadership_transferred"),
+            _during(tables, context),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .subquery("hand_over")
     )
-    named = (
-        select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))
-        .where(tables.event_is("household_leadership_transferred"), of_households(tables, scope, events.c.household_id))
-        .distinct()
-        .subquery("named")
-    )
-    began = context.audit_began
-    # Who leads a household of that time joined after it began too: that spares looking up everybody else's household.
-    watched = false() if began is None else and_(households.c.created_at > began, members.c.joined_at > began)
-    leads = and_(
-        members.c.household_id == households.c.id,
-        members.c.user_id == households.c.leader_id,
-        members.c.status == "active",
-        members.c.role == "leader",
-        members.c.joined_at > households.c.created_at + CREATOR_JOINS_WITHIN,
-    )
-    announced = and_(named.c.household_id == households.c.id, named.c.user_id == households.c.leader_id)
-    silently = (
-        select(households.c.id)
-        .select_from(households.join(members, leads).outerjoin(named, announced))
-        .where(watched, named.c.user_id.is_(None), of_households(tables, scope, households.c.id))
-    )
-    return union_all(moved, silently).subquery("hand_over")
 
 
 def _code_uses(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -418,23 +345,14 @@ PASSES: tuple[Pass, ...] = (
         _travellers,
         reach="whole",
     ),
-    Pass(
-        "visits",
-        "the window's events beside the members",
-        "visited_household",
-        _EVENTS | _MEMBERS | _HOUSEHOLDS,
-        _visits,
-        reach="whole",
-    ),
     Pass("retaliation", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
     Pass("blows", "reports and acts against one person", "target", _EVENTS | _SUPPORT | _ABOUT, _blows),
     Pass(
         "hand-overs",
-        "changes of leadership",
+        "transfers of leadership",
         "handed_over_household",
-        _EVENTS | _MEMBERS | _HOUSEHOLDS,
+        _EVENTS,
         _hand_overs,
-        reach="whole",
     ),
     Pass(
         "code-uses",

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Ride, Row, Story, TimelineEntry, find
 from detectors.security.surviving_sessions import COLUMNS, Survival, survivals_of
@@ -42,14 +42,14 @@ META = Meta(
     severity="P0",
     kind="occurrence",
     subject=("user_id", "session_id", "operation"),
-    needs=frozenset({"household_events.event_type", "household_events.metadata", "sessions.created_at"}),
+    needs=frozenset({"household_events.metadata", "sessions.id", "sessions.user_id", "sessions.created_at"}),
     process="Engineering Escalations, P0: Session invalidation not working",
     feature="member removal",
 )
 
 
-def used_on(session: FromClause, context: Context) -> ColumnElement[bool]:
-    return session.c.used_at <= context.settled
+def used_on(presence: FromClause, context: Context) -> ColumnElement[bool]:
+    return and_(presence.c.act == "session", presence.c.used_at <= context.settled)
 
 
 def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
@@ -146,4 +146,4 @@ def _systemic(survivals: list[Survival], context: Context) -> Finding:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("sessions", used_on, collect, COLUMNS),))
+DETECTOR = Detector(META, __doc__, (Ride("presence", used_on, collect, COLUMNS),))

@@ -1,4 +1,4 @@
-"""Which sessions survived the removal of their user, from the rows of the pass `sessions`."""
+"""Which sessions survived the removal of their user, from the rows of the pass `presence`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from detectors.contract import Row
 from detectors.facts import moment, text_of, utc
 
 COLUMNS = (
-    "household_id",
+    "user_id",
     "changed_by",
     "changed_at",
     "session_id",

@@ -51,15 +51,25 @@ META = Meta(
     severity="P0",
     kind="occurrence",
     subject=("household_id", "user_id"),
-    needs=frozenset({"household_members.status", "household_members.joined_at", "household_events.metadata"}),
+    needs=frozenset(
+        {
+            "household_members.status",
+            "household_members.joined_at",
+            "household_events.metadata",
+            "households.id",
+            "households.leader_id",
+            "households.created_at",
+        }
+    ),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
 
-def not_plainly_inside(visit: FromClause, context: Context) -> ColumnElement[bool]:
-    columns = visit.c
+def not_plainly_inside(presence: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = presence.c
     expired = and_(columns.is_temporary.is_(True), columns.temporary_expires_at < columns.last_at)
-    return or_(columns.joined_at.is_(None), columns.joined_at > columns.first_at, expired, columns.led_without_office)
+    late = or_(columns.joined_at.is_(None), columns.joined_at > columns.first_at)
+    return and_(columns.act == "visit", or_(late, expired, columns.led_without_office))
 
 
 def judge(case: VisitedCase, context: Context) -> Iterator[Finding]:
@@ -206,4 +216,4 @@ def _finding(case: VisitedCase, user_id: str, deeds: list[tuple[Event, str]], co
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("visits", not_plainly_inside),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("presence", not_plainly_inside, opens="visited_household"),), judge)

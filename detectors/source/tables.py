@@ -144,6 +144,14 @@ class Tables:
         """`column` is one of the user `ids`."""
         return _is_one_of(column, ids, self.user_type)
 
+    def ids_in(self, column: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bool]:
+        """An id `column` of whatever type, written as text, is one of `texts`; a UUID's index serves."""
+        if not isinstance(column.type, Uuid):
+            return cast(column, Text).in_(list(texts))
+        pattern = re.compile(_FORMATS["uuid"])
+        # As it is written, or it would be another text.
+        return _is_one_of(column, (text for text in texts if pattern.match(text) and text == text.lower()), "uuid")
+
     def is_user_id(self, value: str) -> bool:
         """Whether `value`, from an event's metadata, can be a user's id here."""
         pattern = _FORMATS.get(self.user_type)

@@ -43,7 +43,7 @@ from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, S
 from detectors.facts import Event, HouseholdCase
 from detectors.facts_people import HandedOverCase
 from detectors.integrity.leadership import active_leaders, in_flight, leads_effectively
-from detectors.passes.people import CREATOR_JOINS_WITHIN
+from detectors.passes.base import CREATOR_JOINS_WITHIN
 from detectors.timeline import timeline
 from detectors.words import listed, stamp
 
@@ -62,6 +62,10 @@ TRANSFER = "household_leadership_transferred"
 
 def handed_over(hand_over: FromClause, context: Context) -> ColumnElement[bool]:
     return hand_over.c.handed_over_household.is_not(None)
+
+
+def leads_unannounced(household: FromClause, context: Context) -> ColumnElement[bool]:
+    return household.c.leader_unannounced.is_(True)
 
 
 def judge(case: HandedOverCase, context: Context) -> Iterator[Finding]:
@@ -200,4 +204,9 @@ def _line(move: dict[str, Any]) -> str:
     return f"{stamp(move['at'])}: from {move['old_leader']} to {move['new_leader']} ({listed(details) or 'no trace'})"
 
 
-DETECTOR = Detector(META, __doc__, (Ride("hand-overs", handed_over),), judge)
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Ride("hand-overs", handed_over), Ride("households", leads_unannounced, opens="handed_over_household")),
+    judge,
+)

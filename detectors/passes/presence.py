@@ -1,0 +1,265 @@
+"""The pass over what people did in households while they were members, and before and after."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    FromClause,
+    Integer,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
+
+from detectors.contract import Context
+from detectors.facts_people import INSIDE, LEADER_ACTIONS
+from detectors.passes.base import (
+    EVENTS,
+    MEMBERS,
+    Pass,
+    Scope,
+    between,
+    meta,
+    not_refused,
+    of_households,
+    of_users,
+    operation,
+    since,
+)
+from detectors.source import Tables
+
+_DEPARTURE = -1
+"""Stands for the number of leader's actions in what is no visit: rows of this pass must be narrow."""
+
+
+def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household with what somebody did there or was done to them, beside their active member row there, if any.
+
+    `act` is one of three, and columns that say nothing of it are null.
+
+    "visit": all that one person read or changed in the window, from `first_at` to `last_at`. `led_without_office` says that
+    they did what only a leader does, and are not the leader now. What people of a `scope` did is seen wherever they did it:
+    a household that is not theirs is where they had no right to be.
+
+    "departure": an event, at `first_at`, that says that its person is no longer a member.
+
+    "session": a use in the window of a session that survived its user's removal by somebody else, and what may excuse it.
+    `let_in_at` is the time of the first approval of that person by that household after the removal; `joined_at` is when the
+    first of their rows there was written after it, whatever became of it; `active_rows` is zero where none is active now.
+    """
+    members, households = tables["household_members"], tables["households"]
+    gone = _departures(tables, scope, context).cte("gone")
+    acts = union_all(
+        _visits(tables, scope, context),
+        select(
+            gone.c.household_id,
+            gone.c.user_id,
+            gone.c.event_timestamp,
+            gone.c.event_timestamp,
+            cast(_DEPARTURE, Integer),
+        ),
+    ).subquery("act")
+    active = (
+        select(members)
+        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
+        .subquery("active")
+    )
+    belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
+    # Few visitors acted as leaders, so the office is looked up for them alone, and not beside every visit.
+    office = (
+        select(func.count())
+        .select_from(households)
+        .where(households.c.id == acts.c.household_id, households.c.leader_id == acts.c.user_id)
+        .scalar_subquery()
+    )
+    beside = select(
+        acts.c.household_id,
+        acts.c.user_id,
+        case((acts.c.leader_actions == _DEPARTURE, literal("departure")), else_=literal("visit")).label("act"),
+        acts.c.first_at,
+        acts.c.last_at,
+        active.c.joined_at,
+        active.c.is_temporary,
+        active.c.temporary_expires_at,
+        case((acts.c.leader_actions > 0, office == 0), else_=False).label("led_without_office"),
+    ).select_from(acts.outerjoin(active, belongs))
+    if "sessions" not in tables:
+        return beside.subquery("presence")
+    survived = _survived(tables, scope, context, gone).subquery("session")
+    own = [column for column in survived.c if column.name not in beside.selected_columns]
+    return union_all(
+        beside.add_columns(*(cast(null(), column.type).label(column.name) for column in own)),
+        select(
+            *(
+                survived.c[column.name] if column.name in survived.c else cast(null(), column.type)
+                for column in beside.selected_columns
+            ),
+            *own,
+        ),
+    ).subquery("presence")
+
+
+def _visits(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """Each person who read or changed a household in the window, with that household."""
+    events = tables["household_events"]
+    return (
+        select(
+            events.c.household_id,
+            events.c.user_id,
+            func.min(events.c.event_timestamp).label("first_at"),
+            func.max(events.c.event_timestamp).label("last_at"),
+            cast(func.count().filter(tables.event_is(*LEADER_ACTIONS)), Integer).label("leader_actions"),
+        )
+        .where(
+            tables.event_is(*INSIDE),
+            between(events.c.event_timestamp, context.window.start, context.window.end),
+            events.c.household_id.is_not(None),
+            events.c.user_id.is_not(None),
+            or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id)),
+        )
+        .group_by(events.c.household_id, events.c.user_id)
+    )
+
+
+def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """Each event that says that somebody is no longer a member. The last two columns are those of removals alone."""
+    events = tables["household_events"]
+    removed = tables.event_is("household_member_removed")
+    person = tables.user_key(meta(events, "member_id"))
+    return select(
+        events.c.household_id,
+        events.c.event_timestamp,
+        case((removed, person), else_=events.c.user_id).label("user_id"),
+        case((removed, events.c.user_id)).label("changed_by"),
+        case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
+    ).where(
+        tables.event_is("household_member_removed", "household_left"),
+        since(events, context.history_start),
+        of_households(tables, scope, events.c.household_id),
+    )
+
+
+def _survived(tables: Tables, scope: Scope | None, context: Context, gone: FromClause) -> Select[Any]:
+    events, members = tables["household_events"], tables["household_members"]
+    removed = _removals(gone, context).cte("removed")
+    uses = _uses(tables, scope, context, removed)
+    grace = timedelta(minutes=context.limits.session_grace_minutes)
+    survived = and_(
+        uses.c.user_id == removed.c.user_id,
+        uses.c.created_at < removed.c.changed_at,
+        uses.c.used_at > removed.c.changed_at + grace,
+    )
+    hits = (
+        select(removed, uses.c.session_id, uses.c.created_at, uses.c.used_at)
+        .select_from(removed.join(uses, survived))
+        .where(of_users(tables, scope, removed.c.user_id))
+        .cte("hit")
+    )
+    # An array, and no join: where there is an index on households it finds the few, and elsewhere one reading does for all.
+    homes = func.any(func.array(select(hits.c.household_id).distinct().scalar_subquery()))
+    let_in = (
+        select(
+            events.c.household_id,
+            tables.user_key(meta(events, "new_member_id")).label("user_id"),
+            events.c.event_timestamp,
+        )
+        .where(events.c.household_id == homes, tables.event_is("household_join_request_approved", common=True))
+        .subquery("let_in")
+    )
+    row = (
+        select(members.c.household_id, members.c.user_id, members.c.joined_at, members.c.status)
+        .where(members.c.household_id == homes)
+        .subquery("row")
+    )
+    later = and_(
+        let_in.c.household_id == hits.c.household_id,
+        let_in.c.user_id == hits.c.user_id,
+        let_in.c.event_timestamp > hits.c.changed_at,
+    )
+    pair = and_(row.c.household_id == hits.c.household_id, row.c.user_id == hits.c.user_id)
+    return (
+        select(
+            *hits.c,
+            literal("session").label("act"),
+            func.min(let_in.c.event_timestamp).label("let_in_at"),
+            func.min(row.c.joined_at).filter(row.c.joined_at > hits.c.changed_at).label("joined_at"),
+            func.count().filter(row.c.status == "active").label("active_rows"),
+        )
+        .select_from(hits.outerjoin(let_in, later).outerjoin(row, pair))
+        .group_by(*hits.c)
+    )
+
+
+def _removals(gone: FromClause, context: Context) -> Select[Any]:
+    """Each removal of somebody by somebody else, retries as one."""
+    return (
+        select(
+            gone.c.user_id,
+            gone.c.household_id,
+            func.max(cast(gone.c.changed_by, Text)).label("changed_by"),
+            func.min(gone.c.event_timestamp).label("changed_at"),
+        )
+        .where(
+            gone.c.removal.is_not(None),
+            gone.c.event_timestamp < context.window.end,
+            gone.c.changed_by.is_distinct_from(gone.c.user_id),
+        )
+        .group_by(gone.c.user_id, gone.c.household_id, gone.c.removal)
+    )
+
+
+def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromClause) -> FromClause:
+    """The uses in the window of the sessions of `removed` people, by the session's own row and by session_used events."""
+    events, sessions, window = tables["household_events"], tables["sessions"], context.window
+    theirs = (
+        select(
+            cast(sessions.c.id, Text).label("session_id"),
+            sessions.c.user_id,
+            sessions.c.created_at,
+            sessions.c.last_activity_at,
+        )
+        .where(
+            sessions.c.user_id.in_(select(removed.c.user_id).where(removed.c.user_id.is_not(None))),
+            of_users(tables, scope, sessions.c.user_id),
+        )
+        .cte("theirs")
+    )
+    told = (
+        select(meta(events, "session_id").label("session_id"), events.c.event_timestamp.label("used_at"))
+        .where(
+            tables.event_is("session_used", common=True),
+            between(events.c.event_timestamp, window.start, window.end),
+            of_users(tables, scope, events.c.user_id),
+        )
+        .subquery("told")
+    )
+    by_event = select(theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, told.c.used_at).select_from(
+        theirs.join(told, told.c.session_id == theirs.c.session_id)
+    )
+    by_row = select(
+        theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, theirs.c.last_activity_at.label("used_at")
+    ).where(between(theirs.c.last_activity_at, window.start, window.end))
+    return union_all(by_event, by_row).subquery("use")
+
+
+PASSES = (
+    Pass(
+        "presence",
+        "visits, departures and sessions beside the members",
+        "household_id",
+        EVENTS | MEMBERS,
+        _presence,
+        reach="whole",
+        history=True,
+    ),
+)
