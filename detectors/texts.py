@@ -159,6 +159,13 @@ def _casefolded(text: str) -> str:
     return composed(text.casefold()).strip()
 
 
+@lru_cache(maxsize=4096)
+def _versions(text: str) -> tuple[str, ...]:
+    """The ways in which `text` can be read. One after the other, each rule on words reads all texts of a scan."""
+    plain = readable(text)
+    return tuple(dict.fromkeys((_casefolded(plain), _casefolded(undisguised(plain)))))
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of a list that a text holds, and the place of the first one in it."""
@@ -172,10 +179,9 @@ def words_in(text: str | None, words: tuple[str, ...], *, after: re.Pattern[str]
 
     With `after`, only those before which the text ends with that.
     """
-    plain = readable(text or "")
     hits = [
         hit
-        for version in dict.fromkeys((_casefolded(plain), _casefolded(undisguised(plain))))
+        for version in _versions(text or "")
         for hit in _vocabulary(words).finditer(version)
         if after is None or after.search(version[max(hit.start() - _BEFORE, 0) : hit.start()])
     ]

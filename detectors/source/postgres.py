@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import psycopg
+from psycopg.types.string import TextLoader
 from sqlalchemy import URL, Connection, Engine, Executable, NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
@@ -170,7 +171,7 @@ class PostgresSource:
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
         self._settings = text(f"SELECT {calls}")
         self._engine = _engine(parsed)
-        event.listen(self._engine, "connect", _read_times)
+        event.listen(self._engine, "connect", _read_values)
         self._connections: list[Connection] = []
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         try:
@@ -332,8 +333,10 @@ def _engine(url: URL) -> Engine:
     )
 
 
-def _read_times(connection: psycopg.Connection, _: Any) -> None:
+def _read_values(connection: psycopg.Connection, _: Any) -> None:
     connection.adapters.register_loader("timestamptz", NearestTime)
+    # Ids are texts to every rule; a scan reads too many to make objects of them first.
+    connection.adapters.register_loader("uuid", TextLoader)
 
 
 def _connect_reason(error: BaseException) -> str:
