@@ -226,32 +226,30 @@ def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Select[
 
 
 def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user with several permanent memberships at once, or as many sittings lately as the limit: how many of each.
+    """Each user with how many memberships of each kind they have: permanent ones at once, and sittings lately.
 
-    Temporary memberships that are over count as sittings too. `active_rows` counts permanent and temporary ones.
+    Temporary memberships that are over count as sittings too. `active_rows` counts permanent and temporary ones; where a
+    unique key of the source excludes duplicates nobody asks for it, and it counts the other two.
     """
     members, limits = tables["household_members"], context.limits
     active = members.c.status == "active"
     temporary = func.coalesce(members.c.is_temporary, False)
+    permanent = and_(active, temporary.is_(False))
     lately = and_(temporary, members.c.joined_at > context.as_of - timedelta(days=limits.commercial_sitting_days))
-    mine = of_users(tables, scope, members.c.user_id)
-
-    def often(row: ColumnElement[bool], times: int) -> Select[Any]:
-        return select(members.c.user_id).where(row, mine).group_by(members.c.user_id).having(func.count() >= times)
-
-    crowded = [often(and_(active, temporary.is_(False)), 2), often(lately, limits.commercial_sittings)]
-    if not tables.schema.unique_on("household_members", "household_id", "user_id"):
-        crowded.append(often(active, 2))
-    # Each alone is a small part of the rows, and what it names is few: only those are counted in full.
-    several = union(*crowded).cte("several").prefix_with("MATERIALIZED", dialect="postgresql")
+    rows = or_(active, lately)
+    active_rows: ColumnElement[int] = func.count().filter(active)
+    if tables.schema.unique_on("household_members", "household_id", "user_id"):
+        # Fewer and narrower rows to sort.
+        rows, active_rows = or_(permanent, lately), func.count()
+        permanent, lately = temporary.is_(False), temporary
     return (
         select(
             members.c.user_id,
-            func.count().filter(active).label("active_rows"),
-            func.count().filter(and_(active, temporary.is_(False))).label("permanent_rows"),
+            active_rows.label("active_rows"),
+            func.count().filter(permanent).label("permanent_rows"),
             func.count().filter(lately).label("recent_sittings"),
         )
-        .where(or_(active, lately), mine, members.c.user_id.in_(select(several.c.user_id)))
+        .where(rows, of_users(tables, scope, members.c.user_id))
         .group_by(members.c.user_id)
         .subquery("active_user")
     )
@@ -292,32 +290,6 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
     )
 
 
-def _actors(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user who created households or removed members in the look-back: how often, retries included.
-
-    Totals are enough here: they are never less than what any day or any three days hold. The look-back is a day longer
-    than the rules', whose days may begin earlier than the window's and have 25 hours.
-    """
-    events = tables["household_events"]
-    lookback = timedelta(days=context.limits.pattern_lookback_days + 1)
-    return (
-        select(
-            events.c.user_id,
-            func.count().filter(tables.event_is("household_created")).label("creations"),
-            func.count().filter(tables.event_is("household_member_removed")).label("removals"),
-        )
-        .where(
-            tables.event_is("household_created", "household_member_removed"),
-            events.c.event_timestamp >= context.window.start - lookback,
-            events.c.event_timestamp < context.window.end,
-            events.c.user_id.is_not(None),
-            of_users(tables, scope, events.c.user_id),
-        )
-        .group_by(events.c.user_id)
-        .subquery("actor")
-    )
-
-
 PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
@@ -333,7 +305,6 @@ PASSES: dict[str, Pass] = {
         *joining.PASSES,
         *presence.PASSES,
         Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers, history=True),
-        Pass("actors", "creation and removal events by actor", "user_id", EVENTS, _actors),
         *state.PASSES,
         *people.PASSES,
         *operations.PASSES,

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, func, literal, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    null,
+    select,
+    true,
+    union_all,
+)
 
 from detectors.contract import CaseKind, Context
 from detectors.source import Reach, Tables
@@ -82,6 +96,17 @@ def operation(events: FromClause) -> ColumnElement[Any]:
 def between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
     """Whether `column` lies in [start, end)."""
     return and_(column >= start, column < end)
+
+
+def either(one: Select[Any], other: Select[Any], name: str) -> Subquery:
+    """The rows of both, with the columns of both: what one of them does not have is null in its rows."""
+    columns = {column.name: column.type for each in (one, other) for column in each.selected_columns}
+    return union_all(
+        *(
+            select(*(rows.c[key] if key in rows.c else cast(null(), kind).label(key) for key, kind in columns.items()))
+            for rows in (one.subquery(), other.subquery())
+        )
+    ).subquery(name)
 
 
 MEMBERS = frozenset(

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, not_refused, of_households, operation, since
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, either, not_refused, of_households, operation, since
 from detectors.passes.codes import colliding
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -50,35 +50,20 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     approved_too = and_(asked.c.household_id == request.c.household_id, asked.c.user_id == request.c.user_id)
     # Looked up for the few sitters whom no leader added.
     approved = select(func.count()).select_from(asked).where(approved_too, asked.c.status == "approved")
-    beside = (
-        select(
-            *request.c,
-            led.c.user_id.label("once_leader"),
-            twice.c.requests.label("pending_requests"),
-            changed.c.event_timestamp.label("regenerated_at"),
-            case((and_(request.c.is_sitter, led.c.user_id.is_(None)), approved.scalar_subquery())).label(
-                "approved_requests"
-            ),
-        )
-        .select_from(
-            request.outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
-            .outerjoin(twice, twice_too)
-            .outerjoin(changed, changed.c.household_id == request.c.household_id)
-        )
-        .subquery("beside")
-    )
-    codes = colliding(tables, scope, context, request).subquery("code")
-    own = [column for column in codes.c if column.name != "household_id"]
-    return union_all(
-        select(*beside.c, *(cast(null(), column.type).label(column.name) for column in own)),
-        select(
-            *(
-                codes.c.household_id if column.name == "household_id" else cast(null(), column.type)
-                for column in beside.c
-            ),
-            *own,
+    beside = select(
+        *request.c,
+        led.c.user_id.label("once_leader"),
+        twice.c.requests.label("pending_requests"),
+        changed.c.event_timestamp.label("regenerated_at"),
+        case((and_(request.c.is_sitter, led.c.user_id.is_(None)), approved.scalar_subquery())).label(
+            "approved_requests"
         ),
-    ).subquery("request")
+    ).select_from(
+        request.outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
+        .outerjoin(twice, twice_too)
+        .outerjoin(changed, changed.c.household_id == request.c.household_id)
+    )
+    return either(beside, select(colliding(tables, scope, context, request).subquery("code")), "request")
 
 
 def _asked_or_sitting(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     DateTime,
     FromClause,
     Numeric,
+    Select,
     Text,
     and_,
     case,
     cast,
+    false,
     func,
     literal,
     null,
@@ -24,7 +28,7 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.facts_people import CHANGES, GUESS, IP_ACTOR, LOGINS, VIEWS
-from detectors.passes.base import Pass, Scope, of_households, of_users
+from detectors.passes.base import EVENTS, Pass, Scope, either, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -259,31 +263,82 @@ def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     )
 
 
-def _blows(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each person who was reported, removed or rejected in the last days: by how many others."""
-    events, reports, limits = tables["household_events"], tables["support_requests"], context.limits
-    before = timedelta(days=limits.harassment_days)
-    named = case(
-        (tables.event_is("household_member_removed"), json_text(events.c.metadata, "member_id")),
-        else_=json_text(events.c.metadata, "requester_id"),
+def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each user who created households or removed members lately, and each against whom somebody acted: how often.
+
+    `creations` and `removals` are what a user did in the look-back, retries included. Totals are enough here: they are never
+    less than what any day or any three days hold. The look-back is a day longer than the rules', whose days may begin earlier
+    than the window's and have 25 hours.
+
+    `people` is how many others reported, removed or rejected a user in the last days; `struck_in_window` says that one of
+    them did so in the window, `in_places` that it was not only removing and rejecting in a single household.
+    """
+    events, limits, start = tables["household_events"], context.limits, context.window.start
+    patterns, harassment = timedelta(days=limits.pattern_lookback_days + 1), timedelta(days=limits.harassment_days)
+    removed, rejected = (tables.event_is(f"household_{what}") for what in ("member_removed", "join_request_rejected"))
+    member, requester = (tables.user_key(json_text(events.c.metadata, key)) for key in ("member_id", "requester_id"))
+    # Read once for both kinds of rows.
+    acts = (
+        select(
+            events.c.user_id,
+            events.c.household_id,
+            events.c.event_timestamp.label("at"),
+            case((removed, "removed"), (rejected, "rejected"), else_="created").label("what"),
+            case((removed, member), (rejected, requester)).label("target"),
+        )
+        .where(
+            tables.event_is("household_created", "household_member_removed", "household_join_request_rejected"),
+            _during(tables, context, max(patterns, harassment)),
+            or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id)),
+        )
+        .cte("act")
     )
-    acts = select(tables.user_key(named).label("target"), events.c.user_id.label("by")).where(
-        tables.event_is("household_member_removed", "household_join_request_rejected"),
-        _during(tables, context, before),
-        of_households(tables, scope, events.c.household_id),
+    actors = (
+        select(
+            acts.c.user_id,
+            func.count().filter(acts.c.what == "created").label("creations"),
+            func.count().filter(acts.c.what == "removed").label("removals"),
+        )
+        .where(acts.c.what != "rejected", acts.c.at >= start - patterns, acts.c.user_id.is_not(None))
+        .where(of_users(tables, scope, acts.c.user_id))
+        .group_by(acts.c.user_id)
     )
-    words = select(reports.c.subject_user_id, reports.c.requester_id).where(
-        reports.c.category.in_(limits.objection_categories),
-        reports.c.created_at >= context.window.start - before,
-        reports.c.created_at < context.window.end,
-        reports.c.subject_user_id.is_not(None),
+    blows = (
+        select(acts.c.target, acts.c.user_id.label("by"), acts.c.household_id, acts.c.at, false().label("reported"))
+        .where(acts.c.target.is_not(None), acts.c.at >= start - harassment)
+        .where(of_households(tables, scope, acts.c.household_id))
     )
-    blows = union_all(acts, words).subquery("blow")
+    return either(actors, _struck(tables, scope, context, blows), "doer")
+
+
+def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[Any]) -> Select[Any]:
+    """Each target of `acts` and of reports to support, with the number of others behind them."""
+    if "support_requests" in tables:
+        reports, limits, start = tables["support_requests"], context.limits, context.window.start
+        words = select(
+            reports.c.subject_user_id, reports.c.requester_id, reports.c.household_id, reports.c.created_at, true()
+        ).where(
+            reports.c.category.in_(limits.objection_categories),
+            reports.c.created_at >= start - timedelta(days=limits.harassment_days),
+            reports.c.created_at < context.window.end,
+            reports.c.subject_user_id.is_not(None),
+        )
+        blows = union_all(acts, words).subquery("blow")
+    else:
+        blows = acts.subquery("blow")
+    places = or_(
+        func.count(blows.c.household_id.distinct()) > 1,
+        func.bool_or(or_(blows.c.reported, blows.c.household_id.is_(None)), type_=Boolean()),
+    )
     return (
-        select(blows.c.target, func.count(blows.c.by.distinct()).label("people"))
-        .where(blows.c.target.is_not(None), blows.c.by != blows.c.target, of_users(tables, scope, blows.c.target))
+        select(
+            blows.c.target.label("user_id"),
+            func.count(blows.c.by.distinct()).label("people"),
+            func.bool_or(blows.c.at >= context.window.start, type_=Boolean()).label("struck_in_window"),
+            places.label("in_places"),
+        )
+        .where(blows.c.by != blows.c.target, of_users(tables, scope, blows.c.target))
         .group_by(blows.c.target)
-        .subquery("target_of")
     )
 
 
@@ -346,7 +401,7 @@ PASSES: tuple[Pass, ...] = (
         reach="whole",
     ),
     Pass("retaliation", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
-    Pass("blows", "reports and acts against one person", "target", _EVENTS | _SUPPORT | _ABOUT, _blows),
+    Pass("acts", "creations, removals and rejections by actor and by target", "user_id", EVENTS, _acts),
     Pass(
         "hand-overs",
         "transfers of leadership",

@@ -15,7 +15,6 @@ from sqlalchemy import (
     cast,
     func,
     literal,
-    null,
     or_,
     select,
     union_all,
@@ -29,6 +28,7 @@ from detectors.passes.base import (
     Pass,
     Scope,
     between,
+    either,
     meta,
     not_refused,
     of_households,
@@ -48,7 +48,7 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     `act` is one of three, and columns that say nothing of it are null.
 
     "visit": all that one person read or changed in the window, from `first_at` to `last_at`. `led_without_office` says that
-    they did what only a leader does, and are not the leader now. What people of a `scope` did is seen wherever they did it:
+    they did what only a leader does, in a household whose leadership has moved, and are not the leader now. What people of a `scope` did is seen wherever they did it:
     a household that is not theirs is where they had no right to be.
 
     "departure": an event, at `first_at`, that says that its person is no longer a member.
@@ -75,13 +75,18 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .subquery("active")
     )
     belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
-    # Few visitors acted as leaders, so the office is looked up for them alone, and not beside every visit.
+    # Few visitors acted as leaders where leadership ever moved: the office is looked up for them, and not beside every visit.
+    events = tables["household_events"]
+    moved = select(events.c.household_id).where(
+        tables.event_is("household_leadership_transferred"), events.c.household_id.is_not(None)
+    )
     office = (
         select(func.count())
         .select_from(households)
         .where(households.c.id == acts.c.household_id, households.c.leader_id == acts.c.user_id)
         .scalar_subquery()
     )
+    once_led = and_(acts.c.leader_actions > 0, acts.c.household_id.in_(moved))
     beside = select(
         acts.c.household_id,
         acts.c.user_id,
@@ -91,22 +96,11 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         active.c.joined_at,
         active.c.is_temporary,
         active.c.temporary_expires_at,
-        case((acts.c.leader_actions > 0, office == 0), else_=False).label("led_without_office"),
+        case((once_led, office == 0), else_=False).label("led_without_office"),
     ).select_from(acts.outerjoin(active, belongs))
     if "sessions" not in tables:
         return beside.subquery("presence")
-    survived = _survived(tables, scope, context, gone).subquery("session")
-    own = [column for column in survived.c if column.name not in beside.selected_columns]
-    return union_all(
-        beside.add_columns(*(cast(null(), column.type).label(column.name) for column in own)),
-        select(
-            *(
-                survived.c[column.name] if column.name in survived.c else cast(null(), column.type)
-                for column in beside.selected_columns
-            ),
-            *own,
-        ),
-    ).subquery("presence")
+    return either(beside, _survived(tables, scope, context, gone), "presence")
 
 
 def _visits(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
@@ -135,17 +129,30 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
     """Each event that says that somebody is no longer a member. The last two columns are those of removals alone."""
     events = tables["household_events"]
     removed = tables.event_is("household_member_removed")
-    person = tables.user_key(meta(events, "member_id"))
+    # A fence: each text is taken out of the metadata once, and not wherever it is named below.
+    told = (
+        select(
+            events.c.household_id,
+            events.c.event_timestamp,
+            events.c.user_id,
+            removed.label("removed"),
+            case((removed, meta(events, "member_id"))).label("member_id"),
+            case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
+        )
+        .where(
+            tables.event_is("household_member_removed", "household_left"),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .offset(0)
+        .subquery("told")
+    )
     return select(
-        events.c.household_id,
-        events.c.event_timestamp,
-        case((removed, person), else_=events.c.user_id).label("user_id"),
-        case((removed, events.c.user_id)).label("changed_by"),
-        case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
-    ).where(
-        tables.event_is("household_member_removed", "household_left"),
-        since(events, context.history_start),
-        of_households(tables, scope, events.c.household_id),
+        told.c.household_id,
+        told.c.event_timestamp,
+        case((told.c.removed, tables.user_key(told.c.member_id)), else_=told.c.user_id).label("user_id"),
+        case((told.c.removed, told.c.user_id)).label("changed_by"),
+        told.c.removal,
     )
 
 

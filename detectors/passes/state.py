@@ -29,7 +29,7 @@ from detectors.contract import Context
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users
 from detectors.source import Tables
-from detectors.source.sql import json_text, like_any, matches
+from detectors.source.sql import byte_length, json_text, like_any, matches
 from detectors.texts import (
     BREAKS,
     DISGUISED,
@@ -74,8 +74,11 @@ READ_CHARACTERS = 2_000
 
 def _text_of(households: FromClause) -> ColumnElement[str]:
     # Not concat(): that one looks up each argument's type anew for every row.
-    text = func.coalesce(households.c.name, "") + " " + func.coalesce(households.c.description, "")
-    return func.substr(text, 1, READ_CHARACTERS, type_=Text())
+    name, description = (func.coalesce(households.c[column], "") for column in ("name", "description"))
+    text = name + " " + description
+    # What is short enough in bytes is not counted by characters.
+    short = byte_length(name) + byte_length(description) < READ_CHARACTERS
+    return case((short, text), else_=func.substr(text, 1, READ_CHARACTERS, type_=Text()))
 
 
 def _beginning(column: ColumnElement[str]) -> ColumnElement[str]:

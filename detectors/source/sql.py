@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Text, bindparam, literal_column
+from sqlalchemy import Boolean, ColumnElement, Integer, Text, bindparam, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -33,6 +33,23 @@ def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) 
 def _json_text_duckdb(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
     column, key = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"json_extract_string({column}, {key})"
+
+
+class byte_length(FunctionElement[int]):  # noqa: N801  # reads as a function in statements
+    """How many bytes a text takes as UTF-8, which costs less than to count its characters: `byte_length(column)`."""
+
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(byte_length, "postgresql")
+def _byte_length_postgresql(element: byte_length, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"octet_length({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(byte_length, "duckdb")
+def _byte_length_duckdb(element: byte_length, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"strlen({compiler.process(element.clauses, **kw)})"
 
 
 class matches(FunctionElement[bool]):  # noqa: N801  # reads as a function in statements

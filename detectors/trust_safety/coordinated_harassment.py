@@ -32,7 +32,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import combinations
 
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, TimelineEntry, find
 from detectors.facts_people import Blow, TargetCase
@@ -45,13 +45,30 @@ META = Meta(
     severity="Immediate",
     kind="occurrence",
     subject=("user_id",),
-    needs=frozenset({"support_requests.subject_user_id", "household_events.metadata"}),
+    needs=frozenset(
+        {
+            "household_events.metadata",
+            *(
+                f"support_requests.{column}"
+                for column in (
+                    "id",
+                    "created_at",
+                    "requester_id",
+                    "household_id",
+                    "subject_user_id",
+                    "category",
+                    "status",
+                )
+            ),
+        }
+    ),
     process="Trust & Safety Escalations, Immediate: Coordinated harassment through household features",
 )
 
 
-def several_people(target: FromClause, context: Context) -> ColumnElement[bool]:
-    return target.c.people >= context.limits.harassment_people
+def several_people(doer: FromClause, context: Context) -> ColumnElement[bool]:
+    columns = doer.c
+    return and_(columns.people >= context.limits.harassment_people, columns.struck_in_window, columns.in_places)
 
 
 def judge(case: TargetCase, context: Context) -> Iterator[Finding]:
@@ -126,4 +143,4 @@ def _finding(case: TargetCase, blows: list[Blow], links: dict[tuple[str, str], l
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("blows", several_people),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("acts", several_people, opens="target"),), judge)

@@ -90,4 +90,4 @@ def judge(case: UserCase, context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("actors", many_creations),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("acts", many_creations),), judge)

@@ -91,4 +91,4 @@ def judge(case: UserCase, context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("actors", many_removals),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("acts", many_removals),), judge)
