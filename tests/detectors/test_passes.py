@@ -13,3 +13,9 @@ def test_no_two_passes_share_an_id() -> None:
 
 def test_every_ride_is_on_a_pass() -> None:
     assert {ride.on for detector in DETECTORS for ride in detector.rides} <= set(PASSES)
+
+
+def test_a_detector_waits_for_one_kind_of_case() -> None:
+    """Kinds are judged as they become complete, at the same time: a rule with two would be asked twice at once."""
+    for detector in DETECTORS:
+        assert len({ride.opens or PASSES[ride.on].key for ride in detector.rides if not ride.collect}) <= 1, detector.id

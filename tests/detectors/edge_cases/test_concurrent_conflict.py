@@ -137,3 +137,15 @@ def test_all_contradictions_of_a_person_are_one_finding(scanner: Scanner, town: 
     town.request("three", "oak", "zoe")
     (finding,) = scanner.findings(town, DETECTOR)
     assert len(finding.evidence["contradictions"]) == 2
+
+
+@pytest.mark.parametrize("now", [{"role": "leader"}, {"is_temporary": True, "invited_by": uid("emil")}])
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_rejected_leader_or_sitter_is_found_beside_an_old_row_too(
+    scanner: Scanner, town: Town, now: dict[str, object], earlier: bool
+) -> None:
+    town.request("asked", "oak", "zoe", status="rejected", by="anna", at=WHEN)
+    if earlier:
+        town.member("oak", "zoe", at=WHEN - DAY, status="removed")
+    town.member("oak", "zoe", at=WHEN + HOUR, **now)  # type: ignore[arg-type]  # columns of the row
+    assert scanner.subjects(town, DETECTOR) == FOUND

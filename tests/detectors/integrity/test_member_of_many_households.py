@@ -69,3 +69,19 @@ def test_a_unique_key_over_users_proves_it(postgres: PostgresServer) -> None:
                 admin.execute(f"CREATE UNIQUE INDEX ON household_members {key}".encode())
             (entry,) = Scanner("postgresql", lambda _: database.url)(town, DETECTOR).coverage
             assert entry.status == status
+
+
+def test_with_the_unique_key_of_the_app(postgres: PostgresServer) -> None:
+    """Then fewer rows are counted: neither sittings of longer ago nor rows that ended may take part."""
+    town = Town()
+    town.family("oak", "anna", "ben")
+    town.family("elm", "dora", "emil")
+    town.member("elm", "anna", is_temporary=True)
+    town.member("elm", "ben", status="removed")
+    with postgres.new_database() as database:
+        load(database, town.tables())
+        app = Scanner("postgresql", lambda _: database.url)
+        assert app.findings(town, DETECTOR) == []
+        with database.connect() as admin:
+            admin.execute(b"UPDATE household_members SET status = 'active'")
+        assert [finding.subject for finding in app.findings(town, DETECTOR)] == [{"user_id": uid("ben")}]
