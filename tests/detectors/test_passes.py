@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from detectors.passes import PASSES, joining, operations, people, presence, state
+from detectors.passes import PASSES, admissions, leading, operations, people, presence, requests, state
 from detectors.registry import DETECTORS
 
 
 def test_no_two_passes_share_an_id() -> None:
-    added = [one for module in (joining, operations, people, presence, state) for one in module.PASSES]
+    added = [
+        one for module in (admissions, leading, operations, people, presence, requests, state) for one in module.PASSES
+    ]
     assert all(PASSES[one.id] is one for one in added)
 
 

@@ -1,4 +1,4 @@
-"""The passes over how people came in: join requests beside their households, and members beside their requests."""
+"""The pass over members beside the join requests that let them in."""
 
 from __future__ import annotations
 
@@ -13,123 +13,17 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    false,
     func,
     not_,
-    null,
     or_,
     select,
     true,
-    union_all,
 )
 
 from detectors.contract import Context
-from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, either, not_refused, of_households, operation, since
-from detectors.passes.codes import colliding
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
-
-
-def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each join request that is not plainly in order, beside its household and who led it once; what is not there is null.
-
-    In order is what the present leader approved for somebody else, with the code that the household has now.
-
-    And, as the join with all households is what costs here, two things more: active sitters whom somebody else than the
-    present leader added (`is_sitter`, with `responded_by` for who did, `requested_at` for when, and no status), and the
-    codes that households have in common: rows with a `colliding_code` (see codes.py) and nothing of a request.
-    """
-    request = _asked_or_sitting(tables, scope, context).cte("asked")
-    led = _once_leaders(tables, request)
-    twice = _pending_twice(request)
-    changed = _last_regenerated(tables, scope, context)
-    # A null is not looked up in a hash table, and most rows have nothing to look up here.
-    stranger = case((request.c.responded_by.is_distinct_from(request.c.leader_id), request.c.responded_by))
-    twice_too = and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id)
-    asked = tables["household_join_requests"]
-    approved_too = and_(asked.c.household_id == request.c.household_id, asked.c.user_id == request.c.user_id)
-    # Looked up for the few sitters whom no leader added.
-    approved = select(func.count()).select_from(asked).where(approved_too, asked.c.status == "approved")
-    beside = select(
-        *request.c,
-        led.c.user_id.label("once_leader"),
-        twice.c.requests.label("pending_requests"),
-        changed.c.event_timestamp.label("regenerated_at"),
-        case((and_(request.c.is_sitter, led.c.user_id.is_(None)), approved.scalar_subquery())).label(
-            "approved_requests"
-        ),
-    ).select_from(
-        request.outerjoin(led, and_(led.c.household_id == request.c.household_id, led.c.user_id == stranger))
-        .outerjoin(twice, twice_too)
-        .outerjoin(changed, changed.c.household_id == request.c.household_id)
-    )
-    return either(beside, select(colliding(tables, scope, context, request).subquery("code")), "request")
-
-
-def _asked_or_sitting(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
-    """The join requests and the active sitters that are not plainly in order, beside their households."""
-    asked, members, households = (
-        tables[name] for name in ("household_join_requests", "household_members", "households")
-    )
-    requests = select(
-        asked.c.household_id,
-        asked.c.user_id,
-        asked.c.status,
-        asked.c.requested_at,
-        asked.c.responded_by,
-        asked.c.invite_code,
-        false().label("is_sitter"),
-    ).where(of_households(tables, scope, asked.c.household_id))
-    sitters = select(
-        members.c.household_id,
-        members.c.user_id,
-        cast(null(), Text),
-        members.c.joined_at,
-        members.c.invited_by,
-        cast(null(), Text),
-        true(),
-    ).where(
-        members.c.status == "active",
-        members.c.is_temporary.is_(True),
-        # Without it nothing is proved.
-        members.c.invited_by.is_not(None),
-        of_households(tables, scope, members.c.household_id),
-    )
-    entry = union_all(requests, sitters).subquery("entry")
-    by_the_leader = entry.c.responded_by == households.c.leader_id
-    approved = and_(
-        by_the_leader,
-        entry.c.responded_by != entry.c.user_id,
-        entry.c.invite_code == households.c.invite_code,
-        entry.c.status.in_(["approved", "rejected"]),
-    )
-    in_order = case((entry.c.is_sitter, by_the_leader), else_=approved)
-    return (
-        select(*entry.c, households.c.leader_id, households.c.invite_code.label("current_code"))
-        .select_from(entry.outerjoin(households, households.c.id == entry.c.household_id))
-        .where(func.coalesce(in_order, False).is_(False))
-    )
-
-
-def _once_leaders(tables: Tables, asked: FromClause) -> FromClause:
-    """Who has led each household and is no member any more: a past leader's row keeps the role."""
-    members = tables["household_members"]
-    strangers = select(asked.c.responded_by).where(asked.c.responded_by.is_distinct_from(asked.c.leader_id))
-    return (
-        select(members.c.household_id, members.c.user_id)
-        .where(members.c.role == "leader", members.c.status != "active", members.c.user_id.in_(strangers))
-        .subquery("once_leader")
-    )
-
-
-def _pending_twice(asked: FromClause) -> FromClause:
-    return (
-        select(asked.c.household_id, asked.c.user_id, func.count().label("requests"))
-        .where(asked.c.status == "pending")
-        .group_by(asked.c.household_id, asked.c.user_id)
-        .having(func.count() > 1)
-        .subquery("pending_twice")
-    )
 
 
 def _admissions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -305,41 +199,7 @@ def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     )
 
 
-def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    if "household_events" not in tables:
-        households = tables["households"]
-        nothing = select(households.c.id.label("household_id"), households.c.created_at.label("event_timestamp"))
-        return nothing.where(not_(true())).subquery("regenerated")
-    events = tables["household_events"]
-    # A retried operation's time is that of its first row.
-    each = (
-        select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
-        .where(
-            tables.event_is("household_invite_code_regenerated"),
-            not_refused(events, context),
-            since(events, context.history_start),
-            of_households(tables, scope, events.c.household_id),
-        )
-        .group_by(events.c.household_id, operation(events))
-        .subquery("regeneration")
-    )
-    return (
-        select(each.c.household_id, func.max(each.c.event_timestamp).label("event_timestamp"))
-        .group_by(each.c.household_id)
-        .subquery("regenerated")
-    )
-
-
 PASSES = (
-    Pass(
-        "requests",
-        "join requests, their households and their codes",
-        "household_id",
-        HOUSEHOLDS | MEMBERS,
-        _requests,
-        "grouped",
-        history=True,
-    ),
     Pass(
         "admissions",
         "members and what let them in",

@@ -1,0 +1,294 @@
+"""The passes over who belongs to households and leads them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    union,
+    union_all,
+)
+
+from detectors.contract import Context
+from detectors.passes.base import (
+    CREATOR_JOINS_WITHIN,
+    EVENTS,
+    HOUSEHOLDS,
+    MEMBERS,
+    Pass,
+    Scope,
+    of_households,
+    of_users,
+    since,
+)
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+
+def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household about whose members something may be wrong, with its members counted.
+
+    `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
+    that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has
+    seen the whole life of the household, that its leader joined after its creation and that no transfer event names them.
+    """
+    members = tables["household_members"]
+    active = members.c.status == "active"
+    leads = and_(active, members.c.role == "leader")
+    sits = and_(active, members.c.is_temporary.is_(True))
+    overdue = members.c.temporary_expires_at <= context.settled
+    suspected = union_all(_in_disorder(tables, scope, context), _by_number(tables, scope, context)).subquery()
+    # Named twice, so that it is worked out once, before anything is joined to it.
+    suspects = (
+        select(
+            suspected.c.id,
+            suspected.c.leader_id,
+            suspected.c.created_at,
+            func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
+            func.bool_or(suspected.c.leader_unannounced).label("leader_unannounced"),
+        )
+        .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
+        .cte("suspect")
+    )
+    counted = (
+        select(
+            members.c.household_id,
+            func.count().label("member_rows"),
+            func.count().filter(active).label("active_members"),
+            func.count().filter(leads).label("active_leaders"),
+            func.min(cast(members.c.user_id, Text)).filter(leads).label("sole_leader"),
+            func.count().filter(sits).label("sitters"),
+            func.count().filter(and_(sits, or_(leads, overdue))).label("sitters_beyond_rights"),
+        )
+        .where(members.c.household_id.in_(select(suspects.c.id)))
+        .group_by(members.c.household_id)
+        .subquery("counted")
+    )
+    return (
+        select(
+            suspects.c.id.label("household_id"),
+            suspects.c.leader_id,
+            suspects.c.created_at,
+            suspects.c.leader_unapproved,
+            suspects.c.leader_unannounced,
+            func.coalesce(counted.c.member_rows, 0).label("member_rows"),
+            func.coalesce(counted.c.active_members, 0).label("active_members"),
+            func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
+            counted.c.sole_leader,
+            counted.c.sitters,
+            counted.c.sitters_beyond_rights,
+        )
+        .select_from(suspects.outerjoin(counted, counted.c.household_id == suspects.c.id))
+        .subquery("household")
+    )
+
+
+def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """The households whose only leading row is not that of their leader_id, or that have a sitter beyond their rights.
+
+    All others are in order but for their number: counting the members of these alone is several times cheaper than
+    counting everybody's. Here too, as this is where leaders meet their households: those whose leader nobody let in, or
+    whose leadership no transfer tells of.
+    """
+    households, members, asked = (
+        tables[name] for name in ("households", "household_members", "household_join_requests")
+    )
+    sits = members.c.is_temporary.is_(True)
+    row = (
+        select(members.c.household_id, members.c.user_id, members.c.joined_at, members.c.role, sits.label("sits"))
+        .where(
+            members.c.status == "active",
+            or_(members.c.role == "leader", and_(sits, members.c.temporary_expires_at <= context.settled)),
+            of_households(tables, scope, members.c.household_id),
+        )
+        .subquery("row")
+    )
+    beside = timedelta(seconds=context.limits.creator_seconds)
+    came_later = and_(
+        row.c.role == "leader",
+        not_(row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)),
+    )
+    promoted = _promoted(row, households, context)
+    disorder = or_(row.c.household_id.is_(None), row.c.user_id.is_distinct_from(households.c.leader_id), row.c.sits)
+    met = (
+        select(
+            households.c.id,
+            households.c.leader_id,
+            households.c.created_at,
+            row.c.user_id,
+            disorder.label("disorder"),
+            func.coalesce(came_later, False).label("came_later"),
+            func.coalesce(promoted, False).label("promoted"),
+        )
+        .select_from(households.outerjoin(row, row.c.household_id == households.c.id))
+        .where(or_(disorder, came_later, promoted), of_households(tables, scope, households.c.id))
+        .cte("met")
+    )
+    approved = (
+        select(asked.c.household_id, asked.c.user_id)
+        .where(asked.c.status == "approved", asked.c.household_id.in_(select(met.c.id).where(met.c.came_later)))
+        .distinct()
+        .subquery("approved")
+    )
+    unapproved = and_(met.c.came_later, approved.c.user_id.is_(None))
+    let_in = and_(approved.c.household_id == met.c.id, approved.c.user_id == met.c.user_id)
+    announced = _announced(tables, scope)
+    unannounced = and_(met.c.promoted, announced.c.user_id.is_(None))
+    named = and_(announced.c.household_id == met.c.id, announced.c.user_id == met.c.user_id)
+    return (
+        select(
+            met.c.id,
+            met.c.leader_id,
+            met.c.created_at,
+            unapproved.label("leader_unapproved"),
+            unannounced.label("leader_unannounced"),
+        )
+        .select_from(met.outerjoin(approved, let_in).outerjoin(announced, named))
+        .where(or_(met.c.disorder, unapproved, unannounced))
+    )
+
+
+def _promoted(row: FromClause, households: FromClause, context: Context) -> ColumnElement[bool]:
+    """Whether a row is that of a leader who became it while the audit table watched: before it began nothing was written."""
+    if context.audit_began is None:
+        return false()
+    return and_(
+        row.c.role == "leader",
+        row.c.user_id == households.c.leader_id,
+        row.c.joined_at > households.c.created_at + CREATOR_JOINS_WITHIN,
+        households.c.created_at > context.audit_began,
+    )
+
+
+def _announced(tables: Tables, scope: Scope | None) -> FromClause:
+    """Whom the audit trail has ever named as the new leader of a household."""
+    if "household_events" not in tables:
+        households = tables["households"]
+        nobody = select(households.c.id.label("household_id"), households.c.leader_id.label("user_id"))
+        return nobody.where(false()).subquery("announced")
+    events = tables["household_events"]
+    return (
+        select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))
+        .where(tables.event_is("household_leadership_transferred"), of_households(tables, scope, events.c.household_id))
+        .distinct()
+        .subquery("announced")
+    )
+
+
+def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """The households with more member rows than active members are allowed, or with several leading rows."""
+    households, members = tables["households"], tables["household_members"]
+    mine = of_households(tables, scope, members.c.household_id)
+    # Whatever their status: an index alone can tell.
+    groups = [
+        select(members.c.household_id)
+        .where(mine)
+        .group_by(members.c.household_id)
+        .having(func.count() > context.limits.household_capacity)
+    ]
+    if not tables.schema.unique_on("household_members", "household_id", "user_id"):
+        # Two leading rows of one person are two leaders too.
+        leads = and_(members.c.status == "active", members.c.role == "leader")
+        groups.append(
+            select(members.c.household_id).where(leads, mine).group_by(members.c.household_id).having(func.count() > 1)
+        )
+    # Worked out first: there are few, whatever the planner expects, and an index finds their households.
+    many = union(*groups).cte("many").prefix_with("MATERIALIZED", dialect="postgresql")
+    return select(
+        households.c.id,
+        households.c.leader_id,
+        households.c.created_at,
+        false().label("leader_unapproved"),
+        false().label("leader_unannounced"),
+    ).where(households.c.id.in_(select(many.c.household_id)))
+
+
+def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each user with how many memberships of each kind they have: permanent ones at once, and sittings lately.
+
+    Temporary memberships that are over count as sittings too. `active_rows` counts permanent and temporary ones; where a
+    unique key of the source excludes duplicates nobody asks for it, and it counts the other two.
+    """
+    members, limits = tables["household_members"], context.limits
+    active = members.c.status == "active"
+    temporary = func.coalesce(members.c.is_temporary, False)
+    permanent = and_(active, temporary.is_(False))
+    lately = and_(temporary, members.c.joined_at > context.as_of - timedelta(days=limits.commercial_sitting_days))
+    rows = or_(active, lately)
+    active_rows: ColumnElement[int] = func.count().filter(active)
+    if tables.schema.unique_on("household_members", "household_id", "user_id"):
+        # Fewer and narrower rows to sort.
+        rows, active_rows = or_(permanent, lately), func.count()
+        permanent, lately = temporary.is_(False), temporary
+    return (
+        select(
+            members.c.user_id,
+            active_rows.label("active_rows"),
+            func.count().filter(permanent).label("permanent_rows"),
+            func.count().filter(lately).label("recent_sittings"),
+        )
+        .where(rows, of_users(tables, scope, members.c.user_id))
+        .group_by(members.c.user_id)
+        .subquery("active_user")
+    )
+
+
+def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household's last leadership transfer event: whom it names, and who leader_id is now."""
+    events, households = tables["household_events"], tables["households"]
+    # A retry repeats the correlation_id; the transfer's time is that of its first row.
+    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
+    named = tables.user_key(json_text(events.c.metadata, "to_user_id"))
+    each = (
+        select(
+            events.c.household_id,
+            named.label("to_user_id"),
+            func.min(events.c.event_timestamp).label("at"),
+            func.min(events.c.id).label("id"),
+        )
+        .where(
+            tables.event_is("household_leadership_transferred"),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .group_by(events.c.household_id, operation, named)
+        .subquery("each")
+    )
+    newest_first = (each.c.at.desc(), each.c.id.desc())
+    transfers = select(
+        each.c.household_id,
+        each.c.to_user_id,
+        func.row_number().over(partition_by=each.c.household_id, order_by=newest_first).label("place"),
+    ).subquery("transfer")
+    return (
+        select(transfers.c.household_id, transfers.c.to_user_id, households.c.leader_id)
+        .select_from(transfers.join(households, households.c.id == transfers.c.household_id))
+        .where(transfers.c.place == 1)
+        .subquery("last_transfer")
+    )
+
+
+PASSES = (
+    Pass(
+        "households",
+        "households and their members",
+        "household_id",
+        HOUSEHOLDS | MEMBERS,
+        _households,
+        reach="grouped",
+    ),
+    Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, reach="grouped"),
+    Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers, history=True),
+)
