@@ -163,7 +163,10 @@ def formatted(document: ScanDocument, form: str) -> str:
 def finish(document: ScanDocument, fail_on: Severity | None) -> None:
     failed = [entry for entry in document.coverage if entry.status == "failed"]
     if failed:
-        names = ", ".join(f"{entry.detector} ({entry.reason})" for entry in failed)
-        raise Stop(f"incomplete: {names}", EXIT_INCOMPLETE)
+        reasons: dict[str | None, list[str]] = {}
+        for entry in failed:
+            reasons.setdefault(entry.reason, []).append(entry.detector)
+        said = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+        raise Stop(f"incomplete: {said}", EXIT_INCOMPLETE)
     if fail_on and any(SEVERITY_ORDER.index(f.severity) <= SEVERITY_ORDER.index(fail_on) for f in document.findings):
         raise Stop(f"there are findings at or above {fail_on}", EXIT_FINDINGS)

@@ -175,6 +175,8 @@ class Tables:
 
 
 def _check(what: str, value: str, native: NativeType) -> None:
+    if not value.strip():
+        raise SubjectError(f"an empty {what} id was asked for: name one")
     pattern = _FORMATS.get(native)
     if pattern and not re.match(pattern, value):
         wanted = "a UUID" if native == "uuid" else "a number"

@@ -15,7 +15,7 @@ from detectors.source import QueryError, SourceError, SourceMapping, SubjectErro
 from detectors.source.mapping import TableMapping
 from tests.conftest import ReadDatabase
 from tests.support.postgres import Database, PostgresServer, load
-from tests.support.towns import AS_OF, LONG_AGO, YESTERDAY, Town, uid
+from tests.support.towns import AS_OF, LONG_AGO, YESTERDAY, Scanner, Town, uid
 
 CONTEXT = Context(as_of=AS_OF, window=YESTERDAY)
 
@@ -221,6 +221,12 @@ def test_an_id_that_cannot_be_one_is_refused(petforce_db: Database) -> None:
         pytest.raises(SubjectError, match="a UUID is expected"),
     ):
         scan(source, DETECTORS, CONTEXT, users=["user_12345"])
+
+
+def test_an_empty_id_is_refused(on_duckdb: Scanner, town: Town) -> None:
+    """In a folder ids are texts, and an empty one would be an answer about nobody."""
+    with pytest.raises(SubjectError, match="empty household id"):
+        on_duckdb(town, *DETECTORS, households=[""])
 
 
 def test_the_doctor_sees_roles_rights_and_row_security(row_security_db: ReadDatabase, petforce_db: Database) -> None:
