@@ -72,10 +72,10 @@ def _unmatched(tables: Tables, scope: Scope | None, context: Context) -> Select[
     joined_at = func.coalesce(other.c.joined_at, odd.c.joined_at)
     beside = timedelta(seconds=context.limits.creator_seconds)
     beside_creation = joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
-    leaders_sitter = and_(other.c.is_temporary, other.c.invited_by == households.c.leader_id)
+    leaders_sitter = func.coalesce(and_(other.c.is_temporary, other.c.invited_by == households.c.leader_id), False)
     # Looked up for the few that remain, and not beside every row.
     explained = (
-        select(func.bool_or(func.coalesce(or_(beside_creation, leaders_sitter), False)))
+        select(func.bool_and(func.coalesce(or_(beside_creation, leaders_sitter), True)))
         .where(households.c.id == odd.c.household_id)
         .scalar_subquery()
     )

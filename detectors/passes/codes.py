@@ -126,7 +126,11 @@ def _codes_used(asked: FromClause, context: Context) -> Select[Any]:
     used = code_key(asked.c.invite_code)
     return (
         select(asked.c.household_id, used.label("code"), func.max(asked.c.requested_at).label("at"))
-        .where(asked.c.invite_code.is_distinct_from(asked.c.current_code), asked.c.requested_at <= context.settled)
+        .where(
+            asked.c.invite_code.is_not(None),
+            asked.c.invite_code.is_distinct_from(asked.c.current_code),
+            asked.c.requested_at <= context.settled,
+        )
         .group_by(asked.c.household_id, used)
     )
 

@@ -144,7 +144,7 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
     )
     unapproved = and_(met.c.came_later, approved.c.user_id.is_(None))
     let_in = and_(approved.c.household_id == met.c.id, approved.c.user_id == met.c.user_id)
-    announced = _announced(tables, scope)
+    announced = _announced(tables, scope, context)
     unannounced = and_(met.c.promoted, announced.c.user_id.is_(None))
     named = and_(announced.c.household_id == met.c.id, announced.c.user_id == met.c.user_id)
     return (
@@ -172,9 +172,9 @@ def _promoted(row: FromClause, households: FromClause, context: Context) -> Colu
     )
 
 
-def _announced(tables: Tables, scope: Scope | None) -> FromClause:
-    """Whom the audit trail has ever named as the new leader of a household."""
-    if "household_events" not in tables:
+def _announced(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Whom the audit trail has ever named as the new leader of a household; nobody where there is no trail."""
+    if context.audit_began is None:
         households = tables["households"]
         nobody = select(households.c.id.label("household_id"), households.c.leader_id.label("user_id"))
         return nobody.where(false()).subquery("announced")

@@ -326,15 +326,19 @@ def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[
         blows = union_all(acts, words).subquery("blow")
     else:
         blows = acts.subquery("blow")
-    places = or_(
+    struck: ColumnElement[bool] = func.bool_or(blows.c.at >= context.window.start, type_=Boolean())
+    places: ColumnElement[bool] = or_(
         func.count(blows.c.household_id.distinct()) > 1,
         func.bool_or(or_(blows.c.reported, blows.c.household_id.is_(None)), type_=Boolean()),
     )
+    if scope is not None:
+        # A scan of some households sees the acts in those alone, and the facts may tell of others.
+        struck, places = true(), true()
     return (
         select(
             blows.c.target.label("user_id"),
             func.count(blows.c.by.distinct()).label("people"),
-            func.bool_or(blows.c.at >= context.window.start, type_=Boolean()).label("struck_in_window"),
+            struck.label("struck_in_window"),
             places.label("in_places"),
         )
         .where(blows.c.by != blows.c.target, of_users(tables, scope, blows.c.target))

@@ -87,8 +87,9 @@ def _asked_or_sitting(tables: Tables, scope: Scope | None, context: Context) -> 
     ).where(
         members.c.status == "active",
         members.c.is_temporary.is_(True),
-        # Without it nothing is proved.
+        # Without these nothing is proved.
         members.c.invited_by.is_not(None),
+        members.c.joined_at.is_not(None),
         of_households(tables, scope, members.c.household_id),
     )
     entry = union_all(requests, sitters).subquery("entry")

@@ -13,7 +13,8 @@ Stays silent when
 -----------------
 They are a temporary member whom a leader, present or past, added. Their request was approved and then overtaken by a
 second answer (that is concurrent-conflict): it is withdrawn and has a responder, or it was rejected after they joined.
-invited_by null proves nothing. Also while the row is younger than the grace period.
+invited_by null proves nothing. It is not known when the household was created or the row written: then anybody may be the
+creator. Also while the row is younger than the grace period.
 
 Evidence
 --------
@@ -32,7 +33,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, func, or_
 
 from detectors.belonging import added_by_leader, answers, approval_event, is_creator
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
-from detectors.facts import HouseholdCase, JoinRequest, Membership
+from detectors.facts import LONG_AGO, HouseholdCase, JoinRequest, Membership
 from detectors.timeline import timeline
 from detectors.words import count, stamp
 
@@ -68,11 +69,11 @@ def led_without_approval(household: FromClause, context: Context) -> ColumnEleme
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
-    if case.household is None:
+    if case.household is None or case.household.created_at == LONG_AGO:
         return
     rows: dict[str, list[Membership]] = {}
     for member in case.active:
-        if member.joined_at <= context.settled:
+        if LONG_AGO < member.joined_at <= context.settled:
             rows.setdefault(member.user_id, []).append(member)
     for user_id, theirs in rows.items():
         asked = [request for request in case.requests if request.user_id == user_id]

@@ -150,12 +150,12 @@ class Tables:
             return cast(column, Text).in_(list(texts))
         pattern = re.compile(_FORMATS["uuid"])
         # As it is written, or it would be another text.
-        return _is_one_of(column, (text for text in texts if pattern.match(text) and text == text.lower()), "uuid")
+        return _is_one_of(column, (text for text in texts if pattern.fullmatch(text) and text == text.lower()), "uuid")
 
     def is_user_id(self, value: str) -> bool:
         """Whether `value`, from an event's metadata, can be a user's id here."""
         pattern = _FORMATS.get(self.user_type)
-        return pattern is None or re.match(pattern, value) is not None
+        return pattern is None or re.fullmatch(pattern, value) is not None
 
     def plain_user_id(self, value: str) -> str:
         """A user id from an event's metadata, written as the user columns write it."""
@@ -178,7 +178,7 @@ def _check(what: str, value: str, native: NativeType) -> None:
     if not value.strip():
         raise SubjectError(f"an empty {what} id was asked for: name one")
     pattern = _FORMATS.get(native)
-    if pattern and not re.match(pattern, value):
+    if pattern and not re.fullmatch(pattern, value):
         wanted = "a UUID" if native == "uuid" else "a number"
         raise SubjectError(f"{value!r} is not a {what} id of this source: {wanted} is expected")
 

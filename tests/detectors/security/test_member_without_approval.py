@@ -146,3 +146,19 @@ def test_a_scan_of_one_household_or_user_sees_it(scanner: Scanner, town: Town) -
     assert scanner.subjects(town, DETECTOR, households=[uid("oak")]) == FOUND
     assert scanner.subjects(town, DETECTOR, users=[uid("ivan")]) == FOUND
     assert scanner.subjects(town, DETECTOR, households=[uid("elm")]) == []
+
+
+@pytest.mark.parametrize("unknown", ["created_at", "joined_at"])
+@pytest.mark.parametrize("temporary", [False, True])
+def test_silent_where_the_creator_cannot_be_told(on_duckdb: Scanner, town: Town, unknown: str, temporary: bool) -> None:
+    intruder(town, is_temporary=temporary, invited_by=uid("stranger"))
+    assert on_duckdb.subjects(town, DETECTOR) == FOUND
+    (town.home("oak") if unknown == "created_at" else town.row("oak", "ivan"))[unknown] = None
+    assert on_duckdb.findings(town, DETECTOR) == []
+
+
+def test_a_household_that_is_there_twice(on_duckdb: Scanner, town: Town) -> None:
+    """One row of it would make the intruder its creator; the other one does not."""
+    intruder(town)
+    town.households.insert(0, town.home("oak") | {"created_at": LONG_AGO + 9 * DAY})
+    assert on_duckdb.subjects(town, DETECTOR) == FOUND

@@ -183,3 +183,13 @@ def test_one_act_written_twice_is_one(scanner: Scanner, town: Town) -> None:
     town.household_events[-1] |= {"user_id": uid("ben"), "metadata": {"member_id": uid("vera")}}
     (finding,) = scanner.findings(town, DETECTOR)
     assert len(finding.evidence["blows"]) == 3
+
+
+def test_a_scan_of_one_household_sees_what_happened_in_others(scanner: Scanner, town: Town) -> None:
+    town.member("oak", "vera", status="removed")
+    for actor in ("anna", "ben"):
+        town.event("household_member_removed", "oak", actor, member_id="vera", at=NOON - DAY)
+    town.event("household_join_request_rejected", "elm", "anna", requester_id="vera")
+    assert scanner.subjects(town, DETECTOR) == [{"user_id": uid("vera")}]
+    found = scanner(town, DETECTOR, households=[uid("oak")]).findings
+    assert [finding.subject for finding in found] == [{"user_id": uid("vera")}]

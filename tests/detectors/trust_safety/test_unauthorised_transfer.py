@@ -270,3 +270,12 @@ def test_the_last_known_leaders_leave_explains_it(
 ) -> None:
     handed_on(town).event(event, "oak", who, at=NOON - 5 * DAY)
     assert ways(scanner, town) == expected
+
+
+@pytest.mark.parametrize("key", ["session_id", "from_user_id"])
+def test_an_id_with_a_line_break_is_none(scanner: Scanner, town: Town, key: str) -> None:
+    town.session("s", "anna")
+    transfer(town, "zoe", session_id=uid("s"))
+    town.household_events[-1]["metadata"][key] += "\n"
+    (entry,) = scanner(town, DETECTOR).coverage
+    assert entry.status == "ran"
