@@ -26,6 +26,10 @@ def stop_of(error: Exception) -> Stop:
             return Stop(str(error), EXIT_FAILURE)
         case OSError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return Stop("no space is left where this writes to; what was recorded stays, run again", EXIT_FAILURE)
+        case PermissionError() if error.filename:
+            return Stop(
+                f"this user may not use {error.filename}: give it the right to, or name another place", EXIT_FAILURE
+            )
         case _:
             # An unexpected error's own text may quote rows or secrets.
             return Stop(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 from pathlib import Path
 from string import Template
 
 import click
 
+from detectors.contract import PERSON
 from detectors.registry import BY_ID
 
 ROOT = Path(__file__).parent.parent
@@ -59,7 +61,10 @@ META = Meta(
 
 
 def may_be_wrong(household: FromClause, context: Context) -> ColumnElement[bool]:
-    """What the pass looks for in its one statement; wider than the rule is fine, narrower is not."""
+    """What the pass looks for in its one statement; wider than the rule is fine, narrower is not.
+
+    A condition sees the pass's rows alone: docs/passes.md says which those are.
+    """
     return household.c.active_members > context.limits.household_capacity
 
 
@@ -138,7 +143,9 @@ def _shown(text: str) -> str:
 )
 def new_detector(name: str, family: str) -> None:
     """Make the file and the test of a new detector (docs/writing-a-detector.md)."""
-    if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name) or len(name) > _LONGEST_ID or keyword.iskeyword(name):
+    if name == PERSON or keyword.iskeyword(name):
+        raise click.UsageError(f"{name!r} means something else already: take more words, such as no-leader")
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name) or len(name) > _LONGEST_ID:
         raise click.UsageError(
             f"{_shown(name)!r} is no id: write lower-case words joined by hyphens, such as no-leader"
         )
@@ -164,7 +171,7 @@ def new_detector(name: str, family: str) -> None:
     for path, template in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(template.substitute(words), encoding="utf-8")
-        click.echo(f"made {path.relative_to(ROOT)}")
+        click.echo(f"made {os.path.relpath(path)}")
     click.echo(
         f"next: register {family}.{module}.DETECTOR in detectors/registry.py; docs/writing-a-detector.md says how to go on"
     )

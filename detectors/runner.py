@@ -268,6 +268,7 @@ class _Run:
                 raise
             if len(riders) > 1:
                 return [rode for alone in riders for rode in self._ride(one, [alone])]
+            logger.debug("pass %s failed", one.id, exc_info=True)
             self.endings[riders[0][1].id].fail(_reason(error, f"pass {one.id}"))
             return []
         return [(rider, detector, [row for row in rows if row[rider.flag]]) for rider, detector in riders]

@@ -15,7 +15,7 @@ from sqlalchemy import Select, false, func, or_, select
 from detectors.contract import Context, Ride
 from detectors.passes import admissions, leading, operations, people, presence, requests, state
 from detectors.passes.base import Key, Pass, Scope
-from detectors.source import Tables
+from detectors.source import QueryError, Tables
 
 __all__ = ["PASSES", "Key", "Pass", "Rider", "Scope", "statement"]
 
@@ -46,10 +46,14 @@ class Rider:
 def statement(one: Pass, riders: Sequence[Rider], tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
     """The pass as one statement: its rows' key, the columns that collecting rides ask for, and a flag for each rider.
 
-    Only rows on which some rider's condition holds come back.
+    Only rows on which some rider's condition holds come back. Raises QueryError for a condition on a column that the pass
+    does not have.
     """
     rows = one.rows(tables, scope, context)
-    conditions = {rider.flag: func.coalesce(rider.ride.condition(rows, context), false()) for rider in riders}
+    try:
+        conditions = {rider.flag: func.coalesce(rider.ride.condition(rows, context), false()) for rider in riders}
+    except AttributeError as error:
+        raise QueryError(f"there is no column {error}: docs/passes.md names those that there are") from error
     collected = sorted({column for rider in riders for column in rider.ride.columns})
     return select(
         rows.c[one.key],

@@ -38,7 +38,9 @@ from detectors.source.sql import json_text
 
 
 def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each household about whose members something may be wrong, with its members counted.
+    """Each household about whose leaders or sitters something may be wrong, or with more member rows than the capacity.
+
+    Its members are counted. All other households are left out.
 
     `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
     that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has

@@ -29,7 +29,8 @@ from detectors.source import Tables
 def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each join request that is not plainly in order, beside its household and who led it once; what is not there is null.
 
-    In order is what the present leader approved for somebody else, with the code that the household has now.
+    In order is what the present leader approved or rejected for somebody else, with the code that the household has now.
+    `pending_requests` is how many one person has there, where there are several.
 
     And, as the join with all households is what costs here, two things more: active sitters whom somebody else than the
     present leader added (`is_sitter`, with `responded_by` for who did, `requested_at` for when, and no status), and the

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -188,9 +190,14 @@ def _canonical_columns(mapping: SourceMapping) -> SourceMapping:
 
 
 def _file_of(folder: Path, name: str) -> Path | None:
-    for path in (folder / f"{name}.parquet", folder / f"{name}.csv", folder / name):
-        if path.is_file() or (path.is_dir() and any(path.glob("*.parquet"))):
-            return path
+    try:
+        for path in (folder / f"{name}.parquet", folder / f"{name}.csv", folder / name):
+            if path.is_file() or (path.is_dir() and any(path.glob("*.parquet"))):
+                if not os.access(path, os.R_OK):
+                    raise PermissionError(errno.EACCES, "", str(path))
+                return path
+    except PermissionError as error:
+        raise SourceError(f"{error.filename} cannot be read by this user: give it the right to") from error
     return None
 
 

@@ -43,7 +43,8 @@ def test_nothing_is_overwritten_and_nonsense_is_refused(checkout: Path) -> None:
         (["fine", "--family", ""], "no family"),
         (["fine", "--family", "passes"], "no family"),
         (["no-leader"], "a detector 'no-leader' already"),
-        (["class"], "no id"),
+        (["class"], "means something else"),
+        (["person"], "means something else"),
         (["ünï"], "no id"),
         (["a" * 400], "no id"),
     ):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from commands.failures import stop_of
 from tests.support.postgres import PostgresServer
 from tests.support.towns import Town, write_csv
 
@@ -152,6 +155,24 @@ def test_a_ledger_that_may_not_be_written_is_said(elsewhere: Path, source: str) 
     assert (code, len(said.splitlines())) == (1, 1), said
     (elsewhere / "hearthwatch.db").chmod(0o600)
     assert_carries_on(source, queue=elsewhere / "out" / "queue")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may go everywhere")
+@pytest.mark.parametrize("closed", [".", "households.csv"])
+@pytest.mark.usefixtures("elsewhere")
+def test_a_source_that_may_not_be_read_is_said(tmp_path: Path, source: str, closed: str) -> None:
+    folder = Path(shutil.copytree(source, tmp_path / "closed"))
+    (folder / closed).chmod(0)
+    code, said = ended(start(str(folder)))
+    (folder / closed).chmod(0o700)
+    assert (code, len(said.splitlines())) == (3, 1), said
+    assert "cannot be read by this user" in said
+
+
+def test_a_place_that_may_not_be_used_is_named() -> None:
+    stop = stop_of(PermissionError(errno.EACCES, "denied", "/closed/ledger.db"))
+    assert stop.exit_code == 1
+    assert "/closed/ledger.db" in stop.message
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from detectors.contract import Ride
+from detectors.integrity.no_leader import DETECTOR
 from detectors.passes import PASSES, admissions, leading, operations, people, presence, requests, state
 from detectors.registry import DETECTORS
+from tests.support.towns import Scanner, Town
 
 
 def test_no_two_passes_share_an_id() -> None:
@@ -21,3 +26,10 @@ def test_a_detector_waits_for_one_kind_of_case() -> None:
     """Kinds are judged as they become complete, at the same time: a rule with two would be asked twice at once."""
     for detector in DETECTORS:
         assert len({ride.opens or PASSES[ride.on].key for ride in detector.rides if not ride.collect}) <= 1, detector.id
+
+
+def test_a_column_that_a_pass_does_not_have_is_named(on_duckdb: Scanner) -> None:
+    wrong = replace(DETECTOR, rides=(Ride("households", lambda household, _: household.c.colour == "green"),))
+    (entry,) = on_duckdb(Town(), wrong).coverage
+    assert entry.status == "failed"
+    assert "no column colour" in (entry.reason or "")

@@ -16,7 +16,7 @@ generate = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(generate)
 
 
-@pytest.mark.parametrize("name", ["docs/detectors.md", "docs/scan.svg", "README.md"])
+@pytest.mark.parametrize("name", ["docs/detectors.md", "docs/passes.md", "docs/scan.svg", "README.md"])
 def test_the_page_is_what_its_generator_makes(name: str) -> None:
     written = (ROOT / name).read_text(encoding="utf-8")
     assert generate.pages()[name] == written, "run `make docs` and commit what it changes"
@@ -24,4 +24,4 @@ def test_the_page_is_what_its_generator_makes(name: str) -> None:
 
 def test_every_row_of_the_process_has_a_detector_or_a_person_and_every_detector_a_row() -> None:
     covered = [name.strip() for _, _, names in generate.process_rows() for name in names.split(",")]
-    assert set(covered) == set(BY_ID) | {"a person"}
+    assert set(covered) == set(BY_ID) | {"a person"}, "docs/process_rows.txt names each detector at a row"
