@@ -31,7 +31,7 @@ Fetch = Callable[[Source, Sequence[str], Context], Iterable[Case]]
 FETCHERS: dict[CaseKind, tuple[str, Fetch]] = {
     "household_id": ("households", lambda source, ids, _: household_cases(source, ids)),
     "user_id": ("users", lambda source, ids, _: user_cases(source, ids)),
-    "founder": ("founders", lambda source, ids, _: founder_cases(source, ids)),
+    "founder": ("founders", lambda source, ids, context: founder_cases(source, ids, context.limits.fake_households)),
     "support_id": ("support requests", support_cases),
     "actor": ("actors", conduct_cases),
     "traveller": ("users on new networks or devices", traveller_cases),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -201,8 +201,11 @@ def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
             )
 
 
-def founder_cases(source: Source, ids: Sequence[str]) -> Iterator[FounderCase]:
-    """The cases of the founders `ids`, in their order; three statements for each CASES_AT_ONCE of them."""
+def founder_cases(source: Source, ids: Sequence[str], least: int) -> Iterator[FounderCase]:
+    """The cases of the founders `ids` with at least so many lonely households, in their order.
+
+    Three statements for each CASES_AT_ONCE of them; of households with a long life the last one reads many rows.
+    """
     for some in _batches(ids):
         table = source.tables["households"]
         led = _households(source, source.tables.users_in(table.c.leader_id, some))
@@ -210,14 +213,17 @@ def founder_cases(source: Source, ids: Sequence[str]) -> Iterator[FounderCase]:
         for batch in _batches([household.id for household in led]):
             for member in memberships(source, _by_household(source, "household_members", batch)):
                 joined[member.household_id].add(member.user_id)
-        lonely = [household for household in led if joined[household.id] == {household.leader_id}]
+        alone = [household for household in led if joined[household.id] == {household.leader_id}]
+        each = Counter(household.leader_id for household in alone)
+        lonely = [household for household in alone if each[household.leader_id] >= least]
         active: dict[str, datetime] = {}
         for batch in _batches([household.id for household in lonely]):
             active |= _first_activity(source, batch)
         founded = _grouped(lonely, "leader_id")
         for user_id in some:
             mine = sorted(founded[user_id], key=lambda household: (household.created_at, household.id))
-            yield FounderCase(user_id, tuple(Founded(household, active.get(household.id)) for household in mine))
+            if mine:
+                yield FounderCase(user_id, tuple(Founded(household, active.get(household.id)) for household in mine))
 
 
 def _first_activity(source: Source, ids: Sequence[str]) -> dict[str, datetime]:
