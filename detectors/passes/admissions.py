@@ -14,14 +14,12 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    not_,
     or_,
     select,
-    true,
 )
 
 from detectors.contract import Context
-from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, of_households, since
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, nothing, of_households, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -30,31 +28,24 @@ def _admissions(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     """Each member row and each answered join request of one person in one household that do not explain each other.
 
     That is an approved request beside no row, or beside one that ended before it was made; an active row beside a rejected
-    request; and an active row beside neither, unless it is a leader's or a sitter's: the passes over households and over
-    requests look at those. `explained` says of an active row that it is that of the household's creation or of a sitter
-    whom the present leader added. `inviter_id` is null where the inviter of a sitter never led the household.
+    request; and an active row beside neither, unless it is that of the household's creation, or a leader's or a sitter's: the
+    passes over households and over requests look at those.
 
     `first_approved` is known for rejected requests of active members: when the first approved request of the same person
     was made. `refused_at` is the time of the last event that says that the request was rejected.
     """
     left = _unmatched(tables, scope, context).cte("left_over")
-    rejected = left.c.request_status == "rejected"
-    led = _leaders_of(tables, select(left.c.household_id).where(left.c.is_temporary))
-    approved = _first_approved(tables, select(left.c.household_id).where(rejected))
+    approved = _first_approved(tables, select(left.c.household_id).where(left.c.request_status == "rejected"))
     refused = _refused(tables, scope, context)
-    inviter = case((left.c.is_temporary, left.c.invited_by))
     let_in = and_(approved.c.household_id == left.c.household_id, approved.c.user_id == left.c.user_id)
     return (
         select(
             *left.c,
-            led.c.user_id.label("inviter_id"),
             approved.c.requested_at.label("first_approved"),
             refused.c.event_timestamp.label("refused_at"),
         )
         .select_from(
-            left.outerjoin(led, and_(led.c.household_id == left.c.household_id, led.c.user_id == inviter))
-            .outerjoin(approved, let_in)
-            .outerjoin(refused, refused.c.request_id == cast(left.c.rejected_id, Text))
+            left.outerjoin(approved, let_in).outerjoin(refused, refused.c.request_id == cast(left.c.rejected_id, Text))
         )
         .subquery("admission")
     )
@@ -68,14 +59,11 @@ def _unmatched(tables: Tables, scope: Scope | None, context: Context) -> Select[
     asked_alone = select(odd.c.user_id).where(odd.c.is_alone)
     other = select(members).where(_sits_or_leads(members), members.c.user_id.in_(asked_alone)).subquery("other")
     pair = and_(odd.c.is_alone, other.c.household_id == odd.c.household_id, other.c.user_id == odd.c.user_id)
-    status = func.coalesce(other.c.status, odd.c.member_status)
-    joined_at = func.coalesce(other.c.joined_at, odd.c.joined_at)
     beside = timedelta(seconds=context.limits.creator_seconds)
-    beside_creation = joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
-    leaders_sitter = func.coalesce(and_(other.c.is_temporary, other.c.invited_by == households.c.leader_id), False)
+    beside_creation = odd.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
     # Looked up for the few that remain, and not beside every row.
-    explained = (
-        select(func.bool_and(func.coalesce(or_(beside_creation, leaders_sitter), True)))
+    founded = (
+        select(func.bool_and(func.coalesce(beside_creation, True)))
         .where(households.c.id == odd.c.household_id)
         .scalar_subquery()
     )
@@ -83,25 +71,23 @@ def _unmatched(tables: Tables, scope: Scope | None, context: Context) -> Select[
         select(
             odd.c.household_id,
             odd.c.user_id,
-            status.label("member_status"),
-            joined_at.label("joined_at"),
-            other.c.is_temporary,
-            other.c.invited_by,
+            func.coalesce(other.c.status, odd.c.member_status).label("member_status"),
+            func.coalesce(other.c.joined_at, odd.c.joined_at).label("joined_at"),
             odd.c.request_status,
             odd.c.requested_at,
             odd.c.rejected_id,
-            case((status == "active", func.coalesce(explained, True))).label("explained"),
+            case((odd.c.request_status.is_(None), func.coalesce(founded, True))).label("founded"),
         )
         .select_from(odd.outerjoin(other, pair))
         .subquery("found")
     )
     active = func.coalesce(found.c.member_status == "active", False)
     applied = or_(active, found.c.joined_at >= found.c.requested_at)
-    return select(found).where(
+    return select(*(column for column in found.c if column.name != "founded")).where(
         case(
             (found.c.request_status == "approved", func.coalesce(applied, False).is_(False)),
             (found.c.request_status == "rejected", active),
-            else_=found.c.explained.is_(False),
+            else_=found.c.founded.is_(False),
         )
     )
 
@@ -157,16 +143,6 @@ def _odd(tables: Tables, scope: Scope | None) -> Select[Any]:
     )
 
 
-def _leaders_of(tables: Tables, homes: Select[Any]) -> FromClause:
-    """Who leads or has led each of `homes`."""
-    members = tables["household_members"]
-    return (
-        select(members.c.household_id, members.c.user_id)
-        .where(members.c.role == "leader", members.c.household_id.in_(homes))
-        .subquery("leader")
-    )
-
-
 def _first_approved(tables: Tables, homes: Select[Any]) -> FromClause:
     """When each person whom one of `homes` approved made the first of the approved requests there."""
     asked = tables["household_join_requests"]
@@ -182,8 +158,7 @@ def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     """When, by the audit trail, each request was rejected last."""
     if "household_events" not in tables:
         asked = tables["household_join_requests"]
-        nothing = select(cast(asked.c.id, Text).label("request_id"), asked.c.requested_at.label("event_timestamp"))
-        return nothing.where(not_(true())).subquery("refused")
+        return nothing(request_id=cast(asked.c.id, Text), event_timestamp=asked.c.requested_at).subquery("refused")
     events = tables["household_events"]
     request_id = json_text(events.c.metadata, "request_id")
     return (

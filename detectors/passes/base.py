@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
+    false,
     func,
     literal,
     null,
@@ -96,6 +97,11 @@ def operation(events: FromClause) -> ColumnElement[Any]:
 def between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
     """Whether `column` lies in [start, end)."""
     return and_(column >= start, column < end)
+
+
+def nothing(**columns: ColumnElement[Any]) -> Select[Any]:
+    """No row at all, with columns of these types: stands for what the source does not have."""
+    return select(*(column.label(name) for name, column in columns.items())).where(false())
 
 
 def either(one: Select[Any], other: Select[Any], name: str) -> Subquery:

@@ -29,6 +29,7 @@ from detectors.passes.base import (
     MEMBERS,
     Pass,
     Scope,
+    nothing,
     of_households,
     of_users,
     since,
@@ -178,8 +179,7 @@ def _announced(tables: Tables, scope: Scope | None, context: Context) -> FromCla
     """Whom the audit trail has ever named as the new leader of a household; nobody where there is no trail."""
     if context.audit_began is None:
         households = tables["households"]
-        nobody = select(households.c.id.label("household_id"), households.c.leader_id.label("user_id"))
-        return nobody.where(false()).subquery("announced")
+        return nothing(household_id=households.c.id, user_id=households.c.leader_id).subquery("announced")
     events = tables["household_events"]
     return (
         select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))

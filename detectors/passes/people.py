@@ -382,7 +382,6 @@ def _columns(table: str, *columns: str) -> frozenset[str]:
 
 _EVENTS = _columns("household_events", "event_type", "household_id", "user_id", "event_timestamp", "metadata")
 _MEMBERS = _columns("household_members", "household_id", "user_id", "role", "status", "joined_at")
-_HOUSEHOLDS = _columns("households", "id", "leader_id", "created_at")
 _SUPPORT = _columns("support_requests", "id", "created_at", "requester_id", "category", "status")
 _ABOUT = _columns("support_requests", "household_id", "subject_user_id")
 

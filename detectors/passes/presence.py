@@ -48,8 +48,8 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     `act` is one of three, and columns that say nothing of it are null.
 
     "visit": all that one person read or changed in the window, from `first_at` to `last_at`. `led_without_office` says that
-    they did what only a leader does, in a household whose leadership has moved, and are not the leader now. What people of a `scope` did is seen wherever they did it:
-    a household that is not theirs is where they had no right to be.
+    they did what only a leader does, in a household whose leadership has moved, and are not the leader now. What people of a
+    `scope` did is seen wherever they did it: a household that is not theirs is where they had no right to be.
 
     "departure": an event, at `first_at`, that says that its person is no longer a member.
 

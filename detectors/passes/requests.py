@@ -13,7 +13,6 @@ from sqlalchemy import (
     cast,
     false,
     func,
-    not_,
     null,
     select,
     true,
@@ -21,7 +20,18 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, either, not_refused, of_households, operation, since
+from detectors.passes.base import (
+    HOUSEHOLDS,
+    MEMBERS,
+    Pass,
+    Scope,
+    either,
+    not_refused,
+    nothing,
+    of_households,
+    operation,
+    since,
+)
 from detectors.passes.codes import colliding
 from detectors.source import Tables
 
@@ -133,8 +143,7 @@ def _pending_twice(asked: FromClause) -> FromClause:
 def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     if "household_events" not in tables:
         households = tables["households"]
-        nothing = select(households.c.id.label("household_id"), households.c.created_at.label("event_timestamp"))
-        return nothing.where(not_(true())).subquery("regenerated")
+        return nothing(household_id=households.c.id, event_timestamp=households.c.created_at).subquery("regenerated")
     events = tables["household_events"]
     # A retried operation's time is that of its first row.
     each = (

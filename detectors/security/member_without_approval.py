@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, or_
+from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.belonging import added_by_leader, answers, approval_event, is_creator
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
@@ -50,14 +50,7 @@ META = Meta(
 
 
 def joined_without_approval(admission: FromClause, context: Context) -> ColumnElement[bool]:
-    columns = admission.c
-    a_leaders_sitter = and_(columns.is_temporary, or_(columns.invited_by.is_(None), columns.inviter_id.is_not(None)))
-    return and_(
-        columns.member_status == "active",
-        columns.explained.is_(False),
-        columns.first_approved.is_(None),
-        func.coalesce(a_leaders_sitter, False).is_(False),
-    )
+    return and_(admission.c.member_status == "active", admission.c.first_approved.is_(None))
 
 
 def sits_without_approval(request: FromClause, context: Context) -> ColumnElement[bool]:
