@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
+
+from sqlalchemy import false
 
 from detectors.contract import Ride
 from detectors.integrity.no_leader import DETECTOR
@@ -33,3 +36,11 @@ def test_a_column_that_a_pass_does_not_have_is_named(on_duckdb: Scanner) -> None
     (entry,) = on_duckdb(Town(), wrong).coverage
     assert entry.status == "failed"
     assert "no column colour" in (entry.reason or "")
+
+
+def test_a_scan_leaves_the_collection_of_garbage_as_it_was(on_duckdb: Scanner) -> None:
+    seen = []
+    before = gc.get_threshold()
+    watching = replace(DETECTOR, rides=(Ride("households", lambda *_: seen.append(gc.get_threshold()) or false()),))  # type: ignore[func-returns-value]
+    on_duckdb(Town(), watching)
+    assert gc.get_threshold() == before != seen[0]
