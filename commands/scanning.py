@@ -127,6 +127,8 @@ def scanned(
         result = run_scan(
             source, detectors, context, households=households, users=users, recheck=recheck, progress=told
         )
+        for notice in result.notices:
+            click.echo(f"note: {notice.said}", err=True)
         if (households or users) and not any(result.rows_read.values()):
             click.echo(
                 "note: the source holds no household, member or request of that id; is it written in full?", err=True

@@ -219,6 +219,8 @@ class Meta(BaseModel):
     subject: tuple[SubjectKey, ...] = Field(min_length=1)
     needs: frozenset[str]
     """Source columns as table.column; without one of them the detector is not applicable."""
+    consults: frozenset[str] = frozenset()
+    """Tables beyond those of `needs` whose missing rows could make it say something untrue, or keep it silent."""
     process: str = Field(min_length=5)
     """The place in the process document that asks for this detector."""
     feature: str = "household management"

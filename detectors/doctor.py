@@ -15,6 +15,7 @@ def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector
     yield from source.server_checks()
     yield from _tables(source, mapping)
     yield from _empty(source)
+    yield from (Check("problem", f"rows of {notice.table}", notice.said) for notice in source.notices)
     yield from _index_advice(source, detectors, context)
     yield from _detectors(source, detectors, context.limits)
 

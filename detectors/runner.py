@@ -21,7 +21,7 @@ from detectors.facts_people import users_by_id
 from detectors.passes import PASSES, Pass, Rider, statement
 from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
-from detectors.source import QueryError, Schema, Source, SourceError
+from detectors.source import Notice, QueryError, Schema, Source, SourceError
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
@@ -37,6 +37,7 @@ class ScanResult:
     findings: tuple[Finding, ...]
     coverage: tuple[Coverage, ...]
     rows_read: dict[str, int]
+    notices: tuple[Notice, ...] = ()
 
 
 def scan(
@@ -91,7 +92,7 @@ def _scan(
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings = run.marked(sorted(findings, key=lambda finding: finding.sort_key))
-    return ScanResult(tuple(findings), run.coverage(findings), rows_read)
+    return ScanResult(tuple(findings), run.coverage(findings), rows_read, tuple(source.notices))
 
 
 def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
@@ -115,6 +116,11 @@ def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:
 def needs_of(detector: Detector) -> frozenset[str]:
     """The source columns that a detector and the passes it rides on cannot do without."""
     return detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides if not ride.optional))
+
+
+def tables_of(detector: Detector) -> frozenset[str]:
+    """The canonical tables on which a detector's verdict rests: where their rows are missing, it saw nothing."""
+    return detector.meta.consults | {need.split(".")[0] for need in needs_of(detector)}
 
 
 def lacking(detector: Detector, schema: Schema) -> list[str]:
@@ -171,6 +177,7 @@ class _Run:
     ) -> None:
         self._source, self._scope, self._progress = source, scope, progress
         self._at_once = source.widen()
+        self._detectors = {detector.id: detector for detector in detectors}
         self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
         self._context = replace(context, audit_began=self._audit_began(detectors))
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
@@ -347,11 +354,19 @@ class _Run:
             Coverage(
                 detector=name,
                 status=ending.status,
-                reason=ending.reason,
+                reason=self._told_of(name, ending),
                 findings=sum(finding.detector == name for finding in findings) + ending.marked,
             )
             for name, ending in self.endings.items()
         )
+
+    def _told_of(self, name: str, ending: _Ending) -> str | None:
+        """The ending's reason, with what was noticed about the columns that the detector needs."""
+        if ending.status != "ran":
+            return ending.reason
+        needs = needs_of(self._detectors[name])
+        noticed = [notice.said for notice in self._source.notices if notice.columns & needs]
+        return "; ".join(filter(None, (ending.reason, *noticed))) or None
 
     def _guarded(
         self, detector: Detector, work: Callable[[Any, Context], Iterable[Finding]], on: Any, context: Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detectors.source.base import Check, Counters, QueryError, Reach, Schema, Source, SourceError, SubjectError
+from detectors.source.base import Check, Counters, Notice, QueryError, Reach, Schema, Source, SourceError, SubjectError
 from detectors.source.folder import FolderSource
 from detectors.source.mapping import CANONICAL, EVENT_TYPES, SourceMapping
 from detectors.source.postgres import PostgresSource
@@ -15,6 +15,7 @@ __all__ = [
     "EVENT_TYPES",
     "Check",
     "Counters",
+    "Notice",
     "QueryError",
     "Reach",
     "Schema",

@@ -114,6 +114,17 @@ class Check:
     remedy: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something about the rows of a table, seen while they were read, that whoever believes the scan must know."""
+
+    table: str
+    said: str
+    """One line: what is wrong with how many rows, and what was done about it. Ids only, no other values."""
+    columns: frozenset[str] = frozenset()
+    """The table.column names that cannot be relied on for those rows. Detectors that need one of them say so."""
+
+
 @dataclass(slots=True)
 class Counters:
     """How many statements a scan issued."""
@@ -140,6 +151,8 @@ class Source(Protocol):
     schema: Schema
     tables: Tables
     counters: Counters
+    notices: list[Notice]
+    """What was noticed while opening and reading."""
 
     def widen(self) -> int:
         """Make ready for several statements at once, before any is run; how many may run at once."""

@@ -20,6 +20,7 @@ from detectors.source.base import (
     Counters,
     FoundTable,
     NativeType,
+    Notice,
     QueryError,
     Reach,
     Schema,
@@ -57,6 +58,7 @@ class FolderSource:
             )
         self.label = f"folder:{folder.name}"
         self.counters = Counters()
+        self.notices: list[Notice] = []
         # One connection, kept: an in-memory DuckDB lives and dies with it.
         self._engine = create_engine("duckdb:///:memory:", poolclass=StaticPool, hide_parameters=True)
         self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")

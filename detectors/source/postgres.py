@@ -20,6 +20,7 @@ from detectors.source.base import (
     FoundTable,
     Index,
     NativeType,
+    Notice,
     QueryError,
     Reach,
     Schema,
@@ -156,6 +157,7 @@ class PostgresSource:
             f"postgresql://{parsed.host or 'local'}{f':{parsed.port}' if parsed.port else ''}/{parsed.database or ''}"
         )
         self.counters = Counters()
+        self.notices: list[Notice] = []
         # Local to each transaction, so that nothing stays behind in a pooled server connection.
         settings = {
             "statement_timeout": f"{statement_seconds}s",

@@ -1,0 +1,36 @@
+"""What an id is, however a source writes it: a UUID in any notation, a whole number with or without `.0`, or a text.
+
+The expressions keep to what POSIX, RE2 and Python agree on, so that each engine can ask the same question.
+"""
+
+from __future__ import annotations
+
+import re
+
+UUID_IN_ANY_NOTATION = (
+    "^([uU][rR][nN]:[uU][uU][iI][dD]:)?[{]?"
+    "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}[}]?$"
+)
+"""A UUID in any case, with or without hyphens, braces and the prefix urn:uuid:, once the blanks around it are gone."""
+WHOLE_NUMBER = "^[+-]?[0-9]+([.]0+)?$"
+"""A whole number, also as a table with missing values writes it (`101.0`)."""
+PLAIN_UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+"""A UUID as it is written here."""
+BLANKS = " \t\r\n\f\v\u00a0"
+"""What may stand around an id without being a part of it; the no-break space of spreadsheets too."""
+
+
+def plain_id(text: str) -> str:
+    """An id as this program writes it: UUIDs in small letters with hyphens, whole numbers without sign + and `.0`.
+
+    Any other text keeps its letters' case, as `user_2aB` and `user_2Ab` are two people. Empty for blanks alone.
+    """
+    text = text.strip(BLANKS)
+    if re.match(UUID_IN_ANY_NOTATION, text):
+        digits = "".join(
+            character for character in text.lower().removeprefix("urn:uuid:") if character in "0123456789abcdef"
+        )
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    if re.match(WHOLE_NUMBER, text):
+        return text.lstrip("+").partition(".")[0]
+    return text
