@@ -12,7 +12,6 @@ import sqlite3
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from hypothesis import strategies as st
 from tests.support.field import NIGHT_1, NIGHT_2, call
 from tests.support.towns import DAY, HOUR, LONG_AGO, MINUTE, NOON, Tables, Town, uid, write_csv
 
-SHARED = settings(suppress_health_check=[HealthCheck.too_slow])
+SHARED = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 LEAST_HOMES = 8
 """So many that one damaged household is no implausible part of the town."""
 
@@ -209,7 +208,7 @@ def explained(key: Key, after: Night) -> bool:
 def test_what_is_lost_is_not_repaired_and_makes_no_faults(data: st.DataObject) -> None:
     town = data.draw(towns()).tables()
     delivery = data.draw(losses(copy.deepcopy(town)))
-    before, whole = nights(town, Delivery(town, frozenset()))
+    _, whole = nights(town, Delivery(town, frozenset()))
     _, after = nights(town, delivery)
     for key, finding in after.found.items():
         homes = set(finding["households"])
@@ -224,7 +223,6 @@ def test_what_is_lost_is_not_repaired_and_makes_no_faults(data: st.DataObject) -
             if key not in after.found and not set(finding["households"]) & delivery.damaged:
                 assert explained(key, after), f"{key} was lost in silence: {after.talk}"
     assert after.code in {0, 3, 4}
-    assert before.tickets
 
 
 @SHARED
@@ -241,26 +239,16 @@ def test_what_is_written_otherwise_means_the_same(
     assert after.tickets == whole.tickets
 
 
-@SHARED
+@settings(SHARED, max_examples=8)
 @given(towns())
 def test_a_repair_is_still_seen(town: Town) -> None:
     tables = town.tables()
-    repaired = Town()
-    for number in range(sum(row["name"] == "The Home" for row in tables["households"])):
-        sound(repaired, f"home{number}", 2)
-    mended = tables | {
-        "household_members": [
-            row | {"role": "leader" if row["user_id"] == uid(f"home{number} 0") else "member", "status": status}
-            for number in range(len(tables["households"]))
-            for row in tables["household_members"]
-            if row["household_id"] == uid(f"home{number}")
-            for status in ["removed" if row["user_id"] == uid("gone") else row["status"]]
-        ]
-    }
-    before, after = nights(tables, Delivery(mended, frozenset()))
+    leaders = {row["leader_id"] for row in tables["households"]}
+    rows = [row | {"role": "leader" if row["user_id"] in leaders else "member"} for row in tables["household_members"]]
+    before, after = nights(tables, Delivery(tables | {"household_members": rows}, frozenset()))
     for key, status in before.tickets.items():
-        if key[0] in {"no-leader", "multiple-leaders", "transfer-failed"} and status == "open":
-            assert after.tickets[key] == "verified", after.talk
+        if key[0] in {"no-leader", "multiple-leaders", "transfer-failed"}:
+            assert (status, after.tickets[key]) == ("open", "verified"), after.talk
 
 
 def test_the_towns_are_sound_without_their_faults() -> None:
@@ -269,4 +257,3 @@ def test_the_towns_are_sound_without_their_faults() -> None:
         sound(town, f"home{number}", 2 + number % 3)
     one, _ = nights(town.tables(), Delivery(town.tables(), frozenset()))
     assert (one.found, one.code) == ({}, 0)
-    assert timedelta(0) < NOON - LONG_AGO
