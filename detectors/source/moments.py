@@ -36,8 +36,10 @@ def nearest(time: str) -> str:
 
 
 def nearest_of_text(field: str) -> str:
-    """The same for a text, also as PostgreSQL writes the years before 1, which DuckDB does not read."""
-    return f"CASE WHEN {is_before_christ(field)} THEN {_EARLIEST} ELSE {nearest(f'CAST({field} AS TIMESTAMPTZ)')} END"
+    """The same for a text, also as PostgreSQL writes the years before 1, which DuckDB does not read; null for no time."""
+    return (
+        f"CASE WHEN {is_before_christ(field)} THEN {_EARLIEST} ELSE {nearest(f'TRY_CAST({field} AS TIMESTAMPTZ)')} END"
+    )
 
 
 def is_before_christ(field: str) -> str:

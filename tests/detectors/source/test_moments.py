@@ -28,6 +28,7 @@ def on_parquet(tmp_path: Path) -> Scanner:
             with duckdb.connect() as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 connection.execute(f"COPY ({rows}) TO '{path.with_suffix('.parquet')}' (FORMAT parquet)")
+            path.unlink()
         return str(tmp_path)
 
     return Scanner("duckdb", open_town)
