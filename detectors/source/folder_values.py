@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detectors.source.ids import BLANKS, PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER
-from detectors.source.moments import is_before_christ, is_beyond, nearest, nearest_of_text
+from detectors.source.moments import is_before_christ, is_beyond, nearest, nearest_of_text, time_of_text
 
 _INTEGERS = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
     "INTEGER",
@@ -159,7 +159,7 @@ def _object_in(text: str) -> str:
 def _time(field: str, stored: str, zone: str) -> Reading | None:
     if stored == "VARCHAR":
         # The connection's zone is the source's while files are loaded.
-        cast = f"TRY_CAST({field} AS TIMESTAMPTZ)"
+        cast = time_of_text(field)
         careful = nearest_of_text(field)
         empty = f"trim({field}) = ''"
         return Reading(
