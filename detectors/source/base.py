@@ -72,6 +72,8 @@ class Schema:
     unique_keys: tuple[UniqueKey, ...] = ()
     unreadable: frozenset[str] = frozenset()
     """Columns of optional tables that exist but that the role may not read."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Why an optional column that exists cannot be read as what it should hold, by table.column."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
 
@@ -86,6 +88,8 @@ class Schema:
         for need in needs:
             if need in self.unreadable:
                 missing.add(f"{need} (this role may not read it)")
+            elif need in self.unusable:
+                missing.add(f"{need} ({self.unusable[need]})")
             elif not self.has(need):
                 table = need.split(".")[0]
                 missing.add(need if table in self.tables else table)
