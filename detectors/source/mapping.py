@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
 
@@ -158,6 +159,18 @@ class SourceMapping(BaseModel):
     schema_name: str | None = Field(default=None, alias="schema", min_length=1)
     tables: dict[str, TableMapping] = {}
     event_types: dict[str, str] = {}
+    zone: str = "UTC"
+    """Where the clock stands that wrote times without a zone."""
+    statement_seconds: int = Field(default=300, ge=1, le=86_400)
+    scan_seconds: int = Field(default=3600, ge=1, le=604_800)
+    """How long a server may work on one statement, and on all of a scan."""
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("no such time zone: write one of the IANA database, such as UTC or Europe/Berlin")
+        return name
 
     @model_validator(mode="after")
     def _names_are_canonical(self) -> Self:
