@@ -88,6 +88,8 @@ class Schema:
     """Why an optional column that exists cannot be read as what it should hold, by table.column."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
+    holds_unicode: bool = True
+    """Whether the engine knows all letters, so that a pattern may name them; if not, texts are its own letters or bytes."""
 
     def has(self, need: str) -> bool:
         """Whether the canonical table.column exists in the source."""

@@ -117,8 +117,8 @@ _INDEXES = text(
 )
 
 
-def read_catalog(ask: Ask, mapping: SourceMapping, label: str) -> Schema:
-    """What the server holds of the mapped tables.
+def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) -> Schema:
+    """What the server holds of the mapped tables, in a database of that `encoding`.
 
     Raises SourceError for a required table or column that is missing, may not be read, or cannot be read as what it is.
     """
@@ -141,6 +141,7 @@ def read_catalog(ask: Ask, mapping: SourceMapping, label: str) -> Schema:
         frozenset(reader.unreadable),
         reader.unusable,
         has_catalog=True,
+        holds_unicode=encoding == "UTF8",
     )
 
 

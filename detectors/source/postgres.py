@@ -81,8 +81,9 @@ class PostgresSource:
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._cancelled = False
         try:
-            self._add(self._connect())
-            self.schema = read_catalog(self._ask, mapping, self.label)
+            first = self._connect()
+            self._add(first)
+            self.schema = read_catalog(self._ask, mapping, self.label, _encoding(self._connections[first]))
             self.tables = Tables(self.schema, mapping)
         except BaseException:
             self.close()
@@ -259,10 +260,10 @@ def _drop(connection: Connection) -> None:
 
 
 class _AnyText(Loader):
-    """Reads texts of a server that knows no letters: what is no UTF-8 is replaced."""
+    """Reads texts of a server that knows no letters: bytes that are no UTF-8 are spelled out, so that two ids stay two."""
 
     def load(self, data: Buffer) -> str:
-        return str(data, "utf-8", "replace")
+        return str(data, "utf-8", "backslashreplace")
 
 
 class _AnyJson(_AnyText):
@@ -270,11 +271,15 @@ class _AnyJson(_AnyText):
         return json.loads(super().load(data))
 
 
+def _encoding(connection: psycopg.Connection) -> str:
+    return (connection.pgconn.parameter_status(b"server_encoding") or b"UTF8").decode("ascii", "replace")
+
+
 def _read_values(connection: psycopg.Connection, _: Any) -> None:
     connection.adapters.register_loader("timestamptz", NearestTime)
     # Ids are texts to every rule; a scan reads too many to make objects of them first.
     connection.adapters.register_loader("uuid", TextLoader)
-    if connection.pgconn.parameter_status(b"server_encoding") == b"SQL_ASCII":
+    if _encoding(connection) == "SQL_ASCII":
         # Asked for UTF-8, the server would refuse each row that holds something else.
         connection.autocommit = True
         connection.execute("SET client_encoding TO 'SQL_ASCII'")

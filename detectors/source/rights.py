@@ -174,7 +174,7 @@ def _encoding(name: str) -> Iterator[Check]:
         yield Check(
             "note",
             "encoding",
-            "SQL_ASCII: the server knows no letters; what is no UTF-8 is read with marks in its place",
+            "SQL_ASCII: the server knows no letters; bytes that are no UTF-8 are spelled out",
         )
     elif name != "UTF8":
         yield Check("ok", "encoding", name)
