@@ -238,7 +238,7 @@ class _Reader:
                 raise SourceError(
                     f"{full_name}.{quoted(source_name)} is of type {reason}: {_instead(row, wanted.kind)}"
                 )
-            self.unusable[f"{name}.{column}"] = f"{quoted(source_name)} is of type {reason}"
+            self.unusable[f"{name}.{column}"] = f"{full_name}.{quoted(source_name)} is of type {reason}"
         return read
 
     def _reading(self, row: Any, kind: str) -> tuple[NativeType, list[Reading]] | None:

@@ -85,6 +85,10 @@ class PostgresSource:
             self._add(first)
             self.schema = read_catalog(self._ask, mapping, self.label, _encoding(self._connections[first]))
             self.tables = Tables(self.schema, mapping)
+            self.notices += [
+                Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
+                for name, reason in self.schema.unusable.items()
+            ]
         except BaseException:
             self.close()
             raise
