@@ -250,7 +250,7 @@ def _one_line(where: str) -> Iterator[None]:
 def _said_of(error: SQLAlchemyError) -> str:
     cause = cause_of(error)
     state = sqlstate(error)
-    if state:
+    if state and "pooling" not in str(cause):
         known = (said for sign, said in _OF_SERVERS if state.startswith(sign))
         return next(known, f"cannot be used (SQLSTATE {state}); see the server's log")
     if isinstance(cause, sqlite3.Error):

@@ -155,6 +155,7 @@ LOST_STATES = ("08", "57P", "25P03", "25P04", "40", "72")
 """Beginnings of the SQLSTATEs with which a server ends a connection, or what was done in it, for no fault of the statement."""
 _NOT_YET = ("starting up", "shutting down", "recovery mode", "not yet accepting", "closed the connection", "connection is closed")
 _REFUSALS = (
+    ("statement pooling", "a pooler in statement mode is in between, which knows no snapshots: use another pool mode"),
     ("password authentication failed", "the server refuses the password: correct it, or the user"),
     ("no password supplied", "the server wants a password: give one by PGPASSWORD or a passfile"),
     (
@@ -183,6 +184,7 @@ _REFUSALS = (
     ("no route to host", "there is no way to that host from here: check the address and the network"),
     ("definition of service", "there is no such service: name one of pg_service.conf, or set PGSERVICEFILE"),
     ("service file", "the service file cannot be read: check PGSERVICEFILE"),
+    ("invalid sslmode", "sslmode has a value that libpq does not take: correct it"),
     ("does not support ssl", "the server speaks no TLS: set sslmode=prefer, or turn ssl on there"),
     ("certificate", "the certificates do not fit: check sslmode, sslrootcert, sslcert and sslkey"),
     ("private key file", "the key cannot be used: check sslkey and the rights of its file"),
