@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from detectors.contract import (
     SEVERITY_ORDER,
@@ -112,6 +113,7 @@ def window_of(
     return Window(start, end)
 
 
+@once_more
 def scanned(
     settings: Settings,
     policy: Policy,

@@ -21,7 +21,7 @@ from detectors.facts_people import users_by_id
 from detectors.passes import PASSES, Pass, Rider, statement
 from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
-from detectors.source import Notice, QueryError, Schema, Source, SourceError
+from detectors.source import Notice, QueryError, Schema, SlowError, Source, SourceError
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
@@ -60,6 +60,16 @@ def scan(
     """
     with _few_collections():
         return _scan(source, detectors, context, households, users, recheck or {}, progress)
+
+
+@contextmanager
+def _ended_at_once(source: Source) -> Iterator[None]:
+    """What ends a scan ends its other statements too: nobody waits for their rows any more."""
+    try:
+        yield
+    except BaseException:
+        source.cancel()
+        raise
 
 
 @contextmanager
@@ -216,7 +226,7 @@ class _Run:
         left = deque(self._ridden())
         opening = Counter(kind for _, riders in left for kind in _opened(riders))
         explained: set[str] = set()
-        with ThreadPoolExecutor(max_workers=self._at_once) as pool:
+        with ThreadPoolExecutor(max_workers=self._at_once) as pool, _ended_at_once(self._source):
             counted = pool.submit(count_rows, self._source, self._scope)
             running: dict[Future[Any], tuple[Pass, Riders] | None] = {
                 pool.submit(self._judge_kind, kind): None for kind in self._cases if self._ready(kind, opening)
@@ -265,7 +275,10 @@ class _Run:
         ]
 
     def _ride(self, one: Pass, riders: Riders) -> list[tuple[Rider, Detector, list[Any]]]:
-        """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails."""
+        """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails.
+
+        What ran out of time would do so again for nearly each of them.
+        """
         reach = one.reach if self._scope is None else "picked"
         try:
             combined = statement(one, [rider for rider, _ in riders], self._source.tables, self._scope, self._context)
@@ -273,10 +286,11 @@ class _Run:
         except Exception as error:
             if isinstance(error, SourceError) and not isinstance(error, QueryError):
                 raise
-            if len(riders) > 1:
+            if len(riders) > 1 and not isinstance(error, SlowError):
                 return [rode for alone in riders for rode in self._ride(one, [alone])]
             logger.debug("pass %s failed", one.id, exc_info=True)
-            self.endings[riders[0][1].id].fail(_reason(error, f"pass {one.id}"))
+            for _, detector in riders:
+                self.endings[detector.id].fail(_reason(error, f"pass {one.id}"))
             return []
         return [(rider, detector, [row for row in rows if row[rider.flag]]) for rider, detector in riders]
 
@@ -449,5 +463,5 @@ def _operations_of(findings: Sequence[Finding], case: HouseholdCase | UserCase, 
 
 
 def _reason(error: Exception, where: str) -> str:
-    # An unexpected error's own text may quote rows, so only its type is passed on.
-    return f"{where}: {error}" if isinstance(error, QueryError) else f"{where}: {type(error).__name__}"
+    # An unexpected error's own text may quote rows.
+    return f"{where}: {error if isinstance(error, QueryError) else 'our own failure; --verbose shows where'}"

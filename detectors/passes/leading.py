@@ -10,6 +10,7 @@ from sqlalchemy import (
     FromClause,
     Select,
     Text,
+    Uuid,
     and_,
     cast,
     false,
@@ -253,12 +254,14 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
     # A retry repeats the correlation_id; the transfer's time is that of its first row.
     operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
     named = tables.user_key(json_text(events.c.metadata, "to_user_id"))
+    # UUIDs have no smallest one before PostgreSQL 18; their order says nothing, but it is one.
+    number = cast(events.c.id, Text) if isinstance(events.c.id.type, Uuid) else events.c.id
     each = (
         select(
             events.c.household_id,
             named.label("to_user_id"),
             func.min(events.c.event_timestamp).label("at"),
-            func.min(events.c.id).label("id"),
+            func.min(number).label("id"),
         )
         .where(
             tables.event_is("household_leadership_transferred"),

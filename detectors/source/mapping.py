@@ -161,6 +161,9 @@ class SourceMapping(BaseModel):
     event_types: dict[str, str] = {}
     zone: str = "UTC"
     """Where the clock stands that wrote times without a zone."""
+    statement_seconds: int = Field(default=300, ge=1, le=86_400)
+    scan_seconds: int = Field(default=3600, ge=1, le=604_800)
+    """How long a server may work on one statement, and on all of a scan."""
 
     @field_validator("zone")
     @classmethod

@@ -89,22 +89,21 @@ class Tables:
     def _table(self, schema: Schema, name: str) -> FromClause:
         found = schema.tables[name]
         names = {column: self._mapping.column_name(name, column) for column in found.columns}
-        schema_name, _, table_name = found.name.rpartition(".")
-        raw = Table(
-            table_name,
-            MetaData(schema=schema_name or None),
-            *(Column(names[column], _TYPES.get(native, Text())) for column, native in found.columns.items()),
-        )
+        schema_name, table_name = found.place or (None, found.name)
+        # One column of the source may be several of ours.
+        raw_columns = {names[column]: _TYPES.get(native, Text()) for column, native in found.columns.items()}
+        raw = Table(table_name, MetaData(schema=schema_name), *(Column(*each) for each in raw_columns.items()))
         columns: list[ColumnElement[Any]] = []
         for column, canonical in CANONICAL[name].columns.items():
             native = found.columns.get(column)
             target = self._target(canonical.kind, native or "text")
             if native is None:
                 columns.append(cast(null(), _TYPES[target]).label(column))
-            elif native == target:
-                columns.append(raw.c[names[column]].label(column))
-            else:
-                columns.append(cast(raw.c[names[column]], _TYPES[target]).label(column))
+                continue
+            value: ColumnElement[Any] = raw.c[names[column]]
+            if column in found.read_as:
+                value = found.read_as[column](value)
+            columns.append((value if native == target else cast(value, _TYPES[target])).label(column))
         return select(*columns).subquery(name)
 
     def event_is(self, *event_types: str, common: bool = False) -> ColumnElement[bool]:
