@@ -83,6 +83,8 @@ def _scan(
     recheck: Mapping[str, Sequence[str]],
     progress: Progress,
 ) -> ScanResult:
+    households = [source.tables.plain_household_id(household) for household in households]
+    users = [source.tables.plain_user_id(user) for user in users]
     scope = scope_of(source, households, users) if households or users else None
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
     run.inspect_schema()

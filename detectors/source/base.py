@@ -13,7 +13,7 @@ from sqlalchemy import Executable
 if TYPE_CHECKING:
     from detectors.source.tables import Tables
 
-NativeType = Literal["uuid", "text", "integer", "number", "flag", "time", "json", "other"]
+NativeType = Literal["uuid", "text", "integer", "number", "bytes", "flag", "time", "json", "jsonb", "other"]
 
 
 class SourceError(Exception):

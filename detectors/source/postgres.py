@@ -49,23 +49,24 @@ _NATIVE: dict[str, NativeType] = {
     "bool": "flag",
     "timestamptz": "time",
     "json": "json",
-    "jsonb": "json",
+    "jsonb": "jsonb",
+    "bytea": "bytes",
     "inet": "other",
 }
 _ACCEPTED: dict[str, set[NativeType]] = {
-    "user": {"uuid", "text", "integer"},
-    "household": {"uuid", "text", "integer"},
-    "id": {"uuid", "text", "integer"},
+    "user": {"uuid", "text", "integer", "number", "bytes"},
+    "household": {"uuid", "text", "integer", "number", "bytes"},
+    "id": {"uuid", "text", "integer", "number", "bytes"},
     "text": {"text", "other", "uuid", "integer"},
     "flag": {"flag"},
     "time": {"time"},
-    "json": {"json", "text"},
+    "json": {"json", "jsonb", "text", "bytes"},
     "number": {"number", "integer"},
 }
 _WANTED = {
-    "user": "uuid, text or an integer",
-    "household": "uuid, text or an integer",
-    "id": "uuid, text or an integer",
+    "user": "uuid, text, bytea or a number",
+    "household": "uuid, text, bytea or a number",
+    "id": "uuid, text, bytea or a number",
     "text": "text",
     "flag": "boolean",
     "time": "timestamp with time zone",
@@ -179,7 +180,11 @@ class PostgresSource:
         try:
             self._add(self._connect())
             self.schema = self._introspect(mapping)
-            self.tables = Tables(self.schema, mapping)
+            # Ids of types that allow several notations, and only those, are asked for once whether they are written oddly.
+            questions = Tables(self.schema, mapping).odd_ids()
+            answers = [self._execute(question, "schema")[0] for question in questions]
+            odd = frozenset(column for answer in answers for column, oddly in answer.items() if oddly)
+            self.tables = Tables(self.schema, mapping, odd)
         except BaseException:
             self.close()
             raise
@@ -339,6 +344,9 @@ def _read_values(connection: psycopg.Connection, _: Any) -> None:
     connection.adapters.register_loader("timestamptz", NearestTime)
     # Ids are texts to every rule; a scan reads too many to make objects of them first.
     connection.adapters.register_loader("uuid", TextLoader)
+    # And metadata is read by our own reader, which no number and no nesting stops.
+    for name in ("json", "jsonb"):
+        connection.adapters.register_loader(name, TextLoader)
 
 
 def _connect_reason(error: BaseException) -> str:
