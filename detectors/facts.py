@@ -371,11 +371,12 @@ def event_of(source: Source, row: Mapping[str, Any]) -> Event:
 
     A row always becomes one, whatever stands in it: one that could not be read must not hide the others.
     """
-    metadata = read_object(row["metadata"]) or {}
+    held = read_object(row["metadata"])
+    metadata = {} if held is None else held
     for key in (*USER_KEYS, *ID_KEYS):
         if (value := metadata.get(key)) is not None and not isinstance(value, bool | dict | list):
             metadata[key] = plain_id(str(value))
-    return Event(
+    event = Event(
         id=_event_number(row, metadata),
         type=source.tables.canonical_event(text_of(row["event_type"])),
         household_id=text_of(row["household_id"]),
@@ -383,6 +384,9 @@ def event_of(source: Source, row: Mapping[str, Any]) -> Event:
         at=moment(row["event_timestamp"]),
         metadata=metadata,
     )
+    if held is None:
+        source.counters.lost[event.id] = (event.household_id, event.at)
+    return event
 
 
 _LONGEST_NUMBER = 40

@@ -18,6 +18,7 @@ from detectors.cases import FETCHERS, Case
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
 from detectors.facts import HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
+from detectors.lost_metadata import lost_rows, notice_of
 from detectors.passes import PASSES, Pass, Rider, statement
 from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
@@ -220,6 +221,7 @@ class _Run:
         explained: set[str] = set()
         with ThreadPoolExecutor(max_workers=self._at_once) as pool:
             counted = pool.submit(count_rows, self._source, self._scope)
+            lost = pool.submit(lost_rows, self._source, self._scope, self._context)
             running: dict[Future[Any], tuple[Pass, Riders] | None] = {
                 pool.submit(self._judge_kind, kind): None for kind in self._cases if self._ready(kind, opening)
             }
@@ -243,6 +245,7 @@ class _Run:
                             self._progress(f"looking closer at {len(self._cases[kind])} {FETCHERS[kind][0]}")
                             running[pool.submit(self._judge_kind, kind)] = None
             rows_read = counted.result()
+            self._source.notices.extend(filter(None, [notice_of(self._source, self._context, lost.result())]))
         late = replace(self._context, explained=frozenset(explained))
         for rider, detector, rows in self._waiting:
             self._collect(rider, detector, rows, late)
