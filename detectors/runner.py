@@ -18,6 +18,7 @@ from detectors.cases import FETCHERS, Case
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
 from detectors.facts import HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
+from detectors.lost_metadata import lost_rows, notice_of
 from detectors.passes import PASSES, Pass, Rider, statement
 from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
@@ -93,6 +94,8 @@ def _scan(
     recheck: Mapping[str, Sequence[str]],
     progress: Progress,
 ) -> ScanResult:
+    households = [source.tables.plain_household_id(household) for household in households]
+    users = [source.tables.plain_user_id(user) for user in users]
     scope = scope_of(source, households, users) if households or users else None
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
     run.inspect_schema()
@@ -228,6 +231,7 @@ class _Run:
         explained: set[str] = set()
         with ThreadPoolExecutor(max_workers=self._at_once) as pool, _ended_at_once(self._source):
             counted = pool.submit(count_rows, self._source, self._scope)
+            lost = pool.submit(lost_rows, self._source, self._scope, self._context)
             running: dict[Future[Any], tuple[Pass, Riders] | None] = {
                 pool.submit(self._judge_kind, kind): None for kind in self._cases if self._ready(kind, opening)
             }
@@ -251,6 +255,7 @@ class _Run:
                             self._progress(f"looking closer at {len(self._cases[kind])} {FETCHERS[kind][0]}")
                             running[pool.submit(self._judge_kind, kind)] = None
             rows_read = counted.result()
+            self._source.notices.extend(filter(None, [notice_of(self._source, self._context, lost.result())]))
         late = replace(self._context, explained=frozenset(explained))
         for rider, detector, rows in self._waiting:
             self._collect(rider, detector, rows, late)

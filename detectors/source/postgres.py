@@ -84,7 +84,10 @@ class PostgresSource:
             first = self._connect()
             self._add(first)
             self.schema = read_catalog(self._ask, mapping, self.label, _encoding(self._connections[first]))
-            self.tables = Tables(self.schema, mapping)
+            # Ids of types that allow several notations, and only those, are asked for once whether they are written oddly.
+            answers = [self._ask(question, {})[0] for question in Tables(self.schema, mapping).odd_ids()]
+            odd = frozenset(column for answer in answers for column, oddly in answer.items() if oddly)
+            self.tables = Tables(self.schema, mapping, odd)
             self.notices += [
                 Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
                 for name, reason in self.schema.unusable.items()
@@ -270,11 +273,6 @@ class _AnyText(Loader):
         return str(data, "utf-8", "backslashreplace")
 
 
-class _AnyJson(_AnyText):
-    def load(self, data: Buffer) -> Any:
-        return json.loads(super().load(data))
-
-
 def _encoding(connection: psycopg.Connection) -> str:
     return (connection.pgconn.parameter_status(b"server_encoding") or b"UTF8").decode("ascii", "replace")
 
@@ -283,12 +281,13 @@ def _read_values(connection: psycopg.Connection, _: Any) -> None:
     connection.adapters.register_loader("timestamptz", NearestTime)
     # Ids are texts to every rule; a scan reads too many to make objects of them first.
     connection.adapters.register_loader("uuid", TextLoader)
+    # Metadata is read by our own reader, which no number and no nesting stops.
+    for kind in ("json", "jsonb"):
+        connection.adapters.register_loader(kind, TextLoader)
     if _encoding(connection) == "SQL_ASCII":
         # Asked for UTF-8, the server would refuse each row that holds something else.
         connection.autocommit = True
         connection.execute("SET client_encoding TO 'SQL_ASCII'")
         connection.autocommit = False
-        for kind in ("text", "varchar", "bpchar", "name", "uuid"):
+        for kind in ("text", "varchar", "bpchar", "name", "uuid", "json", "jsonb"):
             connection.adapters.register_loader(kind, _AnyText)
-        for kind in ("json", "jsonb"):
-            connection.adapters.register_loader(kind, _AnyJson)
