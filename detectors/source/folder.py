@@ -187,8 +187,8 @@ class FolderSource:
 
 
 def _canonical_columns(mapping: SourceMapping) -> SourceMapping:
-    # Loading has renamed tables and columns already; the event types are still the source's.
-    return SourceMapping(event_types=mapping.event_types)
+    # Loading has renamed tables and columns already; its words are still the source's.
+    return SourceMapping(event_types=mapping.event_types, words=mapping.words)
 
 
 def _file_of(folder: Path, name: str) -> Path | None:

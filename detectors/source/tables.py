@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from typing import cast as typing_cast
 
@@ -49,6 +49,10 @@ _FORMATS: dict[NativeType, str] = {
 }
 
 
+Spellings = Mapping[str, Mapping[str, str]]
+"""By table.column: the source's spellings of our words, where they differ from ours."""
+
+
 class Tables:
     """`tables["households"].c.leader_id` and so on, for the tables that the source has.
 
@@ -56,9 +60,13 @@ class Tables:
     type in all tables, and so are ids of households: the source's own type where its tables agree, text where not.
     """
 
-    def __init__(self, schema: Schema, mapping: SourceMapping) -> None:
-        self._mapping = mapping
+    def __init__(self, schema: Schema, mapping: SourceMapping, spellings: Spellings | None = None) -> None:
+        self.mapping = mapping
         self.schema = schema
+        self._spellings: Spellings = spellings or {}
+        self._events = self._spellings.get("household_events.event_type", {})
+        self._named = {mapping.event_name(event_type): event_type for event_type in mapping.event_types}
+        self._raw: dict[str, Table] = {}
         self.user_type = self._common(schema, "user")
         self.household_type = self._common(schema, "household")
         self._tables: dict[str, FromClause] = {name: self._table(schema, name) for name in schema.tables}
@@ -68,6 +76,26 @@ class Tables:
 
     def __contains__(self, name: str) -> bool:
         return name in self._tables
+
+    def respelled(self, spellings: Spellings) -> Tables:
+        """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns."""
+        return Tables(self.schema, self.mapping, spellings)
+
+    def raw(self, name: str, column: str) -> ColumnElement[Any]:
+        """A column as it stands in the source, so that its index serves whatever its type is."""
+        return typing_cast(ColumnElement[Any], self._raw[name].c[self.mapping.column_name(name, column)])
+
+    def _in_our_words(self, place: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        spellings = self._spellings.get(place)
+        # The types of events are asked for by every spelling, so that an index on them serves.
+        if spellings is None or place == "household_events.event_type":
+            return column
+        text = cast(column, Text)
+        ours = [
+            (text.in_([word for word, said in spellings.items() if said == our]), our)
+            for our in sorted(set(spellings.values()))
+        ]
+        return case(*ours, else_=text) if ours else text
 
     @staticmethod
     def _common(schema: Schema, kind: str) -> NativeType:
@@ -88,7 +116,7 @@ class Tables:
 
     def _table(self, schema: Schema, name: str) -> FromClause:
         found = schema.tables[name]
-        names = {column: self._mapping.column_name(name, column) for column in found.columns}
+        names = {column: self.mapping.column_name(name, column) for column in found.columns}
         schema_name, _, table_name = found.name.rpartition(".")
         raw = Table(
             table_name,
@@ -105,7 +133,9 @@ class Tables:
                 columns.append(raw.c[names[column]].label(column))
             else:
                 columns.append(cast(raw.c[names[column]], _TYPES[target]).label(column))
-        return select(*columns).subquery(name)
+        self._raw[name] = raw
+        spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
+        return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
 
     def event_is(self, *event_types: str, common: bool = False) -> ColumnElement[bool]:
         """The condition that an audit row is of one of `event_types` (canonical names).
@@ -116,13 +146,17 @@ class Tables:
         column = typing_cast(ColumnElement[str], self["household_events"].c.event_type)
         if common:
             column = func.coalesce(column, "")
-        names = [self._mapping.event_name(event_type) for event_type in event_types]
+        names = [name for event_type in event_types for name in self.spelled(event_type)]
         return column == names[0] if len(names) == 1 else column.in_(names)
+
+    def spelled(self, event_type: str) -> list[str]:
+        """The source's spellings of a type of event: those that were seen, and the name that it should have."""
+        seen = [word for word, ours in self._events.items() if ours == event_type]
+        return list(dict.fromkeys([self.mapping.event_name(event_type), *seen]))
 
     def canonical_event(self, name: str) -> str:
         """The canonical event type for the source's `name`; unknown names stay as they are."""
-        back = {self._mapping.event_name(event_type): event_type for event_type in self._mapping.event_types}
-        return back.get(name, name)
+        return self._events.get(name) or self._named.get(name, name)
 
     def user_key(self, text: ColumnElement[str]) -> ColumnElement[Any]:
         """A user id that stands as text in an event's metadata, in the type of the user columns; null if malformed."""
