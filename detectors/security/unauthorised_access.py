@@ -158,7 +158,7 @@ def _ends(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
         ends += [
             event.at
             for event in home.events_of("household_leadership_transferred")
-            if event.text("reason") == "leave"
+            if event.text("reason").strip().lower() == "leave"
             and event.text("from_user_id") == user
             and not any(end + grace >= event.at for end in ends)
         ]
