@@ -208,7 +208,7 @@ class ScanDocument(Published):
 
 Groups = tuple[frozenset[str], ...]
 """Types of audit events in groups, of each of which one is enough. `type.key` is a type with a metadata key that every such
-event has, `type.key|key` one with either."""
+event has, `type.key|key` one with either; the name of a table stands for its rows."""
 
 
 class Meta(BaseModel):
@@ -235,6 +235,9 @@ class Meta(BaseModel):
     process: str = Field(min_length=5)
     """The place in the process document that asks for this detector."""
     feature: str = "household management"
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @field_validator("id")
     @classmethod

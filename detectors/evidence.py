@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from detectors.contract import Detector, Groups
+from detectors.contract import Detector, Groups, Meta
 from detectors.limits import Limits
+from detectors.source import CANONICAL
+from detectors.source.health import Health
 from detectors.source.trail import EVENTS, Trail
 from detectors.words import listed
 
@@ -14,7 +16,14 @@ def elements_of(detectors: Iterable[Detector]) -> set[str]:
     """Every type of event (or type.key) that one of `detectors` concludes from."""
     metas = [detector.meta for detector in detectors]
     groups = [group for meta in metas for all_of in (meta.events, *meta.ways.values()) for group in all_of]
-    return {element for group in groups for element in group}
+    return {element for group in groups for element in group} - CANONICAL.keys()
+
+
+def tables_of_ways(meta: Meta) -> frozenset[str]:
+    """The tables whose rows are one way among others: where they are empty, the detector may still have another."""
+    ways = [frozenset().union(*groups) & CANONICAL.keys() for groups in meta.ways.values()]
+    apart = [tables for tables in ways if tables and EVENTS not in tables]
+    return frozenset().union(*ways) | (frozenset({EVENTS}) if apart else frozenset())
 
 
 def words_of(limits: Limits) -> dict[str, tuple[str, ...]]:
@@ -27,25 +36,32 @@ def words_of(limits: Limits) -> dict[str, tuple[str, ...]]:
     }
 
 
-def sees(groups: Groups, trail: Trail) -> str | None:
-    """Why the trail can't tell of one of `groups`, in words; None where it holds some of each."""
+def sees(groups: Groups, health: Health) -> str | None:
+    """Why the source can't tell of one of `groups`, in words; None where it holds some of each."""
     for group in groups:
-        if group and all(trail.lacks(element) for element in group):
-            return _reason(group, trail)
+        if group and all(_lacks(element, health) for element in group):
+            return _reason(group, health)
     return None
 
 
-def _reason(group: frozenset[str], trail: Trail) -> str:
-    types = sorted({element.partition(".")[0] for element in group})
-    never = [event_type for event_type in types if event_type not in trail.written]
-    told = []
+def _lacks(element: str, health: Health) -> bool:
+    if element in CANONICAL:
+        return element in health.empty
+    return health.trail is not None and health.trail.lacks(element)
+
+
+def _reason(group: frozenset[str], health: Health) -> str:
+    written = (health.trail or Trail()).written
+    told = [f"{table} has no rows" for table in sorted(group & CANONICAL.keys())]
+    elements = sorted(group - CANONICAL.keys())
+    never = sorted({element.partition(".")[0] for element in elements} - written)
     if never:
         told.append(f"the source never wrote {_either(never)}")
-    for element in sorted(group):
+    for element in elements:
         event_type, _, keys = element.partition(".")
-        if event_type in trail.written:
+        if event_type in written:
             told.append(f"{event_type} never names {_either(keys.split('|'))}")
-    return listed(told[:3])
+    return listed(told, 3)
 
 
 def _either(names: list[str]) -> str:

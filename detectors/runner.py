@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from detectors.cases import FETCHERS, Case
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
-from detectors.evidence import elements_of, sees, words_of
+from detectors.evidence import elements_of, sees, tables_of_ways, words_of
 from detectors.facts import HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
 from detectors.limits import Limits
@@ -25,6 +25,7 @@ from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
 from detectors.source import EVENT_TYPES, Notice, QueryError, Schema, Source, SourceError
 from detectors.source.health import Health, Own, look_at
+from detectors.words import listed
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
@@ -439,21 +440,19 @@ def _in_part(detector: Detector, schema: Schema, health: Health) -> str | None:
         for ride in detector.rides
         if ride.optional and (missing := schema.missing(PASSES[ride.on].needs))
     ]
-    if health.trail is not None:
-        blind = [(way, sees(groups, health.trail)) for way, groups in detector.meta.ways.items()]
-        unseen += [f"{way} ({reason})" for way, reason in blind if reason]
+    blind = [(way, sees(groups, health)) for way, groups in detector.meta.ways.items()]
+    unseen += [f"{way} ({reason})" for way, reason in blind if reason]
     return f"without {'; '.join(unseen)}" if unseen else None
 
 
 def _blind(detector: Detector, health: Health) -> str | None:
     """Why what the source never wrote leaves a detector nothing to conclude from, or None."""
-    if health.trail is None:
-        return None
-    reason = sees(detector.meta.events, health.trail)
-    if reason is None and detector.meta.ways and all(sees(g, health.trail) for g in detector.meta.ways.values()):
-        every = frozenset().union(*(group for groups in detector.meta.ways.values() for group in groups))
-        reason = sees((every,), health.trail) or sees(next(iter(detector.meta.ways.values())), health.trail)
-    return reason
+    ways = detector.meta.ways.values()
+    reasons = [reason for groups in ways if (reason := sees(groups, health))]
+    if reasons and len(reasons) == len(ways):
+        every = frozenset(element for groups in ways for group in groups for element in group)
+        return sees(detector.meta.events, health) or sees((every,), health) or reasons[0]
+    return sees(detector.meta.events, health)
 
 
 def beginning(detector: Detector, schema: Schema, context: Context, health: Health) -> Ending:
@@ -464,9 +463,10 @@ def beginning(detector: Detector, schema: Schema, context: Context, health: Heal
     missing = lacking(detector, schema)
     if missing:
         return Ending("not_applicable", f"needs {', '.join(missing)}")
-    empty = sorted({need.split(".")[0] for need in needs_of(detector)} & health.empty)
+    needed = {need.split(".")[0] for need in needs_of(detector)} - tables_of_ways(detector.meta)
+    empty = sorted(needed & health.empty)
     if empty:
-        return Ending("not_applicable", f"{' and '.join(empty)} {'has' if len(empty) == 1 else 'have'} no rows")
+        return Ending("not_applicable", f"{listed(empty)} {'has' if len(empty) == 1 else 'have'} no rows")
     proof = detector.proved_by(schema)
     if proof:
         return Ending("proved", f"made impossible by {proof}")

@@ -54,7 +54,7 @@ META = Meta(
     subject=("user_id", "household_id"),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
     ways={
-        "error codes": (),
+        "error codes": (frozenset({"household_events"}),),
         "calls": (frozenset({"api_request.duration_ms|status"}),),
         "locks": (frozenset({"lock_acquisition_timeout"}),),
     },

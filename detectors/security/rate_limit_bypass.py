@@ -52,7 +52,7 @@ META = Meta(
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
     consults=frozenset({"household_join_requests"}),
     ways={
-        "join requests": (),
+        "join requests": (frozenset({"household_join_requests"}),),
         "household creations": (frozenset({"household_created"}),),
         "removals of members": (frozenset({"household_member_removed"}),),
         "code regenerations": (frozenset({"household_invite_code_regenerated"}),),

@@ -64,7 +64,7 @@ META = Meta(
     ),
     consults=frozenset({"household_members", "household_join_requests", "sessions"}),
     ways={
-        "reports": (),
+        "reports": (frozenset({"support_requests"}),),
         "removals": (frozenset({"household_member_removed.member_id"}),),
         "rejections": (frozenset({"household_join_request_rejected.requester_id"}),),
     },
