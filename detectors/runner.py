@@ -16,13 +16,17 @@ from sqlalchemy import func, select
 
 from detectors.cases import FETCHERS, Case
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
+from detectors.evidence import elements_of, sees, tables_of_ways, words_of
 from detectors.facts import HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
+from detectors.limits import Limits
 from detectors.lost_metadata import lost_rows, notice_of
 from detectors.passes import PASSES, Pass, Rider, statement
 from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
-from detectors.source import Notice, QueryError, Schema, SlowError, Source, SourceError
+from detectors.source import EVENT_TYPES, Notice, QueryError, Schema, SlowError, Source, SourceError
+from detectors.source.health import Health, Own, look_at
+from detectors.words import listed
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
@@ -105,7 +109,7 @@ def _scan(
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings = run.marked(sorted(findings, key=lambda finding: finding.sort_key))
-    return ScanResult(tuple(findings), run.coverage(findings), rows_read, tuple(source.notices))
+    return ScanResult(tuple(findings), run.coverage(findings), rows_read, run.notices)
 
 
 def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
@@ -144,13 +148,30 @@ def lacking(detector: Detector, schema: Schema) -> list[str]:
     return missing
 
 
-def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
+def health_of(
+    source: Source, detectors: Iterable[Detector], limits: Limits, own: Own | None = None, *, at_once: int = 1
+) -> Health:
+    """What `source` holds of the words and events that `detectors` ask for. Raises SourceError if it cannot be read."""
+    return look_at(source, words_of(limits), elements_of(detectors), own, at_once=at_once)
+
+
+def believable(source: Source, health: Health) -> None:
+    """Raise SourceError where nothing that is read from `source` can be believed: the first fault, and how many more."""
+    if health.faults:
+        more = f" (and {len(health.faults) - 1} more: see `hearthwatch doctor`)" if len(health.faults) > 1 else ""
+        raise SourceError(f"{source.label}: {health.faults[0]}{more}")
+
+
+def count_rows(source: Source, scope: Scope | None, known: Mapping[str, int] | None = None) -> dict[str, int]:
     """How many rows of each state table can be read (of `scope` alone, if given); a table that fails is left out.
 
-    Raises SourceError if the source cannot be read at all.
+    What is `known` is not counted again. Raises SourceError if the source cannot be read at all.
     """
     counts: dict[str, int] = {}
     for name, key in COUNTED.items():
+        if known and name in known:
+            counts[name] = known[name]
+            continue
         table = source.tables[name]
         counted = select(func.count().label("number")).select_from(table)
         if scope is not None:
@@ -165,7 +186,7 @@ def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
 
 
 @dataclass(slots=True)
-class _Ending:
+class Ending:
     status: Status = "ran"
     reason: str | None = None
     found: dict[str, list[Finding]] = field(default_factory=dict)
@@ -191,8 +212,16 @@ class _Run:
         self._source, self._scope, self._progress = source, scope, progress
         self._at_once = source.widen()
         self._detectors = {detector.id: detector for detector in detectors}
-        self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
-        self._context = replace(context, audit_began=self._audit_began(detectors))
+        own = None if scope is None else Own(scope.households, scope.users)
+        self._health = health_of(source, detectors, context.limits, own, at_once=self._at_once)
+        believable(source, self._health)
+        source.tables = source.tables.respelled(self._health.spellings)
+        self.endings = {
+            detector.id: beginning(detector, source.schema, context, self._health) for detector in detectors
+        }
+        trail = self._health.trail
+        never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
+        self._context = replace(context, audit_began=self._audit_began(detectors), never_written=never)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._cases: dict[CaseKind, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
         self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
@@ -230,7 +259,7 @@ class _Run:
         opening = Counter(kind for _, riders in left for kind in _opened(riders))
         explained: set[str] = set()
         with ThreadPoolExecutor(max_workers=self._at_once) as pool, _ended_at_once(self._source):
-            counted = pool.submit(count_rows, self._source, self._scope)
+            counted = pool.submit(count_rows, self._source, self._scope, self._health.rows)
             lost = pool.submit(lost_rows, self._source, self._scope, self._context)
             running: dict[Future[Any], tuple[Pass, Riders] | None] = {
                 pool.submit(self._judge_kind, kind): None for kind in self._cases if self._ready(kind, opening)
@@ -355,7 +384,7 @@ class _Run:
                 findings = self._mark(detector.mark, self.endings[detector.id], findings)
         return findings
 
-    def _mark(self, mark: Mark, ending: _Ending, findings: list[Finding]) -> list[Finding]:
+    def _mark(self, mark: Mark, ending: Ending, findings: list[Finding]) -> list[Finding]:
         people = {user for finding in findings for user in finding.users if self._source.tables.is_user_id(user)}
         try:
             accounts = users_by_id(self._source, sorted(people))
@@ -379,12 +408,16 @@ class _Run:
             for name, ending in self.endings.items()
         )
 
-    def _told_of(self, name: str, ending: _Ending) -> str | None:
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return (*self._source.notices, *self._health.notices)
+
+    def _told_of(self, name: str, ending: Ending) -> str | None:
         """The ending's reason, with what was noticed about the columns that the detector needs."""
         if ending.status != "ran":
             return ending.reason
         needs = needs_of(self._detectors[name])
-        noticed = [notice.said for notice in self._source.notices if notice.columns & needs]
+        noticed = [notice.said for notice in self.notices if notice.columns & needs]
         return "; ".join(filter(None, (ending.reason, *noticed))) or None
 
     def _guarded(
@@ -419,27 +452,47 @@ def _collects_history(detector: Detector) -> bool:
     return any(PASSES[ride.on].history and ride.collect for ride in detector.rides)
 
 
-def _in_part(detector: Detector, schema: Schema) -> str | None:
-    """What a detector does not look at, although it runs, as the source lacks it."""
+def _in_part(detector: Detector, schema: Schema, health: Health) -> str | None:
+    """What a detector does not look at, although it runs, as the source lacks it or never wrote it."""
     unseen = [
         f"{PASSES[ride.on].reads} (needs {', '.join(missing)})"
         for ride in detector.rides
         if ride.optional and (missing := schema.missing(PASSES[ride.on].needs))
     ]
+    blind = [(way, sees(groups, health)) for way, groups in detector.meta.ways.items()]
+    unseen += [f"{way} ({reason})" for way, reason in blind if reason]
     return f"without {'; '.join(unseen)}" if unseen else None
 
 
-def _beginning(detector: Detector, schema: Schema, context: Context) -> _Ending:
+def _blind(detector: Detector, health: Health) -> str | None:
+    """Why what the source never wrote leaves a detector nothing to conclude from, or None."""
+    ways = detector.meta.ways.values()
+    reasons = [reason for groups in ways if (reason := sees(groups, health))]
+    if reasons and len(reasons) == len(ways):
+        every = frozenset(element for groups in ways for group in groups for element in group)
+        return sees(detector.meta.events, health) or sees((every,), health) or reasons[0]
+    return sees(detector.meta.events, health)
+
+
+def beginning(detector: Detector, schema: Schema, context: Context, health: Health) -> Ending:
+    """How a detector starts: it runs, perhaps in part, or why there is nothing that it could look at or find."""
     pointless = detector.pointless(context.limits)
     if pointless:
-        return _Ending("not_applicable", pointless)
+        return Ending("not_applicable", pointless)
     missing = lacking(detector, schema)
     if missing:
-        return _Ending("not_applicable", f"needs {', '.join(missing)}")
+        return Ending("not_applicable", f"needs {', '.join(missing)}")
+    needed = {need.split(".")[0] for need in needs_of(detector)} - tables_of_ways(detector.meta)
+    empty = sorted(needed & health.empty)
+    if empty:
+        return Ending("not_applicable", f"{listed(empty)} {'has' if len(empty) == 1 else 'have'} no rows")
     proof = detector.proved_by(schema)
     if proof:
-        return _Ending("proved", f"made impossible by {proof}")
-    return _Ending(reason=_in_part(detector, schema))
+        return Ending("proved", f"made impossible by {proof}")
+    blind = _blind(detector, health)
+    if blind:
+        return Ending("not_applicable", blind)
+    return Ending(reason=_in_part(detector, schema, health))
 
 
 def _one_per_subject(findings: list[Finding]) -> list[Finding]:

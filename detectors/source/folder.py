@@ -122,5 +122,5 @@ class FolderSource:
 
 
 def _canonical_columns(mapping: SourceMapping) -> SourceMapping:
-    # Loading has renamed tables and columns already; the event types are still the source's.
+    # Loading has renamed tables and columns already; the words are still the source's.
     return mapping.model_copy(update={"tables": {}, "schema_name": None})
