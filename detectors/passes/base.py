@@ -58,10 +58,6 @@ class Pass:
     """Whether what it names can leave the look-back while it is still wrong, so that known cases are judged again."""
 
 
-CREATOR_JOINS_WITHIN = timedelta(minutes=1)
-"""The creator's member row is written within this time of the household (data, section 4)."""
-
-
 def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:
     return true() if scope is None else tables.households_in(column, scope.households)
 

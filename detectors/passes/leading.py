@@ -22,16 +22,18 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.facts import BELONGING, LIVED_IN
 from detectors.passes.base import (
-    CREATOR_JOINS_WITHIN,
     EVENTS,
     HOUSEHOLDS,
     MEMBERS,
     Pass,
     Scope,
+    meta,
     nothing,
     of_households,
     of_users,
+    operation,
     since,
 )
 from detectors.source import Tables
@@ -46,6 +48,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
     that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has
     seen the whole life of the household, that its leader joined after its creation and that no transfer event names them.
+    `leader_gone` says that the account of an active leader is deleted; the counts do not ask. `lived_in` says of a household
+    without any member row that the audit trail tells of members.
     """
     members = tables["household_members"]
     active = members.c.status == "active"
@@ -61,6 +65,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspected.c.created_at,
             func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
             func.bool_or(suspected.c.leader_unannounced).label("leader_unannounced"),
+            func.bool_or(suspected.c.leader_gone).label("leader_gone"),
         )
         .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
         .cte("suspect")
@@ -79,6 +84,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         .group_by(members.c.household_id)
         .subquery("counted")
     )
+    lived_in = _lived_in(tables, suspects)
     return (
         select(
             suspects.c.id.label("household_id"),
@@ -86,6 +92,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspects.c.created_at,
             suspects.c.leader_unapproved,
             suspects.c.leader_unannounced,
+            suspects.c.leader_gone,
+            lived_in.c.household_id.is_not(None).label("lived_in"),
             func.coalesce(counted.c.member_rows, 0).label("member_rows"),
             func.coalesce(counted.c.active_members, 0).label("active_members"),
             func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
@@ -93,7 +101,11 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             counted.c.sitters,
             counted.c.sitters_beyond_rights,
         )
-        .select_from(suspects.outerjoin(counted, counted.c.household_id == suspects.c.id))
+        .select_from(
+            suspects.outerjoin(counted, counted.c.household_id == suspects.c.id).outerjoin(
+                lived_in, lived_in.c.household_id == suspects.c.id
+            )
+        )
         .subquery("household")
     )
 
@@ -124,7 +136,9 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
         not_(row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)),
     )
     promoted = _promoted(row, households, context)
-    disorder = or_(row.c.household_id.is_(None), row.c.user_id.is_distinct_from(households.c.leader_id), row.c.sits)
+    leader_gone = func.coalesce(row.c.user_id.in_(_deleted(tables, scope, context)), False)
+    astray = row.c.user_id.is_distinct_from(households.c.leader_id)
+    disorder = or_(row.c.household_id.is_(None), astray, row.c.sits, leader_gone)
     met = (
         select(
             households.c.id,
@@ -132,6 +146,7 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
             households.c.created_at,
             row.c.user_id,
             disorder.label("disorder"),
+            and_(row.c.role == "leader", leader_gone).label("leader_gone"),
             func.coalesce(came_later, False).label("came_later"),
             func.coalesce(promoted, False).label("promoted"),
         )
@@ -157,9 +172,44 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
             met.c.created_at,
             unapproved.label("leader_unapproved"),
             unannounced.label("leader_unannounced"),
+            func.coalesce(met.c.leader_gone, False).label("leader_gone"),
         )
         .select_from(met.outerjoin(approved, let_in).outerjoin(announced, named))
         .where(or_(met.c.disorder, unapproved, unannounced))
+    )
+
+
+def _deleted(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """Whose accounts are deleted; of a scope, those alone who lead its households."""
+    households = tables["households"]
+    if not tables.schema.has("users.deleted_at"):
+        return select(households.c.leader_id).where(false())
+    users, members = tables["users"], tables["household_members"]
+    deleted = select(users.c.id).where(users.c.deleted_at <= context.settled)
+    if scope is None:
+        return deleted
+    theirs = select(members.c.user_id).where(of_households(tables, scope, members.c.household_id))
+    return deleted.where(users.c.id.in_(theirs))
+
+
+def _lived_in(tables: Tables, suspects: FromClause) -> FromClause:
+    """The suspects without any member row of which the audit trail tells what only members do."""
+    households, members = tables["households"], tables["household_members"]
+    if "household_events" not in tables:
+        return nothing(household_id=households.c.id).subquery("lived_in")
+    events = tables["household_events"]
+    here = select(members.c.household_id).where(members.c.household_id == suspects.c.id)
+    empty = select(suspects.c.id).where(~here.exists())
+    # An array, and no join: an index on households finds the few.
+    return (
+        select(events.c.household_id)
+        .where(
+            events.c.household_id == func.any(func.array(empty.scalar_subquery())),
+            tables.event_is(*LIVED_IN, *BELONGING, common=True),
+            func.coalesce(meta(events, "error_code"), "") == "",
+        )
+        .distinct()
+        .subquery("lived_in")
     )
 
 
@@ -170,7 +220,7 @@ def _promoted(row: FromClause, households: FromClause, context: Context) -> Colu
     return and_(
         row.c.role == "leader",
         row.c.user_id == households.c.leader_id,
-        row.c.joined_at > households.c.created_at + CREATOR_JOINS_WITHIN,
+        row.c.joined_at > households.c.created_at + timedelta(seconds=context.limits.creator_seconds),
         households.c.created_at > context.audit_began,
     )
 
@@ -214,6 +264,7 @@ def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Select[
         households.c.created_at,
         false().label("leader_unapproved"),
         false().label("leader_unannounced"),
+        false().label("leader_gone"),
     ).where(households.c.id.in_(select(many.c.household_id)))
 
 
@@ -250,8 +301,6 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
 def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household's last leadership transfer event: whom it names, and who leader_id is now."""
     events, households = tables["household_events"], tables["households"]
-    # A retry repeats the correlation_id; the transfer's time is that of its first row.
-    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
     named = tables.user_key(json_text(events.c.metadata, "to_user_id"))
     each = (
         select(
@@ -265,7 +314,8 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )
-        .group_by(events.c.household_id, operation, named)
+        # A retry repeats the operation; the transfer's time is that of its first row.
+        .group_by(events.c.household_id, operation(events), named)
         .subquery("each")
     )
     newest_first = (each.c.at.desc(), each.c.id.desc())

@@ -27,7 +27,8 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.facts_people import CHANGES, GUESS, IP_ACTOR, LOGINS, VIEWS
+from detectors.facts import VIEWS
+from detectors.facts_people import CHANGES, GUESS, IP_ACTOR, LOGINS
 from detectors.passes.base import EVENTS, Pass, Scope, either, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import json_text

@@ -66,7 +66,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     live = {field: markup for field, text in texts.items() if (markup := live_markup(text))}
     if not live:
         return
-    members = {member.user_id for member in case.active}
+    members = case.affected
     found = [f"{field}: {markup.kind}, “{markup.quote}”" for field, markup in live.items()]
     changes = case.events_of("household_invite_code_regenerated") if "invite_code" in live else ()
     yield find(
