@@ -54,7 +54,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         if member.joined_at <= context.settled:
             first.setdefault(member.user_id, member)
     capacity = context.limits.household_capacity
-    if len(first) <= capacity:
+    if case.household is None or len(first) <= capacity:
         return
     rows = sorted(first.values(), key=lambda member: member.joined_at)
     sitters = sum(row.is_temporary for row in rows)

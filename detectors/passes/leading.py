@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Select,
     Text,
@@ -15,8 +16,10 @@ from sqlalchemy import (
     false,
     func,
     not_,
+    null,
     or_,
     select,
+    true,
     union,
     union_all,
 )
@@ -49,7 +52,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has
     seen the whole life of the household, that its leader joined after its creation and that no transfer event names them.
     `leader_gone` says that the account of an active leader is deleted; the counts do not ask. `lived_in` says of a household
-    without any member row that the audit trail tells of members.
+    without any member row that the audit trail tells of members. A household that has member rows and no row of its own has
+    no `created_at` and no `leader_id`, and `is_missing`.
     """
     members = tables["household_members"]
     active = members.c.status == "active"
@@ -66,6 +70,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
             func.bool_or(suspected.c.leader_unannounced).label("leader_unannounced"),
             func.bool_or(suspected.c.leader_gone).label("leader_gone"),
+            func.bool_or(suspected.c.is_missing).label("is_missing"),
         )
         .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
         .cte("suspect")
@@ -94,6 +99,7 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspects.c.leader_unannounced,
             suspects.c.leader_gone,
             lived_in.c.household_id.is_not(None).label("lived_in"),
+            suspects.c.is_missing,
             func.coalesce(counted.c.member_rows, 0).label("member_rows"),
             func.coalesce(counted.c.active_members, 0).label("active_members"),
             func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
@@ -173,6 +179,7 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
             unapproved.label("leader_unapproved"),
             unannounced.label("leader_unannounced"),
             func.coalesce(met.c.leader_gone, False).label("leader_gone"),
+            false().label("is_missing"),
         )
         .select_from(met.outerjoin(approved, let_in).outerjoin(announced, named))
         .where(or_(met.c.disorder, unapproved, unannounced))
@@ -239,33 +246,48 @@ def _announced(tables: Tables, scope: Scope | None, context: Context) -> FromCla
     )
 
 
-def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
-    """The households with more member rows than active members are allowed, or with several leading rows."""
+def _by_number(tables: Tables, scope: Scope | None, context: Context) -> CompoundSelect[Any]:
+    """The households with more member rows than active members are allowed, or with several leading rows.
+
+    And those that have member rows and no row of their own, as all households with members are counted here.
+    """
     households, members = tables["households"], tables["household_members"]
     mine = of_households(tables, scope, members.c.household_id)
-    # Whatever their status: an index alone can tell.
-    groups = [
-        select(members.c.household_id)
-        .where(mine)
+    # Whatever their status: indexes alone can tell.
+    each = (
+        select(members.c.household_id, func.count().label("rows"))
+        .where(mine, members.c.household_id.is_not(None))
         .group_by(members.c.household_id)
-        .having(func.count() > context.limits.household_capacity)
+        .subquery("each")
+    )
+    groups = [
+        select(each.c.household_id, households.c.id.is_(None).label("missing"))
+        .select_from(each.outerjoin(households, households.c.id == each.c.household_id))
+        .where(or_(each.c.rows > context.limits.household_capacity, households.c.id.is_(None)))
     ]
     if not tables.schema.unique_on("household_members", "household_id", "user_id"):
         # Two leading rows of one person are two leaders too.
         leads = and_(members.c.status == "active", members.c.role == "leader")
         groups.append(
-            select(members.c.household_id).where(leads, mine).group_by(members.c.household_id).having(func.count() > 1)
+            select(members.c.household_id, false())
+            .where(leads, mine)
+            .group_by(members.c.household_id)
+            .having(func.count() > 1)
         )
     # Worked out first: there are few, whatever the planner expects, and an index finds their households.
     many = union(*groups).cte("many").prefix_with("MATERIALIZED", dialect="postgresql")
-    return select(
-        households.c.id,
-        households.c.leader_id,
-        households.c.created_at,
-        false().label("leader_unapproved"),
-        false().label("leader_unannounced"),
-        false().label("leader_gone"),
-    ).where(households.c.id.in_(select(many.c.household_id)))
+    unsaid = [false().label(name) for name in ("leader_unapproved", "leader_unannounced", "leader_gone", "is_missing")]
+    present = select(households.c.id, households.c.leader_id, households.c.created_at, *unsaid).where(
+        households.c.id.in_(select(many.c.household_id).where(~many.c.missing))
+    )
+    missing = select(
+        many.c.household_id,
+        cast(null(), households.c.leader_id.type),
+        cast(null(), households.c.created_at.type),
+        *unsaid[:-1],
+        true(),
+    ).where(many.c.missing)
+    return union_all(present, missing)
 
 
 def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
