@@ -210,8 +210,10 @@ def support_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
 
 
 def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
-    """The cases of actors over the window and a day and a half before it."""
-    since, until = context.window.start - timedelta(hours=36), context.window.end
+    """The cases of actors over the window and a day and a half before it, or as long as failed logins count."""
+    # An hour more for the first of several retries.
+    before = max(timedelta(hours=36), failures_count_for(context) + timedelta(hours=1))
+    since, until = context.window.start - before, context.window.end
     for some in batches(keys):
         users = [key for key in some if not key.startswith(IP_ACTOR)]
         addresses = [key.removeprefix(IP_ACTOR) for key in some if key.startswith(IP_ACTOR)]
@@ -222,6 +224,12 @@ def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iter
         for key in some:
             theirs = {row.household_id for row in rows.get(key, ())} | led.get(key, set())
             yield ConductCase(key, done.get(key, ()), frozenset(theirs))
+
+
+def failures_count_for(context: Context) -> timedelta:
+    """How long before a change the first of the failed logins that make it suspicious may lie."""
+    limits = context.limits
+    return timedelta(minutes=limits.failed_logins_minutes + limits.change_after_failures_minutes)
 
 
 def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
@@ -247,7 +255,11 @@ def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> It
 
 
 def _habits_since(context: Context) -> datetime:
-    return context.window.start - timedelta(days=context.limits.habit_lookback_days)
+    limits = context.limits
+    # Never less than what one judgement spans, or the times before a first change would be cut off.
+    spans = timedelta(minutes=max(2 * limits.access_minutes, limits.transfer_after_failures_minutes))
+    habit = timedelta(days=max(limits.habit_lookback_days, limits.habit_days))
+    return context.window.start - max(habit, spans)
 
 
 def first_used_agents(events: Iterable[Event], earlier: Mapping[str, datetime]) -> dict[str, datetime]:

@@ -66,9 +66,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         households=[case.household_id],
         users=people,
         evidence={
-            "active_members": [
-                {"user_id": row.user_id, "role": row.role, "joined_at": row.joined_at} for row in rows
-            ],
+            "active_members": [{"user_id": row.user_id, "role": row.role, "joined_at": row.joined_at} for row in rows],
         },
         timeline=timeline(case.events),
         story=Story(

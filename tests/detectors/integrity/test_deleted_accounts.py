@@ -90,7 +90,9 @@ def test_the_successor_is_the_longest_standing_of_those_who_live(scanner: Scanne
         assert uid("ben") not in str(finding.evidence)
 
 
-@pytest.mark.parametrize(("deleted", "expected"), [(NOON + HOUR, ["no-leader"]), (NOON - HOUR, ["no-leader", "transfer-failed"])])
+@pytest.mark.parametrize(
+    ("deleted", "expected"), [(NOON + HOUR, ["no-leader"]), (NOON - HOUR, ["no-leader", "transfer-failed"])]
+)
 def test_a_transfer_to_an_account_that_was_deleted_already(
     scanner: Scanner, town: Town, deleted: datetime, expected: list[str]
 ) -> None:

@@ -82,7 +82,9 @@ def test_it_explains_what_else_is_wrong_there(scanner: Scanner, town: Town) -> N
     town.row("oak", "ben").update(role="leader", is_temporary=True, temporary_expires_at=AS_OF - DAY)
     town.row("oak", "cleo")["role"] = "leader"
     town.event("household_member_removed", "oak", "anna", member_id="cleo")
-    rules = [one for one in DETECTORS if one.meta.team == "engineering" and not (one.inspect or one.pointless(Limits()))]
+    rules = [
+        one for one in DETECTORS if one.meta.team == "engineering" and not (one.inspect or one.pointless(Limits()))
+    ]
     (cause,) = explain(scanner.findings(town, *rules))
     assert cause.detector == DETECTOR.id
     assert {one.detector for one in cause.related} >= {"multiple-leaders", "temporary-access-expired"}
