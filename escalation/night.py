@@ -119,14 +119,16 @@ def run_night(
         LedgerUsageError: it has seen a later night than this one.
     """
     with ledger.begin() as tx:
-        last = tx.latest_night()
+        last, look = tx.latest_night(), tx.last_complete_night()
     if last is not None and now < last.as_of:
         raise LedgerUsageError(f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time")
     seen = {one.fingerprint for one in findings}
     seen |= {fingerprint(one.detector, policy.environment, {"operation": INCIDENT}) for one in findings}
     read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
-        night = Recording(tx, findings, coverage, policy, now, announced=board is not None)
+        night = Recording(
+            tx, findings, coverage, policy, now, announced=board is not None, last_look=look and look.as_of
+        )
         night.play()
         complete = all(entry.status != "failed" for entry in coverage)
         night_id = tx.add_night(now, window.start, window.end, complete=complete)
