@@ -16,7 +16,8 @@ from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
 from escalation.policy import Policy
-from escalation.records import Action, Decision, Entry, NightStatus, OutboxKind, Reason, Silence, Ticket
+from escalation.records import Action, Decision, Entry, Looked, NightStatus, OutboxKind, Reason, Silence, Ticket
+from escalation.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
 from escalation.scrub import pack
 
 
@@ -64,6 +65,9 @@ class _Tickets:
         self.tx.save_ticket(ticket)
 
 
+NOTHING_MORE = Looked()
+
+
 class Recording:
     """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too."""
 
@@ -76,9 +80,10 @@ class Recording:
         now: datetime,
         *,
         announced: bool,
+        looked: Looked = NOTHING_MORE,
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
-        self._announced = announced
+        self._announced, self._source = announced, looked
         self._known = tx.entries()
         self.findings = one_per_cause(raw, policy.limits, policy.environment, self._ongoing())
         self._primary = {one.fingerprint: one for one in self.findings}
@@ -135,8 +140,14 @@ class Recording:
             return "seen", self._primary[key]
         if key in self._causes:
             return "explained", self._raw.get(key)
-        looked = before is not None and before.detector in self._looked
-        return ("absent" if looked else "not-looked-at"), None
+        if before is None or before.detector not in self._looked:
+            return "not-looked-at", None
+        if before.present and before.kind == "state":
+            if rows_are_gone(before, self._source.gone):
+                return "rows-gone", None
+            if before.detector in self._source.trail and trail_is_gone(before, self._tx, self._now):
+                return "trail-gone", None
+        return "absent", None
 
     def _is_row_of_an_incident(self, key: str) -> bool:
         """True for what is only a part of a group tonight: the group is watched, not each of its rows."""
@@ -223,6 +234,9 @@ class Recording:
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
+        if decision.action == "close":
+            self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=ROWS_GONE))
+            return
         if case.sight != "seen":
             return
         self._tickets.save(self._after_change(ticket, entry, decision))
@@ -272,10 +286,13 @@ class Recording:
     def _finish(self) -> None:
         """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
         for ticket in self._tx.tickets(ended=False):
-            entries = [case.entry for case in self._on_ticket.get(ticket.id, ())]
-            watched = [entry for entry in entries if entry.present and entry.kind == "state"]
+            cases = self._on_ticket.get(ticket.id, ())
+            entries = [case.entry for case in cases]
+            blind = [case for case in cases if case.sight == "trail-gone"]
+            watched = [case for case in cases if case.entry.present and case.entry.kind == "state" and case not in blind]
             if ticket.status == "resolved" and not watched:
-                self._tickets.save(replace(ticket, status="closed", ended_at=self._now))
+                reason = TRAIL_GONE if blind else None
+                self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=reason))
             elif ticket.ref_id is not None and not is_held(ticket.fingerprint, entries, self._silences, self._now):
                 self._follow_up(ticket)
 
