@@ -51,6 +51,8 @@ class ScanResult:
     """The time of the newest audit row at or before the scan's: at least up to there the source is complete."""
     disbelieved: Mapping[str, str] = field(default_factory=dict)
     """The tables whose rows cannot be all there, each with the reason (see belief.py)."""
+    gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By table the ids that were asked after and of which it holds no row any more."""
 
 
 def scan(
@@ -113,7 +115,7 @@ def _scan(
         rows_read,
         tuple(source.notices),
         tables=frozenset(source.schema.tables),
-        event_days=event_days,
+        event_days=event_days if run.audit_known else {},
         audit_began=run.audit_began,
         reached=run.reached,
     )
@@ -155,14 +157,18 @@ def lacking(detector: Detector, schema: Schema) -> list[str]:
     return missing
 
 
-def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
-    """How many rows of each table but the audit table can be read (of the state tables in `scope` alone, if given).
+def count_rows(source: Source, scope: Scope | None, tables: Collection[str] | None = None) -> dict[str, int]:
+    """How many rows of each table (or of each of `tables`) but the audit table can be read.
+
+    With a `scope`, of the state tables and in it alone.
 
     A table that fails is left out. Raises SourceError if the source cannot be read at all.
     """
     counts: dict[str, int] = {}
     for name in source.schema.tables:
         if name == EVENTS or (scope is not None and name not in HOUSEHOLD_COLUMN):
+            continue
+        if tables is not None and name not in tables:
             continue
         table = source.tables[name]
         counted = select(func.count().label("number")).select_from(table)
@@ -241,6 +247,7 @@ class _Run:
         self._at_once = source.widen()
         self._detectors = {detector.id: detector for detector in detectors}
         self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
+        self.audit_known = True
         self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
         self._context = replace(context, audit_began=self.audit_began)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
@@ -261,6 +268,7 @@ class _Run:
         try:
             row = self._source.rows(span, "audit")[0]
         except QueryError as error:
+            self.audit_known = False
             # Without it, silence of the trail cannot be told from a trail that had not begun.
             for detector in detectors:
                 reads_trail = any(need.startswith(f"{EVENTS}.") for need in needs_of(detector))

@@ -30,9 +30,6 @@ class NightReport:
     as_of: datetime
     window: Window
     complete: bool
-    looked: Looked
-    uncovered: tuple[Window, ...]
-    """The stretches before the window that no complete run has seen."""
     findings: tuple[Finding, ...]
     """Tonight's findings, one for each cause."""
     told: tuple[Told, ...]
@@ -49,6 +46,9 @@ class NightReport:
     """What was settled since the last night, so that the customer can be told."""
     unlearned: tuple[Ticket, ...]
     """What was settled of late and has no outcome yet."""
+    looked: Looked = NOTHING_MORE
+    uncovered: tuple[Window, ...] = ()
+    """The stretches before the window that no complete run has seen."""
 
     @property
     def undelivered(self) -> bool:

@@ -84,6 +84,7 @@ class Recording:
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
         self._announced, self._source = announced, looked
+        self._audit_began = tx.audit_began_by(now)
         self._known = tx.entries()
         self.findings = one_per_cause(raw, policy.limits, policy.environment, self._ongoing())
         self._primary = {one.fingerprint: one for one in self.findings}
@@ -145,8 +146,10 @@ class Recording:
         if before.present and before.kind == "state":
             if rows_are_gone(before, self._source.gone):
                 return "rows-gone", None
-            if before.detector in self._source.trail and trail_is_gone(before, self._tx, self._now):
-                return "trail-gone", None
+            if before.detector in self._source.trail:
+                then = self._tx.audit_began_by(before.last_seen_at)
+                if trail_is_gone(before, then, self._audit_began):
+                    return "trail-gone", None
         return "absent", None
 
     def _is_row_of_an_incident(self, key: str) -> bool:

@@ -226,6 +226,8 @@ class Looked:
     """What a scan saw of the source itself, beside its findings."""
 
     volumes: tuple[Volume, ...] = ()
+    audited: bool = False
+    """Whether the source has an audit table."""
     reached: datetime | None = None
     """The newest audit row at or before the scan's time; None where there is none."""
     disbelieved: Mapping[str, str] = field(default_factory=dict)

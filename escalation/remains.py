@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from escalation.ledger import Transaction
 from escalation.records import Entry
 
 ROWS_GONE = "its rows are no longer in the source"
@@ -38,8 +37,10 @@ def rows_are_gone(entry: Entry, gone: Mapping[str, frozenset[str]]) -> bool:
     return all(one in bare or one in empty for one in entry.households)
 
 
-def trail_is_gone(entry: Entry, tx: Transaction, now: datetime) -> bool:
-    """True where the audit table reached back to what the entry tells of when it was last seen, and now does not."""
+def trail_is_gone(entry: Entry, then: datetime | None, now: datetime | None) -> bool:
+    """True where the audit table reached back to what the entry tells of when it was last seen, and now does not.
+
+    `then` and `now` are from when on it could be relied on (see audit_began_by).
+    """
     moment = entry.happened_at or entry.first_seen_at
-    then, today = tx.audit_began_by(entry.last_seen_at), tx.audit_began_by(now)
-    return then is not None and today is not None and then <= moment < today
+    return then is not None and now is not None and then <= moment < now

@@ -74,8 +74,8 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
     if now.rows is None:
         return f"{table} is missing, although it was there on the last run"
     if now.empty:
-        held = count(before.rows, "row") if before.rows else "rows"
-        return f"{table} came empty, although it had {held} on the run of {stamp(before.at)}" if had_rows else None
+        some = count(before.rows, "row") if before.rows else "rows"
+        return f"{table} came empty, although it had {some} on the run of {stamp(before.at)}" if had_rows else None
     if table != EVENTS:
         lost = before.rows - now.rows
         return f"{table} lost {_share(lost, before.rows, rules)} {since}" if _drops(lost, before.rows, rules) else None
