@@ -54,11 +54,12 @@ class _Tickets:
     by_id: dict[int, Ticket] = field(default_factory=dict)
 
     def of(self, entry: Entry) -> Ticket | None:
-        if entry.ticket_id is None:
-            return None
-        if entry.ticket_id not in self.by_id:
-            self.by_id[entry.ticket_id] = self.tx.ticket_by_row(entry.ticket_id)
-        return self.by_id[entry.ticket_id]
+        return None if entry.ticket_id is None else self.of_row(entry.ticket_id)
+
+    def of_row(self, ticket_id: int) -> Ticket:
+        if ticket_id not in self.by_id:
+            self.by_id[ticket_id] = self.tx.ticket_by_row(ticket_id)
+        return self.by_id[ticket_id]
 
     def save(self, ticket: Ticket) -> None:
         self.by_id[ticket.id] = ticket
@@ -118,6 +119,7 @@ class Recording:
 
     def play(self) -> None:
         self._observe()
+        self._end_resolved_snoozes()
         # Causes come before their effects, so that these find their cause's ticket.
         for case in sorted(self._cases.values(), key=lambda one: (one.sight == "explained", one.entry.fingerprint)):
             self._decide(case)
@@ -183,6 +185,17 @@ class Recording:
         elif decision.action != "none" and ticket is not None:
             self._change(case, ticket, decision, others, cause)
         self.decided.append((case.entry, decision))
+
+    def _end_resolved_snoozes(self) -> None:
+        """Whoever resolves a ticket says that there is nothing to put off any more: what is still seen must be said."""
+        for ticket_id, cases in self._on_ticket.items():
+            resolved = self._tickets.of_row(ticket_id).resolved_at
+            for case in cases:
+                silence = self._silences.get(case.entry.fingerprint)
+                if resolved is None or silence is None or silence.kind != "snooze" or silence.made_at > resolved:
+                    continue
+                self._tx.end_silence(silence, self._now, "resolved")
+                del self._silences[case.entry.fingerprint]
 
     def _put_on(self, case: _Case, ticket: Ticket) -> None:
         self._take_off(case)

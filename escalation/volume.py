@@ -78,7 +78,7 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
         return f"{table} came empty, although it had {some} on the run of {stamp(before.at)}" if had_rows else None
     if table != EVENTS:
         lost = before.rows - now.rows
-        return f"{table} lost {_share(lost, before.rows, rules)} {since}" if _drops(lost, before.rows, rules) else None
+        return _lost(table, lost, before.rows, since, rules) if _drops(lost, before.rows, rules) else None
     days = {
         day: number
         for day, number in before.days.items()
@@ -86,7 +86,7 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
     }
     held, kept = sum(days.values()), sum(min(number, now.days[day]) for day, number in days.items())
     if _drops(held - kept, held, rules):
-        return f"{table} lost {_share(held - kept, held, rules)} of {min(days)} to {max(days)} since it was last believed"
+        return _lost(table, held - kept, held, f"of {min(days)} to {max(days)} since it was last believed", rules)
     for day, number in sorted(days.items()):
         if number >= rules.least_rows and not now.days[day]:
             return f"{table} has none of the {count(number, 'row')} of {day} any more"
@@ -97,8 +97,8 @@ def _drops(lost: int, of: int, rules: VolumeRules) -> bool:
     return lost >= rules.least_rows and lost * 100 > rules.drop_percent * of
 
 
-def _share(lost: int, of: int, rules: VolumeRules) -> str:
-    return f"{lost:,} of {of:,} rows (more than {rules.drop_percent} %)"
+def _lost(table: str, lost: int, of: int, since: str, rules: VolumeRules) -> str:
+    return f"{table} lost {lost:,} of {of:,} rows {since} (more than {rules.drop_percent} %)"
 
 
 def nothing_left(reasons: Mapping[str, str], seen: Mapping[str, Volume]) -> bool:
