@@ -254,9 +254,7 @@ class _Run:
         self._cases: dict[CaseKind, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
         self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
 
-    def _audit_span(
-        self, as_of: datetime, detectors: Sequence[Detector]
-    ) -> tuple[datetime | None, datetime | None]:
+    def _audit_span(self, as_of: datetime, detectors: Sequence[Detector]) -> tuple[datetime | None, datetime | None]:
         """The time of the first audit row, and of the last one at or before `as_of`; both by the index on them."""
         if EVENTS not in self._source.tables:
             return None, None

@@ -17,7 +17,9 @@ _CUSTOMERS: tuple[SubjectKey, ...] = ("household_id", "user_id", "request_id", "
 """What a finding about customers is about. Tables, operations, windows, prefixes and addresses are nobody's."""
 
 
-def audience_of(team: Team, detector: str, subject: Mapping[str, str] | Mapping[SubjectKey, str], policy: Policy) -> Audience:
+def audience_of(
+    team: Team, detector: str, subject: Mapping[str, str] | Mapping[SubjectKey, str], policy: Policy
+) -> Audience:
     """Who may be told about a finding of `detector` that is about `subject`.
 
     A security finding names the actor, or victim and actor beside each other, and the data does not say who is who: a

@@ -118,6 +118,8 @@ def observe(
     happened = happened_at(finding)
     if entry.kind == "occurrence" and happened is not None and happened > (entry.happened_at or happened):
         status = "back"
+    elif _seen_in_part(entry, finding):
+        return replace(entry, status="flapping" if flapping else status)
     elif status == "still-there":
         status = _compared(entry, finding)
     return replace(
@@ -131,6 +133,12 @@ def observe(
         claims=claims_of(finding),
         happened_at=max(filter(None, (happened, entry.happened_at)), default=None),
     )
+
+
+def _seen_in_part(entry: Entry, finding: Finding) -> bool:
+    """True for what happened once and is met again by a window that holds only a part of it: that is not getting better."""
+    less_urgent = more_urgent(entry.severity, finding.severity)
+    return entry.kind == "occurrence" and (less_urgent or size_of(finding) < entry.size)
 
 
 def _compared(entry: Entry, finding: Finding) -> NightStatus:

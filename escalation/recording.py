@@ -305,7 +305,9 @@ class Recording:
             cases = self._on_ticket.get(ticket.id, ())
             entries = [case.entry for case in cases]
             blind = [case for case in cases if case.sight == "trail-gone"]
-            watched = [case for case in cases if case.entry.present and case.entry.kind == "state" and case not in blind]
+            watched = [
+                case for case in cases if case.entry.present and case.entry.kind == "state" and case not in blind
+            ]
             if ticket.status == "resolved" and not watched:
                 reason = TRAIL_GONE if blind else None
                 self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=reason))

@@ -86,7 +86,9 @@ def line_of(result: Result, table: str) -> str:
     return line
 
 
-@pytest.mark.parametrize("tables", [("household_events", "support_requests"), ("support_requests",), ("household_events",)])
+@pytest.mark.parametrize(
+    "tables", [("household_events", "support_requests"), ("support_requests",), ("household_events",)]
+)
 @pytest.mark.parametrize("how", ["emptied", "missing"])
 def test_what_does_not_arrive_repairs_nothing(nights: Nights, tables: tuple[str, ...], how: str) -> None:
     first = nights.run(with_faults(base()), FIRST)
