@@ -118,7 +118,9 @@ class FolderQueue:
             raise DeliveryError(f"{path}: first_reply_at is no time in ISO 8601", retry=False) from None
         if first_reply_at is not None and first_reply_at.tzinfo is None:
             raise DeliveryError(f"{path}: first_reply_at has no time zone (2026-02-02T14:35:00Z has)", retry=False)
-        return TicketState(status, str(owner or ""), first_reply_at)
+        # Whoever writes a name there has taken the ticket.
+        taken: Status = "acknowledged" if status == "open" and owner else status
+        return TicketState(taken, str(owner or ""), first_reply_at)
 
     def _say(self, external_id: str, record: Record, part: str) -> None:
         """Write `record`; its text is written anew unless a person edited it, else `part` is added at its end, once."""
