@@ -46,7 +46,10 @@ def tokens(source: str) -> list[tuple[str, str]]:
         ("no\xa0break", "no break"),
         ("Müller 家族 🐕", "Müller 家族 🐕"),
         ("leader_id is null (households.leader_id)", "leader_id is null (households.leader_id)"),
-        ("evil.support, sub.evil.icu, зло.рф, evil.xn--p1ai", "evil[.]support, sub.evil[.]icu, зло[.]рф, evil[.]xn--p1ai"),
+        (
+            "evil.support, sub.evil.icu, зло.рф, evil.xn--p1ai",
+            "evil[.]support, sub.evil[.]icu, зло[.]рф, evil[.]xn--p1ai",
+        ),
         ("night.log, rows.csv, e.V. and 3.5", "night.log, rows.csv, e.V. and 3.5"),
         ("//any.thing and \\\\evil\\x", "//any[.]thing and [\\\\]evil\\x"),
         ("=?utf-8?q?=0aBcc:_x?=", "=[?]utf-8?q?=0aBcc:_x?="),
