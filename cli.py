@@ -16,9 +16,10 @@ from commands.failures import stop_of
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.logs import traceback_of
 from commands.nightly import demo, run
-from commands.options import EXIT_FAILURE, Settings, global_options
+from commands.options import EXIT_FAILURE, Settings, Stop, global_options
 from commands.report import report
 from commands.scanning import scan
+from commands.stopping import StoppedError, stopped_by_signals
 from commands.tickets import tickets
 
 
@@ -27,13 +28,18 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
+            with stopped_by_signals():
+                code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "hearthwatch"
             _end(f"{error.format_message()} (see `{where} --help`)", error.exit_code)
         except click.ClickException as error:
             _end(error.format_message(), error.exit_code)
-        except click.Abort:
+        except StoppedError as error:
+            _end(str(error), error.exit_code)
+        except click.Abort as error:
+            if isinstance(error.__cause__, StoppedError):
+                _end(str(error.__cause__), error.__cause__.exit_code)
             _end("stopped by the user", EXIT_FAILURE)
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -45,6 +51,8 @@ class Commands(click.Group):
             return result
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except StoppedError as error:
+            raise Stop(str(error), error.exit_code) from error
         except BrokenPipeError:
             # Whoever read our output has enough of it; there is nobody left to tell.
             _forget_output()
@@ -78,7 +86,7 @@ def main(settings: Settings) -> None:
     """Watch the household tables of PetForce and file escalation tickets that are already filled in.
 
     Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read · 4 incomplete: a detector failed
-    · 5 tickets made but not all delivered · 10 findings at or above --fail-on.
+    · 5 tickets made but not all delivered · 10 findings at or above --fail-on · 129, 130, 143 stopped by a signal.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     click.get_current_context().obj = replace(settings, now=now)

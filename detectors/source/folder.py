@@ -173,6 +173,10 @@ class FolderSource:
         """The engine's version; a folder has no privileges, no row-level security and no lag."""
         return [Check("ok", "engine", f"DuckDB {duckdb.__version__}, in this process, reading {self.label}")]
 
+    def cancel(self) -> None:
+        """End the statement that runs now, from whatever thread."""
+        self._raw.interrupt()
+
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()

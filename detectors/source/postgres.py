@@ -290,6 +290,12 @@ class PostgresSource:
             )
         )
 
+    def cancel(self) -> None:
+        """End the statements that run now; from whatever thread."""
+        for connection in list(self._connections):
+            raw: Any = connection.connection.driver_connection
+            raw.cancel_safe(timeout=5)
+
     def close(self) -> None:
         for connection in self._connections:
             connection.close()
