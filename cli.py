@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -28,6 +29,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         try:
+            _check_texts(args[0] if args and args[0] is not None else sys.argv[1:])
             with stopped_by_signals():
                 code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.UsageError as error:
@@ -64,6 +66,15 @@ class Commands(click.Group):
             if isinstance(error, OSError):
                 _forget_output()
             raise stop_of(error) from error
+
+
+def _check_texts(arguments: Sequence[str]) -> None:
+    """Raise UsageError for an argument, or a variable of ours, that no ledger, ticket or log could hold."""
+    given = {f"argument {number}": value for number, value in enumerate(arguments, start=1)}
+    given |= {name: value for name, value in os.environ.items() if name.startswith("HEARTHWATCH_")}
+    for name, value in given.items():
+        if not value.isascii() and value.encode(errors="replace").decode() != value:
+            raise click.UsageError(f"{name} is no text in UTF-8; type it again, or rename the file that it names")
 
 
 def _forget_output() -> None:
