@@ -106,8 +106,8 @@ def with_reports(tables: Tables) -> Tables:
         {
             "id": f"44444444-0000-4000-8000-00000000000{number}",
             "created_at": datetime(2026, 2, 2, 9, tzinfo=UTC),
-            "requester_id": person(3),
-            "household_id": home("a"),
+            "requester_id": person(2),
+            "household_id": home("b"),
             "category": category,
             "body": "please look",
             "status": "open",
