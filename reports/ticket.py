@@ -46,7 +46,7 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
     if tell_customer:
         blocks.append(Section("What to tell the customer", tell_customer))
     if team.by == "email":
-        blocks.append(Section("Told by e-mail only", _by_mail(team)))
+        blocks.append(Section("Told by e-mail only", _by_mail(team), ours=True))
     blocks.append(_about(finding))
     if finding.detector != PERSON:
         verify = (f"hearthwatch tickets verify {reference}",) if reference else ()
