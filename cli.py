@@ -15,6 +15,7 @@ from commands.backtest import backtest
 from commands.escalate import escalate
 from commands.failures import stop_of
 from commands.knowledge import detectors, doctor, policy_commands
+from commands.ledger import ledger_commands
 from commands.logs import traceback_of
 from commands.nightly import demo, run
 from commands.options import EXIT_FAILURE, Settings, Stop, global_options
@@ -96,14 +97,27 @@ def _end(message: str, code: int) -> NoReturn:
 def main(settings: Settings) -> None:
     """Watch the household tables of PetForce and file escalation tickets that are already filled in.
 
-    Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read · 4 incomplete: a detector failed
-    · 5 tickets made but not all delivered · 10 findings at or above --fail-on · 129, 130, 143 stopped by a signal.
+    Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read · 4 incomplete: a detector failed,
+    or a table was not believed · 5 tickets made but not all delivered · 10 findings at or above --fail-on · 129, 130, 143
+    stopped by a signal.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     click.get_current_context().obj = replace(settings, now=now)
 
 
-for command in (demo, scan, run, tickets, escalate, report, backtest, detectors, policy_commands, doctor):
+for command in (
+    demo,
+    scan,
+    run,
+    tickets,
+    escalate,
+    report,
+    backtest,
+    detectors,
+    policy_commands,
+    doctor,
+    ledger_commands,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

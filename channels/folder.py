@@ -120,7 +120,10 @@ class FolderQueue:
         )
         if status is None:
             raise DeliveryError(f"{path}: status must be one of {', '.join(_STATUSES)}", retry=False)
-        return TicketState(status, str(record.get("owner") or ""), _reply(record.get("first_reply_at"), path))
+        # Whoever writes a name there has taken the ticket.
+        owner = str(record.get("owner") or "")
+        taken: Status = "acknowledged" if status == "open" and owner else status
+        return TicketState(taken, owner, _reply(record.get("first_reply_at"), path))
 
     def _say(self, external_id: str, record: Record, part: str) -> None:
         """Write `record`; its text is written anew unless a person edited it, else `part` is added at its end, once."""

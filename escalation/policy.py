@@ -30,6 +30,7 @@ from escalation.process import (
     SlackPlace,
     TeamPolicy,
     Text,
+    VolumeRules,
 )
 from escalation.records import Destination
 from escalation.spans import stricter
@@ -61,6 +62,7 @@ class Policy(Part):
     """Slack's own ids of those whom the process tags; a name alone does not reach everybody."""
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()
+    volume: VolumeRules = VolumeRules()
     exceptions: Exceptions = Exceptions()
     redaction: RedactionRules = RedactionRules()
     limits: Limits = Limits()
@@ -128,7 +130,14 @@ class Policy(Part):
 
     def is_data_integrity(self, detector: str) -> bool:
         """True for the detectors of the matrix's row `data-integrity`."""
-        row = self.matrix.get("data-integrity")
+        return self._in_row("data-integrity", detector)
+
+    def is_security(self, detector: str) -> bool:
+        """True for the detectors of the matrix's row `security`."""
+        return self._in_row("security", detector)
+
+    def _in_row(self, name: str, detector: str) -> bool:
+        row = self.matrix.get(name)
         return row is not None and detector in row.detectors
 
 

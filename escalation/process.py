@@ -145,6 +145,19 @@ class Nights(Part):
     """A finding that has grown or shrunk by less than this since it was last said is not said again."""
     flapping_times: int = Field(default=3, ge=2, le=1_000_000)
     flapping_days: int = Field(default=7, ge=1, le=36_500)
+    late_hours: float = Field(default=1, ge=0, le=168)
+    """Audit rows may arrive this much later than they happened: up to then before the newest one they are complete."""
+
+
+class VolumeRules(Part):
+    """When a table has lost so many rows that it is not believed."""
+
+    drop_percent: int = Field(default=20, ge=0, le=100)
+    """More than this share of its rows; a table that came empty or is missing is never believed."""
+    least_rows: int = Field(default=5, ge=1, le=1_000_000_000)
+    """Fewer lost rows than this are the ordinary life of a small table."""
+    audit_days: int = Field(default=7, ge=1, le=31)
+    """The audit table is too big to be counted each night; its rows of so many days are counted again."""
 
 
 class Exceptions(Part):
