@@ -166,15 +166,7 @@ class FolderQueue:
                 raise DeliveryError(f"{path}: the ticket is gone", retry=False) from None
             except (ValueError, RecursionError):
                 raise DeliveryError(f"{path}: is no valid JSON any more; correct or delete it", retry=False) from None
-        try:
-            # What a person's editing left of it must still be a ticket of ours.
-            known = record["external_id"] == external_id and isinstance(record["text_written"], str)
-            known = known and record["version"] == RECORD_VERSION
-            for plain in (record["ticket"], *(one["message"] for one in record["comments"] if one["key"])):
-                from_plain(plain)
-        except (LookupError, TypeError, ValueError, RecursionError):
-            known = False
-        if not known:
+        if not _is_ticket(record, external_id):
             text = f"{path}: is no ticket {external_id} of version {RECORD_VERSION}; correct or delete it"
             raise DeliveryError(text, retry=False)
         found: Record = record
@@ -212,6 +204,24 @@ class FolderQueue:
         except OSError as error:
             text = f"cannot {doing} tickets in {self._folder}: {error.strerror or error}"
             raise DeliveryError(text, retry=error.errno not in _FOR_A_PERSON) from error
+
+
+def _is_ticket(record: Any, external_id: str) -> bool:
+    """Whether what a person's editing left of a record is still the ticket: all that we read of it, in its kind."""
+    try:
+        # Half a surrogate pair, which JSON can hold, can be written nowhere.
+        json.dumps(record, ensure_ascii=False).encode()
+        comments: Any = record["comments"]
+        for plain in (record["ticket"], *(one["message"] for one in comments)):
+            from_plain(plain)
+        return (
+            (record["version"], record["external_id"]) == (RECORD_VERSION, external_id)
+            and isinstance(comments, list)
+            and all(isinstance(one, str) for one in (record["text_written"], *(each["key"] for each in comments)))
+            and "status" in record
+        )
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return False
 
 
 def _wait_for(folder: int, path: Path) -> None:

@@ -9,7 +9,7 @@ from html import escape
 from detectors.words import stamp
 from reports import text
 from reports.message import Block, Message, Section, Table, Template, Timeline
-from reports.neutral import defused
+from reports.neutral import defused, visible
 
 SUBJECT_MOST = 200
 _STYLE = (
@@ -55,7 +55,9 @@ def _block(block: Block) -> Iterator[str]:
     match block:
         case Section():
             tag = "pre" if block.command else "li"
-            points = "\n".join(f"<{tag}>{_safe(point)}</{tag}>" for point in block.points)
+            points = "\n".join(
+                f"<{tag}>{escape(visible(point)) if block.ours else _safe(point)}</{tag}>" for point in block.points
+            )
             yield points if block.command else f"<ul>{points}</ul>"
         case Timeline():
             yield from _table(

@@ -51,7 +51,7 @@ def block_lines(block: Section | Table | Timeline) -> Iterator[str]:
             if block.command:
                 yield fenced(map(defused, block.points))
             else:
-                yield from (f"- {for_markdown(point)}" for point in block.points)
+                yield from (f"- {for_markdown(point, ours=block.ours)}" for point in block.points)
         case Timeline():
             rows = ((stamp(moment.at), moment.what, moment.who) for moment in block.moments)
             yield from table(("When", "What", "Who"), rows)

@@ -44,11 +44,15 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading and its points; `command` says that they are to be typed in rather than read."""
+    """A heading and its points; `command` says that they are to be typed in rather than read.
+
+    `ours` says that the points are the policy's words alone: the addresses in them stay as they are.
+    """
 
     heading: str
     points: tuple[str, ...]
     command: bool = False
+    ours: bool = False
     kind: Literal["section"] = "section"
 
 

@@ -112,9 +112,9 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(accept_unknown=False, only_icann=True)
 
 
-def for_markdown(text: str) -> str:
-    """`text` defused, and such that Markdown (CommonMark and GitHub's) draws exactly its characters."""
-    text = _ESCAPED_IN_MARKDOWN.sub(r"\\\1", defused(text).strip())
+def for_markdown(text: str, *, ours: bool = False) -> str:
+    """`text` defused (visible, if it is `ours`), and such that Markdown (CommonMark and GitHub's) draws its characters."""
+    text = _ESCAPED_IN_MARKDOWN.sub(r"\\\1", (visible if ours else defused)(text).strip())
     text = _EDGE_UNDERSCORE.sub(r"\\_", text)
     return _LINE_START.sub(_escaped_start, text)
 

@@ -16,7 +16,14 @@ def note_message(note: Note, policy: Policy) -> Message:
         team=note.team,
         severity=note.severity,
         reference=note.external_id,
-        blocks=(Section(f"{note.reason.replace('-', ' ').capitalize()} ({note.at:%Y-%m-%d %H:%M} UTC)", note.lines),),
+        blocks=(
+            Section(
+                f"{note.reason.replace('-', ' ').capitalize()} ({note.at:%Y-%m-%d %H:%M} UTC)",
+                note.lines,
+                # Who is to be reminded, and where: nothing from the data.
+                ours=note.reason == "follow-up",
+            ),
+        ),
         reopens=note.reopens,
     )
 

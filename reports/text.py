@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from detectors.words import stamp
 from reports.message import FACTS, Block, Listing, Message, Section, Table, Template, Timeline
-from reports.neutral import defused
+from reports.neutral import defused, visible
 
 WIDTH = 80
 
@@ -41,7 +41,8 @@ def block_lines(block: Block) -> Iterator[str]:
         case Section():
             yield from _heading(block.heading)
             for point in block.points:
-                yield f"{'  ' if block.command else '- '}{defused(point)}"
+                shown = visible(point) if block.ours else defused(point)
+                yield f"{'  ' if block.command else '- '}{shown}"
         case Timeline():
             yield from _heading(block.heading)
             for moment in block.moments:

@@ -51,7 +51,7 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
         only = (ONLY_THE_REPORTER,) if audience == "reporter" else ()
         blocks.append(Section("What to tell the customer", (*only, *tell_customer)))
     if team.by == "email":
-        blocks.append(Section("Told by e-mail only", _by_mail(team)))
+        blocks.append(Section("Told by e-mail only", _by_mail(team), ours=True))
     blocks.append(_about(finding))
     if finding.detector != PERSON:
         verify = (f"hearthwatch tickets verify {reference}",) if reference else ()

@@ -238,12 +238,6 @@ class PostgresSource:
             with suppress(psycopg.Error, OSError):
                 raw.cancel_safe(timeout=5)
 
-    def cancel(self) -> None:
-        """End the statements that run now; from whatever thread."""
-        for connection in list(self._connections):
-            raw: Any = connection.connection.driver_connection
-            raw.cancel_safe(timeout=5)
-
     def close(self) -> None:
         for connection in self._connections:
             _drop(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import re
 import stat
 from collections.abc import Callable, Iterator
@@ -247,3 +248,56 @@ def test_a_ledger_put_back_repeats_nothing_that_the_ticket_says(queue: FolderQue
     assert comment("worse", 6, "Affected now: 6") == 5, "other words"
     assert comment("happened-again", 7, "at 2026-02-04 01:00:00 UTC") == 6
     assert comment("happened-again", 8, "at 2026-02-04 02:00:00 UTC") == 7, "another time of its own"
+
+
+def spoilt(record: dict[str, object], chance: random.Random) -> bytes:
+    """A ticket's file as somebody's program or hand could leave it: a value of another kind, or bytes that are gone or odd."""
+    values: list[object] = [
+        None,
+        True,
+        -1,
+        1e308,
+        "",
+        "x" * 1000,
+        [],
+        [[]],
+        {},
+        {"key": 7},
+        "\ud800",
+        "9999-12-31T23:59:59-23:59",
+    ]
+    changed = json.loads(json.dumps(record))
+    place = changed
+    while isinstance(place, dict | list) and place:
+        key = chance.choice(list(place) if isinstance(place, dict) else range(len(place)))
+        if chance.random() < 0.5 or not isinstance(place[key], dict | list) or not place[key]:
+            place[key] = chance.choice(values)
+            break
+        place = place[key]
+    written = bytearray(json.dumps(changed).encode())
+    if chance.random() < 0.3:
+        start = chance.randrange(len(written))
+        written[start : start + chance.randrange(20)] = chance.randbytes(chance.randrange(4))
+    return bytes(written)
+
+
+def test_whatever_is_written_into_a_ticket_the_queue_works_or_names_it(queue: FolderQueue, folder: Path) -> None:
+    ref = queue.create(ID, TICKET)
+    queue.comment(ref, "night-1", COMMENT)
+    path = folder / f"{ID}.json"
+    whole = json.loads(path.read_text())
+    chance = random.Random(16)
+    named = 0
+    for number in range(1000):
+        path.write_bytes(spoilt(whole, chance))
+        for ask in (
+            lambda: queue.state(ref),
+            lambda key=f"night-{number}": queue.comment(ref, key, COMMENT),
+            lambda: queue.update(ref, TICKET),
+        ):
+            try:
+                ask()
+            except DeliveryError as error:
+                named += 1
+                assert str(path) in str(error)
+    assert named > 500

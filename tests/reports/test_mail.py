@@ -78,4 +78,7 @@ def test_nothing_in_the_html_is_live(finding: Finding) -> None:
     read = Reader(words.html)
     assert set(read.tags) <= OURS
     assert read.attributes == [("lang", "en"), ("charset", "utf-8")]
-    assert live("".join(read.said)) == []
+    drawn = "".join(read.said)
+    for address in (POLICY.teams[finding.team].email, *POLICY.teams[finding.team].copy_to):
+        drawn = drawn.replace(address, "")
+    assert live(drawn) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,8 +15,8 @@ from markdown_it import MarkdownIt
 
 from detectors.contract import Coverage, Finding
 from escalation.policy import load_policy
-from reports import csv_text, markdown, scan_formats, terminal, text
-from reports.message import from_plain, to_plain
+from reports import csv_text, mail, markdown, scan_formats, terminal, text
+from reports.message import Message, from_plain, to_plain
 from reports.neutral import defused, for_csv, for_markdown, visible
 from reports.ticket import ticket
 from tests.reports.examples import bare, document
@@ -89,13 +90,21 @@ def test_no_cell_begins_a_formula(raw: str) -> None:
     assert rows[1] == [cell, "1"]
 
 
+def without_ours(written: str) -> str:
+    """What is written without the addresses that stand in the policy."""
+    for team in POLICY.teams.values():
+        for address in (team.email, *team.copy_to):
+            written = written.replace(address, "")
+    return written
+
+
 @settings(max_examples=100)
 @given(findings)
 def test_no_tickets_format_lets_anything_through(finding: Finding) -> None:
     message = ticket(finding, POLICY)
     plain = text.render(message)
     assert hidden(plain) == []
-    assert live(plain) == []
+    assert live(without_ours(plain)) == []
     fields = [line for line in plain.splitlines() if line.startswith("Severity: ")]
     assert len(fields) == (finding.team in ("engineering", "trust-safety")), "no value begins a line of the template"
     marked = markdown.render(message)
@@ -144,3 +153,13 @@ def test_json_keeps_the_values_as_they_are(raw: str) -> None:
     printed = scan_formats.to_json(document(bare(title=raw)))
     assert printed.isascii()
     assert raw in json_values(json.loads(printed))
+
+
+@pytest.mark.parametrize("render", [text.render, markdown.render, lambda message: mail.render(message).html])
+def test_our_own_teams_addresses_stay_as_they_are_and_nobody_elses(render: Callable[[Message], str]) -> None:
+    email = POLICY.teams["legal"].email
+    told = ticket(bare("legal", title=f"{email} and eve@evil.support"), POLICY)
+    assert email in render(told), "where the policy speaks"
+    assert f"{email} and" not in render(told), "and not where the data does"
+    assert "eve@" not in render(told)
+    assert "evil.support" not in render(told)
