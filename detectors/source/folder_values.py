@@ -17,6 +17,8 @@ _LOCAL_TIMES = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP
 _FEW_DIGITS = "^[+-]?[0-9]([.][0-9]+)?[eE][+][0-9]+$"
 """A whole number as spreadsheets and tables with missing values write it when it is too long for them."""
 _BEYOND_DOUBLE = "^[+-]?[0-9]{16,}[.]0+$"
+_PLAIN = f"^({PLAIN_UUID.strip('^$')}|[0-9]+|[a-z]+_[0-9A-Za-z]+)$"
+"""Most ids, which are written as they should be; the others are looked at more closely."""
 WANTED = {
     "user": "an id",
     "household": "an id",
@@ -79,8 +81,7 @@ def _id(field: str, stored: str) -> Reading | None:
     text = f"CAST({field} AS VARCHAR)"
     careful = plain_id_of(text)
     lost = f"(regexp_matches({_trimmed(text)}, {literal(_FEW_DIGITS)}) OR (regexp_matches({_trimmed(text)}, {literal(_BEYOND_DOUBLE)}) AND {stored != 'DECIMAL'}))"
-    # Where all are UUIDs as they should be, nothing more is asked of them.
-    strange = f"NOT regexp_matches({text}, {literal(PLAIN_UUID)})"
+    strange = f"NOT regexp_matches({text}, {literal(_PLAIN)})"
     return Reading(
         text,
         careful,
@@ -192,7 +193,7 @@ def _flag(field: str, stored: str) -> Reading | None:
     if stored not in {"VARCHAR", "ENUM"}:
         return None
     text = f"trim(CAST({field} AS VARCHAR))"
-    cast = f"TRY_CAST(regexp_replace({text}, '^([01])[.]0$', '\\1') AS BOOLEAN)"
+    cast = f"coalesce(TRY_CAST({text} AS BOOLEAN), CASE {text} WHEN '1.0' THEN true WHEN '0.0' THEN false END)"
     return Reading(cast, cast, bad=f"{field} IS NOT NULL AND {cast} IS NULL AND {text} <> ''")
 
 
