@@ -81,12 +81,13 @@ def _id(field: str, stored: str) -> Reading | None:
     text = f"CAST({field} AS VARCHAR)"
     careful = plain_id_of(text)
     lost = f"(regexp_matches({_trimmed(text)}, {literal(_FEW_DIGITS)}) OR (regexp_matches({_trimmed(text)}, {literal(_BEYOND_DOUBLE)}) AND {stored != 'DECIMAL'}))"
-    strange = f"NOT regexp_matches({text}, {literal(_PLAIN)})"
+    # Not AND: where a condition is only counted, DuckDB works out both of its sides for every row.
+    closer = f"CASE WHEN {text} IS NULL OR regexp_matches({text}, {literal(_PLAIN)}) THEN false ELSE"
     return Reading(
         text,
         careful,
-        odd=f"{strange} AND {text} IS DISTINCT FROM {careful}",
-        lost=f"{strange} AND {lost}",
+        odd=f"{closer} {text} IS DISTINCT FROM {careful} END",
+        lost=f"{closer} {lost} END",
         dear=True,
     )
 
@@ -139,7 +140,7 @@ def _json(field: str, stored: str) -> Reading | None:
         text,
         f"CASE WHEN {sound} AND NOT contains({text}, '\\u0000') THEN {text} ELSE {careful} END",
         odd=f"NOT ({sound} AND NOT contains({text}, '\\u0000'))",
-        bad=f"{text} IS NOT NULL AND NOT {sound} AND {careful} IS NULL AND NOT {missing}",
+        bad=f"CASE WHEN {text} IS NULL OR {sound} THEN false ELSE {careful} IS NULL AND NOT {missing} END",
         dear=True,
     )
 
@@ -166,7 +167,7 @@ def _time(field: str, stored: str, zone: str) -> Reading | None:
         return Reading(
             careful,
             careful,
-            bad=f"{field} IS NOT NULL AND {cast} IS NULL AND NOT {is_before_christ(field)} AND NOT {empty}",
+            bad=f"CASE WHEN {field} IS NULL OR {cast} IS NOT NULL THEN false ELSE NOT {is_before_christ(field)} AND NOT {empty} END",
             odd=f"{field} IS NOT NULL",
             dear=True,
         )
