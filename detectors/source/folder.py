@@ -104,6 +104,10 @@ class FolderSource:
         """The engine's version; a folder has no privileges, no row-level security and no lag."""
         return [Check("ok", "engine", f"DuckDB {duckdb.__version__}, in this process, reading {self.label}")]
 
+    def cancel(self) -> None:
+        """End the statement that runs now, from whatever thread."""
+        self._raw.interrupt()
+
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()
@@ -119,5 +123,5 @@ class FolderSource:
 
 
 def _canonical_columns(mapping: SourceMapping) -> SourceMapping:
-    # Loading has renamed tables and columns already; the event types are still the source's.
+    # Loading has renamed tables and columns already; the words are still the source's.
     return mapping.model_copy(update={"tables": {}, "schema_name": None})
