@@ -8,11 +8,13 @@ from typing import Any
 from detectors.source.base import Notice
 
 _MOST_NAMED = 3
+_ACT = {"household_events": ("event_type", "household_id", "user_id", "event_timestamp")}
+"""What makes two rows of one id two things nonetheless: a trail only grows, so acts that differ are two acts."""
+
+Execute = Callable[[str], Sequence[Any]]
 
 
-def read_once(
-    table: str, columns: Sequence[str], execute: Callable[[str], Sequence[Any]], into_memory: Callable[[], None]
-) -> list[Notice]:
+def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory: Callable[[], None]) -> list[Notice]:
     """Leave one row of each id. Of rows that differ it is the one that was written last, as exports follow a table's life."""
     if "id" not in columns:
         return []
@@ -20,25 +22,42 @@ def read_once(
     (probe,) = execute(f"SELECT count(id), count(DISTINCT hash(id)) FROM {table}")
     if probe[0] == probe[1]:
         return []
+    key = ", ".join(("id", *_ACT.get(table, ())))
     execute(
-        f"CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM {table} WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
+        f"CREATE OR REPLACE TEMP TABLE twice AS SELECT {key}, count(*) AS times FROM {table} WHERE id IS NOT NULL "
+        "GROUP BY ALL HAVING count(*) > 1"
     )
-    (found,) = execute("SELECT count(*) FROM twice")
-    if not found[0]:
-        return []
+    notices = _acts_of_one_id(table, execute) if table in _ACT else []
+    if not execute("SELECT 1 FROM twice LIMIT 1"):
+        return notices
     into_memory()
-    notices = _told(table, columns, execute)
+    notices += _told(table, key, columns, execute)
     latest = "updated_at DESC NULLS LAST, " if "updated_at" in columns else ""
     execute(
-        f"DELETE FROM {table} WHERE rowid IN (SELECT place FROM (SELECT rowid AS place, "
-        f"row_number() OVER (PARTITION BY id ORDER BY {latest}rowid DESC) AS nth FROM {table} SEMI JOIN twice USING (id)) "
-        "WHERE nth > 1)"
+        f"DELETE FROM {table} WHERE rowid IN (SELECT place FROM (SELECT rowid AS place, row_number() OVER "
+        f"(PARTITION BY {key} ORDER BY {latest}rowid DESC) AS nth FROM {table} SEMI JOIN twice USING (id)) WHERE nth > 1)"
     )
     return notices
 
 
-def _told(table: str, columns: Sequence[str], execute: Callable[[str], Sequence[Any]]) -> list[Notice]:
-    others = [column for column in columns if column != "id"]
+def _acts_of_one_id(table: str, execute: Execute) -> list[Notice]:
+    acts = ", ".join(_ACT[table])
+    (row,) = execute(
+        f"SELECT count(*) FROM (SELECT id FROM (SELECT DISTINCT id, {acts} FROM {table} WHERE id IS NOT NULL) "
+        "GROUP BY id HAVING count(*) > 1)"
+    )
+    if not row[0]:
+        return []
+    return [
+        Notice(
+            table,
+            f"{_counted(row[0], 'id')} of {table} {'stands' if row[0] == 1 else 'stand'} for several acts: each is read",
+        )
+    ]
+
+
+def _told(table: str, key: str, columns: Sequence[str], execute: Execute) -> list[Notice]:
+    others = [column for column in columns if column not in key.split(", ")]
     distinct = f"SELECT DISTINCT {', '.join(columns)} FROM {table} SEMI JOIN twice USING (id)"
     # A column differs where it holds two values, or one and none.
     differs = ", ".join(
@@ -46,26 +65,28 @@ def _told(table: str, columns: Sequence[str], execute: Callable[[str], Sequence[
         for column in others
     )
     execute(
-        f"CREATE OR REPLACE TEMP TABLE differing AS SELECT id, {differs} FROM ({distinct}) GROUP BY id HAVING count(*) > 1"
+        f"CREATE OR REPLACE TEMP TABLE differing AS SELECT {', '.join(filter(None, (key, differs)))} FROM ({distinct}) "
+        f"GROUP BY {key} HAVING count(*) > 1"
     )
-    (counts,) = execute(
-        f"SELECT (SELECT count(*) FROM {table} SEMI JOIN twice USING (id)), (SELECT count(*) FROM twice), "
-        f"(SELECT count(*) FROM {table} SEMI JOIN differing USING (id)), (SELECT count(*) FROM differing)"
-    )
-    rows, ids, rows_that_differ, ids_that_differ = counts
+    same = " AND ".join(f"t.{column} IS NOT DISTINCT FROM d.{column}" for column in key.split(", "))
+    alike = f"SELECT sum(times) - count(*) FROM twice t WHERE NOT EXISTS (SELECT 1 FROM differing d WHERE {same})"
+    (((repeated,),), ((several,),)) = execute(alike), execute("SELECT count(*) FROM differing")
     notices = []
-    if ids > ids_that_differ:
-        more = (rows - rows_that_differ) - (ids - ids_that_differ)
-        said = f"{more:,} row{'' if more == 1 else 's'} of {table} repeat{'s' if more == 1 else ''} another row, id and all: read once"
+    if repeated:
+        said = f"{_counted(repeated, 'row')} of {table} repeat{'s' if repeated == 1 else ''} another row, id and all: read once"
         notices.append(Notice(table, said))
-    if ids_that_differ:
+    if several:
         (row,) = execute(f"SELECT {', '.join(f'bool_or({column})' for column in others)} FROM differing")
         differing = [column for column, is_so in zip(others, row, strict=True) if is_so]
-        named = execute(f"SELECT id FROM differing ORDER BY id LIMIT {_MOST_NAMED}")
+        named = execute(f"SELECT DISTINCT id FROM differing ORDER BY id LIMIT {_MOST_NAMED}")
         kept = "the one updated last" if "updated_at" in columns else "the last in the files"
         said = (
-            f"{ids_that_differ:,} id{'' if ids_that_differ == 1 else 's'} of {table} in several rows that differ in "
-            f"{', '.join(differing)}: only {kept} is read ({', '.join(str(each[0]) for each in named)})"
+            f"{_counted(several, 'id')} of {table} in several rows that differ in {', '.join(differing)}: "
+            f"only {kept} is read ({', '.join(str(each[0]) for each in named)})"
         )
         notices.append(Notice(table, said, frozenset(f"{table}.{column}" for column in differing)))
     return notices
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -17,6 +17,8 @@ _LOCAL_TIMES = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP
 _FEW_DIGITS = "^[+-]?[0-9]([.][0-9]+)?[eE][+][0-9]+$"
 """A whole number as spreadsheets and tables with missing values write it when it is too long for them."""
 _BEYOND_DOUBLE = "^[+-]?[0-9]{16,}[.]0+$"
+_PLAIN = f"^({PLAIN_UUID.strip('^$')}|[0-9]+|[a-z]+_[0-9A-Za-z]+)$"
+"""Most ids, which are written as they should be; the others are looked at more closely."""
 WANTED = {
     "user": "an id",
     "household": "an id",
@@ -79,13 +81,13 @@ def _id(field: str, stored: str) -> Reading | None:
     text = f"CAST({field} AS VARCHAR)"
     careful = plain_id_of(text)
     lost = f"(regexp_matches({_trimmed(text)}, {literal(_FEW_DIGITS)}) OR (regexp_matches({_trimmed(text)}, {literal(_BEYOND_DOUBLE)}) AND {stored != 'DECIMAL'}))"
-    # Where all are UUIDs as they should be, nothing more is asked of them.
-    strange = f"NOT regexp_matches({text}, {literal(PLAIN_UUID)})"
+    # Not AND: where a condition is only counted, DuckDB works out both of its sides for every row.
+    closer = f"CASE WHEN {text} IS NULL OR regexp_matches({text}, {literal(_PLAIN)}) THEN false ELSE"
     return Reading(
         text,
         careful,
-        odd=f"{strange} AND {text} IS DISTINCT FROM {careful}",
-        lost=f"{strange} AND {lost}",
+        odd=f"{closer} {text} IS DISTINCT FROM {careful} END",
+        lost=f"{closer} {lost} END",
         dear=True,
     )
 
@@ -138,7 +140,7 @@ def _json(field: str, stored: str) -> Reading | None:
         text,
         f"CASE WHEN {sound} AND NOT contains({text}, '\\u0000') THEN {text} ELSE {careful} END",
         odd=f"NOT ({sound} AND NOT contains({text}, '\\u0000'))",
-        bad=f"{text} IS NOT NULL AND NOT {sound} AND {careful} IS NULL AND NOT {missing}",
+        bad=f"CASE WHEN {text} IS NULL OR {sound} THEN false ELSE {careful} IS NULL AND NOT {missing} END",
         dear=True,
     )
 
@@ -165,7 +167,7 @@ def _time(field: str, stored: str, zone: str) -> Reading | None:
         return Reading(
             careful,
             careful,
-            bad=f"{field} IS NOT NULL AND {cast} IS NULL AND NOT {is_before_christ(field)} AND NOT {empty}",
+            bad=f"CASE WHEN {field} IS NULL OR {cast} IS NOT NULL THEN false ELSE NOT {is_before_christ(field)} AND NOT {empty} END",
             odd=f"{field} IS NOT NULL",
             dear=True,
         )
@@ -192,7 +194,7 @@ def _flag(field: str, stored: str) -> Reading | None:
     if stored not in {"VARCHAR", "ENUM"}:
         return None
     text = f"trim(CAST({field} AS VARCHAR))"
-    cast = f"TRY_CAST(regexp_replace({text}, '^([01])[.]0$', '\\1') AS BOOLEAN)"
+    cast = f"coalesce(TRY_CAST({text} AS BOOLEAN), CASE {text} WHEN '1.0' THEN true WHEN '0.0' THEN false END)"
     return Reading(cast, cast, bad=f"{field} IS NOT NULL AND {cast} IS NULL AND {text} <> ''")
 
 

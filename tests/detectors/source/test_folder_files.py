@@ -47,50 +47,70 @@ def _upper(path: Path) -> None:
     path.rename(path.with_name(path.name.upper()))
 
 
+def _renamed(separator: str, ending: str) -> Callable[[Path, str], object]:
+    def write(folder: Path, table: str) -> None:
+        rewritten(folder / f"{table}.csv", list, separator)
+        (folder / f"{table}.csv").rename(folder / f"{table}{ending}")
+
+    return write
+
+
+def _parts_in(name: str) -> Callable[[Path, str], object]:
+    def write(folder: Path, table: str) -> None:
+        in_parts(folder, table)
+        (folder / table).rename(folder / name.format(table))
+
+    return write
+
+
+def _beside(folder: Path, table: str) -> None:
+    for path in in_parts(folder, table):
+        path.rename(folder / f"{table}-{path.stem[5:]}.csv")
+    (folder / table).rmdir()
+
+
+def _as_spark(folder: Path, table: str) -> None:
+    in_parts(folder, table)
+    (folder / table / "_SUCCESS").touch()
+    (folder / table / ".part-00000.csv.crc").touch()
+
+
+def _by_days(folder: Path, table: str) -> None:
+    for place, path in enumerate(in_parts(folder, table)):
+        below = folder / table / "year=2026" / f"day={place}"
+        below.mkdir(parents=True)
+        path.rename(below / "part-0.csv")
+
+
+def _changed_parts(change: Callable[[list[list[str]]], list[list[str]]]) -> Callable[[Path, str], object]:
+    def write(folder: Path, table: str) -> None:
+        for path in in_parts(folder, table)[::2]:
+            rewritten(path, change)
+
+    return write
+
+
+def _one_more(rows: list[list[str]]) -> list[list[str]]:
+    return [[*rows[0], "added"], *([*row, "x"] for row in rows[1:])]
+
+
 WAYS: dict[str, Callable[[Path, str], object]] = {
     "semicolons": lambda folder, table: rewritten(folder / f"{table}.csv", list, ";"),
-    "tabs": lambda folder, table: (
-        rewritten(folder / f"{table}.csv", list, "\t"),
-        (folder / f"{table}.csv").rename(folder / f"{table}.tsv"),
-    ),
-    "pipes": lambda folder, table: (
-        rewritten(folder / f"{table}.csv", list, "|"),
-        (folder / f"{table}.csv").rename(folder / f"{table}.txt"),
-    ),
+    "tabs": _renamed("\t", ".tsv"),
+    "pipes": _renamed("|", ".txt"),
     "gzip": lambda folder, table: packed(folder / f"{table}.csv"),
     "zstd": lambda folder, table: _as_zst(folder / f"{table}.csv"),
     "other case, a mark of order, blanks": lambda folder, table: _upper(folder / f"{table}.csv"),
     "an index": lambda folder, table: rewritten(folder / f"{table}.csv", with_index),
     "two indexes": lambda folder, table: rewritten(folder / f"{table}.csv", lambda rows: with_index(rows, 2)),
     "parts": in_parts,
-    "parts in a folder named like a file": lambda folder, table: (
-        in_parts(folder, table),
-        (folder / table).rename(folder / f"{table}.csv"),
-    ),
+    "parts in a folder named like a file": _parts_in("{}.csv"),
     "parts that are packed": lambda folder, table: [packed(path) for path in in_parts(folder, table)],
-    "parts in another order of columns": lambda folder, table: [
-        rewritten(path, reversed_columns) for path in in_parts(folder, table)[::2]
-    ],
-    "parts with a column more": lambda folder, table: [
-        rewritten(path, lambda rows: [[*rows[0], "added"], *([*row, "x"] for row in rows[1:])])
-        for path in in_parts(folder, table)[::2]
-    ],
-    "parts beside each other": lambda folder, table: (
-        [path.rename(folder / f"{table}-{path.stem[5:]}.csv") for path in in_parts(folder, table)],
-        (folder / table).rmdir(),
-    ),
-    "what Spark leaves": lambda folder, table: (
-        in_parts(folder, table),
-        (folder / table / "_SUCCESS").touch(),
-        (folder / table / ".part-00000.csv.crc").touch(),
-    ),
-    "folders of days": lambda folder, table: [
-        (
-            (folder / table / "year=2026" / f"day={place}").mkdir(parents=True),
-            path.rename(folder / table / "year=2026" / f"day={place}" / "part-0.csv"),
-        )
-        for place, path in enumerate(in_parts(folder, table))
-    ],
+    "parts in another order of columns": _changed_parts(reversed_columns),
+    "parts with a column more": _changed_parts(_one_more),
+    "parts beside each other": _beside,
+    "what Spark leaves": _as_spark,
+    "folders of days": _by_days,
     "Parquet": as_parquet,
     "Parquet by folders": lambda folder, table: as_parquet(
         folder,
@@ -196,44 +216,52 @@ def _delta(folder: Path) -> None:
     (folder / "users" / "_delta_log").mkdir()
 
 
+def _linked(to: str) -> Callable[[Path], object]:
+    def link(folder: Path) -> None:
+        (folder / "users.csv").unlink()
+        (folder / "users.csv").symlink_to(to)
+
+    return link
+
+
+def _odd_part(name: str) -> Callable[[Path], object]:
+    def add(folder: Path) -> None:
+        in_parts(folder, "users")
+        (folder / "users" / name).write_text("{}")
+
+    return add
+
+
+def _nothing_in_it(folder: Path) -> None:
+    (folder / "users.csv").unlink()
+    (folder / "users").mkdir()
+
+
+def _days(folder: Path) -> None:
+    for day in (1, 2):
+        shutil.copy(folder / "users.csv", folder / f"users_2026-02-0{day}.csv")
+    (folder / "users.csv").unlink()
+
+
+def _torn(folder: Path) -> None:
+    (folder / "users.csv").write_text((folder / "users.csv").read_text() + "only,three,cells\n")
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pipe": (_fifo, r"users\.csv is no file but a pipe"),
-    "an endless device": (
-        lambda folder: ((folder / "users.csv").unlink(), (folder / "users.csv").symlink_to("/dev/zero")),
-        r"users\.csv is no file but a pipe or a device",
-    ),
+    "an endless device": (_linked("/dev/zero"), r"users\.csv is no file but a pipe or a device"),
     "a loop of links": (_loop, "again is a link that leads back"),
-    "a link to nowhere": (
-        lambda folder: ((folder / "users.csv").unlink(), (folder / "users.csv").symlink_to(folder / "gone.csv")),
-        r"users\.csv cannot be read",
-    ),
+    "a link to nowhere": (_linked("gone.csv"), r"users\.csv cannot be read"),
     "no bytes": (lambda folder: (folder / "users.csv").write_bytes(b""), r"users\.csv is empty"),
     "a part without bytes": (lambda folder: in_parts(folder, "users")[1].write_bytes(b""), r"part-00001\.csv is empty"),
     "a part without a header": (_no_columns, r"part-00001\.csv has no column id"),
-    "a part of another kind": (
-        lambda folder: (in_parts(folder, "users"), (folder / "users" / "part-9.json").write_text("{}")),
-        r"part-9\.json lies among",
-    ),
-    "parts of two formats": (
-        lambda folder: (in_parts(folder, "users"), (folder / "users" / "part-9.parquet").write_text("PAR1")),
-        r"part-9\.parquet are of different formats",
-    ),
-    "an empty folder": (
-        lambda folder: ((folder / "users.csv").unlink(), (folder / "users").mkdir()),
-        "users is a folder for the table users without any file",
-    ),
+    "a part of another kind": (_odd_part("part-9.json"), r"part-9\.json lies among"),
+    "parts of two formats": (_odd_part("part-9.parquet"), r"part-9\.parquet are of different formats"),
+    "an empty folder": (_nothing_in_it, "users is a folder for the table users without any file"),
     "a Delta table": (_delta, "users is a Delta table"),
-    "days of a table of state": (
-        lambda folder: [
-            shutil.copy(folder / "users.csv", folder / f"users_2026-02-0{day}.csv") for day in (1, 2)
-        ] and (folder / "users.csv").unlink(),
-        "the table users of different days",
-    ),
-    "a torn row": (
-        lambda folder: (folder / "users.csv").write_text((folder / "users.csv").read_text() + "only,three,cells\n"),
-        r"users\.csv: line 6 is not valid CSV",
-    ),
-}  # fmt: skip
+    "days of a table of state": (_days, "the table users of different days"),
+    "a torn row": (_torn, r"users\.csv: line 6 is not valid CSV"),
+}
 
 
 @pytest.mark.parametrize("broken", BROKEN)

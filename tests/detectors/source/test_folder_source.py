@@ -77,8 +77,6 @@ def test_files_and_columns_can_be_renamed(tmp_path: Path, town: Town) -> None:
     [
         ("households", "leader_id", "boss", "has no column leader_id"),
         ("households", "2025-06-01T12:00:00+00:00", "last summer", r"record 1, column \"created_at\": .* not a time"),
-        ("household_members", ",false,", ",perhaps,", "is not true or false"),
-        ("household_events", "{", "{{", "is not a JSON object"),
         ("household_members", ",removed,\n", ",\n", "is not valid CSV"),
     ],
 )
@@ -115,9 +113,7 @@ def test_what_is_no_folder_no_parquet_or_no_text_is_said(tmp_path: Path, town: T
     with pytest.raises(SourceError, match=r"has no households\.csv or \.parquet"):
         open_source(str(tmp_path), SourceMapping())
     write_csv(tmp_path, town.tables())
-    (tmp_path / "households.csv").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(SourceError, match="cannot be read as CSV"):
-        open_source(str(tmp_path), SourceMapping())
+    (tmp_path / "households.csv").unlink()
     (tmp_path / "households.parquet").write_bytes(b"not parquet")
     with pytest.raises(SourceError, match="cannot be read as Parquet"):
         open_source(str(tmp_path), SourceMapping())

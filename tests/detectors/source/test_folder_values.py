@@ -346,6 +346,26 @@ def test_of_rows_with_one_id_the_last_is_read(tmp_path: Path, parquet: bool) -> 
     assert uid("elm") in noticed["households"].said
 
 
+@pytest.mark.parametrize("parquet", [False, True])
+def test_acts_that_share_an_id_are_all_read_and_one_act_once(tmp_path: Path, parquet: bool) -> None:
+    town = faulty_town()
+    removal = town.household_events[1]
+    # The second act of this id would hide the first; the first was exported again with other metadata.
+    town.household_events += [removal | {"user_id": uid("dora"), "household_id": uid("elm"), "metadata": {}}]
+    town.household_events.insert(0, removal | {"metadata": {}})
+    folder = exported(tmp_path / "export", town)
+    if parquet:
+        as_parquet(folder, "household_events")
+    with open_source(str(folder), SourceMapping()) as source:
+        assert len(source.rows(select(source.tables["household_events"].c.id), "test")) == 4
+    result, found = looked_at(folder)
+    assert found == THE_FAULT
+    assert [(notice.said.partition(":")[0], set(notice.columns)) for notice in result.notices] == [
+        ("1 id of household_events stands for several acts", set()),
+        ("1 id of household_events in several rows that differ in metadata", {"household_events.metadata"}),
+    ]
+
+
 def test_without_ids_two_equal_rows_are_two_rows(tmp_path: Path) -> None:
     town = faulty_town()
     town.household_members.append(dict(town.row("oak", "ben")))
