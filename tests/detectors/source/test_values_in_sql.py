@@ -96,10 +96,12 @@ def test_a_key_is_read_out_of_any_text(server: Connection, version: int | None, 
     for text, (key, lost, key_of_bytes) in zip(texts, server.exec_driver_sql(asked, (texts,)), strict=True):
         read = read_object(text)
         assert lost == (read is None), text
-        assert (key is None) == ((read or {}).get("key") is None or read["key"] != read["key"]), text
+        told = (read or {}).get("key")
+        # A number that is none says nothing.
+        assert (key is None) == (told is None or told != told), text
         assert key == key_of_bytes
-        if read and isinstance(read.get("key"), str) and "\\u" not in text:
-            assert key == read["key"]
+        if isinstance(told, str) and "\\u" not in text:
+            assert key == told
 
 
 def _encoded(held: Any, times: int, ascii_only: bool) -> str:
