@@ -66,11 +66,18 @@ OBJECTS = st.dictionaries(
 BROKEN = st.text('[]{}",:\\u0dD8-1eE.+NaInftyrl key \t\n', max_size=30)
 
 
+def _encoded(held: Any, times: int, ascii_only: bool) -> str:
+    text = json.dumps(held, ensure_ascii=ascii_only)
+    for _ in range(times - 1):
+        text = json.dumps(text, ensure_ascii=ascii_only)
+    return text
+
+
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.builds(
-            lambda held, times, ascii_only: _encoded(held, times, ascii_only),
+            _encoded,
             OBJECTS | FLAT | st.lists(FLAT, max_size=2),
             st.integers(1, 3),
             st.booleans(),
@@ -102,13 +109,6 @@ def test_a_key_is_read_out_of_any_text(server: Connection, version: int | None, 
         assert key == key_of_bytes
         if isinstance(told, str) and "\\u" not in text:
             assert key == told
-
-
-def _encoded(held: Any, times: int, ascii_only: bool) -> str:
-    text = json.dumps(held, ensure_ascii=ascii_only)
-    for _ in range(times - 1):
-        text = json.dumps(text, ensure_ascii=ascii_only)
-    return text
 
 
 @pytest.mark.parametrize(
