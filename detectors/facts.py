@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, select
+from sqlalchemy import ColumnElement, false, func, select, union_all
 
 from detectors.source import Source
 from detectors.source.ids import plain_id
 from detectors.source.objects import read_object
+from detectors.source.sql import json_text
 
 CASES_AT_ONCE = 1000
 """How many households or users one statement fetches the facts of."""
@@ -33,6 +35,17 @@ LIFECYCLE = (
     "household_invite_code_regenerated",
 )
 """The audit events that tell how a household came to its present state."""
+
+VIEWS = ("household_dashboard_viewed", "household_member_list_viewed", "household_settings_viewed")
+BELONGING = (
+    "household_member_removed",
+    "household_left",
+    "household_leave_started",
+    "household_leadership_transferred",
+)
+"""The events of the lifecycle that only a household with members has."""
+LIVED_IN = (*VIEWS, "household_updated", "pet_activity_logged")
+"""What only members do, beside the events of the lifecycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +133,10 @@ class HouseholdCase:
     members: tuple[Membership, ...]
     requests: tuple[JoinRequest, ...]
     events: tuple[Event, ...]
+    gone: Mapping[str, datetime] = field(default_factory=dict)
+    """When the accounts of its people were deleted. Their rows stay, and nobody stands behind them."""
+    inside: Mapping[str, datetime] = field(default_factory=dict)
+    """When each person without a member row last did there what only members do, by the audit trail."""
 
     @property
     def key(self) -> str:
@@ -128,6 +145,16 @@ class HouseholdCase:
     @property
     def active(self) -> tuple[Membership, ...]:
         return tuple(member for member in self.members if member.active)
+
+    @property
+    def living(self) -> tuple[Membership, ...]:
+        """The active members whose accounts exist: they alone lead, succeed and are affected by anything."""
+        return tuple(member for member in self.active if member.user_id not in self.gone)
+
+    @property
+    def affected(self) -> frozenset[str]:
+        """The users behind the active rows."""
+        return frozenset(member.user_id for member in self.living)
 
     def events_of(self, *types: str) -> tuple[Event, ...]:
         return tuple(event for event in self.events if event.type in types)
@@ -140,6 +167,13 @@ class UserCase:
     user_id: str
     memberships: tuple[Membership, ...]
     events: tuple[Event, ...]
+    deleted_at: datetime | None = None
+    """When their account was deleted."""
+
+    @property
+    def affected(self) -> int:
+        """How many users are affected by what is wrong with their rows: nobody stands behind a deleted account."""
+        return 0 if self.deleted_at else 1
 
     @property
     def key(self) -> str:
@@ -169,8 +203,11 @@ class FounderCase:
         return self.user_id
 
 
-def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCase]:
-    """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
+def household_cases(source: Source, ids: Sequence[str], settled: datetime) -> Iterator[HouseholdCase]:
+    """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them.
+
+    Accounts count as deleted if they were by the moment `settled`.
+    """
     for some in _batches(ids):
         condition = source.tables.households_in(source.tables["households"].c.id, some)
         households = {row.id: row for row in _households(source, condition)}
@@ -179,17 +216,24 @@ def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCas
             join_requests(source, _by_household(source, "household_join_requests", some)), "household_id"
         )
         events = _grouped(_events(source, _by_household(source, "household_events", some)), "household_id")
+        gone = _deleted_of(source, some, settled)
+        inside = _inside(source, _without_rows(some, members, requests))
         for household_id in some:
+            people = {member.user_id for member in members[household_id]}
+            if household_id in households:
+                people.add(households[household_id].leader_id or "")
             yield HouseholdCase(
                 household_id,
                 households.get(household_id),
                 tuple(sorted(members[household_id], key=lambda member: (member.joined_at, member.user_id))),
                 tuple(sorted(requests[household_id], key=lambda request: (request.requested_at, request.id))),
                 without_retries(events[household_id]),
+                {user: gone[user] for user in people & gone.keys()},
+                inside.get(household_id, {}),
             )
 
 
-def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
+def user_cases(source: Source, ids: Sequence[str], settled: datetime) -> Iterator[UserCase]:
     """The cases of the users `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
     for some in _batches(ids):
         table = source.tables["household_members"]
@@ -198,11 +242,13 @@ def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
         if "household_events" in source.tables:
             condition = source.tables.users_in(source.tables["household_events"].c.user_id, some)
             events = _grouped(_events(source, condition), "user_id")
+        gone = _deleted(source, partial(_is_one_of, source, some), settled)
         for user_id in some:
             yield UserCase(
                 user_id,
                 tuple(sorted(members[user_id], key=lambda member: (member.joined_at, member.household_id))),
                 without_retries(events[user_id]),
+                gone.get(user_id),
             )
 
 
@@ -258,6 +304,64 @@ def without_retries(events: Iterable[Event]) -> tuple[Event, ...]:
             seen.add(key)
         kept.append(event)
     return tuple(kept)
+
+
+def _deleted_of(source: Source, homes: Sequence[str], settled: datetime) -> dict[str, datetime]:
+    """When the accounts of those were deleted who have a row in one of `homes` or are named as its leader."""
+    households, members = source.tables["households"], source.tables["household_members"]
+    people = union_all(
+        select(members.c.user_id).where(source.tables.households_in(members.c.household_id, homes)),
+        select(households.c.leader_id).where(source.tables.households_in(households.c.id, homes)),
+    ).subquery("person")
+    return _deleted(source, lambda user: user.in_(select(people.c.user_id)), settled)
+
+
+def _deleted(
+    source: Source, among: Callable[[ColumnElement[Any]], ColumnElement[bool]], settled: datetime
+) -> dict[str, datetime]:
+    """When accounts were deleted that had been by the moment `settled`; an account that is not in the table lives."""
+    if not source.schema.has("users.deleted_at"):
+        return {}
+    users = source.tables["users"]
+    deleted = select(users.c.id, users.c.deleted_at).where(users.c.deleted_at <= settled, among(users.c.id))
+    return {text_of(row["id"]): moment(row["deleted_at"]) for row in source.rows(deleted, "facts")}
+
+
+def _is_one_of(source: Source, users: Sequence[str], column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return source.tables.users_in(column, users)
+
+
+def _without_rows(
+    homes: Sequence[str], members: Mapping[str, Sequence[Membership]], requests: Mapping[str, Sequence[JoinRequest]]
+) -> list[str]:
+    """The households where somebody must have been, or was approved, who has no member row."""
+    found = []
+    for home in homes:
+        here = {member.user_id for member in members.get(home, ())}
+        approved = {request.user_id for request in requests.get(home, ()) if request.status == "approved"}
+        if not here or approved - here:
+            found.append(home)
+    return found
+
+
+def _inside(source: Source, homes: Sequence[str]) -> dict[str, dict[str, datetime]]:
+    """By household: when each person last did there what only members do, as far as the lifecycle does not tell."""
+    found: dict[str, dict[str, datetime]] = defaultdict(dict)
+    if homes and "household_events" in source.tables:
+        events = source.tables["household_events"]
+        last = (
+            select(events.c.household_id, events.c.user_id, func.max(events.c.event_timestamp).label("last"))
+            .where(
+                _by_household(source, "household_events", homes),
+                source.tables.event_is(*LIVED_IN, common=True),
+                events.c.user_id.is_not(None),
+                func.coalesce(json_text(events.c.metadata, "error_code"), "") == "",
+            )
+            .group_by(events.c.household_id, events.c.user_id)
+        )
+        for row in source.rows(last, "facts"):
+            found[text_of(row["household_id"])][text_of(row["user_id"])] = moment(row["last"])
+    return found
 
 
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -42,6 +42,7 @@ META = Meta(
     kind="occurrence",
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "household_members.status"}),
+    events=(frozenset({"household_member_list_viewed"}),),
     process="Engineering Escalations, P1: Member list not loading for households >10 members",
     feature="member list",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 from typing import cast as typing_cast
@@ -64,6 +64,10 @@ _SAMPLED_ROWS = 100_000
 """Of an audit table that is bigger, so many rows are looked at for oddly written ids."""
 
 
+Spellings = Mapping[str, Mapping[str, str]]
+"""By table.column: the source's spellings of our words, where they differ from ours."""
+
+
 class Tables:
     """`tables["households"].c.leader_id` and so on, for the tables that the source has.
 
@@ -71,11 +75,21 @@ class Tables:
     type in all tables, and so are ids of households: the source's own type where its tables agree, text where not.
     """
 
-    def __init__(self, schema: Schema, mapping: SourceMapping, odd: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        mapping: SourceMapping,
+        odd: frozenset[str] = frozenset(),
+        spellings: Spellings | None = None,
+    ) -> None:
         """`odd` names the columns (table.column) of ids that hold other notations than `plain_id` writes."""
-        self._mapping = mapping
+        self.mapping = mapping
         self._odd = odd
         self.schema = schema
+        self._spellings: Spellings = spellings or {}
+        self._events = self._spellings.get("household_events.event_type", {})
+        self._named = {mapping.event_name(event_type): event_type for event_type in mapping.event_types}
+        self._raw: dict[str, Table] = {}
         self.user_type = self._common(schema, "user")
         self.household_type = self._common(schema, "household")
         self._tables: dict[str, FromClause] = {name: self._table(schema, name) for name in schema.tables}
@@ -85,6 +99,26 @@ class Tables:
 
     def __contains__(self, name: str) -> bool:
         return name in self._tables
+
+    def respelled(self, spellings: Spellings) -> Tables:
+        """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns."""
+        return Tables(self.schema, self.mapping, self._odd, spellings)
+
+    def raw(self, name: str, column: str) -> ColumnElement[Any]:
+        """A column as it stands in the source, so that its index serves whatever its type is."""
+        return typing_cast(ColumnElement[Any], self._raw[name].c[self.mapping.column_name(name, column)])
+
+    def _in_our_words(self, place: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        spellings = self._spellings.get(place)
+        # The types of events are asked for by every spelling, so that an index on them serves.
+        if spellings is None or place == "household_events.event_type":
+            return column
+        text = cast(column, Text)
+        ours = [
+            (text.in_([word for word, said in spellings.items() if said == our]), our)
+            for our in sorted(set(spellings.values()))
+        ]
+        return case(*ours, else_=text) if ours else text
 
     def _common(self, schema: Schema, kind: str) -> NativeType:
         found = {
@@ -113,18 +147,24 @@ class Tables:
             return "text"
         return self._own(name, native) if kind == "id" else _BY_KIND[kind]
 
-    def _raw(self, name: str) -> Table:
+    def _source_table(self, name: str) -> Table:
         found = self.schema.tables[name]
-        schema_name, _, table_name = found.name.rpartition(".")
-        natives = {self._mapping.column_name(name, column): native for column, native in found.columns.items()}
+        schema_name, table_name = found.place or (None, found.name)
+        # One column of the source may be several of ours.
+        natives = {self.mapping.column_name(name, column): native for column, native in found.columns.items()}
         return Table(
             table_name,
-            MetaData(schema=schema_name or None),
+            MetaData(schema=schema_name),
             *(Column(own, _TYPES.get(native, Text())) for own, native in natives.items()),
         )
 
+    def _value(self, rows: FromClause, name: str, column: str) -> ColumnElement[Any]:
+        """The source's column as its type is read."""
+        own, read_as = rows.c[self.mapping.column_name(name, column)], self.schema.tables[name].read_as
+        return read_as[column](own) if column in read_as else own
+
     def _table(self, schema: Schema, name: str) -> FromClause:
-        found, raw = schema.tables[name], self._raw(name)
+        found, raw = schema.tables[name], self._source_table(name)
         columns: list[ColumnElement[Any]] = []
         for column, canonical in CANONICAL[name].columns.items():
             native, place = found.columns.get(column), f"{name}.{column}"
@@ -132,14 +172,16 @@ class Tables:
                 native = "json" if canonical.kind == "json" else "text"
                 columns.append(cast(null(), _TYPES[self._target(place, canonical.kind, native)]).label(column))
                 continue
-            own, target = raw.c[self._mapping.column_name(name, column)], self._target(place, canonical.kind, native)
+            own, target = self._value(raw, name, column), self._target(place, canonical.kind, native)
             if canonical.kind in _IDS and target == "text":
                 columns.append(_written(own, native, place in self._odd).label(column))
             elif native == target:
                 columns.append(own.label(column))
             else:
                 columns.append(cast(own, _TYPES[target]).label(column))
-        return select(*columns).subquery(name)
+        self._raw[name] = raw
+        spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
+        return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
 
     def odd_ids(self) -> Iterator[Select[Any]]:
         """For each table with ids of a type that allows several notations: the question which of its columns hold them.
@@ -147,11 +189,11 @@ class Tables:
         One row, with a flag for each column by its name `table.column`. Of an audit table that is big, a part is looked at.
         """
         for name, found in self.schema.tables.items():
-            rows, flags = _looked_at(name, found, self._raw(name)), []
+            rows, flags = _looked_at(name, found, self._source_table(name)), []
             for column, canonical in CANONICAL[name].columns.items():
                 native = found.columns.get(column)
                 if canonical.kind in _IDS and native in {"text", "number"}:
-                    own = rows.c[self._mapping.column_name(name, column)]
+                    own = self._value(rows, name, column)
                     text = cast(own, Text) if native == "number" else own
                     oddly = func.bool_or(plain_text(text) != collate(text, "C"))
                     flags.append(func.coalesce(oddly, false()).label(f"{name}.{column}"))
@@ -167,13 +209,17 @@ class Tables:
         column = typing_cast(ColumnElement[str], self["household_events"].c.event_type)
         if common:
             column = func.coalesce(column, "")
-        names = [self._mapping.event_name(event_type) for event_type in event_types]
+        names = [name for event_type in event_types for name in self.spelled(event_type)]
         return column == names[0] if len(names) == 1 else column.in_(names)
+
+    def spelled(self, event_type: str) -> list[str]:
+        """The source's spellings of a type of event: those that were seen, and the name that it should have."""
+        seen = [word for word, ours in self._events.items() if ours == event_type]
+        return list(dict.fromkeys([self.mapping.event_name(event_type), *seen]))
 
     def canonical_event(self, name: str) -> str:
         """The canonical event type for the source's `name`; unknown names stay as they are."""
-        back = {self._mapping.event_name(event_type): event_type for event_type in self._mapping.event_types}
-        return back.get(name, name)
+        return self._events.get(name) or self._named.get(name, name)
 
     def user_key(self, text: ColumnElement[str]) -> ColumnElement[Any]:
         """A user id that stands as text in an event's metadata, in the type of the user columns; null if malformed."""
