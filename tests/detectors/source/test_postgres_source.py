@@ -188,7 +188,6 @@ def test_ids_of_different_types_are_compared_as_text(petforce_db: Database, town
         connection.execute("ALTER TABLE household_members ALTER user_id TYPE text")
     with open_source(petforce_db.url, SourceMapping()) as source:
         result = scan(source, DETECTORS, CONTEXT)
-
     assert "failed" not in {entry.status for entry in result.coverage}
     assert [finding.subject for finding in result.findings] == [{"household_id": uid("oak")}]
 
