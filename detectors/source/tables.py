@@ -58,7 +58,7 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 """What a bigint holds."""
 _LONGEST = 100
 """In characters: what is longer is no number that identifies anything."""
-_FEW = 1_000
+_FEW = 50
 """So many values are parameters of their own; the more are one parameter, as a statement can have 65,535."""
 _SAMPLED_ROWS = 100_000
 """Of an audit table that is bigger, so many rows are looked at for oddly written ids."""

@@ -18,9 +18,15 @@ from tests.support.postgres import Database
 Rows = dict[str, list[dict[str, Any]]]
 AS_OF = "2026-02-03T03:00:00Z"
 _TYPES = {
-    "user": "uuid", "household": "uuid", "id": "uuid", "text": "text", "flag": "boolean", "time": "timestamptz",
-    "json": "jsonb", "number": "numeric",
-}  # fmt: skip
+    "user": "uuid",
+    "household": "uuid",
+    "id": "uuid",
+    "text": "text",
+    "flag": "boolean",
+    "time": "timestamptz",
+    "json": "jsonb",
+    "number": "numeric",
+}
 
 
 def uuid_of_user(number: int) -> str:
@@ -48,15 +54,25 @@ def base(
 
     def member(home: Any, who: int, role: str, at: datetime, by: int | None = None) -> dict[str, Any]:
         return {
-            "household_id": home, "user_id": user(who), "role": role, "status": "active", "is_temporary": False,
-            "invited_by": by and user(by), "joined_at": at,
-        }  # fmt: skip
+            "household_id": home,
+            "user_id": user(who),
+            "role": role,
+            "status": "active",
+            "is_temporary": False,
+            "invited_by": by and user(by),
+            "joined_at": at,
+        }
 
     def home(identity: Any, name: str, code: str, leader: int, at: datetime) -> dict[str, Any]:
         return {
-            "id": identity, "name": name, "invite_code": code, "leader_id": user(leader), "created_at": at, "updated_at": at,
+            "id": identity,
+            "name": name,
+            "invite_code": code,
+            "leader_id": user(leader),
+            "created_at": at,
+            "updated_at": at,
             "invite_code_expires_at": datetime(2026, 3, 10, tzinfo=UTC),
-        }  # fmt: skip
+        }
 
     rows: Rows = {
         "households": [
@@ -78,7 +94,7 @@ def base(
                 "requested_at": asked,
                 "responded_at": answered,
                 "responded_by": user(1),
-            }  # fmt: skip
+            }
         ],
         "users": [{"id": user(who), "created_at": datetime(2026, 1, 1, tzinfo=UTC)} for who in (1, 2, 3)],
         "household_events": [],
@@ -88,10 +104,13 @@ def base(
         ("household_created", b, 2, made["b"], {}),
         ("household_join_request_submitted", a, 3, asked, {"request_id": str(request(1))}),
         (
-            "household_join_request_approved", a, 1, answered,
+            "household_join_request_approved",
+            a,
+            1,
+            answered,
             {"request_id": str(request(1)), "new_member_id": str(user(3))},
         ),
-    ):  # fmt: skip
+    ):
         add_event(rows, kind, home_id, user(who), at, more)
     return rows
 
@@ -102,9 +121,13 @@ def add_event(rows: Rows, kind: str, household: Any, user: Any, at: datetime, me
     if isinstance(metadata, dict):
         metadata = {"correlation_id": f"c{number}", **metadata}
     row = {
-        "id": number, "event_type": kind, "household_id": household, "user_id": user, "event_timestamp": at,
+        "id": number,
+        "event_type": kind,
+        "household_id": household,
+        "user_id": user,
+        "event_timestamp": at,
         "metadata": metadata,
-    }  # fmt: skip
+    }
     rows["household_events"].append(row)
     return row
 
@@ -128,7 +151,7 @@ def add_leaderless(rows: Rows, household: Any, user: Any) -> None:
             "leader_id": user,
             "created_at": at,
             "updated_at": at,
-        }  # fmt: skip
+        }
     )
     rows["household_members"].append(
         {
@@ -138,7 +161,7 @@ def add_leaderless(rows: Rows, household: Any, user: Any) -> None:
             "status": "active",
             "is_temporary": False,
             "joined_at": at + timedelta(seconds=1),
-        }  # fmt: skip
+        }
     )
 
 
@@ -151,7 +174,7 @@ def into_postgres(database: Database, rows: Rows, types: Mapping[str, str] | Non
                 sql.SQL("CREATE TABLE {} ({})").format(
                     sql.Identifier(name),
                     sql.SQL(", ").join(
-                        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))  # type: ignore[arg-type]  # written in tests
+                        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))
                         for column, kind in columns.items()
                     ),
                 )
@@ -162,7 +185,7 @@ def into_postgres(database: Database, rows: Rows, types: Mapping[str, str] | Non
                     sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
                         sql.Identifier(name),
                         sql.SQL(", ").join(map(sql.Identifier, named)),
-                        sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(columns[column]) for column in named),  # type: ignore[arg-type]  # as above
+                        sql.SQL(", ").join(sql.SQL("%s::") + sql.SQL(columns[column]) for column in named),
                     ),
                     [_value(column, value) for column, value in named.items()],
                 )
