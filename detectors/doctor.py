@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from detectors.contract import Context, Detector
 from detectors.limits import Limits
-from detectors.runner import count_rows, lacking
+from detectors.runner import HOUSEHOLD_COLUMN, count_rows, lacking
 from detectors.source import CANONICAL, Check, Source, SourceMapping
 
 
@@ -55,7 +55,7 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
 
 
 def _empty(source: Source) -> Iterator[Check]:
-    for name, rows in count_rows(source, None).items():
+    for name, rows in count_rows(source, None, HOUSEHOLD_COLUMN).items():
         if rows == 0:
             yield Check(
                 "problem",
