@@ -85,7 +85,7 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
 
     def after(source: Source, result: ScanResult) -> ScanResult:
         tables = {table for one in detectors for table in tables_of(one)}
-        whole = replace(result, rows_read=count_rows(source, None, tables))
+        whole = replace(result, rows_read=count_rows(source, None, tables=tables))
         reasons = known.doubts(volumes_of(whole, known.baselines))
         concerned = {table: reason for table, reason in reasons.items() if table in tables}
         return _after(source, disbelieve(result, concerned, detectors), entries)

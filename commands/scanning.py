@@ -15,7 +15,9 @@ from typing import Any
 import click
 
 from commands.believing import After
+from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
+from commands.stopping import cancelled_on_signal
 from detectors.contract import (
     SEVERITY_ORDER,
     TEAMS,
@@ -96,7 +98,9 @@ def named_detectors(names: Sequence[str]) -> list[Detector]:
 def opened(settings: Settings, policy: Policy) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    return open_source(settings.source, policy.source)
+    source = open_source(settings.source, policy.source)
+    cancelled_on_signal(source)
+    return source
 
 
 def context_of(settings: Settings, policy: Policy, window: Window, *, as_of: datetime | None = None) -> Context:
@@ -116,6 +120,7 @@ def window_of(
     return Window(start, end)
 
 
+@once_more
 def scanned(
     settings: Settings,
     policy: Policy,

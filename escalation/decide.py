@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from detectors.contract import SEVERITY_ORDER, Finding, Severity
+from detectors.words import stamp
 from escalation.policy import Policy
 from escalation.process import Nights
 from escalation.records import Action, Decision, Entry, NightStatus, Reason, Silence, Ticket
@@ -67,6 +68,23 @@ def first_entry(finding: Finding, now: datetime, *, explained_by: str | None = N
         said_size=size_of(finding),
         explained_by=explained_by,
     )
+
+
+def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now: datetime) -> Finding:
+    """A state with the time at which a look first saw it. `last_look` is when the last complete look before this one was.
+
+    Where no event tells when it began, its ticket says between which looks that was.
+    """
+    if finding.kind != "state":
+        return finding
+    if entry is not None and entry.present:
+        seen, observed = entry.first_seen_at, f"First seen at the look of {stamp(entry.first_seen_at)}"
+    elif last_look is not None:
+        seen, observed = now, f"Not there at the look of {stamp(last_look)}, there at {stamp(now)}"
+    else:
+        seen, observed = now, f"There at the first look, {stamp(now)}; since when is not known"
+    story = finding.story if finding.occurred_at else finding.story.model_copy(update={"observed": observed})
+    return finding.model_copy(update={"first_seen": seen, "story": story})
 
 
 def claims_of(finding: Finding) -> dict[str, Any]:

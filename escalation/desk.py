@@ -138,7 +138,7 @@ def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str],
             state = desk.queue.state(desk.ref(ticket.ref_id or "", ticket.ref_url or ""))
         except Exception as error:
             failed.append(Failed(ticket.external_id, "state", one_line(error)))
-            in_a_row += 1
+            in_a_row += _may_pass(error)
             if in_a_row == GIVE_UP_AFTER:
                 break
             continue
@@ -226,7 +226,7 @@ def deliver(
             stands = desk.queue.state(ref).status if row.payload.get("reopens") else ticket.queue_status
         except Exception as error:
             logger.debug("delivery of %s failed", row.key, exc_info=True)
-            in_a_row[place] = min(in_a_row[place] + 1, GIVE_UP_AFTER)
+            in_a_row[place] = min(in_a_row[place] + _may_pass(error), GIVE_UP_AFTER)
             blocked.add(ticket.id)
             failed.append(Failed(ticket.external_id, row.kind, one_line(error)))
             with ledger.begin() as tx:
@@ -247,6 +247,11 @@ def by_urgency(tx: Transaction, rows: Iterable[OutboxRow]) -> list[OutboxRow]:
     """The rows of the most urgent tickets first; those of one ticket stay in their order."""
     urgency = {ticket.id: SEVERITY_ORDER.index(ticket.severity) for ticket in tx.tickets()}
     return sorted(rows, key=lambda row: (urgency[row.ticket_id], row.id))
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it can be the queue's own trouble; what is for a person to mend tells nothing of the next ticket."""
+    return bool(getattr(error, "retry", True))
 
 
 def _send(desk: Desk[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]) -> RefT:

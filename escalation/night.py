@@ -126,7 +126,7 @@ def run_night(
         LedgerUsageError: it has seen a later night than this one.
     """
     with ledger.begin() as tx:
-        last = tx.latest_night()
+        last, look = tx.latest_night(), tx.last_complete_night()
     if last is not None and now < last.as_of:
         raise LedgerUsageError(
             f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time, or, if that night was a "
@@ -140,7 +140,16 @@ def run_night(
         night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=looked.reached)
         tx.add_volumes(night_id, looked.volumes)
         gaps = uncovered(tx.all_nights(), window, policy)
-        night = Recording(tx, findings, coverage, policy, now, announced=board is not None, looked=looked)
+        night = Recording(
+            tx,
+            findings,
+            coverage,
+            policy,
+            now,
+            announced=board is not None,
+            last_look=look.as_of if look else None,
+            looked=looked,
+        )
         night.play()
         tx.add_decisions(night_id, night.decided)
         told = tuple(night.told())

@@ -11,7 +11,7 @@ from typing import Any
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import Sight, decide, has_left, is_broken, is_held, more_urgent, observe
+from escalation.decide import Sight, dated, decide, has_left, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
@@ -70,7 +70,10 @@ NOTHING_MORE = Looked()
 
 
 class Recording:
-    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too."""
+    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too.
+
+    `last_look` is when the last complete look before tonight's was.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class Recording:
         now: datetime,
         *,
         announced: bool,
+        last_look: datetime | None = None,
         looked: Looked = NOTHING_MORE,
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
@@ -93,6 +97,8 @@ class Recording:
         self._raw = {one.fingerprint: one for one in raw}
         self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
+        self.findings = [dated(one, self._known.get(one.fingerprint), last_look, now) for one in self.findings]
+        self._primary = {one.fingerprint: one for one in self.findings}
         self._silences = tx.silences()
         self._tickets = _Tickets(tx)
         self._cases: dict[str, _Case] = {}

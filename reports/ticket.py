@@ -169,6 +169,8 @@ def _ids(ids: Sequence[str], what: str) -> str:
 def _timestamp(finding: Finding) -> str:
     if finding.occurred_at is not None:
         return stamp(finding.occurred_at)
+    if finding.story.observed:
+        return finding.story.observed
     if finding.first_seen is not None:
         return f"{stamp(finding.first_seen)} (first seen)"
     return "Not recorded; add when the issue occurred (with timezone)"
