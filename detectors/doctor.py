@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from detectors.contract import Context, Detector
-from detectors.runner import beginning, count_rows, health_of, lacking
+from detectors.runner import HOUSEHOLD_COLUMN, beginning, count_rows, health_of, lacking
 from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
 from detectors.source.health import WORD_COLUMNS, Health
 
@@ -59,7 +59,7 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
 
 
 def _rows(source: Source, health: Health) -> Iterator[Check]:
-    counted = count_rows(source, None, health.rows)
+    counted = count_rows(source, None, health.rows, HOUSEHOLD_COLUMN)
     for name, rows in counted.items():
         if rows == 0:
             yield Check(

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
-from tests.support.towns import DAY, NOON, Town, uid, write_csv
+from tests.support.towns import DAY, HOUR, NOON, Town, uid, write_csv
 
 FIRST, SECOND, THIRD = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z", "2026-02-05T03:00:00Z"
 
@@ -93,6 +93,8 @@ def test_a_ticket_that_a_person_deletes_is_noticed_and_stays_deleted(
 
 def test_a_missed_night_is_made_up_for(tmp_path: Path, town: Town) -> None:
     town.home("oak")["leader_id"] = uid("anna")
+    town.event("household_dashboard_viewed", "oak", "anna", at=NOON + DAY / 2)
+    town.event("household_dashboard_viewed", "oak", "anna", at=NOON + DAY / 2 + HOUR)
     assert call("run", "--source", write(town, tmp_path / "town"), "--as-of", FIRST).exit_code == 0
     for number in range(11):
         town.event("household_created", f"many {number}", "mia", at=NOON + DAY)

@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Literal
 
 from detectors.contract import Finding
+from escalation.clocks import restarted
 from escalation.desk import Desk, Note
+from escalation.policy import load_policy
 
+POLICY = load_policy()
 REOPENS = "[reopens]"
 Status = Literal["open", "acknowledged", "resolved", "closed", "missing"]
 
@@ -99,7 +102,7 @@ class MemoryQueue:
 
 
 def desk(queue: MemoryQueue) -> Desk[Ref, str]:
-    return Desk(queue, Ref, _ticket, _note)
+    return Desk(queue, Ref, _ticket, _note, restarted=lambda late, now: restarted(late, POLICY, now))
 
 
 def _ticket(finding: Finding, external_id: str) -> str:

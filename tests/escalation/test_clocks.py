@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.contract import Severity, Team
-from escalation.clocks import Deadlines, after, deadlines, due_next, ladder_step, next_update, overdue, sooner
+from escalation.clocks import (
+    Deadlines,
+    after,
+    deadlines,
+    due_next,
+    ladder_step,
+    next_update,
+    overdue,
+    overdue_with_team,
+    sooner,
+)
 from escalation.policy import load_policy
 from escalation.process import BusinessHours
 from escalation.records import Ticket, TicketStatus
@@ -103,6 +113,32 @@ def test_the_business_clock(began: str, allowed: timedelta, hours: BusinessHours
     assert after(begun, allowed, hours) == ends
 
 
+NIGHTLY = BusinessHours(
+    time_zone="Europe/Berlin", days=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"), start=time(0), end=time(6)
+)
+IN_THE_GAP = NIGHTLY.model_copy(update={"start": time(2, 30)})
+
+
+@pytest.mark.parametrize(
+    ("began", "allowed", "hours", "expected"),
+    [
+        # On 29 March 2026 the clocks of Berlin go from 02:00 to 03:00: those six hours are five.
+        ("2026-03-28 23:00", 2 * HOUR, NIGHTLY, "2026-03-29 01:00"),
+        ("2026-03-28 23:00", 5 * HOUR, NIGHTLY, "2026-03-29 04:00"),
+        ("2026-03-28 23:00", 5 * HOUR + MIN, NIGHTLY, "2026-03-29 22:01"),
+        ("2026-03-28 01:30", DAY + MIN, NIGHTLY, "2026-03-29 01:31"),
+        ("2026-03-28 22:00", HOUR, IN_THE_GAP, "2026-03-29 02:30"),
+        # On 25 October they have an hour twice: seven.
+        ("2026-10-24 22:00", 7 * HOUR, NIGHTLY, "2026-10-25 05:00"),
+    ],
+)
+def test_the_business_clock_where_the_clocks_change(
+    began: str, allowed: timedelta, hours: BusinessHours, expected: str
+) -> None:
+    begun, ends = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (began, expected))
+    assert after(begun, allowed, hours) == ends
+
+
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is beside it
 spans = st.timedeltas(timedelta(0), timedelta(days=20))
 
@@ -139,6 +175,11 @@ def test_of_two_deadlines_the_sooner_holds() -> None:
 )
 def test_overdue(on: Ticket, at: timedelta, broken: list[str]) -> None:
     assert [late.promise for late in overdue(on, MONDAY + at)] == broken
+
+
+def test_no_promise_is_broken_of_what_the_queue_has_not_confirmed() -> None:
+    assert overdue_with_team(ticket(), MONDAY + DAY) == ()
+    assert overdue_with_team(ticket(ref_id="7"), MONDAY + DAY) == overdue(ticket(), MONDAY + DAY) != ()
 
 
 @pytest.mark.parametrize(

@@ -280,6 +280,55 @@ def test_a_queue_out_of_reach_is_not_asked_for_ever(town: Town) -> None:
 # --- deleted by a person
 
 
+def test_the_most_urgent_is_sent_first_whatever_came_first(town: Town) -> None:
+    town.queue.down = True
+    town.night(finding("concurrent-conflict", household="h3", user="u3"))
+    town.night(
+        finding("concurrent-conflict", household="h3", user="u3"),
+        finding("removal-not-applied", household="h2", user="u2"),
+    )
+    town.queue.down = False
+    report = town.night(
+        NO_LEADER,
+        finding("concurrent-conflict", household="h3", user="u3"),
+        finding("removal-not-applied", household="h2", user="u2"),
+    )
+    by_id = {one.external_id: one.severity for one in report.told if one.external_id}
+    assert [by_id[one] for one in town.queue.creations] == ["P0", "P1", "P2"]
+
+
+def test_an_outage_of_ours_starts_no_teams_clock(town: Town) -> None:
+    town.queue.down = True
+    assert town.night(NO_LEADER).overdue == ()
+    assert town.night(NO_LEADER).overdue == ()
+    town.queue.down = False
+    report = town.night(NO_LEADER)
+    assert [one.kind for one in report.delivered] == ["create"]
+    with town.ledger.begin() as tx:
+        (ticket,) = tx.tickets()
+    assert (ticket.clock_began_at, ticket.acknowledge_due) == (town.now, town.now + timedelta(minutes=30))
+    assert (ticket.opened_at, ticket.ladder_step) == (town.now - 2 * DAY, 0)
+    # What is opened again is known to the team when the queue has it, too.
+    town.queue.tickets[town.only_ticket].status = "resolved"
+    town.queue.trouble_at = {"comment": QueueError("no answer")}
+    town.night(NO_LEADER)
+    town.night(NO_LEADER)
+    with town.ledger.begin() as tx:
+        (ticket,) = tx.tickets()
+    assert ticket.clock_began_at == town.now
+
+
+def test_what_happened_and_is_met_again_in_part_is_not_better(town: Town) -> None:
+    def seen(users: int, hours: int = 0) -> Finding:
+        at = FIRST + timedelta(hours=hours)
+        return finding("mass-creation", user="u1", occurred_at=at, impact=Impact(users=users, households=0))
+
+    town.night(seen(20))
+    assert told(town.night(seen(5))) == [("still-there", "none", "still-there")]
+    assert told(town.night(seen(40))) == [("worse", "comment", "worse")]
+    assert told(town.night(seen(5, hours=1))) == [("back", "comment", "happened-again")]
+
+
 def test_a_ticket_that_was_deleted_is_noticed_once_and_not_made_again(town: Town) -> None:
     town.night(NO_LEADER)
     first = town.only_ticket

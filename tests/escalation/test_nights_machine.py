@@ -1,6 +1,6 @@
 """Months of nights at random, against a plain model: nothing is said twice, nothing is lost, nothing is said while muted.
 
-Findings appear, vanish and worsen; detectors fail; people acknowledge, resolve, reopen, delete, snooze and dismiss; the
+Findings appear, vanish and worsen; detectors fail; tables come empty, cut or not at all; people acknowledge, resolve, reopen, delete, snooze and dismiss; the
 clock moves; the queue is down, or takes something and does not answer; the process dies between any two of its steps.
 """
 
@@ -24,9 +24,10 @@ from detectors.contract import SEVERITY_ORDER, Coverage, Finding, Impact, Severi
 from escalation.ledger import Ledger, Transaction
 from escalation.night import NightReport, next_window, run_night
 from escalation.policy import load_policy
-from escalation.records import Entry, SilenceKind, Ticket
+from escalation.records import Entry, Looked, SilenceKind, Ticket, Volume
 from escalation.silences import RefusedError, silence_subject
 from escalation.store import open_store
+from escalation.volume import baseline_of, doubts, recorded
 from tests.escalation.findings import NOON, OCCURRENCES, finding
 from tests.escalation.queues import Crash, MemoryQueue, QueueError, Status, desk
 
@@ -40,6 +41,12 @@ FINDINGS: dict[str, Finding] = {
     "abuse": finding("mass-creation", user="u4"),
 }
 """The first two have one cause while both are there. The last one is an occurrence, the others are states."""
+RESTS_ON = {
+    "no-leader": {"household_members"},
+    "transfer-failed": {"household_members"},
+    "removal-not-applied": {"household_members", "household_events"},
+    "mass-creation": {"household_events"},
+}
 DETECTORS = sorted({one.detector for one in FINDINGS.values()})
 STATES = [name for name, one in FINDINGS.items() if one.detector not in OCCURRENCES]
 QUEUE_STEPS = ["state", "find", "create", "create done", "comment", "comment done", "update"]
@@ -54,6 +61,13 @@ troubles = st.one_of(
 )
 
 
+damages = st.one_of(
+    st.none(),
+    st.none(),
+    st.tuples(
+        st.sampled_from(["household_members", "household_events"]), st.sampled_from(["empty", "missing", "halved"])
+    ),
+)
 towns = st.one_of(
     st.tuples(st.just("appears"), st.sampled_from(STATES)),
     st.tuples(st.just("appears"), st.sampled_from(STATES)),
@@ -136,6 +150,7 @@ class Nights(RuleBasedStateMachine):
         self.deletions: Counter[str] = Counter()
         self.things = {name: Thing(severity=one.severity) for name, one in FINDINGS.items()}
         self.now = NOON
+        self.looked = Looked()
 
     def teardown(self) -> None:
         self.night(24, set(), None)
@@ -213,6 +228,7 @@ class Nights(RuleBasedStateMachine):
         hours=st.sampled_from([1, 6, 24, 24, 24, 60]),
         failed=st.one_of(st.just(set()), st.just(set()), st.sets(st.sampled_from(DETECTORS), max_size=2)),
         trouble=troubles,
+        damage=damages,
     )
     def day(
         self,
@@ -220,13 +236,48 @@ class Nights(RuleBasedStateMachine):
         hours: int,
         failed: set[str],
         trouble: tuple[str, str, int] | None,
+        damage: tuple[str, str] | None,
     ) -> None:
         for name, *arguments in events:
             getattr(self, name)(*arguments)
-        self.night(hours, failed, trouble)
+        self.night(hours, failed, trouble, damage)
 
-    def night(self, hours: int, failed: set[str], trouble: tuple[str, str, int] | None) -> None:
+    def delivered(self, damage: tuple[str, str] | None) -> set[str]:
+        """What of the source arrives tonight is held against the nights before: the detectors that rest on what does not."""
+        members, events = (100, 20) if damage is None else (50, 10)
+        volumes = {
+            "household_members": Volume("household_members", 100),
+            "household_events": Volume("household_events", 20, {NOON.date(): 20}, NOON - WEEK),
+        }
+        if damage is not None:
+            table, how = damage
+            rows = {"empty": 0, "missing": None, "halved": members if table == "household_members" else events}[how]
+            if table == "household_events" and how != "missing":
+                volumes[table] = Volume(table, rows, {NOON.date(): rows or 0}, None if how == "empty" else NOON - WEEK)
+            else:
+                volumes[table] = Volume(table, rows)
+        with self.ledger.begin() as tx:
+            known = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
+        reasons = doubts({table: one for table, one in known.items() if one}, volumes, POLICY.volume)
+        assert not reasons or damage is not None
+        assert bool(reasons) == (damage is not None and bool(known))
+        self.looked = Looked(
+            volumes=recorded(volumes, reasons, accept=False),
+            disbelieved=reasons,
+            trail=frozenset({"removal-not-applied"}),
+        )
+        return {name for name, tables in RESTS_ON.items() if tables & reasons.keys()}
+
+    def night(
+        self,
+        hours: int,
+        failed: set[str],
+        trouble: tuple[str, str, int] | None,
+        damage: tuple[str, str] | None = None,
+    ) -> None:
         self.now += hours * HOUR
+        # A first night believes what it sees: here it sees everything.
+        failed = failed | self.delivered(damage if self.nights() else None)
         window = next_window(self.ledger, self.now, POLICY)
         given = {name: self.current(name) for name, one in FINDINGS.items() if one.detector not in failed}
         given = {name: one for name, one in given.items() if one and (name != "abuse" or one.occurred_at in window)}
@@ -245,6 +296,7 @@ class Nights(RuleBasedStateMachine):
         self.check_muted()
         self.check_deadlines(tickets)
         self.check_not_looked_at(entries, failed)
+        self.check_verified(tickets)
         moved = report is not None and any("gone at once" in one.error for one in report.failed)
         if recorded and trouble is None and not moved:
             self.check_nothing_is_lost(set(given), failed)
@@ -273,7 +325,16 @@ class Nights(RuleBasedStateMachine):
             case ("killed", step, number):
                 self.ledger.die_at = (number, step)
         try:
-            return run_night(self.ledger, findings, coverage, POLICY, self.now, window=window, desk=desk(self.queue))
+            return run_night(
+                self.ledger,
+                findings,
+                coverage,
+                POLICY,
+                self.now,
+                window=window,
+                desk=desk(self.queue),
+                looked=self.looked,
+            )
         except Crash:
             return None
         finally:
@@ -412,6 +473,19 @@ class Nights(RuleBasedStateMachine):
             if old.detector in failed:
                 # Its ticket may have been deleted and made again for something else that was on it.
                 assert replace(after[key], status=old.status, ticket_id=old.ticket_id) == old
+
+    def check_verified(self, before: list[Ticket]) -> None:
+        """What was verified tonight is really gone from the town, whatever arrived of it."""
+        ended = {ticket.id for ticket in before if ticket.status == "verified"}
+        entries, tickets = self.kept()
+        for ticket in tickets:
+            if ticket.status == "verified" and ticket.id not in ended:
+                on_it = [
+                    name
+                    for name in STATES
+                    if (of := entries.get(FINDINGS[name].fingerprint)) and of.ticket_id == ticket.id
+                ]
+                assert not any(self.things[name].there for name in on_it), on_it
 
     def check_nothing_is_lost(self, given: set[str], failed: set[str]) -> None:
         """After a night without trouble what is there is on an open ticket, and what is gone is not."""

@@ -21,7 +21,8 @@ LEDGER = "hearthwatch.db"
 _TABLES = ("nights", "tickets", "entries", "decisions", "silences", "outbox")
 _HOW_IT_WENT = {"sent_at", "attempts", "error", "ref_id", "ref_url"}
 """How often something was tried, and what number the queue gave it."""
-_REMINDING = {"ladder_step"}
+_REMINDING = {"ladder_step", "clock_began_at", "acknowledge_due", "investigate_due", "resolve_due"}
+"""What waits until a ticket has arrived: its reminders, and its team's clock."""
 _MAKE, _SAY = "POST .*/tickets.json", "PUT .*/tickets/"
 _LOSSES: tuple[tuple[tuple[str, int], ...], ...] = (
     (),
@@ -42,7 +43,7 @@ class Outcome:
     words: dict[str, Any]
 
     def without_reminders(self) -> Outcome:
-        """Without follow-ups, which wait until a ticket is made, and without the words, which may be those of another night."""
+        """Without follow-ups and clocks, which wait until a ticket is made, and without the words, which may be those of another night."""
         ledger = {
             table: [
                 {key: value for key, value in row.items() if key not in _REMINDING and (table, key) != ("outbox", "id")}
