@@ -127,7 +127,7 @@ def run_night(
     read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
         night = Recording(
-            tx, findings, coverage, policy, now, announced=board is not None, last_look=look and look.as_of
+            tx, findings, coverage, policy, now, announced=board is not None, last_look=look.as_of if look else None
         )
         night.play()
         complete = all(entry.status != "failed" for entry in coverage)
