@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, false, func, select, union_all
 
 from detectors.source import Source
+from detectors.source.ids import plain_id
+from detectors.source.objects import read_object
 from detectors.source.sql import json_text
 
 CASES_AT_ONCE = 1000
@@ -107,11 +110,13 @@ class Event:
         value = self.metadata.get(key)
         if value is None:
             return ""
+        if isinstance(value, dict | list):
+            return _nested_text(value)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def says(self, key: str) -> bool:
-        """Whether a metadata key is true, as a flag or as a word."""
-        return self.text(key).lower() == "true"
+        """Whether a metadata key is true, as a flag, as a word or as a number."""
+        return self.text(key).strip().lower() in {"true", "t", "yes", "1"}
 
     @property
     def member_id(self) -> str:
@@ -459,29 +464,57 @@ def _events(source: Source, condition: ColumnElement[bool]) -> list[Event]:
     return [event_of(source, row) for row in source.rows(statement, "facts")]
 
 
-USER_KEYS = ("member_id", "new_member_id", "requester_id", "from_user_id", "to_user_id")
+USER_KEYS = ("member_id", "new_member_id", "requester_id", "from_user_id", "to_user_id", "user_id")
 """The keys of an event's metadata that are user ids too."""
+ID_KEYS = ("request_id", "session_id")
+"""The keys of an event's metadata that are ids of other things."""
 
 
 def event_of(source: Source, row: Mapping[str, Any]) -> Event:
-    """An audit row of `source` as an Event, the user ids of its metadata written as the user columns write them."""
-    metadata = _as_object(row["metadata"])
-    named = {key: source.tables.plain_user_id(metadata[key]) for key in USER_KEYS if isinstance(metadata.get(key), str)}
-    return Event(
-        id=int(row["id"]) if row["id"] is not None and str(row["id"]).lstrip("-").isdigit() else 0,
-        type=source.tables.canonical_event(row["event_type"]),
+    """An audit row of `source` as an Event, the ids of its metadata written as the columns write them.
+
+    A row always becomes one, whatever stands in it: one that could not be read must not hide the others.
+    """
+    held = read_object(row["metadata"])
+    metadata = {} if held is None else held
+    for key in (*USER_KEYS, *ID_KEYS):
+        if (value := metadata.get(key)) is not None and not isinstance(value, bool | dict | list):
+            metadata[key] = plain_id(str(value))
+    event = Event(
+        id=_event_number(row, metadata),
+        type=source.tables.canonical_event(text_of(row["event_type"])),
         household_id=text_of(row["household_id"]),
         user_id=text_of(row["user_id"]),
         at=moment(row["event_timestamp"]),
-        metadata={**metadata, **named} if named else metadata,
+        metadata=metadata,
     )
+    if held is None:
+        source.counters.lost[event.id] = (event.household_id, event.at)
+    return event
 
 
-def _as_object(value: object) -> dict[str, Any]:
-    # PostgreSQL gives a dict, DuckDB may give text; what is no object says nothing.
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
-    return value if isinstance(value, dict) else {}
+_LONGEST_NUMBER = 40
+"""In digits."""
+
+
+def _event_number(row: Mapping[str, Any], metadata: Mapping[str, Any]) -> int:
+    """The row's own number, or one that stands for its id that is none, or for a row without id: the same at every look."""
+    own = plain_id(text_of(row["id"]))
+    digits = own.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER:
+        return int(own)
+    if not own:
+        told = (row["event_type"], row["household_id"], row["user_id"], moment(row["event_timestamp"]))
+        own = repr((*map(str, told), sorted((key, str(value)) for key, value in metadata.items() if _is_plain(value))))
+    return int.from_bytes(sha256(own.encode("utf-8", "replace")).digest()[:8])
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, dict | list)
+
+
+def _nested_text(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except (ValueError, RecursionError):
+        return ""

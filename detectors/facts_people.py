@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
@@ -451,8 +452,7 @@ def _blows(source: Source, targets: Sequence[str], since: datetime, context: Con
         ),
     )
     for event in without_retries(_event_rows(source, against)):
-        named = event.text("member_id" if event.type == "household_member_removed" else "requester_id")
-        target = source.tables.plain_user_id(named)
+        target = event.text("member_id" if event.type == "household_member_removed" else "requester_id")
         if event.user_id not in ("", target) and event.at <= until:
             kind = "removed from a household" if event.type == "household_member_removed" else "request rejected"
             found[target].append(
@@ -491,7 +491,7 @@ def activity_of_users(
         named = source.tables.users_in(source.tables.user_key(json_text(table.c.metadata, "user_id")), users)
         nameless = and_(table.c.user_id.is_(None), source.tables.event_is(*LOGINS, common=True), named)
         for event in _event_rows(source, and_(_span(source, since, until), nameless)):
-            found[source.tables.plain_user_id(event.text("user_id"))].append(event)
+            found[event.text("user_id")].append(event)
     return {user: without_retries(events) for user, events in found.items()}
 
 
@@ -542,10 +542,17 @@ def users_by_id(source: Source, ids: Sequence[str]) -> dict[str, User]:
             utc(row["created_at"]),
             utc(row["deleted_at"]),
             row["account_tier"] or "",
-            None if row["monthly_revenue"] is None else float(row["monthly_revenue"]),
+            _amount(row["monthly_revenue"]),
         )
-        for row in source.rows(select(table).where(source.tables.users_in(table.c.id, ids)), "facts")
+        for some in batches(ids)
+        for row in source.rows(select(table).where(source.tables.users_in(table.c.id, some)), "facts")
     }
+
+
+def _amount(value: Any) -> float | None:
+    """An amount of money; None where there is none, or one that is no number."""
+    amount = None if value is None else float(value)
+    return amount if amount is not None and isfinite(amount) else None
 
 
 def _support_requests(source: Source, condition: ColumnElement[bool]) -> list[SupportRequest]:

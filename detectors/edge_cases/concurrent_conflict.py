@@ -46,6 +46,7 @@ META = Meta(
     kind="state",
     subject=("household_id", "user_id"),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by"}),
+    consults=frozenset({"household_members", "household_events"}),
     process="Engineering Escalations, P2: Concurrent operation conflicts",
 )
 

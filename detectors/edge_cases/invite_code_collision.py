@@ -44,6 +44,7 @@ META = Meta(
     kind="state",
     subject=("invite_code",),
     needs=frozenset({"households.invite_code"}),
+    consults=frozenset({"household_join_requests", "household_events"}),
     process="Engineering Escalations, P2: Invite code uniqueness collisions",
 )
 

@@ -45,6 +45,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"household_members.role", "household_members.status"}),
+    consults=frozenset({"users", "household_events"}),
     process="Engineering Escalations, P0: Multiple leaders in one household",
 )
 

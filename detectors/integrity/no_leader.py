@@ -51,6 +51,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
+    consults=frozenset({"users", "household_events"}),
     process="Engineering Escalations, P0: No leader in household with active members",
 )
 

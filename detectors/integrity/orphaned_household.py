@@ -47,6 +47,7 @@ META = Meta(
     kind="state",
     subject=("household_id", "operation"),
     needs=frozenset({"households.created_at", "household_members.status"}),
+    consults=frozenset({"household_events"}),
     process="Engineering Escalations, P0: Orphaned households (no associated members)",
 )
 

@@ -67,6 +67,12 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
+    consults=frozenset({"users", "household_events"}),
+    ways={
+        "who leads now": (),
+        "leaves of leaders without a transfer": (frozenset({"household_left.was_leader"}),),
+        "transfers that are not in force": (frozenset({"household_leadership_transferred.to_user_id"}),),
+    },
     process="Engineering Escalations, P0: Leadership transfer failures",
 )
 

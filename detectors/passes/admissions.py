@@ -160,7 +160,7 @@ def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
         asked = tables["household_join_requests"]
         return nothing(request_id=cast(asked.c.id, Text), event_timestamp=asked.c.requested_at).subquery("refused")
     events = tables["household_events"]
-    request_id = json_text(events.c.metadata, "request_id")
+    request_id = tables.id_text(json_text(events.c.metadata, "request_id"))
     return (
         select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
         .where(

@@ -45,6 +45,7 @@ META = Meta(
     kind="state",
     subject=("household_id", "user_id"),
     needs=frozenset({"household_join_requests.status", "household_members.joined_at", "households.created_at"}),
+    consults=frozenset({"household_events"}),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 

@@ -48,6 +48,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.name"}),
+    consults=frozenset({"household_join_requests"}),
     process="Engineering Escalations, P0: XSS or injection attempts succeeding",
 )
 

@@ -44,6 +44,7 @@ META = Meta(
     kind="state",
     subject=("household_id", "user_id"),
     needs=frozenset({"household_members.is_temporary", "household_members.temporary_expires_at"}),
+    consults=frozenset({"household_events"}),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 

@@ -40,7 +40,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, or_
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event, HouseholdCase
-from detectors.facts_people import LEADER_ACTIONS, VisitedCase
+from detectors.facts_people import INSIDE, LEADER_ACTIONS, VisitedCase
 from detectors.timeline import timeline
 from detectors.words import count, listed, stamp
 
@@ -61,6 +61,13 @@ META = Meta(
             "households.created_at",
         }
     ),
+    consults=frozenset({"household_join_requests"}),
+    events=(frozenset(INSIDE),),
+    ways={
+        "visits by strangers": (),
+        "visits after a leave or a removal": (frozenset({"household_member_removed.member_id", "household_left"}),),
+        "acts of former leaders": (frozenset({"household_leadership_transferred.from_user_id"}),),
+    },
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -151,7 +158,7 @@ def _ends(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
         ends += [
             event.at
             for event in home.events_of("household_leadership_transferred")
-            if event.text("reason") == "leave"
+            if event.text("reason").strip().lower() == "leave"
             and event.text("from_user_id") == user
             and not any(end + grace >= event.at for end in ends)
         ]

@@ -49,6 +49,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
+    events=(frozenset({*VIEWS, *DEEDS, "pet_activity_logged"}),),
     process="Trust & Safety Escalations, Same-Day: Bot-like behavior (automated household actions)",
 )
 

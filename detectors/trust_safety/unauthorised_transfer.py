@@ -56,6 +56,8 @@ META = Meta(
     kind="occurrence",
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "households.leader_id", "household_members.role"}),
+    consults=frozenset({"users", "sessions"}),
+    events=(frozenset({"household_leadership_transferred.to_user_id"}), frozenset({"household_leave_started"})),
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
 )
 TRANSFER = "household_leadership_transferred"
