@@ -51,6 +51,48 @@ def test_silent_on_pending_requests_to_different_households(scanner: Scanner, to
     assert scanner.findings(town, DETECTOR) == []
 
 
+def answer(town: Town, name: str, answer: str, *, at: timedelta, **metadata: str) -> None:
+    town.event(f"household_join_request_{answer}", "oak", "anna", at=WHEN + at, request_id=name, **metadata)
+
+
+@pytest.mark.parametrize("order", [("approved", "rejected"), ("rejected", "approved")])
+@pytest.mark.parametrize("status", ["approved", "rejected"])
+@pytest.mark.parametrize("member", ["active", "removed", None])
+def test_fires_on_one_request_answered_both_ways(
+    scanner: Scanner, town: Town, order: tuple[str, str], status: str, member: str | None
+) -> None:
+    town.request("one", "oak", "zoe", status=status, at=WHEN, by="anna")
+    if member:
+        town.member("oak", "zoe", status=member, at=WHEN + HOUR)
+    answer(town, "one", order[0], at=HOUR)
+    assert scanner.subjects(town, DETECTOR, households=[uid("oak")]) == scanner.subjects(town, DETECTOR)
+    answer(town, "one", order[1], at=2 * HOUR)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.subject == FOUND[0]
+    assert finding.occurred_at == WHEN + 2 * HOUR
+
+
+@pytest.mark.parametrize(("status", "told"), [("approved", "rejected"), ("rejected", "approved")])
+def test_fires_where_only_the_other_answers_event_is_there(
+    scanner: Scanner, town: Town, status: str, told: str
+) -> None:
+    town.request("one", "oak", "zoe", status=status, at=WHEN, by="anna")
+    town.member("oak", "zoe", status="removed", at=WHEN + HOUR)
+    answer(town, "one", told, at=HOUR)
+    assert scanner.subjects(town, DETECTOR) == FOUND
+
+
+def test_silent_where_two_requests_were_answered_or_an_answer_failed(scanner: Scanner, town: Town) -> None:
+    town.request("one", "oak", "zoe", status="rejected", at=WHEN, by="anna")
+    answer(town, "one", "rejected", at=HOUR)
+    answer(town, "one", "approved", at=2 * HOUR, error_code="DATABASE_ERROR")
+    town.request("two", "oak", "zoe", status="approved", at=WHEN + DAY, by="anna")
+    answer(town, "two", "approved", at=DAY + HOUR)
+    answer(town, "two", "rejected", at=DAY + 2 * HOUR, error_code="CONFLICT")
+    town.member("oak", "zoe", at=WHEN + DAY + HOUR)
+    assert scanner.findings(town, DETECTOR) == []
+
+
 @pytest.mark.parametrize(("age", "expected"), [(2 * MINUTE - SECOND, 0), (2 * MINUTE, 1)])
 def test_waits_for_the_newest_request(scanner: Scanner, town: Town, age: timedelta, expected: int) -> None:
     town.request("one", "oak", "zoe")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -77,3 +78,29 @@ def test_a_sitter_is_somebody(scanner: Scanner, town: Town) -> None:
         town.row("elm", name)["status"] = "removed"
     town.member("elm", "sid", is_temporary=True)
     assert scanner.findings(town, DETECTOR) == []
+
+
+LIFE = [
+    ("household_left", {"was_leader": True}),
+    ("household_member_removed", {"member_id": "zoe"}),
+    ("household_leadership_transferred", {"from_user_id": "zoe", "to_user_id": "yan"}),
+    ("household_dashboard_viewed", {}),
+    ("pet_activity_logged", {}),
+]
+
+
+@pytest.mark.parametrize(("event", "metadata"), LIFE)
+def test_rows_that_were_deleted_on_leaving_were_there(
+    scanner: Scanner, town: Town, event: str, metadata: dict[str, Any]
+) -> None:
+    town.household("new", "zoe")
+    assert scanner.subjects(town, DETECTOR) == [{"household_id": uid("new")}]
+    town.event(event, "new", "zoe", error_code="DATABASE_ERROR", **metadata)
+    town.event("household_created", "new", "zoe")
+    town.event(event, "oak", "anna", **metadata)
+    assert scanner.subjects(town, DETECTOR) == [{"household_id": uid("new")}]
+    town.event(event, "new", "zoe", **metadata)
+    for some in ({}, {"households": [uid("new")]}):
+        (finding,) = scanner.findings(town, DETECTOR, **some)
+        assert finding.subject == {"operation": "everyone-left"}
+        assert [row.households for row in finding.members] == [(uid("new"),)]

@@ -96,6 +96,34 @@ def test_a_member_who_asked_again(scanner: Scanner, town: Town, left: datetime, 
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
+CAME = [
+    ("household_left", "gina", {"was_leader": False}),
+    ("household_member_removed", "anna", {"member_id": "gina"}),
+    ("household_leave_started", "gina", {}),
+    ("household_member_list_viewed", "gina", {}),
+    ("pet_activity_logged", "gina", {}),
+]
+
+
+@pytest.mark.parametrize(("event", "actor", "metadata"), CAME)
+def test_who_came_and_went_where_rows_are_deleted(
+    scanner: Scanner, town: Town, event: str, actor: str, metadata: dict[str, Any]
+) -> None:
+    approve(town)
+    town.event(event, "oak", actor, at=NOON - SECOND, **metadata)  # before the approval: an earlier stay
+    town.event("pet_activity_logged", "oak", "ben", at=NOON + HOUR)
+    assert scanner.subjects(town, DETECTOR) == [LOST]
+    town.event(event, "oak", actor, at=NOON + HOUR, **metadata)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+def test_a_row_that_locks_them_out_is_no_coming_and_going(scanner: Scanner, town: Town) -> None:
+    town.row("oak", "ben")["status"] = "removed"
+    approve(town, user="ben")
+    town.event("household_dashboard_viewed", "oak", "ben", at=NOON + HOUR)
+    assert scanner.subjects(town, DETECTOR) == [LOST]
+
+
 def test_silent_where_the_household_is_gone(scanner: Scanner, town: Town) -> None:
     town.request("lost", "gone", "gina", status="approved", at=ASKED, by="anna")
     assert scanner.findings(town, DETECTOR) == []

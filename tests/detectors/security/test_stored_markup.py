@@ -206,3 +206,34 @@ def test_does_not_need_any_list_of_words(scanner: Scanner) -> None:
     town.home("oak")["description"] = "<b>Rex</b>"
     empty = Limits(off_topic_words=(), competitor_names=(), commercial_words=(), commercial_rates=(), company_words=())
     assert [finding.households for finding in scanner.findings(town, DETECTOR, limits=empty)] == [(uid("oak"),)]
+
+
+@pytest.mark.parametrize("status", ["pending", "approved", "rejected", "withdrawn"])
+def test_fires_on_a_join_requests_code(scanner: Scanner, status: str) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben")
+    by = "anna" if status in {"approved", "rejected"} else None
+    town.request("bad", "oak", "zoe", status=status, by=by, invite_code="<script>alert(1)</script>")
+    for limits in ({}, {"households": [uid("oak")]}, {"users": [uid("zoe")]}):
+        (finding,) = scanner.findings(town, DETECTOR, **limits)
+        assert finding.subject == {"household_id": uid("oak")}
+        assert finding.evidence["requests"] == [{"request_id": uid("bad"), "user_id": uid("zoe")}]
+        assert uid("zoe") in finding.story.steps[0]
+    town.household_join_requests[-1]["invite_code"] = "&lt;script&gt;"
+    assert scanner.findings(town, DETECTOR) == []
+
+
+@pytest.mark.parametrize("code", ["rexh-alpha-bravo", "REX ALPHA & BRAVO", "O'Hara", "my javascript code", "rex<3", ""])
+def test_silent_on_a_strange_code_of_a_join_request(scanner: Scanner, code: str) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben")
+    town.request("odd", "oak", "zoe", invite_code=code)
+    assert scanner.findings(town, DETECTOR) == []
+
+
+@pytest.mark.parametrize(("age", "expected"), [(MINUTE, 0), (2 * MINUTE, 1)])
+def test_a_join_request_may_be_under_way(scanner: Scanner, age: timedelta, expected: int) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben")
+    town.request("bad", "oak", "zoe", at=AS_OF - age, invite_code="{{7*7}}")
+    assert len(scanner.findings(town, DETECTOR)) == expected
