@@ -8,6 +8,7 @@ from datetime import datetime
 
 import click
 
+from commands.failures import once_more
 from commands.nightly import known_households
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.scanning import context_of, named_detectors, opened
@@ -72,6 +73,7 @@ def _played(
 ) -> list[RehearsedNight]:
     with _files(settings, policy) as files, progress() as told:
 
+        @once_more
         def look(window: Window, as_of: datetime, ledger: Ledger) -> tuple[Sequence[Finding], Sequence[Coverage]]:
             told(f"the night after {window.start:%Y-%m-%d}")
             context = context_of(settings, policy, window, as_of=as_of)

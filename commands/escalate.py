@@ -11,6 +11,7 @@ import click
 from channels.protocol import TicketRef
 from commands.asking import asked, asked_ids, check_options, severities
 from commands.desk import open_board, open_desk
+from commands.failures import once_more
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.scanning import context_of, opened
 from detectors.contract import Finding, Team, Window
@@ -151,9 +152,14 @@ def _looked_up(
         click.echo("warning: no source is named, so the ticket says that nobody looked", err=True)
         return None, "no source was named"
     context = context_of(settings, policy, Window(settings.moment, settings.moment))
-    try:
+
+    @once_more
+    def facts_of_them() -> Dossier:
         with opened(settings, policy) as source:
-            facts = dossier(source, households, users, context)
+            return dossier(source, households, users, context)
+
+    try:
+        facts = facts_of_them()
     except SourceError as error:
         click.echo(f"warning: {visible(str(error))}; the ticket says that nobody could look", err=True)
         return None, "the source could not be read"

@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import errno
+import functools
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import click
 
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Stop
-from detectors.source import SourceError, SubjectError
+from detectors.source import LostError, SourceError, SubjectError
 from escalation.policy import PolicyError
 from escalation.silences import RefusedError
 from escalation.store import LedgerError, LedgerUsageError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+RESTART_SECONDS = 3.0
+"""How long a server that ended our connections has for coming up again."""
+
+
+def once_more(read: Callable[P, T]) -> Callable[P, T]:
+    """Whatever opens the source and reads it, done once more from the start if the connection was lost."""
+
+    @functools.wraps(read)
+    def twice(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return read(*args, **kwargs)
+        except LostError as error:
+            click.echo(f"note: {error}; beginning again", err=True)
+        time.sleep(RESTART_SECONDS)
+        return read(*args, **kwargs)
+
+    return twice
 
 
 def stop_of(error: Exception) -> Stop:
@@ -32,9 +56,7 @@ def stop_of(error: Exception) -> Stop:
             )
         case _:
             # An unexpected error's own text may quote rows or secrets.
-            return Stop(
-                f"our own failure ({type(error).__name__}); run again with --verbose for the traceback", EXIT_FAILURE
-            )
+            return Stop("our own failure; run again with --verbose for the traceback", EXIT_FAILURE)
 
 
 def exit_code_of(error: BaseException) -> int:

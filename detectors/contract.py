@@ -135,6 +135,8 @@ class Story(BaseModel):
     """The households for the ticket's Household ID line, where they are fewer than all that are involved."""
     affected_users: tuple[str, ...] | None = None
     fields: dict[str, str] = {}
+    observed: str = ""
+    """Between which looks a state began, where nothing in the data tells when; only who keeps looks can say it."""
 
 
 class Finding(Published):
@@ -149,6 +151,7 @@ class Finding(Published):
     users: tuple[str, ...] = ()
     title: str
     first_seen: Timestamp | None = None
+    """When it was first observed: of a state by the ledger's looks, and by an event where one tells. No row's own date."""
     occurred_at: Timestamp | None = None
     impact: Impact
     kind: Kind

@@ -58,11 +58,14 @@ _SCRIPTS = "\u0370-\u052f"
 """Greek and Cyrillic, many of whose letters look like Latin ones."""
 _SELECTORS = "\ufe00-\ufe0f"
 """Invisible; in ordinary text they follow symbols, not letters."""
+_ESCAPED = r"&[a-zA-Z0-9]+;|&#|&amp|&shy|%[2-7][0-9a-fA-F]|\\[ux]"
 DISGUISED = (
-    rf"&[a-zA-Z0-9]+;|&#|&amp|&shy|%[2-7][0-9a-fA-F]|\\[ux]|[{_STRANGE}]"
+    rf"{_ESCAPED}|[{_STRANGE}]"
     rf"|[a-zA-Z][{_SCRIPTS}{_SELECTORS}]|[{_SCRIPTS}][a-zA-Z]"
 )
 """A regular expression that every text matches whose words hide behind escapes or Unicode."""
+DISGUISED_IN_BYTES = f"{_ESCAPED}|[^\x01-\x7f]"
+"""The same where Unicode's letters cannot be named, as a server's encoding lacks them: any that is not ASCII may be one."""
 MARKUP_PHRASES = {
     "union": "%union%select%",
     "waitfor": "%waitfor%delay%",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,11 +14,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 
+from detectors.source.urls import cause_of, refusal, sqlstate
+from escalation.address import Address, LedgerError, LedgerUsageError, address_of, check_file, file_engine
 from escalation.schema import METADATA
 
 # Any number will do, as long as no other program on the database uses it.
@@ -27,12 +28,7 @@ _ADVISORY_LOCK = 7_243_150_922
 _NONE = "there is no ledger at {where}; `hearthwatch run` makes it, or name another one with --ledger"
 
 
-class LedgerError(Exception):
-    """The ledger cannot be used: one line with the reason and the remedy, without passwords."""
-
-
-class LedgerUsageError(LedgerError):
-    """The ledger is fine, but not what it was asked for: another address or time is needed."""
+__all__ = ["LedgerError", "LedgerUsageError", "Store", "open_store"]
 
 
 class Store:
@@ -72,104 +68,92 @@ def open_store(url: str, *, exclusive: bool, create: bool = True) -> Store:
         LedgerError: unreachable, unwritable, full, locked by another run, or of a newer program.
         LedgerUsageError: no ledger can be there, none is there, or what is there is another program's.
     """
-    parsed = _parse(url)
-    where = parsed.render_as_string(hide_password=True)
+    address = address_of(url)
+    where = address.where
     with ExitStack() as stack, _one_line(where):
-        if not create and parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
-            raise LedgerUsageError(_NONE.format(where=where))
-        engine = _engine(parsed)
+        if address.file is not None:
+            check_file(address.file, where)
+            if not create and not address.file.exists():
+                raise LedgerUsageError(_NONE.format(where=where))
+        engine = address.engine()
         stack.callback(engine.dispose)
-        _check_owner(engine, where, create=create)
+        _check_owner(address, engine, create=create)
         check_lock = None
         if exclusive:
-            check_lock = stack.enter_context(_lock(parsed, engine, where))
-            _upgrade(engine, where)
-        elif not _is_current(engine, where):
-            with _lock(parsed, engine, where):
-                _upgrade(engine, where)
+            check_lock = stack.enter_context(_lock(address, engine))
+            _upgrade(address, engine)
+        elif not _is_current(address, engine):
+            with _lock(address, engine):
+                _upgrade(address, engine)
         cleanup = stack.pop_all().close
     return Store(engine, where, cleanup, check_lock)
 
 
-def _check_owner(engine: Engine, where: str, *, create: bool) -> None:
+def _check_owner(address: Address, engine: Engine, *, create: bool) -> None:
     """Raise LedgerUsageError for a database that is not ours to change, or that holds no ledger where there must be one."""
-    if engine.url.get_backend_name() == "sqlite" and not Path(engine.url.database or "").exists():
+    if address.file is not None and not address.file.exists():
         return
     with engine.connect() as connection:
         names = set(inspect(connection).get_table_names())
     if "alembic_version" in names and "nights" in names:
         return
     # A schema of PostgreSQL may be shared, a file is one program's.
-    foreign = names if engine.url.get_backend_name() == "sqlite" else names & {"alembic_version", *METADATA.tables}
+    foreign = names if address.file is not None else names & {"alembic_version", *METADATA.tables}
     if foreign:
-        raise LedgerUsageError(f"{where} holds tables of another program; name a database of Hearthwatch's own")
+        raise LedgerUsageError(f"{address.where} holds tables of another program; name a database of Hearthwatch's own")
     if not create:
-        raise LedgerUsageError(_NONE.format(where=where))
-
-
-def _parse(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise LedgerUsageError(
-            "the ledger's address is no URL; write sqlite:///FILE or postgresql://USER@HOST/NAME"
-        ) from error
-    backend = parsed.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
-        raise LedgerUsageError(
-            f"a ledger cannot be kept in {backend}; write sqlite:///FILE or postgresql://USER@HOST/NAME"
-        )
-    return parsed.set(drivername="postgresql+psycopg") if backend == "postgresql" else parsed
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() == "postgresql":
-        # The lock's connection is silent while a scan runs; nobody on the way to the server is to take it for dead.
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 10, "keepalives_idle": 60})
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": 10})
-
-    # Without these two, Python's sqlite3 would commit before each statement that changes the schema.
-    @event.listens_for(engine, "connect")
-    def _no_implicit_transactions(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
+        raise LedgerUsageError(_NONE.format(where=address.where))
 
 
 @contextmanager
-def _lock(url: URL, engine: Engine, where: str) -> Iterator[Callable[[], None] | None]:
+def _lock(address: Address, engine: Engine) -> Iterator[Callable[[], None] | None]:
     """The lock of exclusive openings; a server's can be lost, so there is a function that raises if it was."""
+    where = address.where
     taken = f"{where} is used by another run; wait until that has ended"
-    if url.get_backend_name() == "postgresql":
+    if address.file is None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            _check_unshared(connection, engine, where)
             if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
                 raise LedgerError(taken)
             connection.execute(text("SET idle_session_timeout = 0"))
             yield lambda: _check_held(connection, where)
         return
-    if not url.database:
-        raise LedgerUsageError("the ledger needs a file; write sqlite:///FILE")
-    folder = Path(url.database).absolute().parent
+    folder = address.file.absolute().parent
     if not folder.is_dir():
         raise LedgerError(f"{where} cannot be opened; create its folder {folder}")
     if not os.access(folder, os.W_OK):
         raise LedgerError(f"{where} cannot be written; give this user the right to write in {folder}")
-    lock = FileLock(f"{url.database}.lock")
+    lock = FileLock(f"{address.file}.lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise LedgerError(taken) from error
+    except NotImplementedError as error:
+        raise LedgerError(f"{where} cannot be locked on this file system; name a place on a local disk") from error
     except OSError as error:
         raise LedgerError(f"{where} cannot be written ({error.strerror}); name a place that can be") from error
     try:
         yield None
     finally:
         lock.release()
+
+
+def _check_unshared(connection: Connection, engine: Engine, where: str) -> None:
+    """Raise LedgerUsageError behind a pooler that gives a session's server connection away: no lock would be our own.
+
+    A pooler answers in a server's name, so the server's own number of the connection is another than the one announced.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    number = text("SELECT pg_backend_pid()")
+    mine = connection.scalar(number)
+    if mine == raw.info.backend_pid:
+        return
+    with engine.connect() as other:
+        if other.scalar(number) == mine or connection.scalar(number) != mine:
+            raise LedgerUsageError(
+                f"{where} is behind a pooler that shares connections between transactions, so no run could keep others "
+                "out; name the server itself, or a pool of whole sessions"
+            )
 
 
 def _check_held(connection: Connection, where: str) -> None:
@@ -185,37 +169,74 @@ def _scripts() -> tuple[Config, ScriptDirectory]:
     return config, ScriptDirectory.from_config(config)
 
 
-def _is_current(engine: Engine, where: str) -> bool:
+def _is_current(address: Address, engine: Engine) -> bool:
+    if address.file is not None and not address.file.exists():
+        return False
     _, scripts = _scripts()
     with engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
-        raise LedgerError(f"{where} was written by a newer version of Hearthwatch; install that version")
+        raise LedgerError(f"{address.where} was written by a newer version of Hearthwatch; install that version")
     return current == scripts.get_current_head()
 
 
-def _upgrade(engine: Engine, where: str) -> None:
-    if _is_current(engine, where):
+def _upgrade(address: Address, engine: Engine) -> None:
+    if _is_current(address, engine):
         return
+    if address.file is not None and not address.file.exists():
+        _make(address.file)
+    else:
+        _migrate(engine)
+
+
+def _make(file: Path) -> None:
+    """A new ledger, for this user alone, which is there in whole or not at all. The lock is held."""
+    beside = Path(f"{file}.new")
+    for left in (beside, Path(f"{beside}-journal")):
+        left.unlink(missing_ok=True)
+    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    try:
+        engine = file_engine(beside)
+        try:
+            _migrate(engine)
+        finally:
+            engine.dispose()
+        beside.rename(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _migrate(engine: Engine) -> None:
     config, _ = _scripts()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-_REMEDIES = (
+_OF_SQLITE = (
     ("readonly database", "cannot be written; give this user the right to write the file and its folder"),
     ("unable to open database file", "cannot be opened; create its folder, or give this user the right to write there"),
     ("disk is full", "has no space left; free some, then run again: nothing was lost"),
-    ("no space left", "has no space left; free some, then run again: nothing was lost"),
     ("file is not a database", "is no SQLite file; name another file"),
+    ("malformed", "is damaged; restore it from a backup"),
     ("database is locked", "is used by another program; wait until that has ended"),
     ("disk i/o error", "cannot be read or written (input/output error); check the disk"),
-    ("permission denied", "refuses this role; grant it CREATE on the schema, and all rights on the ledger's tables"),
-    ("terminating connection", "has closed the connection; run again: nothing was lost"),
-    ("server closed the connection", "has closed the connection; run again: nothing was lost"),
-    ("password authentication failed", "refuses the password; correct it in the ledger's URL"),
 )
+"""What SQLite's message holds, and what to say of the file."""
+_OF_SERVERS = (
+    ("42501", "refuses this role; grant it CREATE on the schema, and all rights on the ledger's tables"),
+    ("3F", "has no schema to write in for this role; create one, or set its search_path"),
+    ("25006", "cannot be written, as it is a standby or read-only; name the primary"),
+    ("53100", "has no space left; free some, then run again: nothing was lost"),
+    ("53", "has no memory or connection left; try again later"),
+    ("57", "has closed the connection; run again: nothing was lost"),
+    ("08", "has closed the connection; run again: nothing was lost"),
+    ("55P03", "is locked by somebody else; wait until that has ended"),
+    ("42P05", "is behind a pooler that mixes sessions up; name the server itself"),
+    ("26", "is behind a pooler that mixes sessions up; name the server itself"),
+)
+"""The beginning of the SQLSTATE, and what to say of the database."""
 
 
 @contextmanager
@@ -223,6 +244,19 @@ def _one_line(where: str) -> Iterator[None]:
     try:
         yield
     except (NoSuchModuleError, SQLAlchemyError) as error:
-        cause = " ".join(str(getattr(error, "orig", None) or error).split())
-        said = next((remedy for sign, remedy in _REMEDIES if sign in cause.lower()), None)
-        raise LedgerError(f"{where} {said or f'cannot be used: {cause}'}") from error
+        raise LedgerError(f"{where} {_said_of(error)}") from error
+
+
+def _said_of(error: SQLAlchemyError) -> str:
+    cause = cause_of(error)
+    state = sqlstate(error)
+    if state and "pooling" not in str(cause):
+        known = (said for sign, said in _OF_SERVERS if state.startswith(sign))
+        return next(known, f"cannot be used (SQLSTATE {state}); see the server's log")
+    if isinstance(cause, sqlite3.Error):
+        message = str(cause).lower()
+        known = (said for sign, said in _OF_SQLITE if sign in message)
+        return next(known, f"cannot be used ({getattr(cause, 'sqlite_errorname', 'SQLite')}); is it damaged?")
+    if isinstance(error, InvalidRequestError) or "closed the connection" in str(cause):
+        return "has closed the connection; run again: nothing was lost"
+    return f"cannot be used: {refusal(error)}"

@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, find
 from detectors.source import Schema
 from detectors.source.base import FoundTable, Index
+from detectors.source.quoting import quoted
 from detectors.words import count, listed
 
 META = Meta(
@@ -93,17 +94,11 @@ def _indexed(table: FoundTable, column: str, *, valid: bool) -> Index | None:
 def remedy(table: FoundTable, column: str) -> str:
     """The statement that gives `table` a valid index on `column`, without blocking writers wherever that is possible."""
     invalid = _indexed(table, column, valid=False)
-    schema, _, plain = table.name.rpartition(".")
+    schema, plain = table.place or ("", table.name)
     if invalid is not None:
-        return f"REINDEX INDEX CONCURRENTLY {_quoted(schema)}.{_quoted(invalid.name)};"
-    where = f"{_quoted(schema)}.{_quoted(plain)}"
+        return f"REINDEX INDEX CONCURRENTLY {quoted(schema, invalid.name)};"
     how = "INDEX" if table.partitioned else "INDEX CONCURRENTLY"
-    return f"CREATE {how} ON {where} ({_quoted(table.column_names[column])});"
-
-
-def _quoted(name: str) -> str:
-    plain = name.isidentifier() and name.isascii() and name == name.lower()
-    return name if plain else '"' + name.replace('"', '""') + '"'
+    return f"CREATE {how} ON {quoted(schema, plain)} ({quoted(table.column_names[column])});"
 
 
 def _finding(name: str, table: FoundTable, missing: list[tuple[str, str]], context: Context) -> Finding:

@@ -33,6 +33,7 @@ from detectors.source.sql import byte_length, json_text, like_any, matches
 from detectors.texts import (
     BREAKS,
     DISGUISED,
+    DISGUISED_IN_BYTES,
     IRREGULAR,
     MARKUP_PREFILTER,
     only_marks,
@@ -98,7 +99,7 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
     irregular = true() if only_marks(words) else matches(text, IRREGULAR)
     patterns = vocabulary_patterns(words)
     tells = or_(
-        matches(text, DISGUISED),
+        matches(text, DISGUISED if tables.schema.holds_unicode else DISGUISED_IN_BYTES),
         matches(text, MARKUP_PREFILTER, any_case=True),
         like_any(func.lower(text), patterns) if patterns else false(),
     )

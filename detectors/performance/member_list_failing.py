@@ -78,7 +78,7 @@ def _failed(trouble: Trouble, context: Context) -> bool:
 
 def _size(trouble: Trouble) -> int:
     told = trouble.member_count.strip().removesuffix(".0")
-    counted = int(told) if told.isdecimal() else 0
+    counted = int(told) if told.isdecimal() and len(told) < 10 else 0
     return max(counted, trouble.active_members)
 
 

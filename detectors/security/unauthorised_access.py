@@ -187,7 +187,7 @@ def _finding(case: VisitedCase, user_id: str, deeds: list[tuple[Event, str]], co
     addresses = sorted({event.text("ip_address") for event in events} - {""})
     rows = [row for row in case.home.members if row.user_id == user_id]
     row = f"member row: {rows[0].role}, {rows[0].status}" if rows else "no member row"
-    people = {member.user_id for member in case.home.active} - {user_id}
+    people = case.home.affected - {user_id}
     done = listed([f"{kind} ({number})" for kind, number in kinds.most_common()])
     return find(
         META,

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from detectors.source.base import Check, Counters, Notice, QueryError, Reach, Schema, Source, SourceError, SubjectError
+from detectors.source.base import (
+    Check,
+    Counters,
+    LostError,
+    Notice,
+    QueryError,
+    Reach,
+    Schema,
+    SlowError,
+    Source,
+    SourceError,
+    SubjectError,
+)
 from detectors.source.folder import FolderSource
 from detectors.source.mapping import CANONICAL, EVENT_TYPES, SourceMapping
 from detectors.source.postgres import PostgresSource
 from detectors.source.tables import Tables
+from detectors.source.urls import AddressError, is_server, may_hold_a_secret, server_at
 
 __all__ = [
     "CANONICAL",
     "EVENT_TYPES",
     "Check",
     "Counters",
+    "LostError",
     "Notice",
     "QueryError",
     "Reach",
     "Schema",
+    "SlowError",
     "Source",
     "SourceError",
     "SourceMapping",
@@ -28,15 +43,21 @@ __all__ = [
 ]
 
 
-def open_source(where: str, mapping: SourceMapping, *, statement_seconds: int = 300) -> Source:
-    """The source at `where`: a postgresql:// URL, or the path of a folder of CSV or Parquet files.
+def open_source(where: str, mapping: SourceMapping) -> Source:
+    """The source at `where`: what libpq takes for a PostgreSQL server, or the path of a folder of CSV or Parquet files.
 
-    Raises SourceError with one line that says what is wrong and what to do.
+    Raises SourceError with one line that says what is wrong and what to do, and that shows nothing of a mistyped address.
     """
-    if where.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
-        return PostgresSource(
-            where.replace("postgres:", "postgresql:", 1), mapping, statement_seconds=statement_seconds
+    if is_server(where):
+        try:
+            server = server_at(where)
+        except AddressError as error:
+            raise SourceError(f"the source's address {error}") from None
+        return PostgresSource(server, mapping)
+    folder = Path(where)
+    if may_hold_a_secret(where) and not folder.is_dir():
+        raise SourceError(
+            "the source is neither a folder of CSV or Parquet files nor a postgresql:// URL: "
+            "write postgresql://USER@HOST:5432/NAME"
         )
-    if "://" in where:
-        raise SourceError("the source is neither a postgresql:// URL nor a folder of CSV or Parquet files")
-    return FolderSource(Path(where), mapping)
+    return FolderSource(folder, mapping)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from sqlalchemy import Executable
+from sqlalchemy import ColumnElement, Executable
 
 if TYPE_CHECKING:
     from detectors.source.tables import Tables
 
-NativeType = Literal["uuid", "text", "integer", "number", "flag", "time", "json", "other"]
+NativeType = Literal["uuid", "text", "integer", "number", "bytes", "flag", "time", "json", "jsonb", "other"]
 
 
 class SourceError(Exception):
     """The source could not be read. The message is one line: what is wrong and what to do."""
 
 
+class LostError(SourceError):
+    """The connection ended, or the server gave up the snapshot: a scan from the start may succeed."""
+
+
 class QueryError(SourceError):
     """One statement failed; the source itself can still be read."""
+
+
+class SlowError(QueryError):
+    """One statement ran into a limit of time: another one that reads the same would too."""
 
 
 class SubjectError(Exception):
@@ -62,6 +71,10 @@ class FoundTable:
     indexable: bool = False
     """Whether indexes can be made on it: true for tables and materialised views of a server."""
     partitioned: bool = False
+    place: tuple[str, str] | None = None
+    """Its schema and its table on a server, as they are; `name` has them as SQL writes them."""
+    read_as: Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[Any]]] = field(default_factory=dict)
+    """What makes a value of its native type of a column that is stored another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +85,12 @@ class Schema:
     unique_keys: tuple[UniqueKey, ...] = ()
     unreadable: frozenset[str] = frozenset()
     """Columns of optional tables that exist but that the role may not read."""
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    """Why an optional column that exists cannot be read as what it should hold, by table.column."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
+    holds_unicode: bool = True
+    """Whether the engine knows all letters, so that a pattern may name them; if not, texts are its own letters or bytes."""
 
     def has(self, need: str) -> bool:
         """Whether the canonical table.column exists in the source."""
@@ -86,6 +103,8 @@ class Schema:
         for need in needs:
             if need in self.unreadable:
                 missing.add(f"{need} (this role may not read it)")
+            elif need in self.unusable:
+                missing.add(f"{need} ({self.unusable[need]})")
             elif not self.has(need):
                 table = need.split(".")[0]
                 missing.add(need if table in self.tables else table)
@@ -127,10 +146,12 @@ class Notice:
 
 @dataclass(slots=True)
 class Counters:
-    """How many statements a scan issued."""
+    """How many statements a scan issued, and what it met."""
 
     statements: int = 0
     by_purpose: dict[str, int] = field(default_factory=dict)
+    lost: dict[int, tuple[str, datetime]] = field(default_factory=dict)
+    """Audit rows met among facts whose metadata could not be read: household and time by the row's number."""
     _lock: Lock = field(default_factory=Lock)
 
     def count(self, purpose: str) -> None:
@@ -167,6 +188,10 @@ class Source(Protocol):
 
     def server_checks(self) -> Sequence[Check]:
         """What the server says of itself and of the role that reads: version, privileges, row-level security, lag."""
+        ...
+
+    def cancel(self) -> None:
+        """End the statements that run now, and refuse those that would follow; from whatever thread."""
         ...
 
     def close(self) -> None: ...

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detectors.source.ids import BLANKS
 
@@ -202,6 +203,18 @@ class SourceMapping(BaseModel):
     tables: dict[str, TableMapping] = {}
     event_types: dict[str, str] = {}
     words: dict[str, dict[str, Words]] = {}
+    zone: str = "UTC"
+    """Where the clock stands that wrote times without a zone."""
+    statement_seconds: int = Field(default=300, ge=1, le=86_400)
+    scan_seconds: int = Field(default=3600, ge=1, le=604_800)
+    """How long a server may work on one statement, and on all of a scan."""
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        if name not in available_timezones():
+            raise ValueError("no such time zone: write one of the IANA database, such as UTC or Europe/Berlin")
+        return name
 
     @model_validator(mode="after")
     def _names_are_canonical(self) -> Self:

@@ -35,8 +35,8 @@ from statistics import fmean, median, pstdev
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
-from detectors.facts import Event
-from detectors.facts_people import VIEWS, ConductCase
+from detectors.facts import VIEWS, Event
+from detectors.facts_people import ConductCase
 from detectors.passes.people import DEEDS
 from detectors.timeline import timeline
 from detectors.words import count, stamp

@@ -32,8 +32,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, FromClause, or_
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
-from detectors.facts import Event
-from detectors.facts_people import GUESS, VIEWS, ConductCase
+from detectors.facts import VIEWS, Event
+from detectors.facts_people import GUESS, ConductCase
 from detectors.words import count, listed, stamp
 
 META = Meta(

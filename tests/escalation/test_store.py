@@ -94,8 +94,11 @@ def test_who_no_longer_keeps_others_out_writes_nothing_more(postgres: PostgresSe
                 " WHERE locktype = 'advisory' AND datname = current_database()"
             )
         second = open_store(database.url, exclusive=True)
-        for says in ("has closed the connection; run again: nothing was lost", "cannot be used"):
-            with pytest.raises(LedgerError, match=says), first.begin():
+        for _ in range(2):
+            with (
+                pytest.raises(LedgerError, match="has closed the connection; run again: nothing was lost"),
+                first.begin(),
+            ):
                 pytest.fail("two runs at once")
         first.close()
         with second.begin() as connection:
@@ -155,7 +158,7 @@ def test_an_upgrade_that_is_cut_short_leaves_nothing(url: str, monkeypatch: pyte
         ("mysql://somebody@localhost/x", "a ledger cannot be kept in mysql"),
         ("sqlite://", "the ledger needs a file"),
         ("sqlite:////no/such/folder/x.db", "create its folder /no/such/folder"),
-        ("postgresql://somebody:secret@127.0.0.1:1/x", "cannot be used: connection failed"),
+        ("postgresql://somebody:secret@127.0.0.1:1/x", "cannot be used: nothing listens there: check host and port"),
     ],
 )
 def test_what_cannot_be_opened_is_said_in_one_line(url: str, says: str) -> None:

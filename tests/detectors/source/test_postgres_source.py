@@ -74,7 +74,7 @@ def test_hidden_rows_are_an_error_and_not_a_clean_bill(row_security_db: ReadData
 
 
 def test_a_long_statement_is_cut_off_and_the_scan_survives_it(petforce_db: Database) -> None:
-    with open_source(petforce_db.url, SourceMapping(), statement_seconds=1) as source:
+    with open_source(petforce_db.url, SourceMapping(statement_seconds=1)) as source:
         with pytest.raises(QueryError, match="57014"):
             source.rows(text("SELECT pg_sleep(5)"), "test")
         assert scan(source, DETECTORS, CONTEXT).coverage
