@@ -44,7 +44,6 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"households.id", "household_members.household_id", "household_members.status"}),
     consults=frozenset({"household_events", "users"}),
-    consults=frozenset({"users"}),
     process="Engineering Escalations, P0: Data integrity issues",
 )
 
