@@ -229,6 +229,7 @@ def check(policy: Policy, detectors: Collection[str] | None = None) -> list[str]
         *_limit_problems(policy.limits),
         *_redaction_problems(policy),
         *_mention_problems(policy),
+        *(f"source.words.{remark}" for remark in policy.source.needless_words()),
     ]
 
 

@@ -242,6 +242,14 @@ class SourceMapping(BaseModel):
                 _check_words(place, words)
         return self
 
+    def needless_words(self) -> Iterator[str]:
+        """What `words` maps to what it means anyway, one line each."""
+        for table, columns in self.words.items():
+            for column, words in columns.items():
+                for word, ours in _each(words):
+                    if ours is not None and folded(word) == folded(ours):
+                        yield f"{table}.{column}: {word!r} means {ours!r} anyway, so it is never used"
+
     def said(self, place: str) -> dict[str, str | None]:
         """What the policy says of the words of `place` (table.column), folded: our word for each, None to ignore it."""
         table, column = place.split(".")

@@ -36,8 +36,8 @@ from sqlalchemy import ColumnElement, FromClause, or_
 
 from detectors.addresses import network_of
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
-from detectors.facts import Event
-from detectors.facts_people import CHANGES, LOGINS, VIEWS, ConductCase, first_used_agents
+from detectors.facts import VIEWS, Event
+from detectors.facts_people import CHANGES, LOGINS, ConductCase, first_used_agents
 from detectors.support import quoted
 from detectors.timeline import describe, timeline
 from detectors.words import count, listed, stamp

@@ -81,7 +81,8 @@ def test_retries_are_not_really_done(scanner: Scanner, town: Town) -> None:
 
 
 def test_what_was_done_before_the_audit_began_is_not_known(scanner: Scanner, town: Town) -> None:
-    town.household_events[0]["event_timestamp"] = NOON - DAY + SECOND
+    for event in town.household_events:
+        event["event_timestamp"] = NOON - DAY + SECOND
     refuse(town, "member_removal", "oak", None)
     assert scanner.findings(town, DETECTOR) == []
     town.household_events[0]["event_timestamp"] = NOON - DAY

@@ -158,6 +158,12 @@ def test_a_mapping_of_words_is_checked() -> None:
             SourceMapping.model_validate({"words": words})
 
 
+def test_a_needless_mapping_is_told() -> None:
+    words = {"household_members": {"role": {"LEADER ": "leader", "owner": "leader", "ignore": ["guest"]}}}
+    (remark,) = SourceMapping.model_validate({"words": words}).needless_words()
+    assert remark == "household_members.role: 'LEADER ' means 'leader' anyway, so it is never used"
+
+
 def test_several_names_of_one_event(scanner: Scanner, town: Town) -> None:
     town.household_events[-1]["event_type"] = "kicked"
     town.event("banned", "b", "cyd", at=NOON, member_id="dan")
@@ -171,7 +177,7 @@ def test_several_names_of_one_event(scanner: Scanner, town: Town) -> None:
 
 @pytest.mark.parametrize("place", ["household_members.role", "household_members.status"])
 def test_rows_without_a_word(scanner: Scanner, town: Town, place: str) -> None:
-    table, column = place.split(".")
+    column = place.split(".")[1]
     with_one = spelled(town, place, lambda word: word)
     with_one.member("a", "eve", at=NOON - DAY)
     with_one.row("a", "eve")[column] = "  "

@@ -162,7 +162,8 @@ def test_fires_on_a_leader_whom_no_event_made_one(scanner: Scanner, town: Town) 
 
 
 def test_silent_when_the_audit_table_began_with_the_household(scanner: Scanner, town: Town) -> None:
-    young(town).household_events[0]["event_timestamp"] = LONG_AGO
+    for event in young(town).household_events:
+        event["event_timestamp"] = max(event["event_timestamp"], LONG_AGO)
     assert ways(scanner, town) == []
 
 
