@@ -80,10 +80,14 @@ class PostgresSource:
         self._connections: dict[Connection, psycopg.Connection] = {}
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._cancelled = False
+        self._lost: LostError | None = None
+        self._standby = False
         try:
             first = self._connect()
             self._add(first)
-            self.schema = read_catalog(self._ask, mapping, self.label, _encoding(self._connections[first]))
+            raw = self._connections[first]
+            self._standby = _told_at_login(raw, "in_hot_standby") == "on"
+            self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
             self.tables = Tables(self.schema, mapping)
             self.notices += [
                 Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
@@ -203,7 +207,10 @@ class PostgresSource:
         if self._cancelled:
             return SourceError("the scan was stopped")
         if is_lost(state) or (raw is not None and raw.closed):
-            return lost(state, self.label)
+            # Whoever is struck first knows why; the others find a closed connection.
+            if self._lost is None or state:
+                self._lost = lost(state, self.label, standby=self._standby)
+            return self._lost
         if state == "57014" and time.monotonic() >= self._deadline:
             return self._too_long()
         if state == "42501":
@@ -275,15 +282,16 @@ class _AnyJson(_AnyText):
         return json.loads(super().load(data))
 
 
-def _encoding(connection: psycopg.Connection) -> str:
-    return (connection.pgconn.parameter_status(b"server_encoding") or b"UTF8").decode("ascii", "replace")
+def _told_at_login(connection: psycopg.Connection, name: str) -> str:
+    """A setting that the server announces by itself; empty where a pooler in between does not."""
+    return (connection.pgconn.parameter_status(name.encode()) or b"").decode("ascii", "replace")
 
 
 def _read_values(connection: psycopg.Connection, _: Any) -> None:
     connection.adapters.register_loader("timestamptz", NearestTime)
     # Ids are texts to every rule; a scan reads too many to make objects of them first.
     connection.adapters.register_loader("uuid", TextLoader)
-    if _encoding(connection) == "SQL_ASCII":
+    if _told_at_login(connection, "server_encoding") == "SQL_ASCII":
         # Asked for UTF-8, the server would refuse each row that holds something else.
         connection.autocommit = True
         connection.execute("SET client_encoding TO 'SQL_ASCII'")

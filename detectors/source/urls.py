@@ -153,7 +153,14 @@ def _places(hosts: list[str], ports: list[str]) -> Iterator[str]:
 
 LOST_STATES = ("08", "57P", "25P03", "25P04", "40", "72")
 """Beginnings of the SQLSTATEs with which a server ends a connection, or what was done in it, for no fault of the statement."""
-_NOT_YET = ("starting up", "shutting down", "recovery mode", "not yet accepting", "closed the connection", "connection is closed")
+_NOT_YET = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "not yet accepting",
+    "closed the connection",
+    "connection is closed",
+)
 _REFUSALS = (
     ("statement pooling", "a pooler in statement mode is in between, which knows no snapshots: use another pool mode"),
     ("password authentication failed", "the server refuses the password: correct it, or the user"),
