@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -14,11 +15,13 @@ from commands.backtest import backtest
 from commands.escalate import escalate
 from commands.failures import stop_of
 from commands.knowledge import detectors, doctor, policy_commands
+from commands.ledger import ledger_commands
 from commands.logs import traceback_of
 from commands.nightly import demo, run
-from commands.options import EXIT_FAILURE, Settings, global_options
+from commands.options import EXIT_FAILURE, Settings, Stop, global_options
 from commands.report import report
 from commands.scanning import scan
+from commands.stopping import StoppedError, stopped_by_signals
 from commands.tickets import tickets
 
 
@@ -27,13 +30,19 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         try:
-            code = super().main(*args, **{**extra, "standalone_mode": False})
+            _check_texts(args[0] if args and args[0] is not None else sys.argv[1:])
+            with stopped_by_signals():
+                code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "hearthwatch"
             _end(f"{error.format_message()} (see `{where} --help`)", error.exit_code)
         except click.ClickException as error:
             _end(error.format_message(), error.exit_code)
-        except click.Abort:
+        except StoppedError as error:
+            _end(str(error), error.exit_code)
+        except click.Abort as error:
+            if isinstance(error.__cause__, StoppedError):
+                _end(str(error.__cause__), error.__cause__.exit_code)
             _end("stopped by the user", EXIT_FAILURE)
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -45,6 +54,8 @@ class Commands(click.Group):
             return result
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except StoppedError as error:
+            raise Stop(str(error), error.exit_code) from error
         except BrokenPipeError:
             # Whoever read our output has enough of it; there is nobody left to tell.
             _forget_output()
@@ -56,6 +67,15 @@ class Commands(click.Group):
             if isinstance(error, OSError):
                 _forget_output()
             raise stop_of(error) from error
+
+
+def _check_texts(arguments: Sequence[str]) -> None:
+    """Raise UsageError for an argument, or a variable of ours, that no ledger, ticket or log could hold."""
+    given = {f"argument {number}": value for number, value in enumerate(arguments, start=1)}
+    given |= {name: value for name, value in os.environ.items() if name.startswith("HEARTHWATCH_")}
+    for name, value in given.items():
+        if not value.isascii() and value.encode(errors="replace").decode() != value:
+            raise click.UsageError(f"{name} is no text in UTF-8; type it again, or rename the file that it names")
 
 
 def _forget_output() -> None:
@@ -77,14 +97,27 @@ def _end(message: str, code: int) -> NoReturn:
 def main(settings: Settings) -> None:
     """Watch the household tables of PetForce and file escalation tickets that are already filled in.
 
-    Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read · 4 incomplete: a detector failed
-    · 5 tickets made but not all delivered · 10 findings at or above --fail-on.
+    Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read · 4 incomplete: a detector failed,
+    or a table was not believed · 5 tickets made but not all delivered · 10 findings at or above --fail-on · 129, 130, 143
+    stopped by a signal.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     click.get_current_context().obj = replace(settings, now=now)
 
 
-for command in (demo, scan, run, tickets, escalate, report, backtest, detectors, policy_commands, doctor):
+for command in (
+    demo,
+    scan,
+    run,
+    tickets,
+    escalate,
+    report,
+    backtest,
+    detectors,
+    policy_commands,
+    doctor,
+    ledger_commands,
+):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -2,28 +2,37 @@
 
 The JSON file is the ticket: its `status`, `owner` and `first_reply_at` are for people to set, by hand or by a program.
 The Markdown file is for reading; what a person writes into it stays, and what is said later is added at its end.
-Every file is written aside and then put in place, so that no reader ever sees half of one.
+Every file is written aside and then put in place, so that no reader ever sees half of one. Whoever may write in the folder
+may leave odd things there: they are named, never followed, and cost their own ticket alone. Runs take turns at the folder.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
+from reports import files
 from reports.message import Attachment, Message, Table, from_plain, to_plain
 
 RECORD_VERSION = 1
+LONGEST = 50_000_000
+"""Bytes of a ticket's file that are read."""
+PATIENCE = 10.0
+"""Seconds for which another run's turn at the folder is waited for."""
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
+_MADE_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)")
 _STATUSES: tuple[Status, ...] = tuple(status for status in get_args(Status) if status != "missing")
 # Trying again soon cannot help where a person must first make room, give rights or correct the path.
 _FOR_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
@@ -40,10 +49,11 @@ class FolderQueue:
         self._folder = folder
         self._text = text
         self._csv = csv
+        self._is_tidy = False
 
     def find(self, external_id: str) -> TicketRef | None:
         with self._trouble("read"):
-            return self._ref(external_id) if self._record_path(external_id).exists() else None
+            return self._ref(external_id) if files.is_there(self._record_path(external_id)) else None
 
     def check(self) -> list[Check]:
         place = next(one for one in (self._folder.absolute(), *self._folder.absolute().parents) if one.exists())
@@ -52,9 +62,6 @@ class FolderQueue:
         return [Check("folder", False, f"{place} is no folder that this user can write in")]
 
     def create(self, external_id: str, message: Message) -> TicketRef:
-        known = self.find(external_id)
-        if known is not None:
-            return known
         record = {
             "version": RECORD_VERSION,
             "external_id": external_id,
@@ -67,64 +74,62 @@ class FolderQueue:
             "text_written": "",
         }
         with self._trouble("write"):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._attach(_file_name(external_id), message.attachments)
-            # The record comes last, because it is what find looks for: a ticket is there when all of it is.
-            self._write(external_id, record, self._whole_text(record))
+            files.make_private(self._folder)
+        with self._turn("write"):
+            if self.find(external_id) is None:
+                self._attach(_file_name(external_id), message.attachments)
+                # The record comes last, because it is what find looks for: a ticket is there when all of it is.
+                self._write(external_id, record, self._whole_text(record))
         return self._ref(external_id)
 
     def comment(self, ref: TicketRef, key: str, message: Message) -> None:
-        record = self._record(ref.id)
-        if any(comment.get("key") == key for comment in record["comments"]):
-            return
-        record["comments"].append({"key": key, "message": _outline(message)})
-        if message.reopens and str(record["status"]).casefold() in ("resolved", "closed"):
-            record["status"] = "open"
-        with self._trouble("write"):
+        with self._turn("write"):
+            record = self._record(ref.id)
+            said = {"key": key, "message": _outline(message)}
+            if _is_said(record["comments"], said):
+                return
+            record["comments"].append(said)
+            if message.reopens and str(record["status"]).casefold() in ("resolved", "closed"):
+                record["status"] = "open"
             self._attach(f"{_file_name(ref.id)}.{_file_name(key)}", message.attachments)
             self._say(ref.id, record, _part(key, self._text(message)))
 
     def update(self, ref: TicketRef, message: Message) -> None:
-        record = self._record(ref.id)
-        outline, digests = _outline(message), self._digests(message)
-        if record["ticket"] == outline and record.get("attached") == digests:
-            return
-        before = from_plain(record["ticket"])
-        record |= {"ticket": outline, "attached": digests}
-        text = self._text(message)
-        with self._trouble("write"):
+        with self._turn("write"):
+            record = self._record(ref.id)
+            outline, digests = _outline(message), self._digests(message)
+            if record["ticket"] == outline and record.get("attached") == digests:
+                return
+            before = from_plain(record["ticket"])
+            record |= {"ticket": outline, "attached": digests}
+            text = self._text(message)
             for attachment in before.attachments:
                 self._attachment_path(_file_name(ref.id), attachment).unlink(missing_ok=True)
             self._attach(_file_name(ref.id), message.attachments)
             self._say(ref.id, record, _part(text, text))
 
     def state(self, ref: TicketRef) -> TicketState:
+        if not self._folder.is_dir():
+            # An unmounted disk or a moved folder: nobody has deleted the tickets.
+            raise DeliveryError(f"the folder {self._folder} is not there; mount it, or make it anew", retry=False)
         if self.find(ref.id) is None:
-            if not self._folder.is_dir():
-                # An unmounted disk or a moved folder: nobody has deleted the tickets.
-                raise DeliveryError(f"the folder {self._folder} is not there; mount it, or make it anew", retry=False)
             return TicketState("missing")
-        record = self._record(ref.id)
-        path = self._record_path(ref.id)
+        record, path = self._record(ref.id), self._record_path(ref.id)
         status: Status | None = next(
             (known for known in _STATUSES if known == str(record.get("status")).casefold()), None
         )
         if status is None:
             raise DeliveryError(f"{path}: status must be one of {', '.join(_STATUSES)}", retry=False)
-        owner, replied = record.get("owner"), record.get("first_reply_at")
-        try:
-            first_reply_at = datetime.fromisoformat(replied) if replied else None
-        except (TypeError, ValueError):
-            raise DeliveryError(f"{path}: first_reply_at is no time in ISO 8601", retry=False) from None
-        if first_reply_at is not None and first_reply_at.tzinfo is None:
-            raise DeliveryError(f"{path}: first_reply_at has no time zone (2026-02-02T14:35:00Z has)", retry=False)
-        return TicketState(status, str(owner or ""), first_reply_at)
+        # Whoever writes a name there has taken the ticket.
+        owner = str(record.get("owner") or "")
+        taken: Status = "acknowledged" if status == "open" and owner else status
+        return TicketState(taken, owner, _reply(record.get("first_reply_at"), path))
 
     def _say(self, external_id: str, record: Record, part: str) -> None:
         """Write `record`; its text is written anew unless a person edited it, else `part` is added at its end, once."""
         whole = self._whole_text(record)
         path = self._text_path(external_id)
-        present = path.read_bytes() if path.exists() else b""
+        present = files.read(path, LONGEST) if files.is_there(path) else b""
         # After a crash between the two files the text may already be the one that the record does not know yet.
         if not present or _digest(present) in (record["text_written"], _digest(whole)):
             self._write(external_id, record, whole)
@@ -138,13 +143,13 @@ class FolderQueue:
 
     def _write(self, external_id: str, record: Record, text: bytes) -> None:
         edited = text != self._whole_text(record)
-        _put(self._text_path(external_id), text)
+        files.put(self._text_path(external_id), text)
         record["text_written"] = "" if edited else _digest(text)
-        _put(self._record_path(external_id), json.dumps(record, indent=2).encode() + b"\n")
+        files.put(self._record_path(external_id), json.dumps(record, indent=2).encode() + b"\n")
 
     def _attach(self, stem: str, attachments: Iterable[Attachment]) -> None:
         for attachment in attachments:
-            _put(self._attachment_path(stem, attachment), self._csv(attachment.table).encode())
+            files.put(self._attachment_path(stem, attachment), self._csv(attachment.table).encode())
 
     def _digests(self, message: Message) -> dict[str, str]:
         return {one.name: _digest(self._csv(one.table).encode()) for one in message.attachments}
@@ -156,20 +161,22 @@ class FolderQueue:
         path = self._record_path(external_id)
         with self._trouble("read"):
             try:
-                record = json.loads(path.read_text(encoding="utf-8"))
+                record = json.loads(files.read(path, LONGEST).decode())
             except FileNotFoundError:
                 raise DeliveryError(f"{path}: the ticket is gone", retry=False) from None
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise DeliveryError(f"{path}: is no valid JSON any more; correct or delete it", retry=False) from None
         try:
             # What a person's editing left of it must still be a ticket of ours.
             known = record["external_id"] == external_id and isinstance(record["text_written"], str)
+            known = known and record["version"] == RECORD_VERSION
             for plain in (record["ticket"], *(one["message"] for one in record["comments"] if one["key"])):
                 from_plain(plain)
-        except (KeyError, TypeError, ValueError):
+        except (LookupError, TypeError, ValueError, RecursionError):
             known = False
         if not known:
-            raise DeliveryError(f"{path}: is no ticket {external_id} of version {RECORD_VERSION}", retry=False)
+            text = f"{path}: is no ticket {external_id} of version {RECORD_VERSION}; correct or delete it"
+            raise DeliveryError(text, retry=False)
         found: Record = record
         return found
 
@@ -183,12 +190,78 @@ class FolderQueue:
         return self._folder / f"{_file_name(external_id)}.md"
 
     @contextmanager
+    def _turn(self, doing: str) -> Iterator[None]:
+        """A turn at the folder, which no other run has meanwhile. It ends with the process, however that ends."""
+        with self._trouble(doing):
+            folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                _wait_for(folder, self._folder)
+                if not self._is_tidy:
+                    files.forget_parts(self._folder)
+                    self._is_tidy = True
+                yield
+            finally:
+                os.close(folder)
+
+    @contextmanager
     def _trouble(self, doing: str) -> Iterator[None]:
         try:
             yield
+        except files.OddFileError as error:
+            raise DeliveryError(str(error), retry=False) from None
         except OSError as error:
             text = f"cannot {doing} tickets in {self._folder}: {error.strerror or error}"
             raise DeliveryError(text, retry=error.errno not in _FOR_A_PERSON) from error
+
+
+def _wait_for(folder: int, path: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise DeliveryError(f"the folder {path} is used by another run", retry=True) from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _reply(written: object, path: Path) -> datetime | None:
+    """When somebody first answered, as it is written in the ticket at `path`."""
+    if not written:
+        return None
+    try:
+        at = datetime.fromisoformat(written) if isinstance(written, str) else None
+    except ValueError:
+        at = None
+    if at is None:
+        raise DeliveryError(f"{path}: first_reply_at is no time in ISO 8601; write 2026-02-02T14:35:00Z", retry=False)
+    if at.tzinfo is None:
+        raise DeliveryError(f"{path}: first_reply_at has no time zone (2026-02-02T14:35:00Z has)", retry=False)
+    if not 1971 <= at.year <= 9000:
+        raise DeliveryError(f"{path}: first_reply_at is too far away", retry=False)
+    return at.astimezone(UTC)
+
+
+def _is_said(comments: Sequence[Mapping[str, Any]], new: Mapping[str, Any]) -> bool:
+    """Whether the ticket has the comment, or says the same of the same thing already, as of an earlier time.
+
+    A ledger put back from a backup does not know what its later nights have said; the ticket does. The last part of a
+    key is a time, the parts before it tell what is said of what.
+    """
+    if any(one["key"] == new["key"] for one in comments):
+        return True
+    about = new["key"].rpartition("/")[0]
+    same = [one for one in comments if about and one["key"].rpartition("/")[0].split("/")[2:] == about.split("/")[2:]]
+    return bool(same) and same[-1]["key"].startswith(f"{about}/") and _timeless(same[-1]) == _timeless(new)
+
+
+def _timeless(comment: Mapping[str, Any]) -> str:
+    """A comment's words without the time at which it is made, which its heading names."""
+    words = json.dumps(comment["message"]["blocks"])
+    made = _MADE_AT.search(words)
+    return re.sub(rf"{re.escape(made[1])}(?::\d\d)?", "", words) if made else words
 
 
 def _outline(message: Message) -> dict[str, object]:
@@ -211,22 +284,3 @@ def _digest(content: bytes) -> str:
 def _part(mark: str, text: str) -> str:
     """`text` as it stands below a ticket, under a mark that nobody sees in the drawn Markdown."""
     return f"\n---\n<!-- {_digest(mark.encode())} -->\n\n{text}"
-
-
-def _put(path: Path, content: bytes) -> None:
-    """Write the whole of `content` or leave what is there; survives a crash at any moment."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,7 +1,8 @@
-"""HTTP for the helpdesks: time-outs, limits that are obeyed, and failures in one line that hold no secret.
+"""HTTP for helpdesks and Slack: time-outs, limits that are obeyed, and failures in one line that hold no secret.
 
 A request is sent again only where that cannot do a thing twice: when it has not reached the server, when the server
-says that it did nothing, or when the caller knows that a second sending does nothing more.
+says that it did nothing, or when the caller knows that a second sending does nothing more. Nobody is followed to
+another address, which would get our token, and an answer that is not the server's own confirms nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ CONNECT_SECONDS = 5.0
 _NOTHING_DONE = frozenset({409, 429})
 _LATER = frozenset({408, 425, *_NOTHING_DONE})
 _LONGEST_REASON = 200
+_LONGEST_ANSWER = 50_000_000
+"""Bytes. No page of what we ask for comes near it."""
 
 
 class AnswerError(DeliveryError):
@@ -38,6 +41,17 @@ class AnswerError(DeliveryError):
         super().__init__(text, retry=retry)
         self.status = status
         self.body = body
+
+
+class _Answer(dict[str, Any]):
+    """An object of an answer. A part that it must have and has not shows that somebody else has answered."""
+
+    def __init__(self, plain: Mapping[str, Any], whose: str) -> None:
+        super().__init__(plain)
+        self._whose = whose
+
+    def __missing__(self, key: str) -> Any:
+        raise DeliveryError(f"{self._whose} (no {key!r})", retry=False)
 
 
 class HttpClient:
@@ -65,6 +79,7 @@ class HttpClient:
         self._client = httpx.Client(
             base_url=base,
             headers={"Authorization": authorization, "Accept": "application/json", "User-Agent": "hearthwatch"},
+            follow_redirects=False,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
         )
 
@@ -85,7 +100,7 @@ class HttpClient:
 
         Raises:
             AnswerError: the server refused.
-            DeliveryError: there was no answer, or none that is JSON.
+            DeliveryError: there was no answer, or none that is JSON; later, if a part that is asked for is not in it.
         """
         again = method == "GET" if repeatable is None else repeatable
         request = self._client.build_request(
@@ -98,7 +113,7 @@ class HttpClient:
         )
         for pause in (*PAUSES, None):
             try:
-                response = self._client.send(request)
+                response = self._send(request)
             except httpx.HTTPError as error:
                 if pause is None or not _may_repeat(error, again):
                     raise self._no_answer(request, error) from None
@@ -112,12 +127,28 @@ class HttpClient:
             self._pause(wait or 0)
         raise AssertionError("the last attempt returns or raises")
 
-    def _json(self, request: httpx.Request, response: httpx.Response) -> Any:
+    def _send(self, request: httpx.Request) -> httpx.Response:
+        """The answer with its content, of which no more than an answer can have is read."""
+        response = self._client.send(request, stream=True)
         try:
-            return response.json()
-        except ValueError:
+            content = bytearray()
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > _LONGEST_ANSWER:
+                    raise DeliveryError(f"{self._what(request)}: the answer does not end", retry=False)
+        finally:
+            response.close()
+        headers = [(name, value) for name, value in response.headers.multi_items() if name != "content-encoding"]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=request)
+
+    def _json(self, request: httpx.Request, response: httpx.Response) -> Any:
+        whose = f"{self._what(request)}: the answer is not {self._name}'s; is the address right?"
+        try:
+            answer = response.json(object_hook=lambda plain: _Answer(plain, whose))
+        except (ValueError, RecursionError):
             text = f"{self._what(request)}: the answer is no JSON; is the address right?"
             raise DeliveryError(text, retry=False) from None
+        return answer if isinstance(answer, dict) else _Answer({}, whose)
 
     def _no_answer(self, request: httpx.Request, error: httpx.HTTPError) -> DeliveryError:
         if isinstance(error, httpx.TimeoutException):
@@ -190,7 +221,7 @@ def _date(value: str) -> datetime | None:
 def _json_or_none(response: httpx.Response) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -184,11 +184,13 @@ class MailQueue:
     def _send(self, message: Message, message_id: str, *, answers: str = "") -> str:
         """Send the message, and say to whom it went."""
         words, recipients = self._words(message), self._recipients(message)
+        if not is_address(recipients.to):
+            raise DeliveryError(f"team {message.team}: its e-mail address in the policy is none", retry=False)
         mail = EmailMessage(policy=SMTP)
         mail["From"] = Address("Hearthwatch", addr_spec=self._sender)
-        mail["To"] = recipients.to
+        mail["To"] = Address(addr_spec=recipients.to)
         if recipients.copies:
-            mail["Cc"] = ", ".join(recipients.copies)
+            mail["Cc"] = [Address(addr_spec=one) for one in recipients.copies]
         mail["Subject"] = f"Re: {words.subject}" if answers else words.subject
         mail["Date"] = format_datetime(self._now)
         mail["Message-ID"] = message_id
@@ -251,8 +253,8 @@ class ByMail:
 
 
 def is_address(text: str) -> bool:
-    """True for one plain e-mail address."""
-    return bool(_ADDRESS.fullmatch(text)) and len(text) <= 254
+    """True for one plain e-mail address, in which no mail program decodes anything."""
+    return bool(_ADDRESS.fullmatch(text)) and len(text) <= 254 and "=?" not in text
 
 
 def open_mail_server(environment: Mapping[str, str]) -> tuple[MailServer, str] | None:

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 TIMEOUT = "HEARTHWATCH_HTTP_TIMEOUT"
 DEFAULT_TIMEOUT = 20.0
 """Seconds for which a server may be silent."""
+_LONGEST_SECRET = 100_000
 HERE = ("localhost", "127.0.0.1", "::1")
 """Hosts on which nobody listens in."""
 
@@ -26,7 +27,8 @@ def secret(environment: Mapping[str, str], name: str) -> str:
     value, file = environment.get(name, ""), environment.get(f"{name}_FILE", "")
     if file and not value:
         try:
-            value = Path(file).read_text(encoding="utf-8")
+            with Path(file).open(encoding="utf-8") as opened:
+                value = opened.read(_LONGEST_SECRET)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is no text"
             raise ChannelSettingError(f"{name}_FILE: {file}: {reason}") from None

@@ -1,4 +1,4 @@
-"""Slack through its SDK: a message is posted, looked for by its key, answered in its thread, and edited.
+"""Slack over its Web API: a message is posted, looked for by its key, answered in its thread, and edited.
 
 Every message carries its key as metadata, which people do not see and Slack gives back. Nothing is sent twice from in
 here: only what Slack refused because of its limits is repeated, after the time that it names.
@@ -6,18 +6,13 @@ here: only what Slack refused because of its limits is repeated, after the time 
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry import HttpRequest, HttpResponse, RetryHandler
-from slack_sdk.http_retry.state import RetryState
-
+from channels.http import AnswerError, HttpClient
 from channels.protocol import Check, DeliveryError
 from channels.settings import ChannelSettingError, secret, site, timeout
 
@@ -25,8 +20,6 @@ TOKEN = "HEARTHWATCH_SLACK_TOKEN"  # noqa: S105  # the name of a variable
 API = "HEARTHWATCH_SLACK_API"
 DEFAULT_API = "https://slack.com/api"
 EVENT = "hearthwatch_message"
-LONGEST_PAUSE = 60
-"""Seconds; whoever is told to wait longer leaves it to the next run."""
 PAGES_MOST = 5
 """A message that was lost on its way is looked for in so many pages of the channel or thread, the latest first."""
 PAGE = 200
@@ -44,9 +37,6 @@ _REMEDIES = {
     "is_archived": "the channel is archived: name another one in the policy",
 }
 _LATER = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
-# The SDK writes whole messages into its log.
-_SDK_LOG = logging.getLogger("hearthwatch.slack_sdk")
-_SDK_LOG.setLevel(logging.CRITICAL)
 
 
 class Message(Protocol):
@@ -66,61 +56,20 @@ class SlackMessage:
     timestamp: str
 
 
-class Patience(RetryHandler):
-    """Waits as long as Slack asks to, up to LONGEST_PAUSE. What is refused for its rate has not been done."""
-
-    def __init__(self, pause: Callable[[float], None]) -> None:
-        super().__init__(max_retry_count=2)
-        self._pause = pause
-
-    def _can_retry(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> bool:
-        return response is not None and response.status_code == 429 and _wanted(response) <= LONGEST_PAUSE
-
-    def prepare_for_next_attempt(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> None:
-        self._pause(_wanted(response) if response else 1)
-        state.next_attempt_requested = True
-        state.increment_current_attempt()
-
-
-def _wanted(response: HttpResponse) -> int:
-    """How many seconds Slack asks us to wait."""
-    values = next((value for name, value in response.headers.items() if name.lower() == "retry-after"), [])
-    value = values if isinstance(values, str) else next(iter(values), "")
-    return int(value) if value.isascii() and value.isdigit() else 1
-
-
 class SlackWorkspace:
     """The workspace that a bot's token belongs to. Every method raises DeliveryError when it cannot do its work."""
 
     def __init__(
         self, token: str, *, api: str = DEFAULT_API, seconds: float, pause: Callable[[float], None] = time.sleep
     ) -> None:
-        self._client = WebClient(
-            token,
-            base_url=f"{api}/",
-            timeout=max(1, round(seconds)),
-            retry_handlers=[Patience(pause)],
-            logger=_SDK_LOG,
+        self._client = HttpClient(
+            "Slack", api, f"Bearer {token}", remedy=_RENEW, secrets=[token], timeout=seconds, pause=pause
         )
         self._channels: dict[str, str] = {}
 
     def post(self, key: str, payload: Mapping[str, Any]) -> SlackMessage:
         """Post the message in payload's channel."""
-        answer = self._call("chat.postMessage", {**payload, "metadata": _metadata(key)})
+        answer = self._post({**payload, "metadata": _metadata(key)})
         return SlackMessage(str(answer["channel"]), str(answer["ts"]))
 
     def find(self, key: str, channel: str) -> SlackMessage | None:
@@ -134,7 +83,7 @@ class SlackWorkspace:
     def reply(self, key: str, thread: Message, payload: Mapping[str, Any]) -> None:
         """Post the message in the thread that another one has begun."""
         where = {"channel": thread.channel_id, "thread_ts": thread.timestamp}
-        self._call("chat.postMessage", {**payload, **where, "metadata": _metadata(key)})
+        self._post({**payload, **where, "metadata": _metadata(key)})
 
     def has_reply(self, key: str, thread: Message) -> bool:
         """True if a reply with `key` is in the thread."""
@@ -193,26 +142,34 @@ class SlackWorkspace:
             if not cursor:
                 return
 
+    def _post(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = self._call("chat.postMessage", message)
+        if not (answer["channel"] and answer["ts"]):
+            raise DeliveryError("Slack: chat.postMessage: it does not say where the message is", retry=True)
+        return answer
+
     def _call(self, method: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         # What is read takes a form, what is written JSON: some methods know only the one or the other.
-        form = not method.startswith("chat.")
+        written = method.startswith("chat.")
+        form = {name: int(value) if isinstance(value, bool) else value for name, value in arguments.items()}
         try:
-            answer = self._client.api_call(method, params=dict(arguments)) if form else self._written(method, arguments)
-        except SlackApiError as error:
-            raise _refused(method, error, str(arguments.get("channel", ""))) from None
-        except TimeoutError:
-            raise DeliveryError(f"Slack: {method}: no answer in time", retry=True) from None
-        except (OSError, HTTPException, SlackClientError, ValueError) as error:
-            reason = str(getattr(error, "reason", "")) or type(error).__name__
-            text = "no answer in time" if "timed out" in reason else reason[:200]
-            raise DeliveryError(f"Slack: {method}: {text}", retry=True) from None
-        data: Mapping[str, Any] = answer.data if isinstance(answer.data, dict) else {}
-        return data
+            answer: Mapping[str, Any] = self._client.call(
+                "POST",
+                f"/{method}",
+                body=dict(arguments) if written else None,
+                content=None if written else urlencode(form),
+                headers=None if written else _FORM,
+            )
+        except AnswerError as error:
+            body = error.body if isinstance(error.body, dict) else {}
+            raise _refused(method, body, str(arguments.get("channel", "")), error) from None
+        # Whoever else answers in Slack's place does not say so.
+        if answer["ok"] is not True:
+            raise _refused(method, answer, str(arguments.get("channel", "")), None)
+        return answer
 
-    def _written(self, method: str, arguments: Mapping[str, Any]) -> Any:
-        return self._client.api_call(method, json=dict(arguments))
 
-
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _LISTING = {"types": "public_channel,private_channel", "exclude_archived": True}
 
 
@@ -228,19 +185,19 @@ def _key(message: Mapping[str, Any]) -> str:
     return str((metadata.get("event_payload") or {}).get("key", ""))
 
 
-def _refused(method: str, error: SlackApiError, channel: str) -> DeliveryError:
-    answer = error.response
-    code = str(answer.get("error", "")) if isinstance(answer.data, dict) else ""
-    known = code.isascii() and code.replace("_", "").isalnum() and len(code) < 60
-    text = f"Slack: {method}{f' in {channel}' if channel else ''}: "
-    text += code if known else f"{answer.status_code}, and no answer that it documents"
+def _refused(method: str, body: Mapping[str, Any], channel: str, refusal: AnswerError | None) -> DeliveryError:
+    """What Slack answered instead of doing it; `refusal` where HTTP says so, too."""
+    code = str(body.get("error", ""))
+    if not (code.isascii() and code.replace("_", "").isalnum() and len(code) < 60):
+        return refusal or DeliveryError(f"Slack: {method}: this is no answer that it documents", retry=False)
+    text = f"Slack: {method}{f' in {channel}' if channel else ''}: {code}"
     if code == "missing_scope":
-        text += f": give the app the scope {answer.get('needed', '?')}"
+        text += f": give the app the scope {body.get('needed', '?')}"
     elif code in _REMEDIES:
         text += f": {_REMEDIES[code]}"
     elif code == "ratelimited":
         text += ": it asks to wait longer than a run can"
-    return DeliveryError(text, retry=code in _LATER or answer.status_code >= 500)
+    return DeliveryError(text, retry=code in _LATER or (refusal is not None and refusal.retry))
 
 
 def open_slack(environment: Mapping[str, str]) -> SlackWorkspace | None:

@@ -17,6 +17,7 @@ from channels.slack import SlackWorkspace, open_slack
 from commands.options import Settings
 from detectors.contract import Finding, Team
 from escalation.board import Board, Occasion
+from escalation.clocks import restarted
 from escalation.desk import Desk, Note
 from escalation.policy import Policy
 from escalation.process import Redaction, TeamPolicy
@@ -60,6 +61,7 @@ def open_desk(settings: Settings, policy: Policy) -> Desk[TicketRef, Message]:
         ticket=as_ticket,
         note=lambda note: note_message(note, policy),
         place=lambda team: "mail" if goes_by_mail(team) else "helpdesk",
+        restarted=lambda late, now: restarted(late, policy, now),
     )
 
 

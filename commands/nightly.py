@@ -5,19 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
 
+from commands.believing import held_against, known_of, looked_of
 from commands.desk import open_board, open_desk
-from commands.options import EXIT_UNDELIVERED, Settings, Stop, global_options
+from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from commands.watched import Watch, watched
 from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
 from detectors.registry import DETECTORS
-from detectors.runner import ScanResult, forgetful
-from detectors.source import SourceError
+from detectors.runner import forgetful
 from detectors.words import count
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import NightReport, look_back_days, next_window, run_night
@@ -25,6 +25,8 @@ from escalation.policy import load_policy
 from reports.metrics import Seen
 from reports.night import summary
 
+FUTURE_TOLERATED = timedelta(hours=1)
+"""Clocks differ by so much at most."""
 DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
 
 
@@ -42,31 +44,61 @@ DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
     metavar="FILE.prom",
     help="Write how it went for Prometheus.",
 )
-def run(settings: Settings, form: str, fail_on: Severity | None, metrics: Path | None) -> None:
+@click.option(
+    "--since",
+    type=Moment(),
+    help="Start of the window, for what no run has seen.  [default: where the last complete run ended]",
+)
+@click.option("--accept-volume", is_flag=True, help="Take it once that a table has lost rows: they are really gone.")
+def run(
+    settings: Settings,
+    form: str,
+    fail_on: Severity | None,
+    metrics: Path | None,
+    since: datetime | None,
+    accept_volume: bool,
+) -> None:
     """The nightly job: scan, compare with the ledger, file tickets, follow up."""
+    if settings.now is not None and settings.moment > settings.now + FUTURE_TOLERATED:
+        raise click.UsageError(
+            f"--as-of {settings.moment:%Y-%m-%d %H:%M} UTC has not come yet, and every later run would be refused; "
+            "leave it out to run as of now"
+        )
     with watched(settings, metrics) as watch:
-        _run(settings, form, fail_on, watch)
+        _run(settings, form, fail_on, watch, since=since, accept=accept_volume)
 
 
-def _run(settings: Settings, form: str, fail_on: Severity | None, watch: Watch) -> None:
-    report, document, watch.seen = _night(settings, form, announced=True)
-    finish(document, None)
+def _run(
+    settings: Settings, form: str, fail_on: Severity | None, watch: Watch, *, since: datetime | None, accept: bool
+) -> None:
+    report, document, watch.seen = _night(settings, form, announced=True, since=since, accept=accept)
+    finish(document, None, report.looked.disbelieved)
     if report.undelivered:
         lost = count(len(report.failed) + len(report.unannounced), "message")
         raise Stop(f"{lost} not delivered; the next run tries again", EXIT_UNDELIVERED)
     finish(document, fail_on)
 
 
-def _night(settings: Settings, form: str, *, announced: bool) -> tuple[NightReport, ScanDocument, Seen]:
+def _night(
+    settings: Settings, form: str, *, announced: bool, since: datetime | None = None, accept: bool = False
+) -> tuple[NightReport, ScanDocument, Seen]:
     policy = load_policy(settings.policy)
     desk = open_desk(settings, policy)
     board = open_board(policy) if announced else None
     with open_ledger(settings.ledger) as ledger:
-        context = context_of(settings, policy, next_window(ledger, settings.moment, policy))
+        context = context_of(settings, policy, next_window(ledger, settings.moment, policy, since=since))
         days = look_back_days(ledger, settings.moment, policy)
         context = replace(context, limits=context.limits.model_copy(update={"state_lookback_days": days}))
-        result, info = scanned(settings, policy, context, DETECTORS, recheck=known_households(ledger, DETECTORS))
-        _not_suddenly_empty(ledger, result)
+        known = known_of(ledger, policy, context.as_of)
+        result, info = scanned(
+            settings,
+            policy,
+            context,
+            DETECTORS,
+            recheck=known_households(ledger, DETECTORS),
+            days=known.days(context.as_of),
+            after=held_against(known, DETECTORS, accept=accept),
+        )
         report = run_night(
             ledger,
             result.findings,
@@ -76,23 +108,12 @@ def _night(settings: Settings, form: str, *, announced: bool) -> tuple[NightRepo
             window=context.window,
             desk=desk,
             board=board,
+            looked=looked_of(result, known, DETECTORS, accept=accept),
         )
     document = document_of(info, report.findings, result)
     click.echo(formatted(document, form), nl=False)
     click.echo(summary(report), nl=False, err=form != "table")
     return report, document, Seen(report, result.coverage, result.rows_read)
-
-
-def _not_suddenly_empty(ledger: Ledger, result: ScanResult) -> None:
-    """Raise SourceError if the households are gone all at once: an empty export repairs nothing."""
-    empty = [name for name in ("households", "household_members") if result.rows_read.get(name) == 0]
-    with ledger.begin() as tx:
-        known = any(entry.present and entry.kind == "state" for entry in tx.entries().values())
-    if empty and known:
-        raise SourceError(
-            f"{empty[0]} has no rows at all, though something was wrong there last time: this is an empty export, another "
-            "database or a role that may not read; nothing was recorded (use a new --ledger if it is meant)"
-        )
 
 
 def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:

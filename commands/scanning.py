@@ -7,14 +7,17 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import click
 
+from commands.believing import After
 from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
+from commands.stopping import cancelled_on_signal
 from detectors.contract import (
     SEVERITY_ORDER,
     TEAMS,
@@ -33,8 +36,10 @@ from detectors.runner import scan as run_scan
 from detectors.source import Source, open_source
 from escalation.causes import one_per_cause
 from escalation.policy import Policy, load_policy
+from escalation.volume import what_to_do
 from reports import scan_formats, terminal
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 SCOPED_DAYS = timedelta(days=30)
 """A scan of one household or user looks at its patterns over this many days."""
 
@@ -93,7 +98,9 @@ def named_detectors(names: Sequence[str]) -> list[Detector]:
 def opened(settings: Settings, policy: Policy) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    return open_source(settings.source, policy.source)
+    source = open_source(settings.source, policy.source)
+    cancelled_on_signal(source)
+    return source
 
 
 def context_of(settings: Settings, policy: Policy, window: Window, *, as_of: datetime | None = None) -> Context:
@@ -122,13 +129,16 @@ def scanned(
     households: Sequence[str] = (),
     users: Sequence[str] = (),
     recheck: Mapping[str, Sequence[str]] | None = None,
+    days: Collection[date] = (),
+    after: After = lambda _, result: result,
 ) -> tuple[ScanResult, ScanInfo]:
-    """What the scan found, each finding by itself, and how it went."""
+    """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
     with opened(settings, policy) as source, progress() as told:
         result = run_scan(
-            source, detectors, context, households=households, users=users, recheck=recheck, progress=told
+            source, detectors, context, households=households, users=users, recheck=recheck, days=days, progress=told
         )
+        result = after(source, result)
         for notice in result.notices:
             click.echo(f"note: {notice.said}", err=True)
         if (households or users) and not any(result.rows_read.values()):
@@ -164,13 +174,20 @@ def formatted(document: ScanDocument, form: str) -> str:
     )
 
 
-def finish(document: ScanDocument, fail_on: Severity | None) -> None:
+def finish(document: ScanDocument, fail_on: Severity | None, disbelieved: Mapping[str, str] = NOTHING) -> None:
+    """End the command as its document says: incomplete, with a line for each table that was not believed, or with findings."""
     failed = [entry for entry in document.coverage if entry.status == "failed"]
-    if failed:
-        reasons: dict[str | None, list[str]] = {}
-        for entry in failed:
+    lines = [what_to_do(reason) for reason in disbelieved.values()]
+    reasons: dict[str | None, list[str]] = {}
+    for entry in failed:
+        if not any(reason in (entry.reason or "") for reason in disbelieved.values()):
             reasons.setdefault(entry.reason, []).append(entry.detector)
+    if reasons:
         said = "; ".join(f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
-        raise Stop(f"incomplete: {said}", EXIT_INCOMPLETE)
+        lines.append(f"incomplete: {said}")
+    if lines:
+        for line in lines[:-1]:
+            click.echo(f"hearthwatch: {line}", err=True)
+        raise Stop(lines[-1], EXIT_INCOMPLETE)
     if fail_on and any(SEVERITY_ORDER.index(f.severity) <= SEVERITY_ORDER.index(fail_on) for f in document.findings):
         raise Stop(f"there are findings at or above {fail_on}", EXIT_FINDINGS)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
-from commands.options import EXIT_USAGE, Moment, Settings, Stop, global_options
+from commands.believing import held_against_in_part, known_of, on_trail
+from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop, global_options
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import context_of, named_detectors, scanned, window_of
 from detectors.contract import TEAMS, Team
+from detectors.runner import ScanResult
 from detectors.words import count
 from escalation.digest import digest, in_progress
-from escalation.ledger import open_ledger
+from escalation.ledger import Ledger, open_ledger
 from escalation.policy import load_policy
 from escalation.progress import acknowledge_ticket, resolve_ticket
+from escalation.records import Entry
+from escalation.remains import trail_is_gone
 from escalation.review import TicketStory, recheck, scope_of, story_of
 from escalation.silences import close_ticket, lift_silences, silence_ticket
 from reports import ticket_list
@@ -68,16 +73,45 @@ def show_ticket(settings: Settings, ticket: str) -> None:
 @click.argument("ticket")
 def verify_ticket(settings: Settings, ticket: str) -> None:
     """Check every claim of a ticket against the source now: still true, changed (what), or fixed."""
-    story = _story(settings, ticket)
     policy = load_policy(settings.policy)
-    scope = scope_of(story.entries)
-    if not scope.detectors:
-        click.echo(ticket_list.rechecked(recheck(story.entries, (), (), policy)), nl=False)
-        return
-    scoped = bool(scope.households or scope.users)
-    context = context_of(settings, policy, window_of(settings, policy, None, None, scoped=scoped))
-    result, _ = scanned(settings, policy, context, named_detectors(scope.detectors), scope.households, scope.users)
-    click.echo(ticket_list.rechecked(recheck(story.entries, result.findings, result.coverage, policy)), nl=False)
+    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
+        story = _story_in(ledger, ticket)
+        known = known_of(ledger, policy, settings.moment)
+        scope = scope_of(story.entries)
+        if not scope.detectors:
+            click.echo(ticket_list.rechecked(recheck(story.entries, (), (), policy)), nl=False)
+            return
+        scoped = bool(scope.households or scope.users)
+        context = context_of(settings, policy, window_of(settings, policy, None, None, scoped=scoped))
+        detectors = named_detectors(scope.detectors)
+        result, _ = scanned(
+            settings,
+            policy,
+            context,
+            detectors,
+            scope.households,
+            scope.users,
+            days=known.days(context.as_of),
+            after=held_against_in_part(known, detectors, story.entries),
+        )
+        trail_gone = _trail_gone(ledger, story.entries, result, on_trail(detectors), context.as_of)
+    found = recheck(story.entries, result.findings, result.coverage, policy, gone=result.gone, trail_gone=trail_gone)
+    click.echo(ticket_list.rechecked(found), nl=False)
+    for reason in result.disbelieved.values():
+        raise Stop(f"{reason}; deliver the whole table and verify again", EXIT_INCOMPLETE)
+
+
+def _trail_gone(
+    ledger: Ledger, entries: Iterable[Entry], result: ScanResult, detectors: Collection[str], as_of: datetime
+) -> frozenset[str]:
+    """The fingerprints of what was shown by audit rows that are no longer there."""
+    with ledger.begin() as tx:
+        now = max(filter(None, (result.audit_began, tx.audit_began_by(as_of))), default=None)
+        return frozenset(
+            one.fingerprint
+            for one in entries
+            if one.detector in detectors and trail_is_gone(one, tx.audit_began_by(one.last_seen_at), now)
+        )
 
 
 def _silencing(kind: Any, help_text: str) -> click.Command:
@@ -200,7 +234,11 @@ tickets.add_command(record)
 
 def _story(settings: Settings, ticket: str) -> TicketStory:
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        story = story_of(ledger, ticket)
+        return _story_in(ledger, ticket)
+
+
+def _story_in(ledger: Ledger, ticket: str) -> TicketStory:
+    story = story_of(ledger, ticket)
     if story is None:
         raise Stop(
             f"there is no ticket {ticket!r}; `hearthwatch tickets list` shows those there are",

@@ -16,7 +16,9 @@ from channels.protocol import DeliveryError
 from channels.settings import ChannelSettingError
 from commands.failures import exit_code_of
 from commands.options import EXIT_FINDINGS, Settings
+from commands.stopping import StoppedError
 from reports import metrics
+from reports.files import OddFileError
 from reports.neutral import visible
 
 
@@ -38,7 +40,7 @@ def watched(settings: Settings, file: Path | None) -> Iterator[Watch]:
     try:
         yield watch
     except BaseException as error:
-        code = exit_code_of(error)
+        code = error.exit_code if isinstance(error, StoppedError) else exit_code_of(error)
         raise
     finally:
         # Findings at or above --fail-on are what the run was asked for.
@@ -52,6 +54,8 @@ def watched(settings: Settings, file: Path | None) -> Iterator[Watch]:
 def _write(file: Path, settings: Settings, code: int, seconds: float, seen: metrics.Seen | None, *, well: bool) -> None:
     try:
         metrics.write(file, settings.now or settings.moment, code, seconds, seen, well=well)
+    except OddFileError as error:
+        click.echo(f"warning: no metrics written: {visible(str(error))}", err=True)
     except OSError as error:
         click.echo(f"warning: {visible(str(file))}: no metrics written: {error.strerror}", err=True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from detectors.contract import Context
-from detectors.facts import Event, HouseholdCase, JoinRequest, Membership
+from detectors.facts import BELONGING, Event, HouseholdCase, JoinRequest, Membership
 
 
 def is_creator(case: HouseholdCase, row: Membership, context: Context) -> bool:
@@ -42,6 +44,23 @@ def belonged_ever(case: HouseholdCase) -> set[str]:
     ever |= {event.text("new_member_id") for event in case.events_of("household_join_request_approved")}
     ever |= {event.text("member_id") for event in case.events_of("household_member_removed")}
     return ever - {""}
+
+
+def last_inside(case: HouseholdCase, user_id: str) -> datetime | None:
+    """When the audit trail last shows a person without a member row as a member; None if it never does."""
+    told = [
+        event.at
+        for event in case.events_of(*BELONGING)
+        if user_id in (event.user_id, event.member_id, event.text("from_user_id"), event.text("to_user_id"))
+    ]
+    if user_id in case.inside:
+        told.append(case.inside[user_id])
+    return max(told, default=None)
+
+
+def was_lived_in(case: HouseholdCase) -> bool:
+    """Whether the audit trail tells of members: there are deployments that delete the rows of those who go."""
+    return bool(case.inside) or any(not event.text("error_code") for event in case.events_of(*BELONGING))
 
 
 def answers(case: HouseholdCase, request: JoinRequest, event_type: str) -> tuple[Event, ...]:

@@ -29,8 +29,8 @@ class Case(Protocol):
 Fetch = Callable[[Source, Sequence[str], Context], Iterable[Case]]
 
 FETCHERS: dict[CaseKind, tuple[str, Fetch]] = {
-    "household_id": ("households", lambda source, ids, _: household_cases(source, ids)),
-    "user_id": ("users", lambda source, ids, _: user_cases(source, ids)),
+    "household_id": ("households", lambda source, ids, context: household_cases(source, ids, context.settled)),
+    "user_id": ("users", lambda source, ids, context: user_cases(source, ids, context.settled)),
     "founder": ("founders", lambda source, ids, context: founder_cases(source, ids, context.limits.fake_households)),
     "support_id": ("support requests", support_cases),
     "actor": ("actors", conduct_cases),

@@ -135,6 +135,8 @@ class Story(BaseModel):
     """The households for the ticket's Household ID line, where they are fewer than all that are involved."""
     affected_users: tuple[str, ...] | None = None
     fields: dict[str, str] = {}
+    observed: str = ""
+    """Between which looks a state began, where nothing in the data tells when; only who keeps looks can say it."""
 
 
 class Finding(Published):
@@ -149,6 +151,7 @@ class Finding(Published):
     users: tuple[str, ...] = ()
     title: str
     first_seen: Timestamp | None = None
+    """When it was first observed: of a state by the ledger's looks, and by an event where one tells. No row's own date."""
     occurred_at: Timestamp | None = None
     impact: Impact
     kind: Kind
@@ -206,6 +209,11 @@ class ScanDocument(Published):
     coverage: tuple[Coverage, ...]
 
 
+Groups = tuple[frozenset[str], ...]
+"""Types of audit events in groups, of each of which one is enough. `type.key` is a type with a metadata key that every such
+event has, `type.key|key` one with either; the name of a table stands for its rows."""
+
+
 class Meta(BaseModel):
     """The unchanging facts of a detector. `id` is permanent: tickets, exceptions and fingerprints carry it."""
 
@@ -221,9 +229,18 @@ class Meta(BaseModel):
     """Source columns as table.column; without one of them the detector is not applicable."""
     consults: frozenset[str] = frozenset()
     """Tables beyond those of `needs` whose missing rows could make it say something untrue, or keep it silent."""
+    events: Groups = ()
+    """The audit events that it concludes from, or from whose absence. Where the source never wrote any of a group, it is not
+    applicable."""
+    ways: dict[str, Groups] = {}
+    """Its several ways to find something, in words, each with the events that it takes. Those that the source never wrote are
+    said; where all ways are blind, it is not applicable."""
     process: str = Field(min_length=5)
     """The place in the process document that asks for this detector."""
     feature: str = "household management"
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @field_validator("id")
     @classmethod
@@ -268,6 +285,8 @@ class Context:
     """Households whose events are read however old they are: a rule without facts by key knows something of them."""
     explained: frozenset[str] = frozenset()
     """For rides that come last: the correlation ids of the operations that state findings of this scan tell of."""
+    never_written: frozenset[str] = frozenset()
+    """The types of events of which the source has never held one: their absence tells nothing."""
 
     @property
     def settled(self) -> datetime:

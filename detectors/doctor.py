@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from detectors.contract import Context, Detector
-from detectors.limits import Limits
-from detectors.runner import count_rows, lacking
-from detectors.source import CANONICAL, Check, Source, SourceMapping
+from detectors.runner import beginning, count_rows, health_of, lacking
+from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
+from detectors.source.health import WORD_COLUMNS, Health
 
 
 def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector], context: Context) -> Iterator[Check]:
     """Every check, in the order in which a person would fix things. Raises SourceError if the source stops answering."""
     yield from source.server_checks()
     yield from _tables(source, mapping)
-    yield from _empty(source)
+    health = health_of(source, detectors, context.limits)
+    yield from _rows(source, health)
     yield from (Check("problem", f"rows of {notice.table}", notice.said) for notice in source.notices)
+    yield from _words(source, health)
+    yield from _trail(health)
+    yield from (Check("note", "not looked at", what) for what in health.unseen)
     yield from _index_advice(source, detectors, context)
-    yield from _detectors(source, detectors, context.limits)
+    yield from _detectors(source, detectors, context, health)
 
 
 def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
@@ -54,8 +58,9 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
             yield Check("ok", f"table {name}", told)
 
 
-def _empty(source: Source) -> Iterator[Check]:
-    for name, rows in count_rows(source, None).items():
+def _rows(source: Source, health: Health) -> Iterator[Check]:
+    counted = count_rows(source, None, health.rows)
+    for name, rows in counted.items():
         if rows == 0:
             yield Check(
                 "problem",
@@ -65,6 +70,54 @@ def _empty(source: Source) -> Iterator[Check]:
             )
         else:
             yield Check("ok", f"rows of {name}", f"{rows:,} rows can be read")
+    for name in sorted(health.empty - set(counted)):
+        yield Check(
+            "note",
+            f"rows of {name}",
+            "0 rows can be read",
+            "if the table is not empty, map the right one, or grant the role SELECT",
+        )
+
+
+def _words(source: Source, health: Health) -> Iterator[Check]:
+    """What can't be believed, then what is odd about words, and which tables have none but known ones."""
+    yield from (Check("problem", "cannot be believed", fault) for fault in health.faults)
+    odd = {notice.table for notice in health.notices}
+    for notice in health.notices:
+        if not any(notice.columns and place in fault for place in notice.columns for fault in health.faults):
+            yield Check("note", f"words of {notice.table}", notice.said)
+    for table, found in health.spoken.items():
+        if table not in odd and found.rows:
+            spelled = sum(map(len, found.spellings.values()))
+            told = f"all known in {', '.join(WORD_COLUMNS[table])}"
+            yield Check(
+                "ok", f"words of {table}", f"{told}{f', {spelled} of them spelled otherwise' if spelled else ''}"
+            )
+
+
+def _trail(health: Health) -> Iterator[Check]:
+    trail = health.trail
+    if trail is None or not trail.written:
+        return
+    never = sorted(EVENT_TYPES - trail.written) if trail.complete else []
+    known = len(EVENT_TYPES & trail.written)
+    if never:
+        yield Check(
+            "note",
+            "types of events",
+            f"{known} of {len(EVENT_TYPES)} were ever written; never: {', '.join(never)}",
+            'if the source calls them otherwise: [source.words.household_events.event_type] its_word = "our_word"',
+        )
+    else:
+        yield Check("ok", "types of events", f"{known} of {len(EVENT_TYPES)} were seen")
+    for element in sorted(trail.keyless):
+        event_type, _, key = element.partition(".")
+        yield Check(
+            "note",
+            "metadata",
+            f"{event_type} never names {key.replace('|', ' or ')}",
+            "have the app write it, or map the column of metadata",
+        )
 
 
 def _index_advice(source: Source, detectors: Sequence[Detector], context: Context) -> Iterator[Check]:
@@ -77,26 +130,19 @@ def _index_advice(source: Source, detectors: Sequence[Detector], context: Contex
             )
 
 
-def _detectors(source: Source, detectors: Sequence[Detector], limits: Limits) -> Iterator[Check]:
+def _detectors(source: Source, detectors: Sequence[Detector], context: Context, health: Health) -> Iterator[Check]:
     runnable = []
     for detector in detectors:
-        missing = lacking(detector, source.schema)
-        proof, pointless = detector.proved_by(source.schema), detector.pointless(limits)
-        if pointless:
-            yield Check(
-                "note", f"detector {detector.id}", f"not applicable: {pointless}", "change the policy if it should run"
-            )
-        elif missing:
-            yield Check(
-                "note",
-                f"detector {detector.id}",
-                f"not applicable: needs {', '.join(missing)}",
-                "add or map what it needs",
-            )
-        elif proof:
-            yield Check("ok", f"detector {detector.id}", f"proved: made impossible by {proof}")
+        begins = beginning(detector, source.schema, context, health)
+        if begins.status == "proved":
+            yield Check("ok", f"detector {detector.id}", f"proved: {begins.reason}")
+        elif begins.status == "not_applicable":
+            remedy = "change the policy if it should run" if detector.pointless(context.limits) else "add or map it"
+            yield Check("note", f"detector {detector.id}", f"not applicable: {begins.reason}", remedy)
         else:
             runnable.append(detector.id)
+            if begins.reason:
+                yield Check("note", f"detector {detector.id}", f"looks in part: {begins.reason}")
     yield Check(
         "ok" if runnable else "problem",
         "detectors",

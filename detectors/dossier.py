@@ -61,7 +61,8 @@ def dossier(source: Source, households: Sequence[str], users: Sequence[str], con
     rows = memberships(source, source.tables.users_in(source.tables["household_members"].c.user_id, users))
     theirs = sorted({row.household_id for row in rows if row.active})
     wanted = households or tuple(theirs[:HOUSEHOLDS_MOST])
-    homes = [home for home in household_cases(source, wanted) if home.household or home.members or home.events]
+    cases = household_cases(source, wanted, context.settled)
+    homes = [home for home in cases if home.household or home.members or home.events]
     members = tuple(sorted({member.user_id for home in homes for member in home.active}))
     customers = users or members[:CUSTOMERS_MOST]
     accounts = users_by_id(source, customers)

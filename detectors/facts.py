@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, false, func, select
+from sqlalchemy import ColumnElement, false, func, select, union_all
 
 from detectors.source import Source
+from detectors.source.ids import plain_id
+from detectors.source.objects import read_object
+from detectors.source.sql import json_text
 
 CASES_AT_ONCE = 1000
 """How many households or users one statement fetches the facts of."""
@@ -30,6 +35,17 @@ LIFECYCLE = (
     "household_invite_code_regenerated",
 )
 """The audit events that tell how a household came to its present state."""
+
+VIEWS = ("household_dashboard_viewed", "household_member_list_viewed", "household_settings_viewed")
+BELONGING = (
+    "household_member_removed",
+    "household_left",
+    "household_leave_started",
+    "household_leadership_transferred",
+)
+"""The events of the lifecycle that only a household with members has."""
+LIVED_IN = (*VIEWS, "household_updated", "pet_activity_logged")
+"""What only members do, beside the events of the lifecycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +110,13 @@ class Event:
         value = self.metadata.get(key)
         if value is None:
             return ""
+        if isinstance(value, dict | list):
+            return _nested_text(value)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def says(self, key: str) -> bool:
-        """Whether a metadata key is true, as a flag or as a word."""
-        return self.text(key).lower() == "true"
+        """Whether a metadata key is true, as a flag, as a word or as a number."""
+        return self.text(key).strip().lower() in {"true", "t", "yes", "1"}
 
     @property
     def member_id(self) -> str:
@@ -115,6 +133,10 @@ class HouseholdCase:
     members: tuple[Membership, ...]
     requests: tuple[JoinRequest, ...]
     events: tuple[Event, ...]
+    gone: Mapping[str, datetime] = field(default_factory=dict)
+    """When the accounts of its people were deleted. Their rows stay, and nobody stands behind them."""
+    inside: Mapping[str, datetime] = field(default_factory=dict)
+    """When each person without a member row last did there what only members do, by the audit trail."""
 
     @property
     def key(self) -> str:
@@ -123,6 +145,16 @@ class HouseholdCase:
     @property
     def active(self) -> tuple[Membership, ...]:
         return tuple(member for member in self.members if member.active)
+
+    @property
+    def living(self) -> tuple[Membership, ...]:
+        """The active members whose accounts exist: they alone lead, succeed and are affected by anything."""
+        return tuple(member for member in self.active if member.user_id not in self.gone)
+
+    @property
+    def affected(self) -> frozenset[str]:
+        """The users behind the active rows."""
+        return frozenset(member.user_id for member in self.living)
 
     def events_of(self, *types: str) -> tuple[Event, ...]:
         return tuple(event for event in self.events if event.type in types)
@@ -135,6 +167,13 @@ class UserCase:
     user_id: str
     memberships: tuple[Membership, ...]
     events: tuple[Event, ...]
+    deleted_at: datetime | None = None
+    """When their account was deleted."""
+
+    @property
+    def affected(self) -> int:
+        """How many users are affected by what is wrong with their rows: nobody stands behind a deleted account."""
+        return 0 if self.deleted_at else 1
 
     @property
     def key(self) -> str:
@@ -164,8 +203,11 @@ class FounderCase:
         return self.user_id
 
 
-def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCase]:
-    """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
+def household_cases(source: Source, ids: Sequence[str], settled: datetime) -> Iterator[HouseholdCase]:
+    """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them.
+
+    Accounts count as deleted if they were by the moment `settled`.
+    """
     for some in _batches(ids):
         condition = source.tables.households_in(source.tables["households"].c.id, some)
         households = {row.id: row for row in _households(source, condition)}
@@ -174,17 +216,24 @@ def household_cases(source: Source, ids: Sequence[str]) -> Iterator[HouseholdCas
             join_requests(source, _by_household(source, "household_join_requests", some)), "household_id"
         )
         events = _grouped(_events(source, _by_household(source, "household_events", some)), "household_id")
+        gone = _deleted_of(source, some, settled)
+        inside = _inside(source, _without_rows(some, members, requests))
         for household_id in some:
+            people = {member.user_id for member in members[household_id]}
+            if household_id in households:
+                people.add(households[household_id].leader_id or "")
             yield HouseholdCase(
                 household_id,
                 households.get(household_id),
                 tuple(sorted(members[household_id], key=lambda member: (member.joined_at, member.user_id))),
                 tuple(sorted(requests[household_id], key=lambda request: (request.requested_at, request.id))),
                 without_retries(events[household_id]),
+                {user: gone[user] for user in people & gone.keys()},
+                inside.get(household_id, {}),
             )
 
 
-def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
+def user_cases(source: Source, ids: Sequence[str], settled: datetime) -> Iterator[UserCase]:
     """The cases of the users `ids`, in their order; one statement a table for each CASES_AT_ONCE of them."""
     for some in _batches(ids):
         table = source.tables["household_members"]
@@ -193,11 +242,13 @@ def user_cases(source: Source, ids: Sequence[str]) -> Iterator[UserCase]:
         if "household_events" in source.tables:
             condition = source.tables.users_in(source.tables["household_events"].c.user_id, some)
             events = _grouped(_events(source, condition), "user_id")
+        gone = _deleted(source, partial(_is_one_of, source, some), settled)
         for user_id in some:
             yield UserCase(
                 user_id,
                 tuple(sorted(members[user_id], key=lambda member: (member.joined_at, member.household_id))),
                 without_retries(events[user_id]),
+                gone.get(user_id),
             )
 
 
@@ -253,6 +304,64 @@ def without_retries(events: Iterable[Event]) -> tuple[Event, ...]:
             seen.add(key)
         kept.append(event)
     return tuple(kept)
+
+
+def _deleted_of(source: Source, homes: Sequence[str], settled: datetime) -> dict[str, datetime]:
+    """When the accounts of those were deleted who have a row in one of `homes` or are named as its leader."""
+    households, members = source.tables["households"], source.tables["household_members"]
+    people = union_all(
+        select(members.c.user_id).where(source.tables.households_in(members.c.household_id, homes)),
+        select(households.c.leader_id).where(source.tables.households_in(households.c.id, homes)),
+    ).subquery("person")
+    return _deleted(source, lambda user: user.in_(select(people.c.user_id)), settled)
+
+
+def _deleted(
+    source: Source, among: Callable[[ColumnElement[Any]], ColumnElement[bool]], settled: datetime
+) -> dict[str, datetime]:
+    """When accounts were deleted that had been by the moment `settled`; an account that is not in the table lives."""
+    if not source.schema.has("users.deleted_at"):
+        return {}
+    users = source.tables["users"]
+    deleted = select(users.c.id, users.c.deleted_at).where(users.c.deleted_at <= settled, among(users.c.id))
+    return {text_of(row["id"]): moment(row["deleted_at"]) for row in source.rows(deleted, "facts")}
+
+
+def _is_one_of(source: Source, users: Sequence[str], column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return source.tables.users_in(column, users)
+
+
+def _without_rows(
+    homes: Sequence[str], members: Mapping[str, Sequence[Membership]], requests: Mapping[str, Sequence[JoinRequest]]
+) -> list[str]:
+    """The households where somebody must have been, or was approved, who has no member row."""
+    found = []
+    for home in homes:
+        here = {member.user_id for member in members.get(home, ())}
+        approved = {request.user_id for request in requests.get(home, ()) if request.status == "approved"}
+        if not here or approved - here:
+            found.append(home)
+    return found
+
+
+def _inside(source: Source, homes: Sequence[str]) -> dict[str, dict[str, datetime]]:
+    """By household: when each person last did there what only members do, as far as the lifecycle does not tell."""
+    found: dict[str, dict[str, datetime]] = defaultdict(dict)
+    if homes and "household_events" in source.tables:
+        events = source.tables["household_events"]
+        last = (
+            select(events.c.household_id, events.c.user_id, func.max(events.c.event_timestamp).label("last"))
+            .where(
+                _by_household(source, "household_events", homes),
+                source.tables.event_is(*LIVED_IN, common=True),
+                events.c.user_id.is_not(None),
+                func.coalesce(json_text(events.c.metadata, "error_code"), "") == "",
+            )
+            .group_by(events.c.household_id, events.c.user_id)
+        )
+        for row in source.rows(last, "facts"):
+            found[text_of(row["household_id"])][text_of(row["user_id"])] = moment(row["last"])
+    return found
 
 
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -355,29 +464,57 @@ def _events(source: Source, condition: ColumnElement[bool]) -> list[Event]:
     return [event_of(source, row) for row in source.rows(statement, "facts")]
 
 
-USER_KEYS = ("member_id", "new_member_id", "requester_id", "from_user_id", "to_user_id")
+USER_KEYS = ("member_id", "new_member_id", "requester_id", "from_user_id", "to_user_id", "user_id")
 """The keys of an event's metadata that are user ids too."""
+ID_KEYS = ("request_id", "session_id")
+"""The keys of an event's metadata that are ids of other things."""
 
 
 def event_of(source: Source, row: Mapping[str, Any]) -> Event:
-    """An audit row of `source` as an Event, the user ids of its metadata written as the user columns write them."""
-    metadata = _as_object(row["metadata"])
-    named = {key: source.tables.plain_user_id(metadata[key]) for key in USER_KEYS if isinstance(metadata.get(key), str)}
-    return Event(
-        id=int(row["id"]) if row["id"] is not None and str(row["id"]).lstrip("-").isdigit() else 0,
-        type=source.tables.canonical_event(row["event_type"]),
+    """An audit row of `source` as an Event, the ids of its metadata written as the columns write them.
+
+    A row always becomes one, whatever stands in it: one that could not be read must not hide the others.
+    """
+    held = read_object(row["metadata"])
+    metadata = {} if held is None else held
+    for key in (*USER_KEYS, *ID_KEYS):
+        if (value := metadata.get(key)) is not None and not isinstance(value, bool | dict | list):
+            metadata[key] = plain_id(str(value))
+    event = Event(
+        id=_event_number(row, metadata),
+        type=source.tables.canonical_event(text_of(row["event_type"])),
         household_id=text_of(row["household_id"]),
         user_id=text_of(row["user_id"]),
         at=moment(row["event_timestamp"]),
-        metadata={**metadata, **named} if named else metadata,
+        metadata=metadata,
     )
+    if held is None:
+        source.counters.lost[event.id] = (event.household_id, event.at)
+    return event
 
 
-def _as_object(value: object) -> dict[str, Any]:
-    # PostgreSQL gives a dict, DuckDB may give text; what is no object says nothing.
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
-    return value if isinstance(value, dict) else {}
+_LONGEST_NUMBER = 40
+"""In digits."""
+
+
+def _event_number(row: Mapping[str, Any], metadata: Mapping[str, Any]) -> int:
+    """The row's own number, or one that stands for its id that is none, or for a row without id: the same at every look."""
+    own = plain_id(text_of(row["id"]))
+    digits = own.removeprefix("-")
+    if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_NUMBER:
+        return int(own)
+    if not own:
+        told = (row["event_type"], row["household_id"], row["user_id"], moment(row["event_timestamp"]))
+        own = repr((*map(str, told), sorted((key, str(value)) for key, value in metadata.items() if _is_plain(value))))
+    return int.from_bytes(sha256(own.encode("utf-8", "replace")).digest()[:8])
+
+
+def _is_plain(value: object) -> bool:
+    return not isinstance(value, dict | list)
+
+
+def _nested_text(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except (ValueError, RecursionError):
+        return ""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
@@ -14,7 +15,9 @@ from detectors.addresses import plain_address
 from detectors.contract import Context, SubjectKey
 from detectors.facts import (
     CASES_AT_ONCE,
+    LIVED_IN,
     LONG_AGO,
+    VIEWS,
     Event,
     HouseholdCase,
     Membership,
@@ -31,7 +34,6 @@ from detectors.facts import (
 from detectors.source import Source
 from detectors.source.sql import json_text
 
-VIEWS = ("household_dashboard_viewed", "household_member_list_viewed", "household_settings_viewed")
 LEADER_ACTIONS = (
     "household_join_request_approved",
     "household_join_request_rejected",
@@ -43,7 +45,7 @@ CHANGES = (*LEADER_ACTIONS, "household_updated", "household_leadership_transferr
 """Changes of a household that exists."""
 LOGINS = ("login_failed", "login_succeeded")
 """Their user id sometimes stands in the metadata alone (data, section 2)."""
-INSIDE = (*VIEWS, *LEADER_ACTIONS, "household_updated", "pet_activity_logged")
+INSIDE = (*LIVED_IN, *LEADER_ACTIONS)
 """What only a household's members can do. Leaving and asking to join are not among them."""
 GUESS = "household_invite_code_validated"
 IP_ACTOR = "ip:"
@@ -187,7 +189,7 @@ def support_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
     table = source.tables["support_requests"]
     for some in batches(ids):
         requests = _support_requests(source, source.tables.ids_in(table.c.id, some))
-        homes = _homes(source, {request.household_id for request in requests})
+        homes = _homes(source, {request.household_id for request in requests}, context)
         requesters = sorted({request.requester_id for request in requests} - {""})
         parties = sorted({request.subject_user_id for request in requests}.union(requesters) - {""})
         accounts = users_by_id(source, requesters)
@@ -209,8 +211,10 @@ def support_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
 
 
 def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
-    """The cases of actors over the window and a day and a half before it."""
-    since, until = context.window.start - timedelta(hours=36), context.window.end
+    """The cases of actors over the window and a day and a half before it, or as long as failed logins count."""
+    # An hour more for the first of several retries.
+    before = max(timedelta(hours=36), failures_count_for(context) + timedelta(hours=1))
+    since, until = context.window.start - before, context.window.end
     for some in batches(keys):
         users = [key for key in some if not key.startswith(IP_ACTOR)]
         addresses = [key.removeprefix(IP_ACTOR) for key in some if key.startswith(IP_ACTOR)]
@@ -221,6 +225,12 @@ def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iter
         for key in some:
             theirs = {row.household_id for row in rows.get(key, ())} | led.get(key, set())
             yield ConductCase(key, done.get(key, ()), frozenset(theirs))
+
+
+def failures_count_for(context: Context) -> timedelta:
+    """How long before a change the first of the failed logins that make it suspicious may lie."""
+    limits = context.limits
+    return timedelta(minutes=limits.failed_logins_minutes + limits.change_after_failures_minutes)
 
 
 def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
@@ -246,7 +256,11 @@ def traveller_cases(source: Source, keys: Sequence[str], context: Context) -> It
 
 
 def _habits_since(context: Context) -> datetime:
-    return context.window.start - timedelta(days=context.limits.habit_lookback_days)
+    limits = context.limits
+    # Never less than what one judgement spans, or the times before a first change would be cut off.
+    spans = timedelta(minutes=max(2 * limits.access_minutes, limits.transfer_after_failures_minutes))
+    habit = timedelta(days=max(limits.habit_lookback_days, limits.habit_days))
+    return context.window.start - max(habit, spans)
 
 
 def first_used_agents(events: Iterable[Event], earlier: Mapping[str, datetime]) -> dict[str, datetime]:
@@ -294,7 +308,7 @@ def troubled_cases(source: Source, ids: Sequence[str], context: Context) -> Iter
     """The cases of households with removals; reports of the window and the punitive hours before it."""
     known = source.tables.is_user_id
     for some in batches(ids):
-        homes = _homes(source, some)
+        homes = _homes(source, some, context)
         people = {home: _people(case) for home, case in homes.items()}
         everyone = sorted({person for some_people in people.values() for person in some_people if known(person)})
         table = source.tables["support_requests"]
@@ -320,7 +334,7 @@ def troubled_cases(source: Source, ids: Sequence[str], context: Context) -> Iter
 def visited_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[VisitedCase]:
     """The cases of households in which something was done in the window by somebody who may not belong."""
     for some in batches(ids):
-        homes = _homes(source, some)
+        homes = _homes(source, some, context)
         table = source.tables["household_events"]
         actions = _event_rows(
             source,
@@ -341,7 +355,7 @@ def visited_cases(source: Source, ids: Sequence[str], context: Context) -> Itera
 def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[HandedOverCase]:
     """The cases of households whose leadership moved. An old leader's habits are known where there was trouble before."""
     for some in batches(ids):
-        homes = _homes(source, some)
+        homes = _homes(source, some, context)
         moved = [
             (event.text("from_user_id"), event.at)
             for home in homes.values()
@@ -438,8 +452,7 @@ def _blows(source: Source, targets: Sequence[str], since: datetime, context: Con
         ),
     )
     for event in without_retries(_event_rows(source, against)):
-        named = event.text("member_id" if event.type == "household_member_removed" else "requester_id")
-        target = source.tables.plain_user_id(named)
+        target = event.text("member_id" if event.type == "household_member_removed" else "requester_id")
         if event.user_id not in ("", target) and event.at <= until:
             kind = "removed from a household" if event.type == "household_member_removed" else "request rejected"
             found[target].append(
@@ -478,7 +491,7 @@ def activity_of_users(
         named = source.tables.users_in(source.tables.user_key(json_text(table.c.metadata, "user_id")), users)
         nameless = and_(table.c.user_id.is_(None), source.tables.event_is(*LOGINS, common=True), named)
         for event in _event_rows(source, and_(_span(source, since, until), nameless)):
-            found[source.tables.plain_user_id(event.text("user_id"))].append(event)
+            found[event.text("user_id")].append(event)
     return {user: without_retries(events) for user, events in found.items()}
 
 
@@ -529,10 +542,17 @@ def users_by_id(source: Source, ids: Sequence[str]) -> dict[str, User]:
             utc(row["created_at"]),
             utc(row["deleted_at"]),
             row["account_tier"] or "",
-            None if row["monthly_revenue"] is None else float(row["monthly_revenue"]),
+            _amount(row["monthly_revenue"]),
         )
-        for row in source.rows(select(table).where(source.tables.users_in(table.c.id, ids)), "facts")
+        for some in batches(ids)
+        for row in source.rows(select(table).where(source.tables.users_in(table.c.id, some)), "facts")
     }
+
+
+def _amount(value: Any) -> float | None:
+    """An amount of money; None where there is none, or one that is no number."""
+    amount = None if value is None else float(value)
+    return amount if amount is not None and isfinite(amount) else None
 
 
 def _support_requests(source: Source, condition: ColumnElement[bool]) -> list[SupportRequest]:
@@ -608,8 +628,9 @@ def _session_owners(source: Source, ids: Sequence[str]) -> dict[str, str]:
     return {session.id: session.user_id for session in _sessions(source, condition)}
 
 
-def _homes(source: Source, ids: Iterable[str]) -> dict[str, HouseholdCase]:
-    return {case.household_id: case for case in household_cases(source, sorted(set(ids) - {""}))}
+def _homes(source: Source, ids: Iterable[str], context: Context) -> dict[str, HouseholdCase]:
+    wanted = sorted(set(ids) - {""})
+    return {case.household_id: case for case in household_cases(source, wanted, context.settled)}
 
 
 def _people(home: HouseholdCase) -> set[str]:

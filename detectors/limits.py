@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from detectors import vocabulary
 
+_GREATEST = 2**31 - 1
+"""What every database takes for a whole number."""
+
 
 class Limits(BaseModel):
     """Defaults are those of the process document and of the detector catalogue."""
@@ -222,11 +225,20 @@ class Limits(BaseModel):
                     raise ValueError(f"{name} is more than a hundred years")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> Self:
+        for name, value in self:
+            if isinstance(value, int | float) and not value <= _GREATEST:
+                raise ValueError(f"{name} is more than {_GREATEST:,}")
+        if self.invite_code_prefix_least > self.invite_code_prefix_most:
+            raise ValueError("invite_code_prefix_least is above invite_code_prefix_most")
+        return self
+
     @field_validator("time_zone")
     @classmethod
     def _is_known(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name!r} is no time zone of the IANA database") from error
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{name[:40]!r} is no time zone of the IANA database") from error
         return name

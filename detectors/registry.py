@@ -20,6 +20,7 @@ from detectors.edge_cases import (
 from detectors.integrity import (
     duplicate_member,
     member_of_many_households,
+    members_without_household,
     multiple_leaders,
     no_leader,
     orphaned_household,
@@ -63,6 +64,7 @@ DETECTORS: tuple[Detector, ...] = (
     no_leader.DETECTOR,
     orphaned_household.DETECTOR,
     transfer_failed.DETECTOR,
+    members_without_household.DETECTOR,
     duplicate_member.DETECTOR,
     member_of_many_households.DETECTOR,
     # Engineering, P0: security

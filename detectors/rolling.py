@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from detectors.contract import Context, Row, SubjectKey
 from detectors.facts import moment, text_of
 from detectors.limits import Limits
+from detectors.source.ids import plain_id
 
 COLUMNS = (
     "kind",
@@ -109,8 +110,8 @@ def _operation(row: Row) -> Operation:
         user_id=text_of(row["user_id"]),
         household_id=text_of(row["household_id"]),
         correlation_id=text_of(row["correlation_id"]),
-        member_id=text_of(row["member_id"]),
-        request_id=text_of(row["request_id"]),
+        member_id=plain_id(text_of(row["member_id"])),
+        request_id=plain_id(text_of(row["request_id"])),
         error_code=text_of(row["error_code"]).strip().upper(),
         leader_id=text_of(row["leader_id"]),
     )

@@ -5,39 +5,59 @@ from __future__ import annotations
 import gc
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 
 from detectors.cases import FETCHERS, Case
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
+from detectors.evidence import elements_of, sees, tables_of_ways, words_of
 from detectors.facts import HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
+from detectors.limits import Limits
+from detectors.lost_metadata import lost_rows, notice_of
 from detectors.passes import PASSES, Pass, Rider, statement
 from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
-from detectors.source import Notice, QueryError, Schema, SlowError, Source, SourceError
+from detectors.source import EVENT_TYPES, Notice, QueryError, Schema, SlowError, Source, SourceError
+from detectors.source.health import Health, Own, look_at
+from detectors.words import listed
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
 Riders = Sequence[tuple[Rider, Detector]]
-COUNTED = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
-"""The tables whose rows a scan counts, with the column that names the household."""
+HOUSEHOLD_COLUMN = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
+"""The column that names the household in the tables whose rows a scan of some households counts."""
+EVENTS = "household_events"
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a scan found, how each detector ended, and how many rows of each table it looked at."""
+    """What a scan found, how each detector ended, and how many rows of each table it looked at.
+
+    The audit table is too big to be counted as a whole: `event_days` has its rows on the days that were asked for.
+    """
 
     findings: tuple[Finding, ...]
     coverage: tuple[Coverage, ...]
     rows_read: dict[str, int]
     notices: tuple[Notice, ...] = ()
+    tables: frozenset[str] = frozenset()
+    """The canonical tables that the source has."""
+    event_days: Mapping[date, int] = field(default_factory=dict)
+    audit_began: datetime | None = None
+    reached: datetime | None = None
+    """The time of the newest audit row at or before the scan's: at least up to there the source is complete."""
+    disbelieved: Mapping[str, str] = field(default_factory=dict)
+    """The tables whose rows cannot be all there, each with the reason (see belief.py)."""
+    gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By table the ids that were asked after and of which it holds no row any more."""
 
 
 def scan(
@@ -48,18 +68,19 @@ def scan(
     households: Sequence[str] = (),
     users: Sequence[str] = (),
     recheck: Mapping[str, Sequence[str]] | None = None,
+    days: Collection[date] = (),
     progress: Progress = lambda _: None,
 ) -> ScanResult:
     """Run `detectors` on `source`; with `households` or `users`, on what concerns those alone.
 
     `recheck` names households, by detector id, that are judged whether or not a pass names them: what is known to be
-    wrong there may have left the look-back and still be wrong.
+    wrong there may have left the look-back and still be wrong. `days` are those (UTC) whose audit rows are counted.
 
     Raises SourceError if the source cannot be read at all, SubjectError for an id that the source cannot hold. What
     fails for one detector is in its coverage entry and leaves the others' results intact.
     """
     with _few_collections():
-        return _scan(source, detectors, context, households, users, recheck or {}, progress)
+        return _scan(source, detectors, context, households, users, recheck or {}, days, progress)
 
 
 @contextmanager
@@ -91,18 +112,30 @@ def _scan(
     households: Sequence[str],
     users: Sequence[str],
     recheck: Mapping[str, Sequence[str]],
+    days: Collection[date],
     progress: Progress,
 ) -> ScanResult:
+    households = [source.tables.plain_household_id(household) for household in households]
+    users = [source.tables.plain_user_id(user) for user in users]
     scope = scope_of(source, households, users) if households or users else None
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
     run.inspect_schema()
-    rows_read = run.read(recheck)
+    rows_read, event_days = run.read(recheck, days)
     findings = [finding for ending in run.endings.values() for finding in ending.findings]
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings = run.marked(sorted(findings, key=lambda finding: finding.sort_key))
-    return ScanResult(tuple(findings), run.coverage(findings), rows_read, tuple(source.notices))
+    return ScanResult(
+        tuple(findings),
+        run.coverage(findings),
+        rows_read,
+        run.notices,
+        tables=frozenset(source.schema.tables),
+        event_days=event_days if run.audit_known else {},
+        audit_began=run.audit_began,
+        reached=run.reached,
+    )
 
 
 def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
@@ -141,17 +174,45 @@ def lacking(detector: Detector, schema: Schema) -> list[str]:
     return missing
 
 
-def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
-    """How many rows of each state table can be read (of `scope` alone, if given); a table that fails is left out.
+def health_of(
+    source: Source, detectors: Iterable[Detector], limits: Limits, own: Own | None = None, *, at_once: int = 1
+) -> Health:
+    """What `source` holds of the words and events that `detectors` ask for. Raises SourceError if it cannot be read."""
+    return look_at(source, words_of(limits), elements_of(detectors), own, at_once=at_once)
 
-    Raises SourceError if the source cannot be read at all.
+
+def believable(source: Source, health: Health) -> None:
+    """Raise SourceError where nothing that is read from `source` can be believed: the first fault, and how many more."""
+    if health.faults:
+        more = f" (and {len(health.faults) - 1} more: see `hearthwatch doctor`)" if len(health.faults) > 1 else ""
+        raise SourceError(f"{source.label}: {health.faults[0]}{more}")
+
+
+def count_rows(
+    source: Source,
+    scope: Scope | None,
+    known: Mapping[str, int] | None = None,
+    tables: Collection[str] | None = None,
+) -> dict[str, int]:
+    """How many rows of each table (or of each of `tables`) but the audit table can be read.
+
+    With a `scope`, of the state tables and in it alone. What is `known` is not counted again.
+
+    A table that fails is left out. Raises SourceError if the source cannot be read at all.
     """
     counts: dict[str, int] = {}
-    for name, key in COUNTED.items():
+    for name in source.schema.tables:
+        if name == EVENTS or (scope is not None and name not in HOUSEHOLD_COLUMN):
+            continue
+        if tables is not None and name not in tables:
+            continue
+        if known and name in known:
+            counts[name] = known[name]
+            continue
         table = source.tables[name]
         counted = select(func.count().label("number")).select_from(table)
         if scope is not None:
-            counted = counted.where(source.tables.households_in(table.c[key], scope.households))
+            counted = counted.where(source.tables.households_in(table.c[HOUSEHOLD_COLUMN[name]], scope.households))
         try:
             counts[name] = int(
                 source.rows(counted, "rows read", reach="whole" if scope is None else "picked")[0]["number"]
@@ -161,8 +222,44 @@ def count_rows(source: Source, scope: Scope | None) -> dict[str, int]:
     return counts
 
 
+def count_event_days(source: Source, days: Collection[date]) -> dict[date, int]:
+    """How many audit rows there are of each of `days` (UTC); empty where they cannot be counted.
+
+    One statement, by the index on their times: a night must not read the whole audit table to know that it is there.
+    """
+    if EVENTS not in source.tables or not days:
+        return {}
+    at = source.tables[EVENTS].c.event_timestamp
+    wanted = sorted(days)
+    of_day = {day: and_(at >= _midnight(day), at < _midnight(day + DAY)) for day in wanted}
+    counted = select(
+        *(func.count().filter(condition).label(f"n{place}") for place, condition in enumerate(of_day.values()))
+    ).where(or_(*(and_(at >= _midnight(first), at < _midnight(last + DAY)) for first, last in _stretches(wanted))))
+    try:
+        row = source.rows(counted, "audit rows by day")[0]
+    except QueryError:
+        logger.debug("counting the audit rows failed", exc_info=True)
+        return {}
+    return {day: int(row[f"n{place}"]) for place, day in enumerate(of_day)}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _stretches(days: Sequence[date]) -> list[tuple[date, date]]:
+    """Ascending `days` as stretches without a gap, each by its first and last day."""
+    found: list[tuple[date, date]] = []
+    for day in days:
+        if found and found[-1][1] + DAY == day:
+            found[-1] = (found[-1][0], day)
+        else:
+            found.append((day, day))
+    return found
+
+
 @dataclass(slots=True)
-class _Ending:
+class Ending:
     status: Status = "ran"
     reason: str | None = None
     found: dict[str, list[Finding]] = field(default_factory=dict)
@@ -188,26 +285,43 @@ class _Run:
         self._source, self._scope, self._progress = source, scope, progress
         self._at_once = source.widen()
         self._detectors = {detector.id: detector for detector in detectors}
-        self.endings = {detector.id: _beginning(detector, source.schema, context) for detector in detectors}
-        self._context = replace(context, audit_began=self._audit_began(detectors))
+        own = None if scope is None else Own(scope.households, scope.users)
+        self._health = health_of(source, detectors, context.limits, own, at_once=self._at_once)
+        believable(source, self._health)
+        source.tables = source.tables.respelled(self._health.spellings)
+        self.endings = {
+            detector.id: beginning(detector, source.schema, context, self._health) for detector in detectors
+        }
+        trail = self._health.trail
+        never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
+        self.audit_known = True
+        self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
+        self._context = replace(context, audit_began=self.audit_began, never_written=never)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._cases: dict[CaseKind, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
         self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
 
-    def _audit_began(self, detectors: Sequence[Detector]) -> datetime | None:
-        if "household_events" not in self._source.tables:
-            return None
-        first = select(func.min(self._source.tables["household_events"].c.event_timestamp).label("began"))
+    def _audit_span(self, as_of: datetime, detectors: Sequence[Detector]) -> tuple[datetime | None, datetime | None]:
+        """The time of the first audit row, and of the last one at or before `as_of`; both by the index on them."""
+        if EVENTS not in self._source.tables:
+            return None, None
+        at = self._source.tables[EVENTS].c.event_timestamp
+        span = select(
+            select(func.min(at)).scalar_subquery().label("began"),
+            select(func.max(at)).where(at <= as_of).scalar_subquery().label("reached"),
+        )
         try:
-            began: datetime | None = self._source.rows(first, "audit")[0]["began"]
+            row = self._source.rows(span, "audit")[0]
         except QueryError as error:
+            self.audit_known = False
             # Without it, silence of the trail cannot be told from a trail that had not begun.
             for detector in detectors:
-                reads_trail = any(need.startswith("household_events.") for need in needs_of(detector))
+                reads_trail = any(need.startswith(f"{EVENTS}.") for need in needs_of(detector))
                 if reads_trail and self.endings[detector.id].status == "ran":
                     self.endings[detector.id].fail(_reason(error, "looking for the start of the audit table"))
-            return None
-        return None if began is None else began.astimezone(UTC)
+            return None, None
+        began, reached = row["began"], row["reached"]
+        return began and began.astimezone(UTC), reached and reached.astimezone(UTC)
 
     def inspect_schema(self) -> None:
         """The rules about the schema itself; they say nothing about single households."""
@@ -216,8 +330,10 @@ class _Run:
                 found = self._guarded(detector, detector.inspect, self._source.schema, self._context)
                 self.endings[detector.id].judged.extend(found)
 
-    def read(self, recheck: Mapping[str, Sequence[str]]) -> dict[str, int]:
-        """Every pass that somebody rides on, and what its rows lead to; the number of rows of each state table.
+    def read(
+        self, recheck: Mapping[str, Sequence[str]], days: Collection[date]
+    ) -> tuple[dict[str, int], dict[date, int]]:
+        """Every pass that somebody rides on, and what its rows lead to; the rows of each table, and the audit rows of `days`.
 
         What fires becomes a case, or is collected at once, or waits until all else is judged. A kind of case is judged as
         soon as no pass is left that may name one: a detector waits for one kind only and so is never asked twice at once.
@@ -227,7 +343,9 @@ class _Run:
         opening = Counter(kind for _, riders in left for kind in _opened(riders))
         explained: set[str] = set()
         with ThreadPoolExecutor(max_workers=self._at_once) as pool, _ended_at_once(self._source):
-            counted = pool.submit(count_rows, self._source, self._scope)
+            counted = pool.submit(count_rows, self._source, self._scope, self._health.rows)
+            by_day = pool.submit(count_event_days, self._source, days)
+            lost = pool.submit(lost_rows, self._source, self._scope, self._context)
             running: dict[Future[Any], tuple[Pass, Riders] | None] = {
                 pool.submit(self._judge_kind, kind): None for kind in self._cases if self._ready(kind, opening)
             }
@@ -250,11 +368,12 @@ class _Run:
                         if self._ready(kind, opening):
                             self._progress(f"looking closer at {len(self._cases[kind])} {FETCHERS[kind][0]}")
                             running[pool.submit(self._judge_kind, kind)] = None
-            rows_read = counted.result()
+            rows_read, event_days = counted.result(), by_day.result()
+            self._source.notices.extend(filter(None, [notice_of(self._source, self._context, lost.result())]))
         late = replace(self._context, explained=frozenset(explained))
         for rider, detector, rows in self._waiting:
             self._collect(rider, detector, rows, late)
-        return rows_read
+        return rows_read, event_days
 
     def _ready(self, kind: CaseKind, opening: Counter[CaseKind]) -> bool:
         """Whether there are cases of a kind and no pass is left that may name another."""
@@ -350,7 +469,7 @@ class _Run:
                 findings = self._mark(detector.mark, self.endings[detector.id], findings)
         return findings
 
-    def _mark(self, mark: Mark, ending: _Ending, findings: list[Finding]) -> list[Finding]:
+    def _mark(self, mark: Mark, ending: Ending, findings: list[Finding]) -> list[Finding]:
         people = {user for finding in findings for user in finding.users if self._source.tables.is_user_id(user)}
         try:
             accounts = users_by_id(self._source, sorted(people))
@@ -374,12 +493,16 @@ class _Run:
             for name, ending in self.endings.items()
         )
 
-    def _told_of(self, name: str, ending: _Ending) -> str | None:
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return (*self._source.notices, *self._health.notices)
+
+    def _told_of(self, name: str, ending: Ending) -> str | None:
         """The ending's reason, with what was noticed about the columns that the detector needs."""
         if ending.status != "ran":
             return ending.reason
         needs = needs_of(self._detectors[name])
-        noticed = [notice.said for notice in self._source.notices if notice.columns & needs]
+        noticed = [notice.said for notice in self.notices if notice.columns & needs]
         return "; ".join(filter(None, (ending.reason, *noticed))) or None
 
     def _guarded(
@@ -414,27 +537,47 @@ def _collects_history(detector: Detector) -> bool:
     return any(PASSES[ride.on].history and ride.collect for ride in detector.rides)
 
 
-def _in_part(detector: Detector, schema: Schema) -> str | None:
-    """What a detector does not look at, although it runs, as the source lacks it."""
+def _in_part(detector: Detector, schema: Schema, health: Health) -> str | None:
+    """What a detector does not look at, although it runs, as the source lacks it or never wrote it."""
     unseen = [
         f"{PASSES[ride.on].reads} (needs {', '.join(missing)})"
         for ride in detector.rides
         if ride.optional and (missing := schema.missing(PASSES[ride.on].needs))
     ]
+    blind = [(way, sees(groups, health)) for way, groups in detector.meta.ways.items()]
+    unseen += [f"{way} ({reason})" for way, reason in blind if reason]
     return f"without {'; '.join(unseen)}" if unseen else None
 
 
-def _beginning(detector: Detector, schema: Schema, context: Context) -> _Ending:
+def _blind(detector: Detector, health: Health) -> str | None:
+    """Why what the source never wrote leaves a detector nothing to conclude from, or None."""
+    ways = detector.meta.ways.values()
+    reasons = [reason for groups in ways if (reason := sees(groups, health))]
+    if reasons and len(reasons) == len(ways):
+        every = frozenset(element for groups in ways for group in groups for element in group)
+        return sees(detector.meta.events, health) or sees((every,), health) or reasons[0]
+    return sees(detector.meta.events, health)
+
+
+def beginning(detector: Detector, schema: Schema, context: Context, health: Health) -> Ending:
+    """How a detector starts: it runs, perhaps in part, or why there is nothing that it could look at or find."""
     pointless = detector.pointless(context.limits)
     if pointless:
-        return _Ending("not_applicable", pointless)
+        return Ending("not_applicable", pointless)
     missing = lacking(detector, schema)
     if missing:
-        return _Ending("not_applicable", f"needs {', '.join(missing)}")
+        return Ending("not_applicable", f"needs {', '.join(missing)}")
+    needed = {need.split(".")[0] for need in needs_of(detector)} - tables_of_ways(detector.meta)
+    empty = sorted(needed & health.empty)
+    if empty:
+        return Ending("not_applicable", f"{listed(empty)} {'has' if len(empty) == 1 else 'have'} no rows")
     proof = detector.proved_by(schema)
     if proof:
-        return _Ending("proved", f"made impossible by {proof}")
-    return _Ending(reason=_in_part(detector, schema))
+        return Ending("proved", f"made impossible by {proof}")
+    blind = _blind(detector, health)
+    if blind:
+        return Ending("not_applicable", blind)
+    return Ending(reason=_in_part(detector, schema, health))
 
 
 def _one_per_subject(findings: list[Finding]) -> list[Finding]:

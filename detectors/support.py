@@ -28,10 +28,13 @@ def open_in(request: FromClause, context: Context, *category_lists: tuple[str, .
 
 
 def quoted(text: str) -> str:
-    """What somebody wrote, in one line, without markup or control characters, cut to QUOTED_CHARACTERS."""
+    """What somebody wrote, in one line, without markup or control characters, cut to QUOTED_CHARACTERS.
+
+    An e-mail address stays one, so that whoever masks addresses later still sees it.
+    """
     plain = composed(text)
     plain = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in plain)
-    plain = re.sub(r"[<>`*_\[\]|\\@]", "", plain)
+    plain = re.sub(r"[<>`*_\[\]|\\]", "", plain)
     plain = re.sub(r"\s+", " ", plain).strip()
     return plain if len(plain) <= QUOTED_CHARACTERS else plain[: QUOTED_CHARACTERS - 1].rstrip() + "…"
 

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from detectors.contract import Finding
 from escalation.decide import is_held, more_urgent
-from escalation.desk import GIVE_UP_AFTER, Delivered, Failed, Note, finding_of_row, note_from, one_line
+from escalation.desk import GIVE_UP_AFTER, Delivered, Failed, Note, by_urgency, finding_of_row, note_from, one_line
 from escalation.ledger import Ledger
 from escalation.policy import Policy
 from escalation.process import SlackPlace
@@ -96,7 +96,7 @@ def announce(
     `findings` are tonight's, by fingerprint. Whatever fails is tried again by the next run.
     """
     with ledger.begin() as tx:
-        rows = tx.unsent("slack")
+        rows = by_urgency(tx, tx.unsent("slack"))
         run = _Run(ledger, board, policy, findings, now, tx.silences())
     blocked: set[int] = set()
     for row in rows:

@@ -85,6 +85,13 @@ def _orphan(effect: Finding, index: Index) -> Finding | None:
     return None if group is None or effect.kind != "state" or hides else group
 
 
+def _missing_household(effect: Finding, index: Index) -> Finding | None:
+    household = household_of(effect)
+    if effect.detector == "members-without-household" or effect.team != "engineering" or household is None:
+        return None
+    return next(iter(index.about_household("members-without-household", household)), None)
+
+
 def _unapplied_approval(effect: Finding, index: Index) -> Finding | None:
     household, user = household_of(effect), user_of(effect)
     if effect.detector not in ("concurrent-conflict", "approval-not-applied") or household is None or user is None:
@@ -107,6 +114,7 @@ def _by_time(finding: Finding) -> tuple[str, tuple[int, str, tuple[tuple[str, st
 
 
 RULES: tuple[Rule, ...] = (
+    _missing_household,
     _unauthorised_transfer,
     _failed_transfer,
     _orphan,

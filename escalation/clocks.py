@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -56,6 +56,20 @@ def sooner(one: Deadlines, other: Deadlines) -> Deadlines:
     )
 
 
+def restarted(ticket: Ticket, policy: Policy, now: datetime) -> Ticket:
+    """The ticket with its clock begun at `now`: nobody is late for what had not reached them."""
+    if ticket.clock_began_at >= now:
+        return ticket
+    due = deadlines(now, policy.sla(ticket.team, ticket.severity, ticket.detector), policy.business_hours)
+    return replace(
+        ticket,
+        clock_began_at=now,
+        acknowledge_due=due.acknowledge,
+        investigate_due=due.investigate,
+        resolve_due=due.resolve,
+    )
+
+
 def next_update(ticket: Ticket, policy: Policy, now: datetime) -> datetime | None:
     """When the customer is to hear from us next, after `now`; None where nothing is promised or the ticket has ended."""
     sla = policy.sla(ticket.team, ticket.severity, ticket.detector)
@@ -84,6 +98,11 @@ def overdue(ticket: Ticket, now: datetime) -> tuple[Overdue, ...]:
         ("resolve", ticket.resolve_due, True),
     )
     return tuple(Overdue(promise, due) for promise, due, still in checked if still and due is not None and now > due)
+
+
+def overdue_with_team(ticket: Ticket, now: datetime) -> tuple[Overdue, ...]:
+    """The promises that the team has broken: while no queue has confirmed a ticket, its team knows nothing of it."""
+    return () if ticket.ref_id is None else overdue(ticket, now)
 
 
 def due_next(ticket: Ticket, policy: Policy, now: datetime) -> tuple[str, datetime] | None:
@@ -135,26 +154,34 @@ def after(began: datetime, allowed: timedelta, hours: BusinessHours) -> datetime
     moment = _opening(began.astimezone(ZoneInfo(hours.time_zone)), hours)
     weeks, days = divmod(allowed.days, 7)
     for _ in range(weeks * len(set(hours.days)) + days):
-        moment = _opening(_next_morning(moment, hours), hours).replace(
+        same_time = _opening(_next_morning(moment, hours), hours).replace(
             hour=moment.hour, minute=moment.minute, second=moment.second, microsecond=moment.microsecond
         )
+        moment = _real(same_time)
     rest = allowed - timedelta(days=allowed.days)
     while True:
+        # Time that passes is counted in UTC: a wall clock leaves an hour out in spring and has one twice in autumn.
         closing = datetime.combine(moment.date(), hours.end, moment.tzinfo)
-        if rest <= closing - moment:
-            return (moment + rest).astimezone(UTC)
-        rest -= closing - moment
+        left = closing.astimezone(UTC) - moment.astimezone(UTC)
+        if rest <= left:
+            return moment.astimezone(UTC) + rest
+        rest -= left
         moment = _opening(_next_morning(moment, hours), hours)
 
 
 def _opening(moment: datetime, hours: BusinessHours) -> datetime:
     """`moment` if it is within business hours, else when they begin next."""
     while True:
-        opens, closes = (datetime.combine(moment.date(), at, moment.tzinfo) for at in (hours.start, hours.end))
+        opens, closes = (_real(datetime.combine(moment.date(), at, moment.tzinfo)) for at in (hours.start, hours.end))
         if _WEEKDAYS[moment.weekday()] in hours.days and moment < closes:
             return max(moment, opens)
         moment = _next_morning(moment, hours)
 
 
 def _next_morning(moment: datetime, hours: BusinessHours) -> datetime:
-    return datetime.combine(moment.date() + timedelta(days=1), hours.start, moment.tzinfo)
+    return _real(datetime.combine(moment.date() + timedelta(days=1), hours.start, moment.tzinfo))
+
+
+def _real(moment: datetime) -> datetime:
+    """`moment`, or where the clock jumps over it in spring the moment that is meant: as long after the jump."""
+    return moment.astimezone(UTC).astimezone(moment.tzinfo)

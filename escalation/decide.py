@@ -12,13 +12,18 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from detectors.contract import SEVERITY_ORDER, Finding, Severity
+from detectors.words import stamp
 from escalation.policy import Policy
 from escalation.process import Nights
 from escalation.records import Action, Decision, Entry, NightStatus, Reason, Silence, Ticket
 from escalation.scrub import scrub, scrub_subject
 
-Sight = Literal["seen", "explained", "absent", "not-looked-at"]
-"""How tonight's scan met a finding: as itself, as part of another one, not at all, or its detector could not look."""
+Sight = Literal["seen", "explained", "absent", "rows-gone", "trail-gone", "not-looked-at"]
+"""How tonight's scan met a finding: as itself, as part of another one, not at all, or its detector could not look.
+
+What is absent because the rows that it was about are gone was not repaired, and where the audit rows that showed it are gone
+nobody can say whether it was.
+"""
 IDS_KEPT = 50
 """How many ids of a finding's households and users an entry keeps."""
 
@@ -65,6 +70,23 @@ def first_entry(finding: Finding, now: datetime, *, explained_by: str | None = N
     )
 
 
+def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now: datetime) -> Finding:
+    """A state with the time at which a look first saw it. `last_look` is when the last complete look before this one was.
+
+    Where no event tells when it began, its ticket says between which looks that was.
+    """
+    if finding.kind != "state":
+        return finding
+    if entry is not None and entry.present:
+        seen, observed = entry.first_seen_at, f"First seen at the look of {stamp(entry.first_seen_at)}"
+    elif last_look is not None:
+        seen, observed = now, f"Not there at the look of {stamp(last_look)}, there at {stamp(now)}"
+    else:
+        seen, observed = now, f"There at the first look, {stamp(now)}; since when is not known"
+    story = finding.story if finding.occurred_at else finding.story.model_copy(update={"observed": observed})
+    return finding.model_copy(update={"first_seen": seen, "story": story})
+
+
 def claims_of(finding: Finding) -> dict[str, Any]:
     """The finding's evidence as JSON types, without personal values and long lists."""
     plain: Mapping[str, Any] = finding.model_dump(mode="json", include={"evidence"})["evidence"]
@@ -90,14 +112,15 @@ def observe(
         if finding is None:
             raise ValueError("nothing is known of what was not seen")
         return first_entry(finding, now, explained_by=cause)
-    if sight == "not-looked-at":
+    if sight in ("not-looked-at", "trail-gone"):
         return replace(entry, status="not-looked-at")
+    gone = sight in ("absent", "rows-gone")
     returns = tuple(at for at in entry.returns if now - at < timedelta(days=nights.flapping_days))
-    if sight != "absent" and not entry.present:
+    if not gone and not entry.present:
         returns = (*returns, now)
     flapping = len(returns) >= nights.flapping_times
     entry = replace(entry, returns=returns, flapping_said=entry.flapping_said and flapping)
-    if sight == "absent":
+    if gone:
         if entry.kind == "occurrence":
             return replace(entry, status="still-there", explained_by=None)
         return replace(entry, status="flapping" if flapping else "gone", present=False, explained_by=None)
@@ -113,6 +136,8 @@ def observe(
     happened = happened_at(finding)
     if entry.kind == "occurrence" and happened is not None and happened > (entry.happened_at or happened):
         status = "back"
+    elif _seen_in_part(entry, finding):
+        return replace(entry, status="flapping" if flapping else status)
     elif status == "still-there":
         status = _compared(entry, finding)
     return replace(
@@ -126,6 +151,12 @@ def observe(
         claims=claims_of(finding),
         happened_at=max(filter(None, (happened, entry.happened_at)), default=None),
     )
+
+
+def _seen_in_part(entry: Entry, finding: Finding) -> bool:
+    """True for what happened once and is met again by a window that holds only a part of it: that is not getting better."""
+    less_urgent = more_urgent(entry.severity, finding.severity)
+    return entry.kind == "occurrence" and (less_urgent or size_of(finding) < entry.size)
 
 
 def _compared(entry: Entry, finding: Finding) -> NightStatus:
@@ -178,9 +209,13 @@ def decide(
     """
     if sight == "not-looked-at":
         return Decision("none", "not-looked-at")
-    if sight == "absent":
+    if sight == "trail-gone":
+        unsaid = before is not None and before.status != "not-looked-at" and ticket is not None and not ticket.ended
+        return Decision("comment", "trail-gone") if unsaid else Decision("none", "not-looked-at")
+    if sight in ("absent", "rows-gone"):
         newly_gone = before is not None and before.present
-        return _absent(entry, ticket, others_present=others_present, newly_gone=newly_gone)
+        decision = _absent(entry, ticket, others_present=others_present, newly_gone=newly_gone)
+        return _without_rows(decision) if sight == "rows-gone" else decision
     if silence is not None and in_force(silence, entry, now):
         return Decision("none", "snoozed" if silence.kind == "snooze" else "dismissed")
     if sight == "explained":
@@ -241,6 +276,17 @@ def _absent(entry: Entry, ticket: Ticket | None, *, others_present: bool, newly_
     if others_present:
         return Decision("comment", "part-fixed") if newly_gone else Decision("none", "fixed-before")
     return Decision("none", "flapping") if entry.status == "flapping" else Decision("verify", "fixed")
+
+
+def _without_rows(decision: Decision) -> Decision:
+    """Where the rows are gone nothing is verified, and no part is called fixed."""
+    match decision.action:
+        case "verify":
+            return Decision("close", "rows-gone")
+        case "comment":
+            return Decision("comment", "rows-gone")
+        case _:
+            return decision
 
 
 def _on_finished_ticket(entry: Entry, ticket: Ticket) -> Decision:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from detectors.contract import Finding, Severity, Team
+from detectors.contract import SEVERITY_ORDER, Finding, Severity, Team
 from escalation.decide import is_held
 from escalation.ledger import Ledger, Transaction
 from escalation.records import OutboxKind, OutboxRow, Reason, Ticket
@@ -90,6 +90,8 @@ class Desk(Generic[RefT, MessageT]):
     note: Callable[[Note], MessageT]
     place: Callable[[Team], str] = lambda _: "helpdesk"
     """Where a team's tickets go. That one place is out of reach says nothing of another."""
+    restarted: Callable[[Ticket, datetime], Ticket] = lambda ticket, _: ticket
+    """Begins the clock of a ticket anew that arrives later than it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def read_states(ledger: Ledger, desk: Desk[RefT, MessageT], seen: Iterable[str],
             state = desk.queue.state(desk.ref(ticket.ref_id or "", ticket.ref_url or ""))
         except Exception as error:
             failed.append(Failed(ticket.external_id, "state", one_line(error)))
-            in_a_row += 1
+            in_a_row += _may_pass(error)
             if in_a_row == GIVE_UP_AFTER:
                 break
             continue
@@ -200,11 +202,14 @@ def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
 def deliver(
     ledger: Ledger, desk: Desk[RefT, MessageT], findings: Mapping[str, Finding], now: datetime
 ) -> tuple[list[Delivered], list[Failed]]:
-    """Send what is in the outbox, except on tickets that are muted now. `findings` are tonight's, by fingerprint."""
+    """Send what is in the outbox, the most urgent first, except on tickets that are muted now.
+
+    `findings` are tonight's, by fingerprint. What arrives only now starts its team's clock only now.
+    """
     delivered: list[Delivered] = []
     failed: list[Failed] = []
     with ledger.begin() as tx:
-        rows, silences = tx.unsent("queue"), tx.silences()
+        rows, silences = by_urgency(tx, tx.unsent("queue")), tx.silences()
     blocked: set[int] = set()
     in_a_row: Counter[str] = Counter()
     for row in rows:
@@ -221,7 +226,7 @@ def deliver(
             stands = desk.queue.state(ref).status if row.payload.get("reopens") else ticket.queue_status
         except Exception as error:
             logger.debug("delivery of %s failed", row.key, exc_info=True)
-            in_a_row[place] = min(in_a_row[place] + 1, GIVE_UP_AFTER)
+            in_a_row[place] = min(in_a_row[place] + _may_pass(error), GIVE_UP_AFTER)
             blocked.add(ticket.id)
             failed.append(Failed(ticket.external_id, row.kind, one_line(error)))
             with ledger.begin() as tx:
@@ -230,10 +235,23 @@ def deliver(
         in_a_row[place] = 0
         with ledger.begin() as tx:
             # What we opened ourselves is no news, and nobody has acknowledged it with that.
-            tx.save_ticket(replace(ticket, ref_id=ref.id, ref_url=ref.url, queue_status=stands))
+            known = replace(ticket, ref_id=ref.id, ref_url=ref.url, queue_status=stands)
+            begins = row.kind == "create" or bool(row.payload.get("reopens"))
+            tx.save_ticket(desk.restarted(known, now) if begins and known.acknowledged_at is None else known)
             tx.mark_sent(row, now)
         delivered.append(Delivered(ticket.external_id, row.kind, ref.url))
     return delivered, failed
+
+
+def by_urgency(tx: Transaction, rows: Iterable[OutboxRow]) -> list[OutboxRow]:
+    """The rows of the most urgent tickets first; those of one ticket stay in their order."""
+    urgency = {ticket.id: SEVERITY_ORDER.index(ticket.severity) for ticket in tx.tickets()}
+    return sorted(rows, key=lambda row: (urgency[row.ticket_id], row.id))
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it can be the queue's own trouble; what is for a person to mend tells nothing of the next ticket."""
+    return bool(getattr(error, "retry", True))
 
 
 def _send(desk: Desk[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]) -> RefT:

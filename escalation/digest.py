@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from detectors.contract import Team
-from escalation.clocks import Overdue, due_next, overdue
+from escalation.clocks import Overdue, due_next, overdue_with_team
 from escalation.decide import in_force, is_held
 from escalation.ledger import Ledger
 from escalation.outcomes import Settled, settled_between, without_outcome
@@ -105,7 +105,7 @@ def _line(
     return InProgress(
         ticket=ticket,
         age=now - ticket.opened_at,
-        overdue=overdue(ticket, now),
+        overdue=overdue_with_team(ticket, now),
         next=due_next(ticket, policy, now),
         flapping=any(entry.status == "flapping" for entry in entries),
         silence=min(muting, key=lambda one: one.ends_at)

@@ -16,17 +16,22 @@ from escalation.outbox import OutboxPart
 from escalation.records import ENDED, Decision, Entry, Silence, Ticket, TicketOutcome
 from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS
 from escalation.store import Store, open_store
+from escalation.volumes import VolumesPart
 
 
 @dataclass(frozen=True, slots=True)
 class NightRow:
-    """A night as it was recorded: the scan's time and window, and whether every detector could look at everything."""
+    """A night as it was recorded: the scan's time and window, and whether every detector could look at everything.
+
+    `reached` is the newest audit row that the scan saw; None where there was none, or no audit table.
+    """
 
     id: int
     as_of: datetime
     window_start: datetime
     window_end: datetime
     complete: bool
+    reached: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +94,15 @@ def open_ledger(url: str, *, exclusive: bool = True, create: bool = True) -> Ite
         ledger.close()
 
 
-class Transaction(OutboxPart):
+class Transaction(OutboxPart, VolumesPart):
     """What can be read and written in one transaction."""
 
     # --- nights and decisions
 
-    def add_night(self, as_of: datetime, start: datetime, end: datetime, *, complete: bool) -> int:
-        values = {"as_of": as_of, "window_start": start, "window_end": end, "complete": complete}
+    def add_night(
+        self, as_of: datetime, start: datetime, end: datetime, *, complete: bool, reached: datetime | None = None
+    ) -> int:
+        values = {"as_of": as_of, "window_start": start, "window_end": end, "complete": complete, "reached": reached}
         return self._inserted(self._connection.execute(insert(NIGHTS).values(values)).inserted_primary_key)
 
     def last_complete_night(self) -> NightRow | None:
@@ -114,6 +121,11 @@ class Transaction(OutboxPart):
     def nights(self, since: datetime, until: datetime) -> list[NightRow]:
         """The nights whose scan was in [since, until), in their order."""
         query = select(NIGHTS).where(NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until).order_by(NIGHTS.c.as_of)
+        return [NightRow(**row) for row in self._connection.execute(query).mappings()]
+
+    def all_nights(self) -> list[NightRow]:
+        """Every night, in their order."""
+        query = select(NIGHTS).order_by(NIGHTS.c.as_of, NIGHTS.c.id)
         return [NightRow(**row) for row in self._connection.execute(query).mappings()]
 
     def reopenings(self, since: datetime, until: datetime) -> list[int]:

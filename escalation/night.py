@@ -6,19 +6,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
 from escalation.board import Board, PayloadT, announce
 from escalation.causes import INCIDENT
-from escalation.clocks import Overdue, overdue
+from escalation.clocks import Overdue, overdue_with_team
 from escalation.desk import Delivered, Desk, Failed, MessageT, RefT, deliver, read_states
 from escalation.ledger import Ledger
 from escalation.outcomes import Settled, settled_between, without_outcome
 from escalation.policy import Policy
-from escalation.recording import Recording, Told
-from escalation.records import Action, Ticket
+from escalation.recording import NOTHING_MORE, Recording, Told
+from escalation.records import Action, Looked, Ticket
 from escalation.store import LedgerUsageError
+from escalation.windows import covered, midnight, uncovered
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -46,6 +46,9 @@ class NightReport:
     """What was settled since the last night, so that the customer can be told."""
     unlearned: tuple[Ticket, ...]
     """What was settled of late and has no outcome yet."""
+    looked: Looked = NOTHING_MORE
+    uncovered: tuple[Window, ...] = ()
+    """The stretches before the window that no complete run has seen."""
 
     @property
     def undelivered(self) -> bool:
@@ -56,18 +59,26 @@ class NightReport:
         return dict(Counter(one.action for one in self.told))
 
 
-def next_window(ledger: Ledger, as_of: datetime, policy: Policy) -> Window:
-    """The window of a nightly run: the policy's day that has just closed, or from where the last complete run ended.
+def next_window(ledger: Ledger, as_of: datetime, policy: Policy, *, since: datetime | None = None) -> Window:
+    """The window of a nightly run: the policy's day that has just closed, or from where the last complete run's source ended.
 
-    A missed night is made up for, but not more than `nights.catch_up_days` of them.
+    Where that was within a day, the whole day is looked at again, as rules count by days. A missed night is made up for,
+    but not more than `nights.catch_up_days` of them, unless somebody says `since` when.
+
+    Raises:
+        LedgerUsageError: `since` is not before the window's end.
     """
     with ledger.begin() as tx:
         last = tx.last_complete_night()
-    end = _midnight(as_of, policy.limits.time_zone, 0)
-    start = _midnight(as_of, policy.limits.time_zone, 1)
+    end = midnight(as_of, policy, 0)
+    if since is not None:
+        if since >= end:
+            raise LedgerUsageError(f"--since must be before the end of the last closed day, {end:%Y-%m-%d %H:%M} UTC")
+        return Window(since, end)
+    start = midnight(as_of, policy, 1)
     if last is not None:
-        start = min(start, last.window_end)
-    return Window(max(start, _midnight(as_of, policy.limits.time_zone, policy.nights.catch_up_days)), end)
+        start = min(start, midnight(covered(last, policy).end, policy, 0))
+    return Window(max(start, midnight(as_of, policy, policy.nights.catch_up_days)), end)
 
 
 def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
@@ -91,11 +102,6 @@ def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
     return min(whole, policy.nights.look_back_days)
 
 
-def _midnight(at: datetime, time_zone: str, days_before: int) -> datetime:
-    day = at.astimezone(ZoneInfo(time_zone)).date() - timedelta(days=days_before)
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
-
-
 def run_night(
     ledger: Ledger,
     findings: Sequence[Finding],
@@ -106,10 +112,11 @@ def run_night(
     window: Window,
     desk: Desk[RefT, MessageT],
     board: Board[PayloadT] | None = None,
+    looked: Looked = NOTHING_MORE,
 ) -> NightReport:
     """Play one night. `findings` are the scan's own, not yet one for each cause; `now` is the scan's time.
 
-    Without a `board` nothing is said on Slack.
+    Without a `board` nothing is said on Slack. `looked` is what the scan saw of the source itself.
 
     What could not be sent is in the report and stays in the ledger for the next run. A process that dies at any moment
     leaves a ledger with which the next run carries on.
@@ -119,17 +126,31 @@ def run_night(
         LedgerUsageError: it has seen a later night than this one.
     """
     with ledger.begin() as tx:
-        last = tx.latest_night()
+        last, look = tx.latest_night(), tx.last_complete_night()
     if last is not None and now < last.as_of:
-        raise LedgerUsageError(f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time")
+        raise LedgerUsageError(
+            f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time, or, if that night was a "
+            "mistake, see `hearthwatch ledger forget-after --help`"
+        )
     seen = {one.fingerprint for one in findings}
     seen |= {fingerprint(one.detector, policy.environment, {"operation": INCIDENT}) for one in findings}
     read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
-        night = Recording(tx, findings, coverage, policy, now, announced=board is not None)
+        complete = not looked.disbelieved and all(entry.status != "failed" for entry in coverage)
+        night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=looked.reached)
+        tx.add_volumes(night_id, looked.volumes)
+        gaps = uncovered(tx.all_nights(), window, policy)
+        night = Recording(
+            tx,
+            findings,
+            coverage,
+            policy,
+            now,
+            announced=board is not None,
+            last_look=look.as_of if look else None,
+            looked=looked,
+        )
         night.play()
-        complete = all(entry.status != "failed" for entry in coverage)
-        night_id = tx.add_night(now, window.start, window.end, complete=complete)
         tx.add_decisions(night_id, night.decided)
         told = tuple(night.told())
     tonights = {one.fingerprint: one for one in night.findings}
@@ -139,11 +160,13 @@ def run_night(
         waiting = tx.tickets(ended=False)
         settled = settled_between(tx, last.as_of if last else None, now, policy)
         unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
-    late = ((ticket, overdue(ticket, now)) for ticket in waiting)
+    late = ((ticket, overdue_with_team(ticket, now)) for ticket in waiting)
     return NightReport(
         as_of=now,
         window=window,
         complete=complete,
+        looked=looked,
+        uncovered=gaps,
         findings=tuple(night.findings),
         told=told,
         delivered=tuple(delivered),

@@ -74,6 +74,17 @@ def _lines(
         case "part-fixed":
             still = listed([one.title for one in remaining])
             return [f"Fixed as of {stamp(now)}: {entry.title}.", f"Still there: {still}."]
+        case "rows-gone":
+            about = listed([f"{key.removesuffix('_id').replace('_', ' ')} {one}" for key, one in entry.subject.items()])
+            return [
+                f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about ({about}).",
+                "That is no repair, and nobody is told that it was one.",
+            ]
+        case "trail-gone":
+            return [
+                f"The audit rows that showed it are no longer there, so the scan of {stamp(now)} cannot say whether it is repaired.",
+                "Look for yourself, and resolve the ticket when it is.",
+            ]
         case _:
             return [f"Fixed: the scan of {stamp(now)} looked and no longer sees it. Verified."]
 

@@ -21,6 +21,11 @@ class OutboxPart:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @property
+    def connection(self) -> Connection:
+        """For what is done once and to many tables (see forgetting.py)."""
+        return self._connection
+
     def enqueue(
         self,
         key: str,

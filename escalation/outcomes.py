@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from detectors.contract import Team
+from escalation.audience import audience_of, widest
 from escalation.decide import IDS_KEPT
 from escalation.ledger import Transaction
 from escalation.policy import Policy
@@ -16,8 +16,6 @@ from escalation.silences import RefusedError
 
 ASKED_FOR = timedelta(days=30)
 """For so long after a ticket was settled its outcome is asked for every night."""
-REPORTER_ONLY: tuple[Team, ...] = ("trust-safety", "legal")
-"""The teams whose tickets name people who must not be told: only whoever wrote to support is."""
 WORDS_MOST = 2000
 
 
@@ -79,31 +77,44 @@ def _line(name: str, said: str) -> str:
 
 
 def settled_at(ticket: Ticket) -> datetime | None:
-    """When it was resolved, or seen fixed without that; None while it is open, and for one that was closed or deleted."""
-    if ticket.closed_as is not None or ticket.status not in ("resolved", "verified", "closed"):
+    """When it was seen fixed, or closed because a person had settled what happened; None for whatever else ended it.
+
+    A person's word that a state is repaired settles nothing before a scan has seen it.
+    """
+    if ticket.closed_as is not None or ticket.closing_reason is not None:
         return None
-    return ticket.resolved_at or (ticket.ended_at if ticket.status == "verified" else None)
+    return ticket.ended_at if ticket.status in ("verified", "closed") else None
 
 
 def settled_between(tx: Transaction, since: datetime | None, until: datetime, policy: Policy) -> list[Settled]:
-    """The tickets that were settled in (since, until], in the order of their making; all until then without `since`."""
-    tickets = [
-        one
+    """The tickets that were settled in (since, until] and of which somebody may be told, in the order of their making.
+
+    Without `since`, all until then.
+    """
+    found = [
+        _settled(one, tx.entries_on(one), policy)
         for one in tx.tickets()
         if (at := settled_at(one)) is not None and (since is None or since < at) and at <= until
     ]
-    return [_settled(one, tx.entries_on(one), policy) for one in tickets]
+    return [one for one in found if one is not None]
 
 
-def _settled(ticket: Ticket, entries: Sequence[Entry], policy: Policy) -> Settled:
-    reporter_only = ticket.team in REPORTER_ONLY
-    told = () if reporter_only else entries
+def _settled(ticket: Ticket, entries: Sequence[Entry], policy: Policy) -> Settled | None:
+    audience = widest(
+        [
+            audience_of(ticket.team, ticket.detector, {}, policy),
+            *(audience_of(one.team, one.detector, one.subject, policy) for one in entries),
+        ]
+    )
+    if audience == "nobody":
+        return None
+    told = () if audience == "reporter" else entries
     return Settled(
         ticket=ticket,
         support=_ids(entry.subject["support_id"] for entry in entries if "support_id" in entry.subject),
         users=_ids(user for entry in told for user in entry.users),
         households=_ids(household for entry in told for household in entry.households),
-        reporter_only=reporter_only,
+        reporter_only=audience == "reporter",
         cut=any(max(len(entry.users), len(entry.households)) >= IDS_KEPT for entry in told),
         words=policy.closing.get(ticket.team, ""),
     )

@@ -168,10 +168,12 @@ def cautions(
     """
     if not troubleshot:
         yield "Don't escalate without attempting basic troubleshooting first; tick it with --troubleshooting-done."
-    still_open = [ticket for ticket in past if not ticket.ended and ticket.status != "resolved"]
+    still_open = [ticket for ticket in past if not ticket.ended]
     for ticket in still_open[:TICKETS_NAMED]:
         about = f"{ticket.external_id} ({policy.teams[ticket.team].name}, {ticket.severity}: {ticket.title})"
-        if ticket.team == escalation.team:
+        if ticket.status == "resolved":
+            yield f"{about} on the same ids was resolved, but no scan has seen that yet: look there first."
+        elif ticket.team == escalation.team:
             yield f"{about} is open on the same ids: if it is the same issue, comment there instead."
         else:
             yield (

@@ -30,9 +30,15 @@ from escalation.process import (
     SlackPlace,
     TeamPolicy,
     Text,
+    VolumeRules,
 )
 from escalation.records import Destination
 from escalation.spans import stricter
+
+_LONGEST_FILE = 10_000_000
+"""Bytes. The packaged policy has 20,000."""
+_SHOWN = 200
+"""Characters of a wrong value that a message repeats."""
 
 
 class PolicyError(Exception):
@@ -56,6 +62,7 @@ class Policy(Part):
     """Slack's own ids of those whom the process tags; a name alone does not reach everybody."""
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()
+    volume: VolumeRules = VolumeRules()
     exceptions: Exceptions = Exceptions()
     redaction: RedactionRules = RedactionRules()
     limits: Limits = Limits()
@@ -123,7 +130,14 @@ class Policy(Part):
 
     def is_data_integrity(self, detector: str) -> bool:
         """True for the detectors of the matrix's row `data-integrity`."""
-        row = self.matrix.get("data-integrity")
+        return self._in_row("data-integrity", detector)
+
+    def is_security(self, detector: str) -> bool:
+        """True for the detectors of the matrix's row `security`."""
+        return self._in_row("security", detector)
+
+    def _in_row(self, name: str, detector: str) -> bool:
+        row = self.matrix.get(name)
         return row is not None and detector in row.detectors
 
 
@@ -136,18 +150,34 @@ def load_policy(path: str | Path | None = None) -> Policy:
     default = tomllib.loads(resources.files("escalation").joinpath("default_policy.toml").read_text(encoding="utf-8"))
     if path is None:
         return Policy.model_validate(default)
-    own = _read(Path(path))
     try:
+        own = _read(Path(path))
         policy = Policy.model_validate(_merged(default, own))
+        policy._from_file = frozenset(key for key, _ in _leaves(own))
     except ValidationError as error:
         raise PolicyError(f"{path}: {_first_problem(error)}") from error
-    policy._from_file = frozenset(key for key, _ in _leaves(own))
+    except RecursionError as error:
+        raise PolicyError(f"{path}: its tables are nested without end; see `hearthwatch policy show`") from error
+    _check_flags(policy, own, path)
     return policy
+
+
+def _check_flags(policy: Policy, own: Mapping[str, Any], path: str | Path) -> None:
+    """Raise PolicyError where the file says true or false and a number is meant: as one, it would be 1 or 0."""
+    effective = {key: value for key, value, _ in policy.values()}
+    for key, value in _leaves(own):
+        said, meant = (one if isinstance(one, list) else [one] for one in (value, effective.get(key)))
+        if any(isinstance(one, bool) for one in said) and not any(isinstance(one, bool) for one in meant):
+            raise PolicyError(f"{path}: {key}: is true or false, not a number; correct it, or remove it")
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_FILE + 1)
+        if len(content) > _LONGEST_FILE:
+            raise PolicyError(f"{path}: has more than {_LONGEST_FILE:,} bytes; name a policy file")
+        return tomllib.loads(content.decode())
     except OSError as error:
         raise PolicyError(f"{path}: cannot be read ({error.strerror}); name a readable TOML file") from error
     except UnicodeDecodeError as error:
@@ -178,13 +208,17 @@ def _first_problem(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     # A union of keys or a validator puts parts like "[key]" into the place; they are no part of the file.
-    place = ".".join(str(part) for part in first["loc"] if part != "[key]") or "(the whole file)"
+    place = _short(".".join(str(part) for part in first["loc"] if part != "[key]")) or "(the whole file)"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{place}: unknown key; remove it, or see `hearthwatch policy show` for the known ones{more}"
-    message = " ".join(first["msg"].removeprefix("Value error, ").split())
-    given = "" if isinstance(first["input"], dict) else f" (it is {first['input']!r})"
+    message = _short(" ".join(first["msg"].removeprefix("Value error, ").split()))
+    given = "" if isinstance(first["input"], dict | Policy) else f" (it is {_short(repr(first['input']))})"
     return f"{place}: {message}{given}; correct it, or remove it to use the default{more}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def check(policy: Policy, detectors: Collection[str] | None = None) -> list[str]:

@@ -114,8 +114,8 @@ class BusinessHours(Part):
     def _is_known(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name!r} is no time zone of the IANA database") from error
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{name[:40]!r} is no time zone of the IANA database") from error
         return name
 
     @model_validator(mode="after")
@@ -128,7 +128,7 @@ class BusinessHours(Part):
 class FollowUpStep(Part):
     """A reminder of a missed acknowledgement: after how many acknowledgement times, and which words."""
 
-    after: float = Field(ge=1)
+    after: float = Field(ge=1, le=1_000, strict=True)
     says: Text
 
 
@@ -137,14 +137,27 @@ class Nights(Part):
 
     catch_up_days: int = Field(default=7, ge=1, le=366)
     """How far back a run reaches for nights that were missed."""
-    look_back_days: int = Field(default=35, ge=1)
+    look_back_days: int = Field(default=35, ge=1, le=36_500)
     """How far back an ordinary night's state rules read the audit table; what is known to be wrong is judged again anyway."""
-    whole_history_every_days: int = Field(default=7, ge=1)
+    whole_history_every_days: int = Field(default=7, ge=1, le=36_500)
     """How often a night reads it as far back as limits.state_lookback_days says, as the first one does."""
-    growth_percent: int = Field(default=10, ge=0)
+    growth_percent: int = Field(default=10, ge=0, le=1_000_000)
     """A finding that has grown or shrunk by less than this since it was last said is not said again."""
-    flapping_times: int = Field(default=3, ge=2)
-    flapping_days: int = Field(default=7, ge=1)
+    flapping_times: int = Field(default=3, ge=2, le=1_000_000)
+    flapping_days: int = Field(default=7, ge=1, le=36_500)
+    late_hours: float = Field(default=1, ge=0, le=168)
+    """Audit rows may arrive this much later than they happened: up to then before the newest one they are complete."""
+
+
+class VolumeRules(Part):
+    """When a table has lost so many rows that it is not believed."""
+
+    drop_percent: int = Field(default=20, ge=0, le=100)
+    """More than this share of its rows; a table that came empty or is missing is never believed."""
+    least_rows: int = Field(default=5, ge=1, le=1_000_000_000)
+    """Fewer lost rows than this are the ordinary life of a small table."""
+    audit_days: int = Field(default=7, ge=1, le=31)
+    """The audit table is too big to be counted each night; its rows of so many days are counted again."""
 
 
 class Exceptions(Part):

@@ -11,12 +11,13 @@ from typing import Any
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import Sight, decide, has_left, is_broken, is_held, more_urgent, observe
+from escalation.decide import Sight, dated, decide, has_left, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
 from escalation.policy import Policy
-from escalation.records import Action, Decision, Entry, NightStatus, OutboxKind, Reason, Silence, Ticket
+from escalation.records import Action, Decision, Entry, Looked, NightStatus, OutboxKind, Reason, Silence, Ticket
+from escalation.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
 from escalation.scrub import pack
 
 
@@ -53,19 +54,26 @@ class _Tickets:
     by_id: dict[int, Ticket] = field(default_factory=dict)
 
     def of(self, entry: Entry) -> Ticket | None:
-        if entry.ticket_id is None:
-            return None
-        if entry.ticket_id not in self.by_id:
-            self.by_id[entry.ticket_id] = self.tx.ticket_by_row(entry.ticket_id)
-        return self.by_id[entry.ticket_id]
+        return None if entry.ticket_id is None else self.of_row(entry.ticket_id)
+
+    def of_row(self, ticket_id: int) -> Ticket:
+        if ticket_id not in self.by_id:
+            self.by_id[ticket_id] = self.tx.ticket_by_row(ticket_id)
+        return self.by_id[ticket_id]
 
     def save(self, ticket: Ticket) -> None:
         self.by_id[ticket.id] = ticket
         self.tx.save_ticket(ticket)
 
 
+NOTHING_MORE = Looked()
+
+
 class Recording:
-    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too."""
+    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too.
+
+    `last_look` is when the last complete look before tonight's was.
+    """
 
     def __init__(
         self,
@@ -76,9 +84,12 @@ class Recording:
         now: datetime,
         *,
         announced: bool,
+        last_look: datetime | None = None,
+        looked: Looked = NOTHING_MORE,
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
-        self._announced = announced
+        self._announced, self._source = announced, looked
+        self._audit_began = tx.audit_began_by(now)
         self._known = tx.entries()
         self.findings = one_per_cause(raw, policy.limits, policy.environment, self._ongoing())
         self._primary = {one.fingerprint: one for one in self.findings}
@@ -86,6 +97,8 @@ class Recording:
         self._raw = {one.fingerprint: one for one in raw}
         self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
+        self.findings = [dated(one, self._known.get(one.fingerprint), last_look, now) for one in self.findings]
+        self._primary = {one.fingerprint: one for one in self.findings}
         self._silences = tx.silences()
         self._tickets = _Tickets(tx)
         self._cases: dict[str, _Case] = {}
@@ -112,6 +125,7 @@ class Recording:
 
     def play(self) -> None:
         self._observe()
+        self._end_resolved_snoozes()
         # Causes come before their effects, so that these find their cause's ticket.
         for case in sorted(self._cases.values(), key=lambda one: (one.sight == "explained", one.entry.fingerprint)):
             self._decide(case)
@@ -135,8 +149,16 @@ class Recording:
             return "seen", self._primary[key]
         if key in self._causes:
             return "explained", self._raw.get(key)
-        looked = before is not None and before.detector in self._looked
-        return ("absent" if looked else "not-looked-at"), None
+        if before is None or before.detector not in self._looked:
+            return "not-looked-at", None
+        if before.present and before.kind == "state":
+            if rows_are_gone(before, self._source.gone):
+                return "rows-gone", None
+            if before.detector in self._source.trail:
+                then = self._tx.audit_began_by(before.last_seen_at)
+                if trail_is_gone(before, then, self._audit_began):
+                    return "trail-gone", None
+        return "absent", None
 
     def _is_row_of_an_incident(self, key: str) -> bool:
         """True for what is only a part of a group tonight: the group is watched, not each of its rows."""
@@ -169,6 +191,17 @@ class Recording:
         elif decision.action != "none" and ticket is not None:
             self._change(case, ticket, decision, others, cause)
         self.decided.append((case.entry, decision))
+
+    def _end_resolved_snoozes(self) -> None:
+        """Whoever resolves a ticket says that there is nothing to put off any more: what is still seen must be said."""
+        for ticket_id, cases in self._on_ticket.items():
+            resolved = self._tickets.of_row(ticket_id).resolved_at
+            for case in cases:
+                silence = self._silences.get(case.entry.fingerprint)
+                if resolved is None or silence is None or silence.kind != "snooze" or silence.made_at > resolved:
+                    continue
+                self._tx.end_silence(silence, self._now, "resolved")
+                del self._silences[case.entry.fingerprint]
 
     def _put_on(self, case: _Case, ticket: Ticket) -> None:
         self._take_off(case)
@@ -223,6 +256,9 @@ class Recording:
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
+        if decision.action == "close":
+            self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=ROWS_GONE))
+            return
         if case.sight != "seen":
             return
         self._tickets.save(self._after_change(ticket, entry, decision))
@@ -272,10 +308,15 @@ class Recording:
     def _finish(self) -> None:
         """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
         for ticket in self._tx.tickets(ended=False):
-            entries = [case.entry for case in self._on_ticket.get(ticket.id, ())]
-            watched = [entry for entry in entries if entry.present and entry.kind == "state"]
+            cases = self._on_ticket.get(ticket.id, ())
+            entries = [case.entry for case in cases]
+            blind = [case for case in cases if case.sight == "trail-gone"]
+            watched = [
+                case for case in cases if case.entry.present and case.entry.kind == "state" and case not in blind
+            ]
             if ticket.status == "resolved" and not watched:
-                self._tickets.save(replace(ticket, status="closed", ended_at=self._now))
+                reason = TRAIL_GONE if blind else None
+                self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=reason))
             elif ticket.ref_id is not None and not is_held(ticket.fingerprint, entries, self._silences, self._now):
                 self._follow_up(ticket)
 

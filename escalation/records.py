@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, Literal
 
 from detectors.contract import Kind, Severity, Team
@@ -14,7 +15,7 @@ ENDED: tuple[TicketStatus, ...] = ("verified", "closed", "missing")
 """The statuses in which nobody is expected to do anything about a ticket; `missing` is one that a person deleted."""
 Closing = Literal["duplicate", "false-positive", "accepted-risk", "expected"]
 SilenceKind = Literal["snooze", "dismiss"]
-Action = Literal["open", "comment", "reopen", "verify", "none"]
+Action = Literal["open", "comment", "reopen", "verify", "close", "none"]
 Reason = Literal[
     # open
     "new",
@@ -35,8 +36,11 @@ Reason = Literal[
     "better",
     "same-cause",
     "part-fixed",
+    "trail-gone",
     # verify
     "fixed",
+    # close
+    "rows-gone",
     # none
     "still-there",
     "little-change",
@@ -194,3 +198,41 @@ class TicketOutcome:
     learning: str | None
     author: str
     made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """How much a table held on one night."""
+
+    table: str
+    rows: int | None
+    """None where the source did not have the table. Of the audit table: the rows of `days`."""
+    days: Mapping[date, int] = field(default_factory=dict)
+    """Of the audit table, which is too big to be counted: the rows of some days (UTC)."""
+    oldest: datetime | None = None
+    """Of the audit table: the time of its first row; None where it has none."""
+    believed: bool = True
+    accepted: bool = False
+    """Somebody said that a drop was real: what was there before says nothing any more."""
+
+    @property
+    def empty(self) -> bool:
+        """Of the audit table, days without a row do not say that it has none."""
+        return self.rows == 0 and self.oldest is None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a scan saw of the source itself, beside its findings."""
+
+    volumes: tuple[Volume, ...] = ()
+    audited: bool = False
+    """Whether the source has an audit table."""
+    reached: datetime | None = None
+    """The newest audit row at or before the scan's time; None where there is none."""
+    disbelieved: Mapping[str, str] = field(default_factory=dict)
+    """The tables that were not believed, each with the reason."""
+    gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By table the ids of which the source holds no row any more."""
+    trail: frozenset[str] = frozenset()
+    """The detectors whose verdicts rest on the audit table."""

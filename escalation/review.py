@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
@@ -12,8 +13,12 @@ from escalation.decide import claims_of, size_of
 from escalation.ledger import EndedSilence, Ledger, PastDecision
 from escalation.policy import Policy
 from escalation.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
+from escalation.remains import ROWS_GONE, rows_are_gone
 
-Outcome = Literal["still true", "changed", "fixed", "happened once", "not looked at", "for a person to judge"]
+NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})
+Outcome = Literal[
+    "still true", "changed", "fixed", "no longer there", "happened once", "not looked at", "for a person to judge"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,12 @@ class TicketStory:
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """What became of one finding of a ticket: `changes` are (what, then, now)."""
+    """What became of one finding of a ticket: `changes` are (what, then, now), `why` is said where nobody could tell."""
 
     entry: Entry
     outcome: Outcome
     changes: tuple[tuple[str, Any, Any], ...] = ()
+    why: str = ""
 
 
 def story_of(ledger: Ledger, external_id: str) -> TicketStory | None:
@@ -77,23 +83,44 @@ def scope_of(entries: Iterable[Entry]) -> Scope:
 
 
 def recheck(
-    entries: Sequence[Entry], findings: Sequence[Finding], coverage: Collection[Coverage], policy: Policy
+    entries: Sequence[Entry],
+    findings: Sequence[Finding],
+    coverage: Collection[Coverage],
+    policy: Policy,
+    *,
+    gone: Mapping[str, frozenset[str]] = NOTHING_GONE,
+    trail_gone: Collection[str] = (),
 ) -> list[Recheck]:
-    """Each finding of a ticket against a fresh scan (its own findings, not yet one for each cause)."""
-    looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
+    """Each finding of a ticket against a fresh scan (its own findings, not yet one for each cause).
+
+    `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed.
+    """
+    blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
+    unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
     ongoing = {entry.detector for entry in entries if entry.subject.get("operation") == INCIDENT}
     grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing) if ongoing else ()
     found = {one.fingerprint: one for one in (*grouped, *findings)}
-    return [_recheck(entry, found.get(entry.fingerprint), looked=entry.detector in looked) for entry in entries]
+    rechecked = []
+    for entry in entries:
+        finding = found.get(entry.fingerprint)
+        if entry.detector == PERSON:
+            rechecked.append(Recheck(entry, "for a person to judge"))
+        elif finding is not None:
+            rechecked.append(_compared(entry, finding))
+        elif entry.detector in blind or entry.detector in unasked:
+            rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
+        elif entry.kind == "occurrence":
+            rechecked.append(Recheck(entry, "happened once"))
+        elif rows_are_gone(entry, gone):
+            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
+        elif entry.fingerprint in trail_gone:
+            rechecked.append(Recheck(entry, "not looked at", why="the audit rows that showed it are no longer there"))
+        else:
+            rechecked.append(Recheck(entry, "fixed"))
+    return rechecked
 
 
-def _recheck(entry: Entry, finding: Finding | None, *, looked: bool) -> Recheck:
-    if entry.detector == PERSON:
-        return Recheck(entry, "for a person to judge")
-    if finding is None:
-        if not looked:
-            return Recheck(entry, "not looked at")
-        return Recheck(entry, "fixed" if entry.kind == "state" else "happened once")
+def _compared(entry: Entry, finding: Finding) -> Recheck:
     then = {"severity": entry.severity, "affected": entry.size, **entry.claims}
     now = {"severity": finding.severity, "affected": size_of(finding), **claims_of(finding)}
     changes = tuple(

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -59,6 +60,20 @@ NIGHTS = Table(
     Column("window_start", UtcTime, nullable=False),
     Column("window_end", UtcTime, nullable=False),
     Column("complete", Boolean, nullable=False),
+    Column("reached", UtcTime),
+)
+
+VOLUMES = Table(
+    "volumes",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("night_id", ForeignKey("nights.id"), nullable=False, index=True),
+    Column("table_name", String(40), nullable=False),
+    Column("rows", BigInteger),
+    Column("days", JSON, nullable=False),
+    Column("oldest", UtcTime),
+    Column("believed", Boolean, nullable=False),
+    Column("accepted", Boolean, nullable=False),
 )
 
 TICKETS = Table(

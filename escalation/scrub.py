@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from detectors.contract import Finding, Story
+from escalation.personal import is_address, is_typed, without
 
 HIDDEN = "[not kept]"
 _PERSONAL_SUBJECTS = frozenset({"ip_address", "invite_code"})
-_PERSONAL_WORDS = frozenset(
-    [
-        "ip",
-        "ips",
-        "email",
-        "emails",
-        "agent",
-        "agents",
-        "body",
-        "text",
-        "texts",
-        "network",
-        "networks",
-        "said",
-        "quote",
-        "quotes",
-        "message",
-        "messages",
-        "phone",
-        "phones",
-        "device",
-        "devices",
-    ]
-)
-_PERSONAL_KEYS = frozenset({"name", "names", "household_name", "household_names", "description", "descriptions"})
-_ADDRESSES = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?\b"
-    r"|(?<![\w:])(?:[0-9a-fA-F]{1,4}:){2,7}(?::?[0-9a-fA-F]{1,4})?(?:::?[0-9a-fA-F]{0,4})*(?:/\d{1,3})?(?![\w:])"
-)
-_CLOCK = re.compile(r"\d{1,2}:\d{2}:\d{2}")
 
 
 def scrub(value: Any) -> Any:
@@ -50,16 +19,11 @@ def scrub(value: Any) -> Any:
         return {scrub(str(key)): HIDDEN if _is_personal(str(key)) else scrub(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [scrub(inner) for inner in value]
-    return _ADDRESSES.sub(_hidden, value) if isinstance(value, str) else value
-
-
-def _hidden(found: re.Match[str]) -> str:
-    # A time of day is the one other thing with that many colons.
-    return found[0] if _CLOCK.fullmatch(found[0]) else HIDDEN
+    return without(value, HIDDEN) if isinstance(value, str) else value
 
 
 def _is_personal(key: str) -> bool:
-    return key in _PERSONAL_KEYS or not _PERSONAL_WORDS.isdisjoint(key.split("_"))
+    return is_typed(key) or is_address(key)
 
 
 def _personal_texts(value: Any, *, personal: bool = False) -> Iterator[str]:
@@ -86,11 +50,14 @@ def _without(value: Any, texts: Sequence[str]) -> Any:
 
 
 def scrub_subject(subject: Mapping[Any, str]) -> dict[str, str]:
-    """A subject whose addresses and codes are replaced by a hash that still tells them apart."""
-    return {
-        str(key): f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}" if key in _PERSONAL_SUBJECTS else value
-        for key, value in subject.items()
-    }
+    """A subject whose addresses and codes are replaced by a hash that still tells them apart, its words scrubbed."""
+    return {str(key): _scrubbed_part(str(key), value) for key, value in subject.items()}
+
+
+def _scrubbed_part(key: str, value: str) -> str:
+    if key in _PERSONAL_SUBJECTS:
+        return f"sha256:{hashlib.sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return value if key.endswith("_id") else without(value, HIDDEN)
 
 
 def pack(finding: Finding) -> dict[str, Any]:

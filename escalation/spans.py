@@ -21,6 +21,7 @@ _RHYTHMS = {
     "daily updates": timedelta(days=1),
     "weekly updates": timedelta(weeks=1),
 }
+LONGEST = timedelta(days=36_500)
 _RANGE = re.compile(r"(?:every )?(\d+)(?:\s*[-–]\s*(\d+))? (min|minute|hour|day|week)s?", re.IGNORECASE)
 
 
@@ -56,7 +57,12 @@ def parse_span(value: object) -> Span:
     if found is None:
         raise ValueError(f'{value!r} is no length of time; write it like "30 min", "4-8 hours" or "Weekly updates"')
     unit = _UNITS[found[3].lower()]
-    least, most = int(found[1]) * unit, int(found[2] or found[1]) * unit
+    try:
+        least, most = int(found[1]) * unit, int(found[2] or found[1]) * unit
+    except (OverflowError, ValueError):
+        least = most = LONGEST + unit
+    if most > LONGEST:
+        raise ValueError("is longer than a hundred years")
     if most < least:
         raise ValueError(f"{value!r} ends before it begins")
     return Span(value, least, most)

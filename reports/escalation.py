@@ -8,10 +8,10 @@ from datetime import datetime
 from detectors.contract import Finding, Team
 from detectors.words import stamp
 from escalation.clocks import deadlines
+from escalation.personal import masked
 from escalation.policy import Policy
 from escalation.suggest import Suggestion
 from reports.neutral import defused
-from reports.redact import masked
 
 
 def suggested(found: Sequence[Suggestion], policy: Policy, commands: Mapping[Team, str]) -> str:

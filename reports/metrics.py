@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.contract import Coverage
 from escalation.night import NightReport
+from reports import files
 
+_LONGEST = 10_000_000
 LAST_SUCCESS = "hearthwatch_last_success_timestamp_seconds"
 
 
@@ -28,10 +30,16 @@ class Seen:
 
 
 def write(path: Path, now: datetime, exit_code: int, seconds: float, seen: Seen | None, *, well: bool) -> None:
-    """Replace the file at `path` at once, so that nobody reads half of it. Raises OSError.
+    """Replace the file at `path` at once, so that nobody reads half of it; a new one is for this user alone.
 
     A run that failed keeps the time of the last one that went well, and says nothing of findings and tickets.
+
+    Raises:
+        OddFileError: what stands there is a link, a folder, a device or another thing that is no file.
+        OSError: it cannot be written.
     """
+    # Whoever lets a collector read the file gives it the right once.
+    mode = stat.S_IMODE(path.lstat().st_mode) if files.is_there(path) else files.PRIVATE
     registry = CollectorRegistry()
     _set(registry, "hearthwatch_run_timestamp_seconds", "When the last run began.", now.timestamp())
     _set(registry, "hearthwatch_run_seconds", "How long the last run took.", seconds)
@@ -41,7 +49,7 @@ def write(path: Path, now: datetime, exit_code: int, seconds: float, seen: Seen 
         _set(registry, LAST_SUCCESS, "When the last run that went well began.", success)
     if seen is not None:
         _night(registry, seen)
-    write_to_textfile(os.fspath(path), registry)
+    files.put(path, generate_latest(registry), mode)
 
 
 def _night(registry: CollectorRegistry, seen: Seen) -> None:
@@ -79,7 +87,7 @@ def _each(
 def _last_success(path: Path) -> float | None:
     """What the file says by now; None where there is none that can be read."""
     try:
-        families = list(text_string_to_metric_families(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        families = list(text_string_to_metric_families(files.read(path, _LONGEST).decode()))
+    except (OSError, ValueError, files.OddFileError):
         return None
     return next((family.samples[0].value for family in families if family.name == LAST_SUCCESS), None)

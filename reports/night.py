@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from detectors.contract import SEVERITY_ORDER
-from detectors.words import count
+from detectors.words import count, listed, stamp
 from escalation.night import NightReport
 from escalation.records import Action
 from reports.closing import closing_lines
@@ -19,6 +19,7 @@ _WORDS: dict[Action, tuple[str, str]] = {
     "comment": ("ticket", "commented"),
     "reopen": ("ticket", "reopened"),
     "verify": ("ticket", "verified as fixed"),
+    "close": ("ticket", "closed, as what it was about is no longer there"),
     "none": ("finding", "with nothing new to say"),
 }
 
@@ -30,10 +31,32 @@ def summary(report: NightReport) -> str:
     return "\n".join(_lines(report)) + "\n"
 
 
+def _reach(report: NightReport) -> Iterator[str]:
+    """How far the source reached, where that is short of the window's end, and what no run has seen."""
+    window, looked = report.window, report.looked
+    if looked.audited and looked.reached is None:
+        yield "The audit table has no row at or before this run's time: nothing that happened could be seen."
+    elif looked.reached is not None and looked.reached < window.start:
+        days = count((window.end - looked.reached).days, "day")
+        yield (
+            f"The trail ended: the newest audit row is of {stamp(looked.reached)}, {days} before the window's end, "
+            "so nothing of the window was seen. Is the source still written to?"
+        )
+    elif looked.reached is not None and looked.reached < window.end:
+        yield f"The source reached until {stamp(looked.reached)}; the next run goes on from there."
+    if report.uncovered:
+        stretches = [f"{stamp(one.start)} to {stamp(one.end)}" for one in report.uncovered]
+        since = report.uncovered[0].start
+        yield (
+            f"No run has seen {listed(stretches, _MOST)}; to look at it: hearthwatch run --since {since:%Y-%m-%dT%H:%M:%SZ}"
+        )
+
+
 def _lines(report: NightReport) -> Iterator[str]:
     counted = report.counted()
     done = [f"{count(counted[action], noun)} {what}" for action, (noun, what) in _WORDS.items() if counted.get(action)]
     yield ""
+    yield from _reach(report)
     yield f"Tonight: {', '.join(done) or 'nothing found, nothing to do'}."
     where = {one.external_id: one.url for one in report.delivered}
     for one in sorted(report.told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint)):

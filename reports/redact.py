@@ -11,29 +11,20 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import IPv6Address
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from detectors.contract import Finding, Member
+from escalation.personal import is_typed, masked
 from escalation.process import Redaction
 
 HIDDEN = "(hidden)"
-
-FREE_TEXT = re.compile(r"(?:^|_)(?:name|description|body|text|message|said|quote|user_agent|device|email|phone)s?$")
-"""Keys of evidence whose values somebody typed, or a device sent."""
 
 _HOLDS_IDS = re.compile(
     r"(?:^|_)(?:id|by|user|household|member|leader|actor|target|people|person|requester|account)s?$"
 )
 _NOT_TEXT = frozenset({"detector", "team", "severity", "fingerprint", "kind", "marks"})
-_EMAIL = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+")
-_IPV4 = re.compile(r"(?<![\d.])(\d{1,3}\.\d{1,3})\.\d{1,3}\.\d{1,3}(?!\d|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*[0-9A-Fa-f:](?![\w:])")
-_PHONE = re.compile(
-    r"(?<![\w.\-])(?:\+\d[\d\s().\-/]{6,18}\d|\(?\d{3}\)?[\s.\-]\d{3}[\s.\-]\d{4}|0\d{1,4}[\s/\-]\d{5,10})(?![\w\-])"
-)
 _WORD = re.compile(r"[\w-]+")
 _PART = re.compile(r"\w+")
 _UUID = re.compile(r"(?i)(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])")
@@ -84,25 +75,6 @@ def pseudonym(value: str, key: bytes) -> str:
     return f"id-{hmac.new(key, value.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:12]}"
 
 
-def masked(text: str) -> str:
-    """`text` with its e-mail addresses, IP addresses and telephone numbers made unrecognisable.
-
-    `kim@example.org` becomes `k***@***`, `203.0.113.7` becomes `203.0.x.x`, `2001:db8::7` becomes `2001:db8:x`.
-    """
-    text = _EMAIL.sub(lambda found: f"{found.group()[0]}***@***", text)
-    text = _IPV4.sub(r"\1.x.x", text)
-    text = _IPV6.sub(_masked_ipv6, text)
-    return _PHONE.sub("(phone number)", text)
-
-
-def _masked_ipv6(found: re.Match[str]) -> str:
-    try:
-        groups = IPv6Address(found.group()).exploded.split(":")
-    except ValueError:
-        return found.group()
-    return ":".join(group.lstrip("0") or "0" for group in groups[:2]) + ":x"
-
-
 def _without(text: str, free: Iterable[str]) -> str:
     for one in free:
         text = text.replace(one, HIDDEN)
@@ -112,7 +84,7 @@ def _without(text: str, free: Iterable[str]) -> str:
 def _free_texts(evidence: Mapping[str, object]) -> Iterator[str]:
     """The values that somebody typed. One or two characters are too common in ordinary words to be looked for."""
     for key, value in _leaves(evidence):
-        if FREE_TEXT.search(key) and len(value) > 2:
+        if is_typed(key) and len(value) > 2:
             yield value
 
 
@@ -172,7 +144,7 @@ def _walked(model: Model, scrub: Scrub) -> Model:
 
 def _scrubbed(value: Any, scrub: Scrub, key: str = "") -> Any:
     if isinstance(value, str):
-        return HIDDEN if value and FREE_TEXT.search(key) else scrub(value)
+        return HIDDEN if value and is_typed(key) else scrub(value)
     if isinstance(value, BaseModel):
         return _walked(value, scrub)
     if isinstance(value, Mapping):

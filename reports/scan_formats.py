@@ -103,7 +103,7 @@ def _markdown_lines(document: ScanDocument) -> Iterator[str]:
             (
                 (
                     finding.severity,
-                    finding.title,
+                    words.title(finding),
                     words.where(finding),
                     words.since(finding),
                     words.who(finding),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from detectors.contract import TEAMS, Coverage, Finding, ScanDocument, Status, Team
 from detectors.words import count, stamp
-from reports.redact import masked
+from escalation.personal import masked
 
 TEAM_NAMES: dict[Team, str] = {
     "engineering": "Engineering",
@@ -39,9 +39,14 @@ def by_team(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 def subject(finding: Finding) -> str:
     """What the finding is about, as `key value` pairs; addresses are masked, as this goes into the job's log."""
     return ", ".join(
-        f"{key.removesuffix('_id').replace('_', ' ')} {masked(value) if key == 'ip_address' else value}"
+        f"{key.removesuffix('_id').replace('_', ' ')} {value if key.endswith('_id') else masked(value)}"
         for key, value in finding.subject.items()
     )
+
+
+def title(finding: Finding) -> str:
+    """The finding's title, addresses masked."""
+    return masked(finding.title)
 
 
 def where(finding: Finding) -> str:

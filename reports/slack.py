@@ -17,7 +17,8 @@ from reports.neutral import defused
 
 BLOCKS_MOST = 50
 HEADER_MOST = 150
-TEXT_MOST = 3000
+FALLBACK_MOST = 600
+"""Characters of the text for notifications, of which each may be written as five."""
 PIECE_MOST = 400
 """Characters of one value: a message is to be read at a glance, and the ticket has the whole."""
 ALL_MOST = 10_000
@@ -47,7 +48,8 @@ def payload(
     first = [lead] if reply else [head, lead]
     return {
         "channel": place.channel,
-        "text": _cut(f"{message.severity}: {message.headline}", TEXT_MOST),
+        # Slack reads this one for links and calls in angle brackets, whatever `mrkdwn` and `parse` say.
+        "text": _escaped(_cut(f"{message.severity}: {message.headline}", FALLBACK_MOST)),
         "mrkdwn": False,
         "parse": "none",
         # Makes a mention by name reach its group of users; every other @ has been taken out.
@@ -66,13 +68,18 @@ def _mention(place: SlackPlace, slack_id: str) -> str:
 
 
 def _lead(message: Message, mention: str, link: str) -> str:
-    where = f"<{_escaped(link)}|Open the ticket>" if link.startswith(("https://", "http://")) else _escaped(link)
+    where = (
+        f"<{_escaped(link).replace('|', '%7C')}|Open the ticket>"
+        if link.startswith(("https://", "http://"))
+        else _escaped(link)
+    )
     parts = [mention, f"*{message.severity}*", _escaped(message.tag), where]
     return " ".join(part for part in parts if part)
 
 
-def _escaped(ours: str) -> str:
-    return ours.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "%7C")
+def _escaped(raw: str) -> str:
+    """`raw` as Slack draws it where it reads markup."""
+    return raw.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _within_limits(blocks: Sequence[Block], room: int, left: int) -> Iterator[Element]:

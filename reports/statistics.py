@@ -142,9 +142,12 @@ def _promises(promise: Promise, history: History, policy: Policy, end: datetime)
 
 def _kept(ticket: Ticket, promise: Promise, end: datetime) -> tuple[float | None, str]:
     """After how many hours it was done, and whether that was in time."""
-    over = ticket.resolved_at or ticket.ended_at
+    # What a person calls resolved is not done before a scan has seen it; then the time is that of the person's work.
+    over = ticket.resolved_at or ticket.ended_at if ticket.ended else None
     done = ticket.acknowledged_at if promise == "acknowledge" else over
     due = ticket.acknowledge_due if promise == "acknowledge" else ticket.resolve_due
+    if promise == "resolve" and over is None and ticket.resolved_at is not None:
+        return None, "not verified yet"
     in_period = done is not None and done <= end
     hours = (done - ticket.clock_began_at) / HOUR if done is not None and in_period else None
     # What was over before anybody acknowledged it needs no acknowledgement any more.

@@ -64,7 +64,7 @@ def _findings(findings: list[Finding]) -> Table:
 
 def _what(finding: Finding) -> Text:
     below = [words.where(finding), words.who(finding), words.beside(finding)]
-    lines = [_text(finding.title), *(_text(line, "dim") for line in dict.fromkeys(below) if line)]
+    lines = [_text(words.title(finding)), *(_text(line, "dim") for line in dict.fromkeys(below) if line)]
     return Text("\n").join(lines)
 
 

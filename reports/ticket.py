@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from detectors.contract import PERSON, Finding, Member, Related
 from detectors.words import count, listed, stamp
+from escalation.audience import audience_of
 from escalation.policy import Policy
 from escalation.process import RequiredField, TeamPolicy
 from reports.evidence import cell, evidence_tables, member_list, named
@@ -23,6 +24,8 @@ TABLE_ROWS_SHOWN = 20
 
 IDS_SHOWN = 10
 """A ticket's ID line names this many; the others are in its tables or its attachment."""
+
+ONLY_THE_REPORTER = "Only whoever reported it, and none of the accounts named above: one of them may be behind it."
 
 
 def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
@@ -43,8 +46,10 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
         tables.append(_rows_table("Rows", finding.members))
     blocks.extend(map(_head_of, tables))
     tell_customer = policy.expectations(finding.team, finding.severity, finding.detector)
-    if tell_customer:
-        blocks.append(Section("What to tell the customer", tell_customer))
+    audience = audience_of(finding.team, finding.detector, finding.subject, policy)
+    if tell_customer and audience != "nobody":
+        only = (ONLY_THE_REPORTER,) if audience == "reporter" else ()
+        blocks.append(Section("What to tell the customer", (*only, *tell_customer)))
     if team.by == "email":
         blocks.append(Section("Told by e-mail only", _by_mail(team)))
     blocks.append(_about(finding))
@@ -164,6 +169,8 @@ def _ids(ids: Sequence[str], what: str) -> str:
 def _timestamp(finding: Finding) -> str:
     if finding.occurred_at is not None:
         return stamp(finding.occurred_at)
+    if finding.story.observed:
+        return finding.story.observed
     if finding.first_seen is not None:
         return f"{stamp(finding.first_seen)} (first seen)"
     return "Not recorded; add when the issue occurred (with timezone)"

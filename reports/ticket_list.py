@@ -81,7 +81,8 @@ def rechecked(found: Iterable[Recheck]) -> str:
     lines = []
     for one in found:
         subject = ", ".join(f"{key} {defused(value)}" for key, value in one.entry.subject.items())
-        lines.append(f"{one.outcome}: {one.entry.detector} ({subject})")
+        why = f": {defused(one.why)}" if one.why else ""
+        lines.append(f"{one.outcome}: {one.entry.detector} ({subject}){why}")
         lines += [
             f"  {defused(what)}: {defused(cell(then))} -> {defused(cell(now))}" for what, then, now in one.changes
         ]

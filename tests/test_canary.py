@@ -41,7 +41,18 @@ TABLES = (
 )
 LAST_PARTS, LAST_GROUPS = ".231.232", "::e231:e232"
 """The end of every IP address of the town. Masked addresses keep their beginnings only."""
-MARKS = ("zqname", "zqdescription", "zqbody", "zqagent", "zqmail", LAST_PARTS, "e231", "555 0199")
+MARKS = (
+    "zqname",
+    "zqdescription",
+    "zqbody",
+    "zqagent",
+    "zqmail",
+    "zqnote",
+    LAST_PARTS,
+    "e231",
+    "555 0199",
+    "7946 0958",
+)
 SECRETS = {
     MAIL_PASSWORD: "zqsecret-mail",
     HEARTBEAT: "http://127.0.0.1:9/zqsecret-heartbeat",
@@ -68,6 +79,7 @@ def _marked(row: Row) -> Row:
             metadata["ip_address"] = _address(metadata["ip_address"])
         if "user_agent" in metadata:
             metadata["user_agent"] += " zqagent"
+        metadata["note"] = "zqnote"
         if "error_code" in metadata:
             metadata["error_message"] = f"zqerror for zqmail@example.org at 74.174{LAST_PARTS}, call +1 415 555 0199"
         marked["metadata"] = metadata
@@ -105,6 +117,18 @@ def _rows(night: str) -> dict[str, list[Row]]:
                 "category": category,
                 "feature": None,
                 "body": "zqbody: write to zqmail@example.org or call +1 415 555 0199",
+                "status": "open",
+            }
+        )
+    for number, person in enumerate(people[20:26]):
+        tables["support_requests"].append(
+            {
+                "id": uid(f"wish {number}"),
+                "created_at": f"2026-02-02T{10 + number}:30:00+00:00",
+                "requester_id": person,
+                "category": "feature_request",
+                "feature": f"Dark mode, ask zqmail@localhost, 020 7946 0958, fe80{LAST_GROUPS}%eth0, 74.174{LAST_PARTS}",
+                "body": "zqbody",
                 "status": "open",
             }
         )
@@ -176,8 +200,10 @@ def marks_in(text: str) -> list[str]:
 
 def test_the_marks_are_found_where_they_may_be(sources: dict[str, str]) -> None:
     data = call("scan", "--source", sources["night-1"], "--as-of", NIGHTS["night-1"], "--format", "json").stdout
-    assert set(MARKS) - {"zqbody", "zqerror", "e231"} <= set(marks_in(data))
-    assert len({finding["detector"] for finding in json.loads(data)["findings"]}) > 20
+    assert set(MARKS) - {"zqbody", "zqerror", "zqnote", "e231"} <= set(marks_in(data))
+    found = {finding["detector"] for finding in json.loads(data)["findings"]}
+    assert len(found) > 20
+    assert "feature-gap" in found
 
 
 @pytest.mark.parametrize("where", ["folder", "zendesk", "mail"])

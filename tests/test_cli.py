@@ -128,6 +128,16 @@ def test_usage(folder: str, tmp_path: Path) -> None:
     fails(call("scan", "--source", folder, "--policy", str(tmp_path / "none.toml")), 2, "none.toml")
 
 
+@pytest.mark.parametrize("arguments", [[b"scan", b"--source", b"t\xf6wn"], [b"tickets", b"show", b"\xff"], [b"\xe9"]])
+def test_an_argument_that_is_no_utf8_is_refused(arguments: list[bytes]) -> None:
+    program = [sys.executable.encode(), b"-m", b"cli"]
+    where = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    ended = subprocess.run([*program, *arguments], capture_output=True, env=where, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.count(b"\n") == 1
+    assert b"is no text in UTF-8" in ended.stderr
+
+
 def test_sources_that_cannot_be_read(tmp_path: Path, folder: str, row_security_db: ReadDatabase, town: Town) -> None:
     fails(call("scan", "--source", str(tmp_path / "nowhere")), 3, "nowhere")
     fails(call("scan", "--source", "postgresql://x:hunter2@127.0.0.1:1/x"), 3, "127.0.0.1")

@@ -54,20 +54,17 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         if member.joined_at <= context.settled:
             first.setdefault(member.user_id, member)
     capacity = context.limits.household_capacity
-    if len(first) <= capacity:
+    if case.household is None or len(first) <= capacity:
         return
     rows = sorted(first.values(), key=lambda member: member.joined_at)
     sitters = sum(row.is_temporary for row in rows)
-    exceeded = rows[capacity].joined_at
     yield find(
         META,
         context,
         {"household_id": case.household_id},
-        impact=Impact(users=len(rows), households=1),
+        impact=Impact(users=len(case.affected & first.keys()), households=1),
         households=[case.household_id],
         users=list(first),
-        first_seen=exceeded,
-        occurred_at=exceeded,
         evidence={
             "active_members": len(rows),
             "temporary_members": sitters,
@@ -81,7 +78,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
                 "Issue summary": f"Household has {count(len(rows), 'active member')} ({sitters} temporary); "
                 f"the limit is {capacity}.",
                 "Customer impact": "The app admits nobody else, and its pages are made for smaller households "
-                f"(over the limit since {stamp(exceeded)})",
+                f"(the last of them joined at {stamp(rows[-1].joined_at)})",
                 "Requested outcome": "",
                 "Your recommendation": "Ask the leader what the household is (family, kennel, rescue) and offer an exception "
                 "or several households",

@@ -7,11 +7,12 @@ Two people, or one on two devices, did contradictory things at the same time, an
 Fires when
 ----------
 For one person in one household: a withdrawn request has a responder; a rejected requester is an active member without an
-approval, or was rejected after they had been approved for this membership; two requests are pending.
+approval, or was rejected after they had been approved for this membership; two requests are pending; one request was
+answered both ways, in either order, by its events or by an event and its own status.
 
 Stays silent when
 -----------------
-They were rejected first and approved later; pending requests go to different households; a leader added the rejected
+They were rejected first and approved later, on another request; pending requests go to different households; a leader added the rejected
 person as a sitter afterwards. Which answer came first is taken from the events, else from the order of the requests.
 Also while the newest of the rows is younger than the grace period. It is a state rule: any age.
 
@@ -45,6 +46,7 @@ META = Meta(
     kind="state",
     subject=("household_id", "user_id"),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by"}),
+    consults=frozenset({"household_members", "household_events"}),
     process="Engineering Escalations, P2: Concurrent operation conflicts",
 )
 
@@ -66,7 +68,14 @@ def rejected_yet_inside(admission: FromClause, context: Context) -> ColumnElemen
         columns.requested_at > columns.first_approved,
         columns.refused_at > columns.first_approved - CLOCKS_DIFFER,
     )
-    return and_(columns.request_status == "rejected", columns.member_status == "active", overtaken)
+    inside = columns.member_status == "active"
+    # They were let in, and only the request that was rejected since can have done it.
+    once_inside = and_(columns.member_status != "active", columns.first_approved.is_(None))
+    return and_(columns.request_status == "rejected", or_(and_(inside, overtaken), once_inside))
+
+
+def answered_twice(answer: FromClause, context: Context) -> ColumnElement[bool]:
+    return answer.c.household_id.is_not(None)
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
@@ -76,6 +85,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         asked = [request for request in case.requests if request.user_id == user_id]
         wrong = [*_answered_although_withdrawn(case, asked, context), *_pending_twice(asked, context)]
         wrong += _rejected_member(case, user_id, asked, context)
+        wrong += _answered_both_ways(case, asked, context)
         if wrong:
             yield _finding(case, user_id, asked, wrong, context)
 
@@ -88,6 +98,23 @@ def _answered_although_withdrawn(case: HouseholdCase, asked: list[JoinRequest], 
         and request.responded_by not in (None, request.user_id)
         and not answer_in_flight(case, request, context)
     ]
+
+
+def _answered_both_ways(case: HouseholdCase, asked: list[JoinRequest], context: Context) -> list[str]:
+    return [
+        f"request {request.id} was both approved and rejected"
+        for request in asked
+        if _outcomes(case, request) >= {"approved", "rejected"} and not answer_in_flight(case, request, context)
+    ]
+
+
+def _outcomes(case: HouseholdCase, request: JoinRequest) -> set[str]:
+    told = {
+        answer
+        for answer in ("approved", "rejected")
+        if any(not event.text("error_code") for event in answers(case, request, f"household_join_request_{answer}"))
+    }
+    return told | {request.status}
 
 
 def _pending_twice(asked: list[JoinRequest], context: Context) -> list[str]:
@@ -133,6 +160,15 @@ def _finding(
     rows = [row for row in case.members if row.user_id == user_id]
     statuses = [f"{request.status} (asked {stamp(request.requested_at)})" for request in asked]
     people = {request.responded_by for request in asked if request.responded_by}
+    told = [
+        event.at
+        for request in asked
+        for kind in ("household_join_request_approved", "household_join_request_rejected")
+        for event in answers(case, request, kind)
+    ]
+    # Two requests that are pending contradict each other since the second was made; else only an answer's event knows.
+    pending = [request.requested_at for request in asked if request.status == "pending"]
+    happened = pending[1] if len(wrong) == 1 and len(pending) > 1 else max(told, default=None)
     return find(
         META,
         context,
@@ -140,7 +176,8 @@ def _finding(
         impact=Impact(users=1, households=1),
         households=[case.household_id],
         users=[user_id],
-        first_seen=asked[-1].requested_at,
+        first_seen=happened,
+        occurred_at=happened,
         evidence={
             "contradictions": wrong,
             "requests": [
@@ -176,5 +213,12 @@ def _finding(
 
 
 DETECTOR = Detector(
-    META, __doc__, (Ride("requests", answered_and_open), Ride("admissions", rejected_yet_inside)), judge
+    META,
+    __doc__,
+    (
+        Ride("requests", answered_and_open),
+        Ride("admissions", rejected_yet_inside),
+        Ride("answers", answered_twice, optional=True),
+    ),
+    judge,
 )

@@ -44,6 +44,7 @@ META = Meta(
     kind="state",
     subject=("invite_code",),
     needs=frozenset({"households.invite_code"}),
+    consults=frozenset({"household_join_requests", "household_events"}),
     process="Engineering Escalations, P2: Invite code uniqueness collisions",
 )
 
@@ -73,14 +74,12 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 def _finding(code: str, now: list[str], before: list[str], had: dict[str, datetime], context: Context) -> Finding:
     both = [*now, *before]
     uses = [f"{household} (last seen {stamp(had[household])})" for household in before]
-    since = max((had[household] for household in before), default=None)
     return find(
         META,
         context,
         {"invite_code": code},
         impact=Impact(users=0, households=len(both)),
         households=both,
-        first_seen=since,
         evidence={
             "households_now": now,
             "households_earlier": [{"household_id": household, "last_seen": had[household]} for household in before],

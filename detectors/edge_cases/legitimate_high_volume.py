@@ -58,6 +58,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "household_id"),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    events=(frozenset({"rate_limit_exceeded"}),),
     process="Engineering Escalations, P2: Legitimate need for custom rate limits",
     feature="rate limiting",
 )

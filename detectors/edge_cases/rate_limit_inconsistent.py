@@ -32,6 +32,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Row, Story, TimelineEntry, find
+from detectors.passes.operations import OPERATIONS
 from detectors.rolling import COLUMNS, Operation, Spot, number_done, spots_of
 from detectors.timeline import TIMELINE_LENGTH
 from detectors.words import count, stamp
@@ -44,6 +45,14 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "household_id", "limit"),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    consults=frozenset({"household_join_requests"}),
+    events=(frozenset({"rate_limit_exceeded.limit_type"}),),
+    ways={
+        "join requests": (),
+        "household creations": (frozenset({"household_created"}),),
+        "removals of members": (frozenset({"household_member_removed"}),),
+        "code regenerations": (frozenset({"household_invite_code_regenerated"}),),
+    },
     process="Engineering Escalations, P2: Rate limit cache inconsistencies",
     feature="rate limiting",
 )
@@ -71,6 +80,9 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 
 def _is_known(spot: Spot, refusal: Operation, context: Context) -> bool:
     began = context.audit_began
+    if any(limit == spot.limit.name and event in context.never_written for event, limit in OPERATIONS.items()):
+        # What is never written was not seldom done.
+        return spot.limit.name == "join_request"
     return spot.limit.name == "join_request" or (began is not None and began <= refusal.at - spot.limit.within)
 
 

@@ -58,20 +58,18 @@ def judge(case: UserCase, context: Context) -> Iterator[Finding]:
             rows[member.household_id].append(member)
     for household_id, duplicates in sorted(rows.items()):
         if len(duplicates) > 1:
-            yield _finding(household_id, case.user_id, duplicates, context)
+            yield _finding(case, household_id, duplicates, context)
 
 
-def _finding(household_id: str, user_id: str, rows: list[Membership], context: Context) -> Finding:
+def _finding(case: UserCase, household_id: str, rows: list[Membership], context: Context) -> Finding:
     written = [f"{stamp(row.joined_at)} as {row.role}" for row in rows]
     return find(
         META,
         context,
-        {"household_id": household_id, "user_id": user_id},
-        impact=Impact(users=1, households=1),
+        {"household_id": household_id, "user_id": case.user_id},
+        impact=Impact(users=case.affected, households=1),
         households=[household_id],
-        users=[user_id],
-        first_seen=rows[1].joined_at,
-        occurred_at=rows[1].joined_at,
+        users=[case.user_id],
         evidence={"rows": [{"role": row.role, "joined_at": row.joined_at} for row in rows]},
         story=Story(
             issue=f"User has {count(len(rows), 'active member row')} in one household.",
@@ -82,7 +80,7 @@ def _finding(household_id: str, user_id: str, rows: list[Membership], context: C
             ),
             expected="One member row for each person in a household",
             actual=f"{len(rows)} active rows: {'; '.join(written)}",
-            impact="1 member is counted twice, and stays in the household when one row is removed",
+            impact=f"{count(case.affected, 'member')} counted twice, and stays in the household when one row is removed",
             screenshots="None; the rows are listed above",
             requesting="Removal of the extra rows, and a unique constraint on household and user",
         ),

@@ -1,4 +1,7 @@
-"""What the leadership rules share: who leads, and whether a change of leadership is still under way."""
+"""What the leadership rules share: who leads, and whether a change of leadership is still under way.
+
+Nobody stands behind the rows of a deleted account: for these rules it is no active member.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ def not_plainly_led(household: FromClause, context: Context) -> ColumnElement[bo
     """
     columns = household.c
     plainly_led = and_(columns.active_leaders == 1, columns.sole_leader == cast(columns.leader_id, Text))
-    return and_(columns.active_members > 0, or_(columns.leader_id.is_(None), plainly_led.is_not(True)))
+    contradictory = and_(columns.active_members > 0, or_(columns.leader_id.is_(None), plainly_led.is_not(True)))
+    # Nobody misses the leader of a household that has no other active row.
+    return or_(contradictory, and_(columns.leader_gone, columns.active_members > 1))
 
 
 def in_flight(case: HouseholdCase, context: Context) -> bool:
@@ -31,7 +36,7 @@ def in_flight(case: HouseholdCase, context: Context) -> bool:
     household = case.household
     if household is not None and household.created_at > context.settled:
         return True
-    if all(member.joined_at > context.settled for member in case.active):
+    if all(member.joined_at > context.settled for member in case.living):
         return True
     # A transfer moves updated_at before it writes any event. The time is a browser's: it can delay a finding, not more.
     if household is not None and household.updated_at and context.settled < household.updated_at <= context.as_of:
@@ -68,7 +73,7 @@ def _changes(case: HouseholdCase) -> list[Event]:
 
 def active_row(case: HouseholdCase, user_id: str | None) -> Membership | None:
     """The user's active row in this household; the one with the role of leader where there are several."""
-    rows = [member for member in case.active if member.user_id == user_id]
+    rows = [member for member in case.living if member.user_id == user_id]
     return max(rows, key=lambda member: member.leads, default=None)
 
 
@@ -79,7 +84,7 @@ def leads_effectively(case: HouseholdCase, user_id: str) -> bool:
 
 
 def active_leaders(case: HouseholdCase) -> tuple[Membership, ...]:
-    return tuple(member for member in case.members if member.leads)
+    return tuple(member for member in case.living if member.leads)
 
 
 def longest_standing(case: HouseholdCase) -> str:
@@ -87,5 +92,5 @@ def longest_standing(case: HouseholdCase) -> str:
 
     Temporary members may never lead, so they are passed over; empty where nobody is left.
     """
-    heirs = [member for member in case.active if not member.is_temporary]
+    heirs = [member for member in case.living if not member.is_temporary]
     return min(heirs, key=lambda member: (member.joined_at, member.user_id)).user_id if heirs else ""

@@ -63,11 +63,9 @@ def judge(case: UserCase, context: Context) -> Iterator[Finding]:
         META,
         context,
         {"user_id": case.user_id},
-        impact=Impact(users=1, households=len(rows)),
+        impact=Impact(users=case.affected, households=len(rows)),
         households=list(first),
         users=[case.user_id],
-        first_seen=rows[1].joined_at,
-        occurred_at=rows[1].joined_at,
         evidence={
             "memberships": [
                 {"household_id": row.household_id, "role": row.role, "joined_at": row.joined_at} for row in rows
@@ -82,7 +80,7 @@ def judge(case: UserCase, context: Context) -> Iterator[Finding]:
             ),
             expected="A user is an active member of one household at a time",
             actual=f"Active in {listed([row.household_id for row in rows])}",
-            impact=f"1 user with access to {count(len(rows) - 1, 'household')} too many",
+            impact=f"{count(case.affected, 'user')} with access to {count(len(rows) - 1, 'household')} too many",
             screenshots="None; the memberships are listed above",
             requesting="Decision with the user which membership stays, removal of the others, and investigation",
         ),

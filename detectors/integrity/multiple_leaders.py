@@ -11,7 +11,8 @@ More than one *active* member row of the household has the role 'leader'.
 
 Stays silent when
 -----------------
-The extra leader rows have the status 'removed': every past leader leaves such a row. Also while a change of leadership
+The extra leader rows have the status 'removed': every past leader leaves such a row. Leaders whose accounts are deleted lead
+nobody and do not count. Also while a change of leadership
 is under way, and for a leader's row that is younger than the grace period.
 
 Evidence
@@ -44,6 +45,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"household_members.role", "household_members.status"}),
+    consults=frozenset({"users", "household_events"}),
     process="Engineering Escalations, P0: Multiple leaders in one household",
 )
 
@@ -58,20 +60,20 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         return
     ids = [leader.user_id for leader in leaders]
     leader_id = case.household.leader_id if case.household else None
-    change = last_change(case)
+    change, members = last_change(case), case.affected
     yield find(
         META,
         context,
         {"household_id": case.household_id},
-        impact=Impact(users=len(case.active), households=1),
+        impact=Impact(users=len(members), households=1),
         households=[case.household_id],
-        users=[member.user_id for member in case.active],
-        first_seen=change.at if change else max(leader.joined_at for leader in leaders),
+        users=list(members),
+        first_seen=change.at if change else None,
         occurred_at=change.at if change else None,
         evidence={
             "leader_id": leader_id,
             "active_leaders": [{"user_id": leader.user_id, "joined_at": leader.joined_at} for leader in leaders],
-            "active_members": len(case.active),
+            "active_members": len(members),
         },
         timeline=timeline(case.events),
         story=Story(
@@ -79,7 +81,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             steps=("The audit trail shows no operation that explains it; see the timeline below",),
             expected="Exactly one active member has the role of leader, the one whom leader_id names",
             actual=f"{listed(ids)} have the role of leader (leader_id is {leader_id or 'null'})",
-            impact=f"{count(len(case.active), 'member')} of a household with conflicting leaders",
+            impact=f"{count(len(members), 'member')} of a household with conflicting leaders",
             screenshots="None; the member list is below",
             affected_users=tuple(ids),
             requesting="Fix to leave one leader and investigation into which operation left the second one behind",

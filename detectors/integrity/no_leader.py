@@ -7,16 +7,17 @@ A household has members but nobody who can approve requests, remove members or c
 Fires when
 ----------
 The household has active members, and no active row has the role 'leader', or leader_id is null or names nobody who is
-an active member.
+an active member. A member whose account is deleted (users.deleted_at) is not active here: nobody stands behind the row.
 
 Stays silent when
 -----------------
 leader_id names an active member *and* some active row has the role 'leader', even if they are different people: that
-is transfer-failed. Also while a change of leadership is under way (younger than the grace period).
+is transfer-failed. Nobody is left but deleted accounts: then nobody misses a leader. Also while a change of leadership is
+under way (younger than the grace period), and for a deletion that is younger still or lies in the future.
 
 Evidence
 --------
-leader_id and what is known of its person here, the active leaders, the members who are stuck, the longest-standing
+leader_id and what is known of its person here, when their account was deleted if it was, the active leaders, the members who are stuck, the longest-standing
 member who would be next, the audit trail.
 
 What to do
@@ -27,6 +28,7 @@ Make the longest-standing active member the leader: leader_id and the role toget
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import HouseholdCase
@@ -39,7 +41,7 @@ from detectors.integrity.leadership import (
     not_plainly_led,
 )
 from detectors.timeline import timeline
-from detectors.words import count
+from detectors.words import count, stamp
 
 META = Meta(
     id="no-leader",
@@ -49,6 +51,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
+    consults=frozenset({"users", "household_events"}),
     process="Engineering Escalations, P0: No leader in household with active members",
 )
 
@@ -59,8 +62,10 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         return
     leader_id = case.household.leader_id
     heir = longest_standing(case)
+    deleted = case.gone.get(leader_id or "")
     change = last_change(case)
-    stuck = [member.user_id for member in case.active]
+    happened = deleted or (change.at if change else None)
+    stuck = [member.user_id for member in case.living]
     yield find(
         META,
         context,
@@ -68,20 +73,23 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         impact=Impact(users=len(set(stuck)), households=1),
         households=[case.household_id],
         users=[*stuck, leader_id or ""],
-        first_seen=change.at if change else None,
-        occurred_at=change.at if change else None,
+        first_seen=happened,
+        occurred_at=happened,
         evidence={
             "leader_id": leader_id,
             "reason": reason,
             "active_leaders": [leader.user_id for leader in active_leaders(case)],
+            "leader_account_deleted_at": deleted,
             "stuck_members": stuck,
             "longest_standing_member": heir,
         },
         timeline=timeline(case.events),
         story=Story(
             issue="Household has active members but no leader.",
-            steps=("The audit trail shows no operation that explains it; see the timeline below",),
-            expected=f"An active member leads the household (the longest-standing one is {heir})",
+            steps=_steps(leader_id, deleted),
+            expected=f"{heir} is the leader: the longest-standing active member"
+            if heir
+            else "An active member leads the household",
             actual=f"Household has no leader ({reason})",
             impact=f"{count(len(set(stuck)), 'member')} cannot manage household settings",
             screenshots="None; the member list is below",
@@ -91,13 +99,25 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     )
 
 
+def _steps(leader_id: str | None, deleted: datetime | None) -> tuple[str, ...]:
+    if deleted is None:
+        return ("The audit trail shows no operation that explains it; see the timeline below",)
+    return (
+        f"Leader {leader_id} deleted their account at {stamp(deleted)}",
+        "System should have made the longest-standing member the leader",
+        "leader_id still names the deleted account",
+    )
+
+
 def why_leaderless(case: HouseholdCase) -> str | None:
     """In words, why nobody leads this household; None if it has no active member or somebody does lead."""
-    if case.household is None or not case.active:
+    if case.household is None or not case.living:
         return None
     leader_id = case.household.leader_id
     if leader_id is None:
         return "leader_id is null"
+    if leader_id in case.gone:
+        return f"leader_id names {leader_id}, whose account was deleted on {case.gone[leader_id]:%Y-%m-%d}"
     if active_row(case, leader_id) is None:
         known = any(member.user_id == leader_id for member in case.members)
         return f"leader_id names {leader_id}, who {'is no longer an active member' if known else 'has no member row'}"

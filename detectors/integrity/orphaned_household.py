@@ -9,11 +9,13 @@ normally ends a household: the row stays, and so does its invite code.
 Fires when
 ----------
 The household has no active member. Where it *never had a member row*, each one is a P0. Where *everyone left*, all of
-them together are one grouped finding at P2, whose members are the households; the policy can raise it.
+them together are one grouped finding at P2, whose members are the households; the policy can raise it. Everyone left too
+where there is no row any more and the audit trail tells of members: there are apps that delete the rows of those who go.
 
 Stays silent when
 -----------------
-The household is younger than the grace period: its creation may be under way.
+The household is younger than the grace period: its creation may be under way. An active row whose account is deleted is a
+member row: this is no rule of leadership.
 
 Evidence
 --------
@@ -29,8 +31,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sqlalchemy import ColumnElement, FromClause, and_
+from sqlalchemy import ColumnElement, FromClause, and_, or_
 
+from detectors.belonging import was_lived_in
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Ride, Row, Story, find
 from detectors.facts import HouseholdCase, text_of
 from detectors.timeline import timeline
@@ -44,22 +47,25 @@ META = Meta(
     kind="state",
     subject=("household_id", "operation"),
     needs=frozenset({"households.created_at", "household_members.status"}),
+    consults=frozenset({"household_events"}),
     process="Engineering Escalations, P0: Orphaned households (no associated members)",
 )
 
 
 def never_had_a_member(household: FromClause, context: Context) -> ColumnElement[bool]:
-    return and_(household.c.member_rows == 0, household.c.created_at <= context.settled)
+    columns = household.c
+    return and_(columns.member_rows == 0, columns.lived_in.is_(False), columns.created_at <= context.settled)
 
 
 def everyone_left(household: FromClause, context: Context) -> ColumnElement[bool]:
     columns = household.c
-    return and_(columns.member_rows > 0, columns.active_members == 0, columns.created_at <= context.settled)
+    had_members = or_(columns.member_rows > 0, columns.lived_in)
+    return and_(had_members, columns.active_members == 0, columns.created_at <= context.settled)
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     household = case.household
-    if household is None or case.members or household.created_at > context.settled:
+    if household is None or case.members or was_lived_in(case) or household.created_at > context.settled:
         return
     creator = household.leader_id
     yield find(

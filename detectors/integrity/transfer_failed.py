@@ -16,13 +16,14 @@ Fires when
 - *leader-gone*: leader_id's row is 'removed' while members remain;
 - *no-transfer*: a leader left (household_left, was_leader) with members remaining, no transfer was written within two
   minutes before or after, and nobody leads now;
-- *transfer-not-in-force*: the last transfer event's to_user_id does not lead now, and no later event explains it (nor,
-  where somebody else leads, that the person named is no longer a member).
+- *transfer-not-in-force*: the last transfer event's to_user_id does not lead now, no later event explains it, and nobody
+  leads effectively or still the old leader does, though the person named is a member.
 
 Stays silent when
 -----------------
 leader_id and the active leader agree, as after an ordinary transfer; every past leader leaves a 'removed' row with the
-role of leader, which means nothing. A member who held a stray role of leader and left says was_leader too: while
+role of leader, which means nothing. Somebody else leads effectively again, repaired by hand. A member whose account is
+deleted is no active member: they lead and succeed nobody, and their deletion explains that they no longer do. A member who held a stray role of leader and left says was_leader too: while
 somebody leads effectively, a leave without a transfer is no failure. Silent while leadership may be changing, and where
 a leader's row is younger than the grace period. Without an audit table the first three are all that can be seen.
 
@@ -66,6 +67,12 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
+    consults=frozenset({"users", "household_events"}),
+    ways={
+        "who leads now": (),
+        "leaves of leaders without a transfer": (frozenset({"household_left.was_leader"}),),
+        "transfers that are not in force": (frozenset({"household_leadership_transferred.to_user_id"}),),
+    },
     process="Engineering Escalations, P0: Leadership transfer failures",
 )
 
@@ -78,7 +85,7 @@ def last_transfer_not_in_force(transfer: FromClause, context: Context) -> Column
 
 
 def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
-    if case.household is None or not case.active or in_flight(case, context):
+    if case.household is None or not case.living or in_flight(case, context):
         return
     if any(leader.joined_at > context.settled for leader in active_leaders(case)):
         return
@@ -86,7 +93,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     if failure is None:
         return
     leader_id = case.household.leader_id
-    stuck = sorted({member.user_id for member in case.active})
+    stuck = sorted(case.affected)
     happened = failure.event.at if failure.event else None
     yield find(
         META,
@@ -130,7 +137,9 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
     left = None if row is not None and row.leads else _leader_left_without_transfer(case, context)
     if left is not None:
         return Failure("no-transfer", 4, left.user_id, None, left)
-    if row is None and leader_id is not None and any(member.user_id == leader_id for member in case.members):
+    theirs = [member for member in case.members if member.user_id == leader_id]
+    # A deleted account whose row is active has not left: that is no-leader.
+    if theirs and not any(member.active for member in theirs):
         gone = [
             event
             for event in case.events_of("household_left", "household_member_removed")
@@ -193,7 +202,7 @@ def _leader_left_without_transfer(case: HouseholdCase, context: Context) -> Even
     if not leaves:
         return None
     left = leaves[-1]
-    stayed = any(member.joined_at <= left.at and member.user_id != left.user_id for member in case.active)
+    stayed = any(member.joined_at <= left.at and member.user_id != left.user_id for member in case.living)
     transferred = any(
         abs(event.at - left.at) <= context.limits.grace for event in case.events_of("household_leadership_transferred")
     )
@@ -203,8 +212,9 @@ def _leader_left_without_transfer(case: HouseholdCase, context: Context) -> Even
 def _not_in_force(case: HouseholdCase) -> Failure | None:
     """The last transfer, if the person it names does not lead and nothing explains why.
 
-    Leaving or being removed later explains it. So does a row that is 'removed' while somebody else leads effectively:
-    they went at an unknown time, and their own hand-over may have lost its event. An id that is malformed names nobody.
+    Leaving, being removed or deleting their account later explains it. So does somebody else who leads effectively, as that
+    was repaired by hand, unless it is the old leader: then nothing of the transfer was carried out. Whoever has no active
+    row went at an unknown time, and their own hand-over may have lost its event. An id that is malformed names nobody.
     """
     transfers = case.events_of("household_leadership_transferred")
     if not transfers:
@@ -216,11 +226,13 @@ def _not_in_force(case: HouseholdCase) -> Failure | None:
         return None
     leader_id = case.household.leader_id if case.household else None
     gone = known and active_row(case, named) is None
-    departed = any(
+    deleted = case.gone.get(named)
+    departed = (deleted is not None and deleted >= last.at) or any(
         event.member_id == named and event.at >= last.at
         for event in case.events_of("household_left", "household_member_removed")
     )
-    if departed or (gone and leads_effectively(case, leader_id or "")):
+    elsewhere = gone or leader_id != last.text("from_user_id")
+    if departed or (elsewhere and leads_effectively(case, leader_id or "")):
         return None
     return Failure("transfer-not-in-force", None, last.text("from_user_id"), named, last)
 

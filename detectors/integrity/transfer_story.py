@@ -35,7 +35,7 @@ _STEPS_DONE = {
 
 def tell(case: HouseholdCase, failure: Failure) -> Story:
     """The words for `failure`, from the household's state and audit trail."""
-    members = len({member.user_id for member in case.active})
+    members = len(case.affected)
     leaderless = _leaderless(case)
     stuck = count(members, "member")
     return Story(
@@ -124,7 +124,8 @@ def _expected(case: HouseholdCase, failure: Failure) -> str:
         return (
             f"{'The designated successor' if _designated(case, failure) else 'Longest-standing member'} becomes leader"
         )
-    heir = failure.new_leader or longest_standing(case)
+    named = failure.new_leader if failure.new_leader and failure.new_leader not in case.gone else None
+    heir = named or longest_standing(case) or "An active member"
     return f"{heir} is the leader: leader_id names them, and theirs is the only active row with the role of leader"
 
 
@@ -134,6 +135,8 @@ def _actual(case: HouseholdCase, failure: Failure) -> str:
     if leader_id is None:
         return "Household has no leader (leader_id is null)"
     row = active_row(case, leader_id)
+    if leader_id in case.gone:
+        return f"Household has no leader (leader_id names {leader_id}, whose account was deleted)"
     if row is None:
         return f"Household has no leader (leader_id names {leader_id}, who is no longer an active member)"
     if not leaders:

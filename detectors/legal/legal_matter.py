@@ -46,6 +46,7 @@ META = Meta(
     kind="state",
     subject=("support_id",),
     needs=frozenset({"support_requests.category", "support_requests.status", "support_requests.household_id"}),
+    consults=frozenset({"users", "household_members", "sessions"}),
     process="Legal Escalations",
 )
 

@@ -12,7 +12,8 @@ that was written after the request.
 
 Stays silent when
 -----------------
-The person joined and later left; another approved request of the same person was applied after this one was made; the
+The person joined and later left, by their row or, where there is none any more, by the audit trail (they left, were
+removed, or did what only members do); another approved request of the same person was applied after this one was made; the
 person was still a member when this request was approved and left afterwards; the household no longer exists. responded_at
 comes from a browser and is not trusted: the time of the approval is that of its event, else the request's own.
 
@@ -32,6 +33,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
+from detectors.belonging import last_inside
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event, HouseholdCase, JoinRequest, Membership
 from detectors.timeline import timeline
@@ -47,6 +49,7 @@ META = Meta(
     needs=frozenset(
         {"household_join_requests.status", "household_join_requests.requested_at", "household_members.joined_at"}
     ),
+    consults=frozenset({"household_events"}),
     process="Engineering Escalations, P1: Join request approval not adding member",
 )
 
@@ -69,7 +72,12 @@ def _was_applied(case: HouseholdCase, request: JoinRequest) -> bool:
     rows = [member for member in case.members if member.user_id == request.user_id]
     if any(row.active or row.joined_at >= request.requested_at for row in rows):
         return True
-    return any(_was_member_already(case, request, row) for row in rows)
+    if any(_was_member_already(case, request, row) for row in rows):
+        return True
+    # Where rows are deleted on leaving, the trail alone tells that somebody came and went.
+    approval = _approval(case, request)
+    seen = None if rows else last_inside(case, request.user_id)
+    return seen is not None and seen >= (approval.at if approval else request.requested_at)
 
 
 def _was_member_already(case: HouseholdCase, request: JoinRequest, row: Membership) -> bool:
@@ -108,7 +116,6 @@ def _finding(case: HouseholdCase, request: JoinRequest, context: Context) -> Fin
     again = sum(
         1 for other in case.requests if other.user_id == request.user_id and other.requested_at > request.requested_at
     )
-    at = approval.at if approval else request.requested_at
     return find(
         META,
         context,
@@ -116,8 +123,8 @@ def _finding(case: HouseholdCase, request: JoinRequest, context: Context) -> Fin
         impact=Impact(users=1, households=1),
         households=[request.household_id],
         users=[request.user_id],
-        first_seen=at,
-        occurred_at=at,
+        first_seen=approval.at if approval else None,
+        occurred_at=approval.at if approval else None,
         evidence={
             "requested_at": request.requested_at,
             "approved_at": approval.at if approval else None,

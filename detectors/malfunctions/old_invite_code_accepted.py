@@ -46,6 +46,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.invite_code", "household_join_requests.invite_code", "household_events.event_type"}),
+    events=(frozenset({"household_invite_code_regenerated"}),),
     process="Engineering Escalations, P1: Invite code regeneration not invalidating old codes",
 )
 

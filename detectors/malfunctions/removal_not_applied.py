@@ -50,6 +50,11 @@ META = Meta(
             "household_events.metadata",
         }
     ),
+    consults=frozenset({"household_join_requests"}),
+    ways={
+        "removals": (frozenset({"household_member_removed.member_id"}),),
+        "leaves": (frozenset({"household_left"}),),
+    },
     process="Engineering Escalations, P1: Member removal not updating status",
 )
 

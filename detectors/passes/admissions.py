@@ -27,11 +27,11 @@ from detectors.source.sql import json_text
 def _admissions(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each member row and each answered join request of one person in one household that do not explain each other.
 
-    That is an approved request beside no row, or beside one that ended before it was made; an active row beside a rejected
-    request; and an active row beside neither, unless it is that of the household's creation, or a leader's or a sitter's: the
+    That is an approved request beside no row, or beside one that ended before it was made; a rejected request beside an active
+    row, or beside one that was written after it was made; and an active row beside neither, unless it is that of the household's creation, or a leader's or a sitter's: the
     passes over households and over requests look at those.
 
-    `first_approved` is known for rejected requests of active members: when the first approved request of the same person
+    `first_approved` is known for rejected requests: when the first approved request of the same person
     was made. `refused_at` is the time of the last event that says that the request was rejected.
     """
     left = _unmatched(tables, scope, context).cte("left_over")
@@ -86,7 +86,7 @@ def _unmatched(tables: Tables, scope: Scope | None, context: Context) -> Select[
     return select(*(column for column in found.c if column.name != "founded")).where(
         case(
             (found.c.request_status == "approved", func.coalesce(applied, False).is_(False)),
-            (found.c.request_status == "rejected", active),
+            (found.c.request_status == "rejected", func.coalesce(applied, False)),
             else_=found.c.founded.is_(False),
         )
     )
@@ -160,7 +160,7 @@ def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
         asked = tables["household_join_requests"]
         return nothing(request_id=cast(asked.c.id, Text), event_timestamp=asked.c.requested_at).subquery("refused")
     events = tables["household_events"]
-    request_id = json_text(events.c.metadata, "request_id")
+    request_id = tables.id_text(json_text(events.c.metadata, "request_id"))
     return (
         select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
         .where(

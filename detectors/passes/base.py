@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -56,10 +56,6 @@ class Pass:
     """What an unlimited scan reads of big tables."""
     history: bool = False
     """Whether what it names can leave the look-back while it is still wrong, so that known cases are judged again."""
-
-
-CREATOR_JOINS_WITHIN = timedelta(minutes=1)
-"""The creator's member row is written within this time of the household (data, section 4)."""
 
 
 def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:

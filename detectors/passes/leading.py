@@ -7,32 +7,37 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Select,
     Text,
-    Uuid,
     and_,
     cast,
     false,
     func,
+    literal_column,
     not_,
+    null,
     or_,
     select,
+    true,
     union,
     union_all,
 )
 
 from detectors.contract import Context
+from detectors.facts import BELONGING, LIVED_IN
 from detectors.passes.base import (
-    CREATOR_JOINS_WITHIN,
     EVENTS,
     HOUSEHOLDS,
     MEMBERS,
     Pass,
     Scope,
+    meta,
     nothing,
     of_households,
     of_users,
+    operation,
     since,
 )
 from detectors.source import Tables
@@ -47,13 +52,18 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
     that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has
     seen the whole life of the household, that its leader joined after its creation and that no transfer event names them.
+    `leader_gone` says that the account of an active leader is deleted; the counts do not ask. `lived_in` says of a household
+    without any member row that the audit trail tells of members. A household that has member rows and no row of its own has
+    no `created_at` and no `leader_id`, and `is_missing`.
     """
     members = tables["household_members"]
     active = members.c.status == "active"
     leads = and_(active, members.c.role == "leader")
     sits = and_(active, members.c.is_temporary.is_(True))
     overdue = members.c.temporary_expires_at <= context.settled
-    suspected = union_all(_in_disorder(tables, scope, context), _by_number(tables, scope, context)).subquery()
+    suspected = union_all(
+        _in_disorder(tables, scope, context), _by_number(tables, scope, context), _led_by_nobody(tables, scope, context)
+    ).subquery()
     # Named twice, so that it is worked out once, before anything is joined to it.
     suspects = (
         select(
@@ -62,6 +72,8 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspected.c.created_at,
             func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
             func.bool_or(suspected.c.leader_unannounced).label("leader_unannounced"),
+            func.bool_or(suspected.c.leader_gone).label("leader_gone"),
+            func.bool_or(suspected.c.is_missing).label("is_missing"),
         )
         .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
         .cte("suspect")
@@ -78,8 +90,9 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
         )
         .where(members.c.household_id.in_(select(suspects.c.id)))
         .group_by(members.c.household_id)
-        .subquery("counted")
+        .cte("counted")
     )
+    lived_in = _lived_in(tables, suspects, counted)
     return (
         select(
             suspects.c.id.label("household_id"),
@@ -87,6 +100,9 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspects.c.created_at,
             suspects.c.leader_unapproved,
             suspects.c.leader_unannounced,
+            suspects.c.leader_gone,
+            lived_in.c.household_id.is_not(None).label("lived_in"),
+            suspects.c.is_missing,
             func.coalesce(counted.c.member_rows, 0).label("member_rows"),
             func.coalesce(counted.c.active_members, 0).label("active_members"),
             func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
@@ -94,7 +110,11 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             counted.c.sitters,
             counted.c.sitters_beyond_rights,
         )
-        .select_from(suspects.outerjoin(counted, counted.c.household_id == suspects.c.id))
+        .select_from(
+            suspects.outerjoin(counted, counted.c.household_id == suspects.c.id).outerjoin(
+                lived_in, lived_in.c.household_id == suspects.c.id
+            )
+        )
         .subquery("household")
     )
 
@@ -158,9 +178,52 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
             met.c.created_at,
             unapproved.label("leader_unapproved"),
             unannounced.label("leader_unannounced"),
+            false().label("leader_gone"),
+            false().label("is_missing"),
         )
         .select_from(met.outerjoin(approved, let_in).outerjoin(announced, named))
         .where(or_(met.c.disorder, unapproved, unannounced))
+    )
+
+
+def _led_by_nobody(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """The households whose leader_id names an active member whose account is deleted: there are few deleted accounts."""
+    households, members = tables["households"], tables["household_members"]
+    leads = and_(households.c.id == members.c.household_id, households.c.leader_id == members.c.user_id)
+    unsaid = [false().label(name) for name in ("leader_unapproved", "leader_unannounced")]
+    led = (
+        select(households.c.id, households.c.leader_id, households.c.created_at, *unsaid, true(), false())
+        .select_from(members.join(households, leads))
+        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
+    )
+    if not tables.schema.has("users.deleted_at"):
+        return led.where(false())
+    users = tables["users"]
+    deleted = select(users.c.id).where(users.c.deleted_at <= context.settled)
+    if scope is not None:
+        theirs = select(households.c.leader_id).where(of_households(tables, scope, households.c.id))
+        deleted = deleted.where(users.c.id.in_(theirs))
+    return led.where(members.c.user_id.in_(deleted))
+
+
+def _lived_in(tables: Tables, suspects: FromClause, counted: FromClause) -> FromClause:
+    """The suspects without any member row of which the audit trail tells what only members do."""
+    households = tables["households"]
+    if "household_events" not in tables:
+        return nothing(household_id=households.c.id).subquery("lived_in")
+    events = tables["household_events"]
+    here = select(counted.c.household_id).where(counted.c.household_id == suspects.c.id)
+    empty = select(suspects.c.id).where(~here.exists())
+    # An array, and no join: an index on households finds the few.
+    return (
+        select(events.c.household_id)
+        .where(
+            events.c.household_id == func.any(func.array(empty.scalar_subquery())),
+            tables.event_is(*LIVED_IN, *BELONGING, common=True),
+            func.coalesce(meta(events, "error_code"), "") == "",
+        )
+        .distinct()
+        .subquery("lived_in")
     )
 
 
@@ -171,7 +234,7 @@ def _promoted(row: FromClause, households: FromClause, context: Context) -> Colu
     return and_(
         row.c.role == "leader",
         row.c.user_id == households.c.leader_id,
-        row.c.joined_at > households.c.created_at + CREATOR_JOINS_WITHIN,
+        row.c.joined_at > households.c.created_at + timedelta(seconds=context.limits.creator_seconds),
         households.c.created_at > context.audit_began,
     )
 
@@ -190,32 +253,50 @@ def _announced(tables: Tables, scope: Scope | None, context: Context) -> FromCla
     )
 
 
-def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
-    """The households with more member rows than active members are allowed, or with several leading rows."""
+def _by_number(tables: Tables, scope: Scope | None, context: Context) -> CompoundSelect[Any]:
+    """The households with more member rows than active members are allowed, or with several leading rows.
+
+    And those that have member rows and no row of their own, as all households with members are counted here.
+    """
     households, members = tables["households"], tables["household_members"]
     mine = of_households(tables, scope, members.c.household_id)
-    # Whatever their status: an index alone can tell.
+    # Whatever their status: indexes alone can tell.
+    rows = select(members.c.household_id, literal_column("0").label("home"))
+    homes = select(households.c.id, literal_column("1"))
+    if scope is not None:
+        # Without a scope there is no condition at all, not even a true one: PostgreSQL would no longer merge two indexes.
+        rows, homes = rows.where(mine), homes.where(of_households(tables, scope, households.c.id))
+    each = union_all(rows, homes).subquery("each")
+    is_missing = func.max(each.c.home) == 0
     groups = [
-        select(members.c.household_id)
-        .where(mine)
-        .group_by(members.c.household_id)
-        .having(func.count() > context.limits.household_capacity)
+        # No join: grouping the ids of both by their indexes costs a third of what a hash table does.
+        select(each.c.household_id, is_missing.label("missing"))
+        .group_by(each.c.household_id)
+        .having(or_(func.count() - func.sum(each.c.home) > context.limits.household_capacity, is_missing))
     ]
     if not tables.schema.unique_on("household_members", "household_id", "user_id"):
         # Two leading rows of one person are two leaders too.
         leads = and_(members.c.status == "active", members.c.role == "leader")
         groups.append(
-            select(members.c.household_id).where(leads, mine).group_by(members.c.household_id).having(func.count() > 1)
+            select(members.c.household_id, false())
+            .where(leads, mine)
+            .group_by(members.c.household_id)
+            .having(func.count() > 1)
         )
     # Worked out first: there are few, whatever the planner expects, and an index finds their households.
     many = union(*groups).cte("many").prefix_with("MATERIALIZED", dialect="postgresql")
-    return select(
-        households.c.id,
-        households.c.leader_id,
-        households.c.created_at,
-        false().label("leader_unapproved"),
-        false().label("leader_unannounced"),
-    ).where(households.c.id.in_(select(many.c.household_id)))
+    unsaid = [false().label(name) for name in ("leader_unapproved", "leader_unannounced", "leader_gone", "is_missing")]
+    present = select(households.c.id, households.c.leader_id, households.c.created_at, *unsaid).where(
+        households.c.id.in_(select(many.c.household_id).where(~many.c.missing))
+    )
+    missing = select(
+        many.c.household_id,
+        cast(null(), households.c.leader_id.type),
+        cast(null(), households.c.created_at.type),
+        *unsaid[:-1],
+        true(),
+    ).where(many.c.missing, many.c.household_id.is_not(None))
+    return union_all(present, missing)
 
 
 def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
@@ -251,32 +332,34 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
 def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household's last leadership transfer event: whom it names, and who leader_id is now."""
     events, households = tables["household_events"], tables["households"]
-    # A retry repeats the correlation_id; the transfer's time is that of its first row.
-    operation = func.coalesce(json_text(events.c.metadata, "correlation_id"), cast(events.c.id, Text))
     named = tables.user_key(json_text(events.c.metadata, "to_user_id"))
-    # UUIDs have no smallest one before PostgreSQL 18; their order says nothing, but it is one.
-    number = cast(events.c.id, Text) if isinstance(events.c.id.type, Uuid) else events.c.id
+    one, in_order = (events.c.household_id, operation(events)), (events.c.event_timestamp, events.c.id)
     each = (
         select(
             events.c.household_id,
             named.label("to_user_id"),
-            func.min(events.c.event_timestamp).label("at"),
-            func.min(number).label("id"),
+            events.c.event_timestamp.label("at"),
+            events.c.id,
+            # A retry repeats the operation; what its first row says counts, at that row's time.
+            func.row_number().over(partition_by=one, order_by=in_order).label("attempt"),
         )
         .where(
             tables.event_is("household_leadership_transferred"),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )
-        .group_by(events.c.household_id, operation, named)
         .subquery("each")
     )
     newest_first = (each.c.at.desc(), each.c.id.desc())
-    transfers = select(
-        each.c.household_id,
-        each.c.to_user_id,
-        func.row_number().over(partition_by=each.c.household_id, order_by=newest_first).label("place"),
-    ).subquery("transfer")
+    transfers = (
+        select(
+            each.c.household_id,
+            each.c.to_user_id,
+            func.row_number().over(partition_by=each.c.household_id, order_by=newest_first).label("place"),
+        )
+        .where(each.c.attempt == 1)
+        .subquery("transfer")
+    )
     return (
         select(transfers.c.household_id, transfers.c.to_user_id, households.c.leader_id)
         .select_from(transfers.join(households, households.c.id == transfers.c.household_id))

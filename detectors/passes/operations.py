@@ -94,7 +94,7 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
     events, window = tables["household_events"], context.window
     limit = case(
         *((tables.event_is(event), literal(name)) for event, name in OPERATIONS.items()),
-        else_=json_text(events.c.metadata, "limit_type"),
+        else_=func.lower(func.trim(json_text(events.c.metadata, "limit_type"))),
     )
     actor = case(
         (limit.in_(_BY_USER), cast(events.c.user_id, Text)),

@@ -27,7 +27,8 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.facts_people import CHANGES, GUESS, IP_ACTOR, LOGINS, VIEWS
+from detectors.facts import VIEWS
+from detectors.facts_people import CHANGES, GUESS, IP_ACTOR, LOGINS, failures_count_for
 from detectors.passes.base import EVENTS, Pass, Scope, either, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -108,10 +109,9 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
 
     Totals over a little more than the rules' spans are never less than what any of their spans holds.
     """
-    events, limits = tables["household_events"], context.limits
-    until_change = limits.failed_logins_minutes + limits.change_after_failures_minutes
+    events = tables["household_events"]
     day_begins = context.window.start - context.day_start(context.day(context.window.start))
-    before = max(day_begins, timedelta(minutes=until_change), timedelta(hours=1))
+    before = max(day_begins, failures_count_for(context), timedelta(hours=1))
     named = tables.user_key(json_text(events.c.metadata, "user_id"))
     by_login = and_(events.c.user_id.is_(None), tables.event_is(*LOGINS))
     address = literal(IP_ACTOR).concat(json_text(events.c.metadata, "ip_address"))
@@ -195,7 +195,7 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             json_text(events.c.metadata, "ip_address").label("address"),
         )
         .select_from(events.join(changers, changers.c.user_id == events.c.user_id))
-        .where(_during(tables, context, timedelta(days=1)), events.c.household_id.is_not(None))
+        .where(_during(tables, context, max(timedelta(days=1), before)), events.c.household_id.is_not(None))
         .offset(0)
         .subquery("told")
     )

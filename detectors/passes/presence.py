@@ -242,7 +242,9 @@ def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromCl
         .cte("theirs")
     )
     told = (
-        select(meta(events, "session_id").label("session_id"), events.c.event_timestamp.label("used_at"))
+        select(
+            tables.id_text(meta(events, "session_id")).label("session_id"), events.c.event_timestamp.label("used_at")
+        )
         .where(
             tables.event_is("session_used", common=True),
             between(events.c.event_timestamp, window.start, window.end),

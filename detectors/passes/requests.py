@@ -22,11 +22,14 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.passes.base import (
+    EVENTS,
     HOUSEHOLDS,
     MEMBERS,
+    METADATA,
     Pass,
     Scope,
     either,
+    meta,
     not_refused,
     nothing,
     of_households,
@@ -166,7 +169,45 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
     )
 
 
+def _answers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household in which one join request was answered both ways: by two events, or by an event and its own row."""
+    asked = tables["household_join_requests"]
+    rejected, approved = (_told(tables, scope, context, answer) for answer in ("rejected", "approved"))
+    same = and_(approved.c.household_id == rejected.c.household_id, approved.c.request_id == rejected.c.request_id)
+    stored = and_(
+        asked.c.household_id == rejected.c.household_id,
+        cast(asked.c.id, Text) == rejected.c.request_id,
+        asked.c.status == "approved",
+    )
+    by_events = select(rejected.c.household_id).select_from(rejected.join(approved, same))
+    by_row = select(rejected.c.household_id).select_from(rejected.join(asked, stored))
+    return by_events.union(by_row).subquery("answer")
+
+
+def _told(tables: Tables, scope: Scope | None, context: Context, answer: str) -> FromClause:
+    """The events that tell of one kind of answer, with the request that each names."""
+    events = tables["household_events"]
+    return (
+        select(events.c.household_id, meta(events, "request_id").label("request_id"))
+        .where(
+            tables.event_is(f"household_join_request_{answer}"),
+            meta(events, "error_code").is_(None),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .subquery(answer)
+    )
+
+
 PASSES = (
+    Pass(
+        "answers",
+        "answers to join requests",
+        "household_id",
+        EVENTS | METADATA,
+        _answers,
+        history=True,
+    ),
     Pass(
         "requests",
         "join requests, their households and their codes",

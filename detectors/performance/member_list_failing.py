@@ -42,6 +42,7 @@ META = Meta(
     kind="occurrence",
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "household_members.status"}),
+    events=(frozenset({"household_member_list_viewed"}),),
     process="Engineering Escalations, P1: Member list not loading for households >10 members",
     feature="member list",
 )
@@ -77,7 +78,7 @@ def _failed(trouble: Trouble, context: Context) -> bool:
 
 def _size(trouble: Trouble) -> int:
     told = trouble.member_count.strip().removesuffix(".0")
-    counted = int(told) if told.isdecimal() else 0
+    counted = int(told) if told.isdecimal() and len(told) < 10 else 0
     return max(counted, trouble.active_members)
 
 

@@ -53,6 +53,11 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "household_id"),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    ways={
+        "error codes": (frozenset({"household_events"}),),
+        "calls": (frozenset({"api_request.duration_ms|status"}),),
+        "locks": (frozenset({"lock_acquisition_timeout"}),),
+    },
     process="Engineering Escalations, P1: Repeated timeout errors",
     feature="platform",
 )

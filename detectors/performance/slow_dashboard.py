@@ -44,6 +44,7 @@ META = Meta(
     kind="occurrence",
     subject=("window",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    events=(frozenset({"household_dashboard_viewed.duration_ms"}),),
     process="Engineering Escalations, P1: Household dashboard loading >10 seconds",
     feature="household dashboard",
 )

@@ -45,6 +45,7 @@ META = Meta(
     kind="state",
     subject=("household_id", "user_id"),
     needs=frozenset({"household_join_requests.status", "household_members.joined_at", "households.created_at"}),
+    consults=frozenset({"household_events"}),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -97,11 +98,9 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
         META,
         context,
         {"household_id": row.household_id, "user_id": row.user_id},
-        impact=Impact(users=len({member.user_id for member in case.active} - {row.user_id}), households=1),
+        impact=Impact(users=len(case.affected - {row.user_id}), households=1),
         households=[row.household_id],
         users=[row.user_id],
-        first_seen=row.joined_at,
-        occurred_at=row.joined_at,
         evidence={
             "role": row.role,
             "joined_at": row.joined_at,
@@ -122,7 +121,7 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
             ),
             expected="Everybody but the creator is a member through a request that the leader approved",
             actual=f"User is active as {row.role}{' (temporary)' if row.is_temporary else ''} without an approval",
-            impact=f"{count(len({m.user_id for m in case.active} - {row.user_id}), 'member')} share their household "
+            impact=f"{count(len(case.affected - {row.user_id}), 'member')} share their household "
             "with somebody whom nobody let in",
             screenshots="None; the member row and the requests are described above",
             requesting="Removal of the access if the leader does not know the user, and investigation into which path "

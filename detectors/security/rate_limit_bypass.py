@@ -50,6 +50,14 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "household_id", "ip_address", "limit"),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
+    consults=frozenset({"household_join_requests"}),
+    ways={
+        "join requests": (frozenset({"household_join_requests"}),),
+        "household creations": (frozenset({"household_created"}),),
+        "removals of members": (frozenset({"household_member_removed"}),),
+        "code regenerations": (frozenset({"household_invite_code_regenerated"}),),
+        "code validations": (frozenset({"household_invite_code_validated.ip_address"}),),
+    },
     process="Engineering Escalations, P0: Rate limiting bypass",
     feature="rate limiting",
 )

@@ -44,6 +44,7 @@ META = Meta(
     kind="state",
     subject=("request_id",),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by", "households.leader_id"}),
+    consults=frozenset({"household_members", "household_events"}),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -80,24 +81,24 @@ def _why_wrong(request: JoinRequest, belonged: set[str]) -> str | None:
 
 def _finding(case: HouseholdCase, request: JoinRequest, why: str, context: Context) -> Finding:
     told = answers(case, request, f"household_join_request_{request.status}")
-    at = told[0].at if told else request.requested_at
+    answered_at = told[0].at if told else None
     member = any(row.user_id == request.user_id for row in case.active)
     responder = request.responded_by or ""
     return find(
         META,
         context,
         {"request_id": request.id},
-        impact=Impact(users=len({row.user_id for row in case.active}), households=1),
+        impact=Impact(users=len(case.affected), households=1),
         households=[request.household_id],
         users=[request.user_id, responder],
-        first_seen=at,
-        occurred_at=at,
+        first_seen=answered_at,
+        occurred_at=answered_at,
         evidence={
             "status": request.status,
             "why": why,
             "requested_at": request.requested_at,
             "responded_by": request.responded_by,
-            "answered_at": told[0].at if told else None,
+            "answered_at": answered_at,
             "actor_of_the_event": told[0].user_id if told else None,
             "requester_is_member": member,
         },

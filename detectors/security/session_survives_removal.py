@@ -43,6 +43,12 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "session_id", "operation"),
     needs=frozenset({"household_events.metadata", "sessions.id", "sessions.user_id", "sessions.created_at"}),
+    consults=frozenset({"household_members"}),
+    events=(frozenset({"household_member_removed.member_id"}),),
+    ways={
+        "uses by the session's own time": (),
+        "uses by events": (frozenset({"session_used.session_id"}),),
+    },
     process="Engineering Escalations, P0: Session invalidation not working",
     feature="member removal",
 )

@@ -11,7 +11,7 @@ named by leader_id.
 
 Stays silent when
 -----------------
-The expiry is null (and they do not lead); the row is removed; the member is no longer temporary. A temporary leader also
+The expiry is null (and they do not lead, as a deleted account does not); the row is removed; the member is no longer temporary. A temporary leader also
 waits for a change of leadership that is under way.
 
 Evidence
@@ -44,6 +44,7 @@ META = Meta(
     kind="state",
     subject=("household_id", "user_id"),
     needs=frozenset({"household_members.is_temporary", "household_members.temporary_expires_at"}),
+    consults=frozenset({"household_events"}),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -60,7 +61,8 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         if not row.is_temporary or row.user_id in seen:
             continue
         expired = is_expired(row, context)
-        leads = (row.role == "leader" or row.user_id == leader_id) and not in_flight(case, context)
+        named = row.role == "leader" or row.user_id == leader_id
+        leads = named and row.user_id not in case.gone and not in_flight(case, context)
         if expired or (leads and row.joined_at <= context.settled):
             seen.add(row.user_id)
             yield _finding(case, row, expired, leads, context)
@@ -81,10 +83,10 @@ def _finding(case: HouseholdCase, row: Membership, expired: bool, leads: bool, c
         META,
         context,
         {"household_id": row.household_id, "user_id": row.user_id},
-        impact=Impact(users=len({member.user_id for member in case.active} - {row.user_id}), households=1),
+        impact=Impact(users=len(case.affected - {row.user_id}), households=1),
         households=[row.household_id],
         users=[row.user_id],
-        first_seen=since or row.joined_at,
+        first_seen=since,
         occurred_at=since,
         evidence={
             "expired": expired,

@@ -40,7 +40,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, or_
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event, HouseholdCase
-from detectors.facts_people import LEADER_ACTIONS, VisitedCase
+from detectors.facts_people import INSIDE, LEADER_ACTIONS, VisitedCase
 from detectors.timeline import timeline
 from detectors.words import count, listed, stamp
 
@@ -61,6 +61,13 @@ META = Meta(
             "households.created_at",
         }
     ),
+    consults=frozenset({"household_join_requests"}),
+    events=(frozenset(INSIDE),),
+    ways={
+        "visits by strangers": (),
+        "visits after a leave or a removal": (frozenset({"household_member_removed.member_id", "household_left"}),),
+        "acts of former leaders": (frozenset({"household_leadership_transferred.from_user_id"}),),
+    },
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -151,7 +158,7 @@ def _ends(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
         ends += [
             event.at
             for event in home.events_of("household_leadership_transferred")
-            if event.text("reason") == "leave"
+            if event.text("reason").strip().lower() == "leave"
             and event.text("from_user_id") == user
             and not any(end + grace >= event.at for end in ends)
         ]
@@ -180,7 +187,7 @@ def _finding(case: VisitedCase, user_id: str, deeds: list[tuple[Event, str]], co
     addresses = sorted({event.text("ip_address") for event in events} - {""})
     rows = [row for row in case.home.members if row.user_id == user_id]
     row = f"member row: {rows[0].role}, {rows[0].status}" if rows else "no member row"
-    people = {member.user_id for member in case.home.active} - {user_id}
+    people = case.home.affected - {user_id}
     done = listed([f"{kind} ({number})" for kind, number in kinds.most_common()])
     return find(
         META,

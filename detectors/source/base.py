@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -13,7 +14,7 @@ from sqlalchemy import ColumnElement, Executable
 if TYPE_CHECKING:
     from detectors.source.tables import Tables
 
-NativeType = Literal["uuid", "text", "integer", "number", "flag", "time", "json", "other"]
+NativeType = Literal["uuid", "text", "integer", "number", "bytes", "flag", "time", "json", "jsonb", "other"]
 
 
 class SourceError(Exception):
@@ -145,10 +146,12 @@ class Notice:
 
 @dataclass(slots=True)
 class Counters:
-    """How many statements a scan issued."""
+    """How many statements a scan issued, and what it met."""
 
     statements: int = 0
     by_purpose: dict[str, int] = field(default_factory=dict)
+    lost: dict[int, tuple[str, datetime]] = field(default_factory=dict)
+    """Audit rows met among facts whose metadata could not be read: household and time by the row's number."""
     _lock: Lock = field(default_factory=Lock)
 
     def count(self, purpose: str) -> None:

@@ -32,7 +32,8 @@ _NATIVE: dict[str, NativeType] = {
     "bool": "flag",
     "timestamptz": "time",
     "json": "json",
-    "jsonb": "json",
+    "jsonb": "jsonb",
+    "bytea": "bytes",
 }
 # Stored another way, and read as texts: without the blanks that fill a char(n) up, and without citext's own comparisons.
 _AS_TEXT = {"bpchar", "citext", "name", "cidr", "macaddr", "macaddr8"}
@@ -44,21 +45,21 @@ _BASE: dict[str, TypeEngine[Any]] = {
     "flag": Boolean(),
     "time": DateTime(timezone=True),
 }
-_IDS: set[NativeType] = {"uuid", "text", "integer"}
+_IDS: set[NativeType] = {"uuid", "text", "integer", "number", "bytes"}
 _ACCEPTED: dict[str, set[NativeType]] = {
     "user": _IDS,
     "household": _IDS,
     "id": _IDS,
-    "text": _IDS,
+    "text": {"uuid", "text", "integer"},
     "flag": {"flag"},
     "time": {"time"},
-    "json": {"json", "text"},
+    "json": {"json", "jsonb", "text", "bytes"},
     "number": {"number", "integer"},
 }
 _WANTED = {
-    "user": "uuid, text or an integer",
-    "household": "uuid, text or an integer",
-    "id": "uuid, text or an integer",
+    "user": "uuid, text, bytea or a number",
+    "household": "uuid, text, bytea or a number",
+    "id": "uuid, text, bytea or a number",
     "text": "text",
     "flag": "boolean",
     "time": "timestamp with time zone",
@@ -245,8 +246,6 @@ class _Reader:
         type_name = row["type_name"]
         if kind == "time" and type_name == "timestamp":
             return "time", [_in_zone(self.mapping.zone)]
-        if kind in {"user", "household", "id"} and type_name == "bytea":
-            return "text", [_of_bytes]
         how: list[Reading] = []
         if row["type_kind"] == "e" or type_name in _AS_TEXT:
             native: NativeType | None = "text"
@@ -289,17 +288,6 @@ def _cast_to(kind: TypeEngine[Any]) -> Reading:
 def _in_zone(zone: str) -> Reading:
     # Written out: as a parameter it would make two different expressions of one column that is selected and grouped by.
     return lambda column: func.timezone(literal_column(f"'{zone}'"), column, type_=DateTime(timezone=True))
-
-
-def _of_bytes(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Bytes as a text: those of a UUID as it is written, and any others by their digits."""
-    digits = func.encode(column, literal_column("'hex'"), type_=Text())
-    return func.regexp_replace(
-        digits,
-        literal_column("'^(.{8})(.{4})(.{4})(.{4})(.{12})$'"),
-        literal_column(r"E'\\1-\\2-\\3-\\4-\\5'"),
-        type_=Text(),
-    )
 
 
 def _byte_by_byte(column: ColumnElement[Any]) -> ColumnElement[Any]:

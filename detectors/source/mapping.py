@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from detectors.source.ids import BLANKS
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
 
@@ -140,6 +143,41 @@ EVENT_TYPES: frozenset[str] = frozenset(
 )
 """The audit table's vocabulary, petforce-data.md section 2."""
 
+STATE_WORDS: dict[str, frozenset[str]] = {
+    "household_members.role": frozenset({"leader", "member"}),
+    "household_members.status": frozenset({"active", "removed"}),
+    "household_join_requests.status": frozenset({"pending", "approved", "rejected", "withdrawn"}),
+}
+"""The words of the state tables. A rule that met another one would take a member for nobody, or a leader for a member."""
+SUPPORT_CATEGORIES: frozenset[str] = frozenset(
+    [
+        *("harassment", "threat", "child_safety", "dispute", "feature_request", "capacity", "custom_rate_limit"),
+        *("data_deletion", "legal_request", "subpoena", "court_order", "custody", "tos_dispute", "spam"),
+        *("commercial_use", "policy_question"),
+    ]
+)
+SUPPORT_OPEN: frozenset[str] = frozenset(
+    [
+        *("open", "new", "pending", "in_progress", "in progress", "assigned", "waiting", "on_hold", "on hold"),
+        *("escalated", "reopened"),
+    ]
+)
+"""What helpdesks call a request that is not closed yet. Any word that no policy calls closed counts as open."""
+WORDS: dict[str, frozenset[str]] = {
+    **STATE_WORDS,
+    "support_requests.category": SUPPORT_CATEGORIES,
+    "support_requests.status": SUPPORT_OPEN,
+    "household_events.event_type": EVENT_TYPES,
+}
+"""The columns whose values are words that rules compare with, and the words that each is known to have."""
+_BY_POLICY = frozenset({"support_requests.category", "support_requests.status"})
+"""Where the policy's limits may name words of their own."""
+
+
+def folded(word: str) -> str:
+    """A word as it is compared: without regard to case and to the blanks around it."""
+    return word.strip(BLANKS).casefold()
+
 
 class TableMapping(BaseModel):
     """Where one canonical table lives. Columns that are not named keep their canonical names."""
@@ -148,6 +186,11 @@ class TableMapping(BaseModel):
 
     name: str | None = Field(default=None, min_length=1)
     columns: dict[str, str] = {}
+
+
+Words = dict[str, str | tuple[str, ...]]
+"""The words of one column that a deployment says otherwise: its word = ours. A list, of whatever name (`ignore`), holds
+words that are none of ours and are no mistake."""
 
 
 class SourceMapping(BaseModel):
@@ -159,6 +202,7 @@ class SourceMapping(BaseModel):
     schema_name: str | None = Field(default=None, alias="schema", min_length=1)
     tables: dict[str, TableMapping] = {}
     event_types: dict[str, str] = {}
+    words: dict[str, dict[str, Words]] = {}
     zone: str = "UTC"
     """Where the clock stands that wrote times without a zone."""
     statement_seconds: int = Field(default=300, ge=1, le=86_400)
@@ -188,6 +232,26 @@ class SourceMapping(BaseModel):
             raise ValueError("two event types have the same name in the source")
         return self
 
+    @model_validator(mode="after")
+    def _words_are_known(self) -> Self:
+        for table, columns in self.words.items():
+            for column, words in columns.items():
+                place = f"{table}.{column}"
+                if place not in WORDS:
+                    raise ValueError(f"words.{place} has no words to map; known are {', '.join(WORDS)}")
+                _check_words(place, words)
+        return self
+
+    def said(self, place: str) -> dict[str, str | None]:
+        """What the policy says of the words of `place` (table.column), folded: our word for each, None to ignore it."""
+        table, column = place.split(".")
+        told: dict[str, str | None] = {}
+        if place == "household_events.event_type":
+            told = {folded(name): event_type for event_type, name in self.event_types.items()}
+        for word, ours in _each(self.words.get(table, {}).get(column, {})):
+            told[folded(word)] = ours
+        return told
+
     def table_name(self, table: str) -> str:
         """The source's name of a canonical table, without its schema."""
         mapping = self.tables.get(table)
@@ -201,3 +265,23 @@ class SourceMapping(BaseModel):
     def event_name(self, event_type: str) -> str:
         """The source's name of an event type."""
         return self.event_types.get(event_type, event_type)
+
+
+def _each(words: Words) -> Iterator[tuple[str, str | None]]:
+    """Each word of the source with ours; None for one to be ignored."""
+    for word, ours in words.items():
+        if isinstance(ours, str):
+            yield word, ours
+        else:
+            yield from ((ignored, None) for ignored in ours)
+
+
+def _check_words(place: str, words: Mapping[str, str | tuple[str, ...]]) -> None:
+    seen: dict[str, str | None] = {}
+    for word, ours in _each(dict(words)):
+        if not word.strip(BLANKS) or (ours is not None and not ours.strip(BLANKS)):
+            raise ValueError(f"words.{place}: a word is empty")
+        if ours is not None and ours not in WORDS[place] and place not in _BY_POLICY:
+            raise ValueError(f"words.{place}: {ours!r} is none of {', '.join(sorted(WORDS[place]))}")
+        if seen.setdefault(folded(word), ours) != ours:
+            raise ValueError(f"words.{place}: {word!r} is said to mean two things")

@@ -36,8 +36,16 @@ def nearest(time: str) -> str:
 
 
 def nearest_of_text(field: str) -> str:
-    """The same for a text, also as PostgreSQL writes the years before 1, which DuckDB does not read."""
-    return f"CASE WHEN {is_before_christ(field)} THEN {_EARLIEST} ELSE {nearest(f'CAST({field} AS TIMESTAMPTZ)')} END"
+    """The same for a text, also as PostgreSQL writes the years before 1, which DuckDB does not read; null for no time."""
+    return f"CASE WHEN {is_before_christ(field)} THEN {_EARLIEST} ELSE {nearest(time_of_text(field))} END"
+
+
+def time_of_text(field: str) -> str:
+    """DuckDB's expression for the time in a text, also without seconds and with a blank before its zone; null for no time."""
+    day, zone = r"^ *(\d{4}-\d\d-\d\d)[Tt ]+", r" *([zZ]|[+-]\d\d(:?\d\d)?)( UTC)? *$"
+    seconds = rf"regexp_replace({field}, '{day}(\d\d:\d\d){zone}', '\1 \2:00\3')"
+    spaced = rf"regexp_replace({seconds}, '{day}(\d\d:\d\d:\d\d([.]\d+)?){zone}', '\1 \2\4')"
+    return f"coalesce(TRY_CAST({field} AS TIMESTAMPTZ), TRY_CAST(upper({spaced}) AS TIMESTAMPTZ))"
 
 
 def is_before_christ(field: str) -> str:

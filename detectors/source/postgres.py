@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -88,7 +87,10 @@ class PostgresSource:
             raw = self._connections[first]
             self._standby = _told_at_login(raw, "in_hot_standby") == "on"
             self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
-            self.tables = Tables(self.schema, mapping)
+            # Ids of types that allow several notations, and only those, are asked for once whether they are written oddly.
+            answers = [self._ask(question, {})[0] for question in Tables(self.schema, mapping).odd_ids()]
+            odd = frozenset(column for answer in answers for column, oddly in answer.items() if oddly)
+            self.tables = Tables(self.schema, mapping, odd)
             self.notices += [
                 Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
                 for name, reason in self.schema.unusable.items()
@@ -277,11 +279,6 @@ class _AnyText(Loader):
         return str(data, "utf-8", "backslashreplace")
 
 
-class _AnyJson(_AnyText):
-    def load(self, data: Buffer) -> Any:
-        return json.loads(super().load(data))
-
-
 def _told_at_login(connection: psycopg.Connection, name: str) -> str:
     """A setting that the server announces by itself; empty where a pooler in between does not."""
     return (connection.pgconn.parameter_status(name.encode()) or b"").decode("ascii", "replace")
@@ -291,12 +288,13 @@ def _read_values(connection: psycopg.Connection, _: Any) -> None:
     connection.adapters.register_loader("timestamptz", NearestTime)
     # Ids are texts to every rule; a scan reads too many to make objects of them first.
     connection.adapters.register_loader("uuid", TextLoader)
+    # Metadata is read by our own reader, which no number and no nesting stops.
+    for kind in ("json", "jsonb"):
+        connection.adapters.register_loader(kind, TextLoader)
     if _told_at_login(connection, "server_encoding") == "SQL_ASCII":
         # Asked for UTF-8, the server would refuse each row that holds something else.
         connection.autocommit = True
         connection.execute("SET client_encoding TO 'SQL_ASCII'")
         connection.autocommit = False
-        for kind in ("text", "varchar", "bpchar", "name", "uuid"):
+        for kind in ("text", "varchar", "bpchar", "name", "uuid", "json", "jsonb"):
             connection.adapters.register_loader(kind, _AnyText)
-        for kind in ("json", "jsonb"):
-            connection.adapters.register_loader(kind, _AnyJson)

@@ -5,14 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Integer, Text, bindparam, literal_column
+from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, LargeBinary, Text, bindparam, literal_column
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+from detectors.source import json_postgres
+
+
+def _held(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """How a column holds JSON, as a mark for the compilers below."""
+    for kind, mark in ((JSONB, "jsonb"), (LargeBinary, "bytes"), (Text, "text")):
+        if isinstance(column.type, kind):
+            return literal_column(mark)
+    return literal_column("json")
+
+
+def _version(compiler: SQLCompiler) -> int:
+    said = getattr(compiler.dialect, "server_version_info", None)
+    return int(said[0]) if said else 14
 
 
 class json_text(FunctionElement[str]):  # noqa: N801  # reads as a function in statements
-    """The text of a top-level key of a JSON object: `json_text(column, "key")`. The key is our own, never the user's."""
+    """The text of a top-level key of a JSON object: `json_text(column, "key")`. The key is our own, never the user's.
+
+    The column's type is that of the source: jsonb, json, text or bytes. Whatever it holds, nothing fails: what is no object
+    and no string that holds one has no keys.
+    """
 
     inherit_cache = True
     type = Text()
@@ -20,19 +41,74 @@ class json_text(FunctionElement[str]):  # noqa: N801  # reads as a function in s
     def __init__(self, column: ColumnElement[Any], key: str) -> None:
         if not key.isidentifier():
             raise ValueError(f"{key!r} is not a plain key")
-        super().__init__(column, literal_column(f"'{key}'"))
+        super().__init__(column, literal_column(f"'{key}'"), _held(column))
 
 
 @compiles(json_text, "postgresql")
 def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
-    column, key = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({column} ->> {key})"
+    column, key, held = (compiler.process(clause, **kw) for clause in element.clauses)
+    if held == "jsonb":
+        return json_postgres.key_of_jsonb(column, key, _version(compiler))
+    if held == "json":
+        return json_postgres.key_of_json(column, key, _version(compiler))
+    text = json_postgres.text_of_bytes(column) if held == "bytes" else column
+    return json_postgres.key_of_text(text, key, _version(compiler))
 
 
 @compiles(json_text, "duckdb")
 def _json_text_duckdb(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
-    column, key = (compiler.process(clause, **kw) for clause in element.clauses)
+    column, key, _ = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"json_extract_string({column}, {key})"
+
+
+class json_is_lost(FunctionElement[bool]):  # noqa: N801  # reads as a function in statements
+    """Whether a column of metadata holds something that is neither an object nor a string holding one; false for null."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column, _held(column))
+
+
+@compiles(json_is_lost, "postgresql")
+def _json_is_lost_postgresql(element: json_is_lost, compiler: SQLCompiler, **kw: Any) -> str:
+    column, held = (compiler.process(clause, **kw) for clause in element.clauses)
+    version = _version(compiler)
+    if held == "jsonb":
+        return json_postgres.jsonb_is_lost(column, version)
+    if held == "bytes":
+        text = json_postgres.text_of_bytes(column)
+        return f"({column} IS NOT NULL AND ({text} IS NULL OR {json_postgres.text_is_lost(text, version)}))"
+    return json_postgres.text_is_lost(f"CAST({column} AS text)" if held == "json" else column, version)
+
+
+@compiles(json_is_lost, "duckdb")
+def _json_is_lost_duckdb(element: json_is_lost, compiler: SQLCompiler, **kw: Any) -> str:
+    column, _ = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"(json_type({column}) NOT IN ('OBJECT', 'NULL'))"
+
+
+class one_of_many(FunctionElement[bool]):  # noqa: N801  # reads as a function in statements
+    """Whether a column is one of any number of values: `one_of_many(column, values, type)`, with a single parameter."""
+
+    inherit_cache = True
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any], values: Sequence[Any], kind: TypeEngine[Any]) -> None:
+        super().__init__(column, bindparam(None, list(values), ARRAY(kind), unique=True))
+
+
+@compiles(one_of_many, "postgresql")
+def _one_of_many_postgresql(element: one_of_many, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} = ANY ({values}))"
+
+
+@compiles(one_of_many, "duckdb")
+def _one_of_many_duckdb(element: one_of_many, compiler: SQLCompiler, **kw: Any) -> str:
+    column, values = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"({column} IN (SELECT unnest({values})))"
 
 
 class byte_length(FunctionElement[int]):  # noqa: N801  # reads as a function in statements

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 from typing import cast as typing_cast
 
@@ -14,24 +15,30 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    LargeBinary,
     MetaData,
     Numeric,
+    Select,
     Table,
     Text,
     Uuid,
     and_,
     case,
     cast,
+    collate,
     false,
     func,
     null,
     select,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import JSON, TypeEngine
 
-from detectors.source.base import NativeType, Schema, SubjectError
+from detectors.source.base import FoundTable, NativeType, Schema, SubjectError
+from detectors.source.ids import PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 from detectors.source.mapping import CANONICAL, SourceMapping
-from detectors.source.sql import matches
+from detectors.source.notations import id_of_bytes, plain_text, unblanked
+from detectors.source.sql import matches, one_of_many
 
 _TYPES: dict[NativeType, TypeEngine[Any]] = {
     "uuid": Uuid(as_uuid=False),
@@ -41,12 +48,24 @@ _TYPES: dict[NativeType, TypeEngine[Any]] = {
     "flag": Boolean(),
     "time": DateTime(timezone=True),
     "json": JSON(),
+    "jsonb": JSONB(),
+    "bytes": LargeBinary(),
 }
-_BY_KIND: dict[str, NativeType] = {"text": "text", "flag": "flag", "time": "time", "json": "json", "number": "number"}
-_FORMATS: dict[NativeType, str] = {
-    "uuid": r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
-    "integer": r"^[0-9]{1,18}$",
-}
+_BY_KIND: dict[str, NativeType] = {"text": "text", "flag": "flag", "time": "time", "number": "number"}
+_IDS = frozenset({"user", "household", "id"})
+_HOLDS_JSON = frozenset({"json", "jsonb", "text", "bytes"})
+_LEAST, _MOST = -(2**63), 2**63 - 1
+"""What a bigint holds."""
+_LONGEST = 100
+"""In characters: what is longer is no number that identifies anything."""
+_FEW = 1_000
+"""So many values are parameters of their own; the more are one parameter, as a statement can have 65,535."""
+_SAMPLED_ROWS = 100_000
+"""Of an audit table that is bigger, so many rows are looked at for oddly written ids."""
+
+
+Spellings = Mapping[str, Mapping[str, str]]
+"""By table.column: the source's spellings of our words, where they differ from ours."""
 
 
 class Tables:
@@ -56,9 +75,21 @@ class Tables:
     type in all tables, and so are ids of households: the source's own type where its tables agree, text where not.
     """
 
-    def __init__(self, schema: Schema, mapping: SourceMapping) -> None:
-        self._mapping = mapping
+    def __init__(
+        self,
+        schema: Schema,
+        mapping: SourceMapping,
+        odd: frozenset[str] = frozenset(),
+        spellings: Spellings | None = None,
+    ) -> None:
+        """`odd` names the columns (table.column) of ids that hold other notations than `plain_id` writes."""
+        self.mapping = mapping
+        self._odd = odd
         self.schema = schema
+        self._spellings: Spellings = spellings or {}
+        self._events = self._spellings.get("household_events.event_type", {})
+        self._named = {mapping.event_name(event_type): event_type for event_type in mapping.event_types}
+        self._raw: dict[str, Table] = {}
         self.user_type = self._common(schema, "user")
         self.household_type = self._common(schema, "household")
         self._tables: dict[str, FromClause] = {name: self._table(schema, name) for name in schema.tables}
@@ -69,42 +100,105 @@ class Tables:
     def __contains__(self, name: str) -> bool:
         return name in self._tables
 
-    @staticmethod
-    def _common(schema: Schema, kind: str) -> NativeType:
+    def respelled(self, spellings: Spellings) -> Tables:
+        """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns."""
+        return Tables(self.schema, self.mapping, self._odd, spellings)
+
+    def raw(self, name: str, column: str) -> ColumnElement[Any]:
+        """A column as it stands in the source, so that its index serves whatever its type is."""
+        return typing_cast(ColumnElement[Any], self._raw[name].c[self.mapping.column_name(name, column)])
+
+    def _in_our_words(self, place: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        spellings = self._spellings.get(place)
+        # The types of events are asked for by every spelling, so that an index on them serves.
+        if spellings is None or place == "household_events.event_type":
+            return column
+        text = cast(column, Text)
+        ours = [
+            (text.in_([word for word, said in spellings.items() if said == our]), our)
+            for our in sorted(set(spellings.values()))
+        ]
+        return case(*ours, else_=text) if ours else text
+
+    def _common(self, schema: Schema, kind: str) -> NativeType:
         found = {
-            table.columns[column]
+            self._own(f"{name}.{column}", table.columns[column])
             for name, table in schema.tables.items()
             for column, canonical in CANONICAL[name].columns.items()
             if canonical.kind == kind and column in table.columns
         }
-        return found.pop() if len(found) == 1 and found <= {"uuid", "integer"} else "text"
+        if found == {"integer", "number"}:
+            return "number"
+        return found.pop() if len(found) == 1 else "text"
 
-    def _target(self, kind: str, native: NativeType) -> NativeType:
+    def _own(self, name: str, native: NativeType) -> NativeType:
+        """The type in which a column of ids can be compared, seen for itself."""
+        return native if native in {"uuid", "integer", "number"} and name not in self._odd else "text"
+
+    def _target(self, name: str, kind: str, native: NativeType) -> NativeType:
         if kind == "user":
             return self.user_type
         if kind == "household":
             return self.household_type
-        return _BY_KIND.get(kind, native)
+        if kind == "json":
+            return native if native in _HOLDS_JSON else "json"
+        if name == "household_events.id" and native == "uuid":
+            # Of these the least is asked for, and PostgreSQL has no least UUID.
+            return "text"
+        return self._own(name, native) if kind == "id" else _BY_KIND[kind]
 
-    def _table(self, schema: Schema, name: str) -> FromClause:
-        found = schema.tables[name]
-        names = {column: self._mapping.column_name(name, column) for column in found.columns}
+    def _source_table(self, name: str) -> Table:
+        found = self.schema.tables[name]
         schema_name, table_name = found.place or (None, found.name)
         # One column of the source may be several of ours.
-        raw_columns = {names[column]: _TYPES.get(native, Text()) for column, native in found.columns.items()}
-        raw = Table(table_name, MetaData(schema=schema_name), *(Column(*each) for each in raw_columns.items()))
+        natives = {self.mapping.column_name(name, column): native for column, native in found.columns.items()}
+        return Table(
+            table_name,
+            MetaData(schema=schema_name),
+            *(Column(own, _TYPES.get(native, Text())) for own, native in natives.items()),
+        )
+
+    def _value(self, rows: FromClause, name: str, column: str) -> ColumnElement[Any]:
+        """The source's column as its type is read."""
+        own, read_as = rows.c[self.mapping.column_name(name, column)], self.schema.tables[name].read_as
+        return read_as[column](own) if column in read_as else own
+
+    def _table(self, schema: Schema, name: str) -> FromClause:
+        found, raw = schema.tables[name], self._source_table(name)
         columns: list[ColumnElement[Any]] = []
         for column, canonical in CANONICAL[name].columns.items():
-            native = found.columns.get(column)
-            target = self._target(canonical.kind, native or "text")
+            native, place = found.columns.get(column), f"{name}.{column}"
             if native is None:
-                columns.append(cast(null(), _TYPES[target]).label(column))
+                native = "json" if canonical.kind == "json" else "text"
+                columns.append(cast(null(), _TYPES[self._target(place, canonical.kind, native)]).label(column))
                 continue
-            value: ColumnElement[Any] = raw.c[names[column]]
-            if column in found.read_as:
-                value = found.read_as[column](value)
-            columns.append((value if native == target else cast(value, _TYPES[target])).label(column))
-        return select(*columns).subquery(name)
+            own, target = self._value(raw, name, column), self._target(place, canonical.kind, native)
+            if canonical.kind in _IDS and target == "text":
+                columns.append(_written(own, native, place in self._odd).label(column))
+            elif native == target:
+                columns.append(own.label(column))
+            else:
+                columns.append(cast(own, _TYPES[target]).label(column))
+        self._raw[name] = raw
+        spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
+        return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
+
+    def odd_ids(self) -> Iterator[Select[Any]]:
+        """For each table with ids of a type that allows several notations: the question which of its columns hold them.
+
+        One row, with a flag for each column by its name `table.column`. Of an audit table that is big, a part is looked at.
+        """
+        for name, found in self.schema.tables.items():
+            rows, flags = _looked_at(name, found, self._source_table(name)), []
+            for column, canonical in CANONICAL[name].columns.items():
+                native = found.columns.get(column)
+                if canonical.kind in _IDS and native in {"text", "number"}:
+                    own = self._value(rows, name, column)
+                    text = cast(own, Text) if native == "number" else own
+                    oddly = func.bool_or(plain_text(text) != collate(text, "C"))
+                    flags.append(func.coalesce(oddly, false()).label(f"{name}.{column}"))
+            if flags:
+                yield select(*flags).select_from(rows)
 
     def event_is(self, *event_types: str, common: bool = False) -> ColumnElement[bool]:
         """The condition that an audit row is of one of `event_types` (canonical names).
@@ -115,13 +209,17 @@ class Tables:
         column = typing_cast(ColumnElement[str], self["household_events"].c.event_type)
         if common:
             column = func.coalesce(column, "")
-        names = [self._mapping.event_name(event_type) for event_type in event_types]
+        names = [name for event_type in event_types for name in self.spelled(event_type)]
         return column == names[0] if len(names) == 1 else column.in_(names)
+
+    def spelled(self, event_type: str) -> list[str]:
+        """The source's spellings of a type of event: those that were seen, and the name that it should have."""
+        seen = [word for word, ours in self._events.items() if ours == event_type]
+        return list(dict.fromkeys([self.mapping.event_name(event_type), *seen]))
 
     def canonical_event(self, name: str) -> str:
         """The canonical event type for the source's `name`; unknown names stay as they are."""
-        back = {self._mapping.event_name(event_type): event_type for event_type in self._mapping.event_types}
-        return back.get(name, name)
+        return self._events.get(name) or self._named.get(name, name)
 
     def user_key(self, text: ColumnElement[str]) -> ColumnElement[Any]:
         """A user id that stands as text in an event's metadata, in the type of the user columns; null if malformed."""
@@ -131,9 +229,15 @@ class Tables:
             well_formed = and_(
                 text.like("________-____-____-____-____________"), digits, ~matches(text, "[^0-9a-fA-F-]")
             )
-            return case((well_formed, cast(text, _TYPES["uuid"])))
-        pattern = _FORMATS.get(self.user_type)
-        return text if pattern is None else case((text.regexp_match(pattern), cast(text, _TYPES[self.user_type])))
+            oddly = matches(unblanked(text), UUID_IN_ANY_NOTATION)
+            return case((well_formed, cast(text, _TYPES["uuid"])), (oddly, cast(plain_text(text), _TYPES["uuid"])))
+        if self.user_type in {"integer", "number"}:
+            return _number_of(text, self.user_type)
+        return plain_text(text)
+
+    def id_text(self, text: ColumnElement[str]) -> ColumnElement[str]:
+        """An id of whatever kind that stands as text in an event's metadata, as `cast(column, Text)` writes it."""
+        return plain_text(text)
 
     def households_in(self, column: ColumnElement[Any], ids: Iterable[str]) -> ColumnElement[bool]:
         """`column` is one of the household `ids`."""
@@ -144,25 +248,26 @@ class Tables:
         return _is_one_of(column, ids, self.user_type)
 
     def ids_in(self, column: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bool]:
-        """An id `column` of whatever type, written as text, is one of `texts`; a UUID's index serves."""
-        if not isinstance(column.type, Uuid):
-            return cast(column, Text).in_(list(texts))
-        pattern = re.compile(_FORMATS["uuid"])
-        # As it is written, or it would be another text.
-        return _is_one_of(column, (text for text in texts if pattern.fullmatch(text) and text == text.lower()), "uuid")
+        """An id `column` of whatever type is one of `texts`, in any notation; its index serves."""
+        kinds: tuple[tuple[type[TypeEngine[Any]], NativeType], ...] = (
+            (Uuid, "uuid"),
+            (BigInteger, "integer"),
+            (Numeric, "number"),
+        )
+        native: NativeType = next((native for kind, native in kinds if isinstance(column.type, kind)), "text")
+        return _is_one_of(column, map(plain_id, texts), native)
 
     def is_user_id(self, value: str) -> bool:
-        """Whether `value`, from an event's metadata, can be a user's id here."""
-        pattern = _FORMATS.get(self.user_type)
-        return pattern is None or re.fullmatch(pattern, value) is not None
+        """Whether `value`, as `plain_user_id` writes it, can be a user's id here."""
+        return _fits(value, self.user_type)
 
     def plain_user_id(self, value: str) -> str:
-        """A user id from an event's metadata, written as the user columns write it."""
-        return value.lower() if self.user_type == "uuid" else value
+        """A user id from an event's metadata or from somebody's keyboard, written as the user columns write it."""
+        return plain_id(value)
 
     def plain_household_id(self, value: str) -> str:
         """A household id that somebody typed, written as the household columns write it."""
-        return value.lower() if self.household_type == "uuid" else value
+        return plain_id(value)
 
     def check_household(self, household_id: str) -> None:
         """Raise SubjectError if `household_id` cannot be a household's id here."""
@@ -174,14 +279,56 @@ class Tables:
 
 
 def _check(what: str, value: str, native: NativeType) -> None:
-    if not value.strip():
+    plain = plain_id(value)
+    if not plain:
         raise SubjectError(f"an empty {what} id was asked for: name one")
-    pattern = _FORMATS.get(native)
-    if pattern and not re.fullmatch(pattern, value):
-        wanted = "a UUID" if native == "uuid" else "a number"
+    if not _fits(plain, native):
+        wanted = {"uuid": "a UUID", "text": "a text without control characters"}.get(native, "a number")
         raise SubjectError(f"{value!r} is not a {what} id of this source: {wanted} is expected")
 
 
+def _fits(value: str, native: NativeType) -> bool:
+    if native == "uuid":
+        return re.fullmatch(PLAIN_UUID, value) is not None
+    if native in {"integer", "number"}:
+        whole = len(value) <= _LONGEST and re.fullmatch(WHOLE_NUMBER, value) is not None
+        return whole and (native == "number" or _LEAST <= int(plain_id(value)) <= _MOST)
+    # What no text of a server can be: bytes of no encoding, and the character that ends a text.
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+
+
 def _is_one_of(column: ColumnElement[Any], ids: Iterable[str], native: NativeType) -> ColumnElement[bool]:
-    values: list[Any] = [int(value) for value in ids] if native == "integer" else list(ids)
+    written = {"integer": int, "number": Decimal}.get(native, str)
+    values: list[Any] = [written(value) for value in ids if _fits(value, native)]
+    if len(values) > _FEW:
+        return one_of_many(column, values, _TYPES[native])
     return column.in_(values) if values else false()
+
+
+def _number_of(text: ColumnElement[str], native: NativeType) -> ColumnElement[Any]:
+    """A whole number that stands as a text, in the type of the columns; null where it is none, or out of their range."""
+    short = and_(func.length(text) < len(str(_MOST)), ~matches(text, "[^0-9]"), text != "")
+    plain = unblanked(text)
+    whole = and_(func.length(text) <= _LONGEST, matches(plain, WHOLE_NUMBER))
+    number: ColumnElement[Any] = cast(func.split_part(plain, ".", 1), Numeric)
+    if native == "integer":
+        number = case((number.between(_LEAST, _MOST), cast(number, BigInteger)))
+    return case((short, cast(text, _TYPES[native])), (whole, number))
+
+
+def _written(column: ColumnElement[Any], native: NativeType, odd: bool) -> ColumnElement[str]:
+    """A column of ids as text, in the notation of `plain_id`."""
+    if native == "bytes":
+        return id_of_bytes(column)
+    text = column if native == "text" else cast(column, Text)
+    return plain_text(text) if odd else text
+
+
+def _looked_at(name: str, found: FoundTable, raw: Table) -> FromClause:
+    """The rows of a table that are asked for oddly written ids: all, as one such row of a state would be taken for a fault."""
+    estimated = found.estimated_rows
+    if name != "household_events" or (estimated is not None and estimated <= _SAMPLED_ROWS):
+        return raw
+    if found.indexable and estimated:
+        return raw.tablesample(100 * _SAMPLED_ROWS / estimated, name="sampled")
+    return select(raw).limit(_SAMPLED_ROWS).subquery("sampled")

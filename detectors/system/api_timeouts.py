@@ -43,6 +43,10 @@ META = Meta(
     kind="occurrence",
     subject=("operation",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    ways={
+        "error codes": (frozenset({"household_events"}),),
+        "calls": (frozenset({"api_request.duration_ms|status"}),),
+    },
     process="Engineering Escalations, P0: API timeouts (>30 seconds)",
     feature="platform",
 )

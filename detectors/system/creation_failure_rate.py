@@ -45,6 +45,7 @@ META = Meta(
     kind="occurrence",
     subject=("operation",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    events=(frozenset({"household_created"}), frozenset({"household_create_failed"})),
     process="Engineering Escalations, P0: Household creation failures (>5% error rate)",
     feature="household creation",
 )

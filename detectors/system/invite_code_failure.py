@@ -47,6 +47,11 @@ META = Meta(
     kind="occurrence",
     subject=("operation", "prefix"),
     needs=frozenset({"households.invite_code"}),
+    consults=frozenset({"household_events"}),
+    ways={
+        "stored codes and prefixes": (),
+        "failures to find a free code": (frozenset({"household_invite_code_failed"}),),
+    },
     process="Engineering Escalations, P0: Invite code generation failures",
 )
 HOUSEHOLDS_NAMED = 100

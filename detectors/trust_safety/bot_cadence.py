@@ -35,8 +35,8 @@ from statistics import fmean, median, pstdev
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
-from detectors.facts import Event
-from detectors.facts_people import VIEWS, ConductCase
+from detectors.facts import VIEWS, Event
+from detectors.facts_people import ConductCase
 from detectors.passes.people import DEEDS
 from detectors.timeline import timeline
 from detectors.words import count, stamp
@@ -49,6 +49,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
+    events=(frozenset({*VIEWS, *DEEDS, "pet_activity_logged"}),),
     process="Trust & Safety Escalations, Same-Day: Bot-like behavior (automated household actions)",
 )
 

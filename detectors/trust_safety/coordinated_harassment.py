@@ -62,6 +62,12 @@ META = Meta(
             ),
         }
     ),
+    consults=frozenset({"household_members", "household_join_requests", "sessions"}),
+    ways={
+        "reports": (frozenset({"support_requests"}),),
+        "removals": (frozenset({"household_member_removed.member_id"}),),
+        "rejections": (frozenset({"household_join_request_rejected.requester_id"}),),
+    },
     process="Trust & Safety Escalations, Immediate: Coordinated harassment through household features",
 )
 

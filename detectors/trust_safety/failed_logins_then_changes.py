@@ -46,6 +46,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
+    events=(frozenset({"login_failed"}), frozenset({"login_succeeded"}), frozenset(CHANGES)),
     process="Trust & Safety Escalations, Immediate: Multiple failed login attempts followed by household changes",
 )
 

@@ -47,6 +47,7 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset({"households.name", "household_members.user_id", "household_events.event_type"}),
+    events=(frozenset({"pet_activity_logged"}),),
     process="Trust & Safety Escalations, Same-Day: Fake households or spam",
 )
 SHOWN = 20

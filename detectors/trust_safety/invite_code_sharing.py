@@ -49,6 +49,11 @@ META = Meta(
     needs=frozenset(
         {"household_join_requests.requested_at", "household_join_requests.status", "household_members.status"}
     ),
+    consults=frozenset({"household_events"}),
+    ways={
+        "requests and their answers": (),
+        "members removed within a day": (frozenset({"household_member_removed.member_id", "household_left"}),),
+    },
     process="Trust & Safety Escalations, Same-Day: Invite code sharing/selling for profit",
 )
 

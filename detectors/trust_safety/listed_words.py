@@ -40,7 +40,6 @@ def findings_of(
             impact=Impact(users=1 if leader_id else 0, households=1),
             households=[household_id],
             users=[leader_id],
-            first_seen=moment(row["created_at"]),
             evidence={
                 "words": found,
                 "texts": [{"field": field, "quote": hit.quote} for field, hit in hits.items()],

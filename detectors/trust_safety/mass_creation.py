@@ -49,6 +49,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
+    events=(frozenset({"household_created"}),),
     process="Trust & Safety Escalations, Same-Day: User creating >10 households per day (multiple days)",
 )
 

@@ -50,6 +50,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
+    events=(frozenset({"household_member_removed"}),),
     process="Trust & Safety Escalations, Same-Day: Excessive member removals (>20 per day, multiple days)",
 )
 

@@ -50,6 +50,12 @@ META = Meta(
     kind="occurrence",
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "support_requests.household_id", "support_requests.subject_user_id"}),
+    consults=frozenset({"household_members", "household_join_requests"}),
+    events=(frozenset({"household_member_removed.member_id"}),),
+    ways={
+        "removals after an objection": (frozenset({"support_requests"}),),
+        "removals after a rejected request": (frozenset({"household_join_request_rejected"}),),
+    },
     process="Trust & Safety Escalations, Immediate: Household leader removing members as punishment or retaliation",
 )
 

@@ -32,8 +32,8 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, FromClause, or_
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
-from detectors.facts import Event
-from detectors.facts_people import GUESS, VIEWS, ConductCase
+from detectors.facts import VIEWS, Event
+from detectors.facts_people import GUESS, ConductCase
 from detectors.words import count, listed, stamp
 
 META = Meta(
@@ -44,6 +44,11 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "ip_address"),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
+    consults=frozenset({"household_members"}),
+    ways={
+        "reads of households": (frozenset(VIEWS),),
+        "guesses of codes": (frozenset({"household_invite_code_validated.valid"}),),
+    },
     process="Trust & Safety Escalations, Next-Day: Scraping or data harvesting",
 )
 

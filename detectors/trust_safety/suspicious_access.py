@@ -37,7 +37,7 @@ from sqlalchemy import ColumnElement, FromClause, or_
 from detectors.addresses import network_of
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event
-from detectors.facts_people import CHANGES, LOGINS, ConductCase, first_used_agents
+from detectors.facts_people import CHANGES, LOGINS, VIEWS, ConductCase, first_used_agents
 from detectors.support import quoted
 from detectors.timeline import describe, timeline
 from detectors.words import count, listed, stamp
@@ -50,6 +50,8 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
+    consults=frozenset({"sessions"}),
+    events=(frozenset(CHANGES), frozenset(f"{name}.ip_address|user_agent" for name in (*VIEWS, *CHANGES))),
     process="Trust & Safety Escalations, Immediate: Suspicious household access patterns",
 )
 

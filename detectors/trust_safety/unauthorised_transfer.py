@@ -13,13 +13,14 @@ In the window a transfer was written
 - *new-address*: it, or the leave that it belongs to, from an IP address that the old leader had never used, within an hour
   after failed logins (two or more) or a password reset.
 Or *no-event*, at any time: the effective leader is not the creator, the household is younger than the audit table, no
-transfer names the leader and nobody who led before left (since the last transfer, where there is one).
+transfer names the leader and nobody who led before started to leave or left (since the last transfer, where there is one);
+also where the creator still has the role beside them, as a hand-over always starts with household_leave_started.
 
 Stays silent when
 -----------------
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
-*new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or another active
-leader remains (the signature of a hand-over that stopped half-way: transfer-failed). Also within the grace period.
+*new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
+somebody who led before is deleted. Also within the grace period.
 
 Evidence
 --------
@@ -39,11 +40,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.addresses import plain_address
+from detectors.belonging import is_creator
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
 from detectors.facts import Event, HouseholdCase
 from detectors.facts_people import HandedOverCase
-from detectors.integrity.leadership import active_leaders, in_flight, leads_effectively
-from detectors.passes.base import CREATOR_JOINS_WITHIN
+from detectors.integrity.leadership import in_flight, leads_effectively
 from detectors.timeline import timeline
 from detectors.words import listed, stamp
 
@@ -55,6 +56,8 @@ META = Meta(
     kind="occurrence",
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "households.leader_id", "household_members.role"}),
+    consults=frozenset({"users", "sessions"}),
+    events=(frozenset({"household_leadership_transferred.to_user_id"}), frozenset({"household_leave_started"})),
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
 )
 TRANSFER = "household_leadership_transferred"
@@ -135,9 +138,9 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     if household is None or household.leader_id is None or began is None or household.created_at <= began:
         return False
     leader = household.leader_id
-    if in_flight(home, context) or not leads_effectively(home, leader) or len(active_leaders(home)) > 1:
+    if in_flight(home, context) or not leads_effectively(home, leader):
         return False
-    creators = {row.user_id for row in home.members if row.joined_at - household.created_at <= CREATOR_JOINS_WITHIN}
+    creators = {row.user_id for row in home.members if is_creator(home, row, context)}
     creators |= {event.user_id for event in home.events_of("household_created")} - {""}
     if not creators or leader in creators:
         return False
@@ -145,6 +148,9 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     led = creators | {event.text("to_user_id") for event in transfers}
     led |= {row.user_id for row in home.members if row.role == "leader"}
     led.discard(leader)
+    if led & home.gone.keys():
+        # A deleted account leads nobody: its successor may have been named by hand.
+        return False
     left = [e for e in home.events_of("household_leave_started", "household_left") if e.user_id in led]
     if transfers:
         # Where leadership went after an earlier leave is known; what happened after the last transfer is not.
@@ -179,7 +185,7 @@ def _finding(case: HandedOverCase, moves: list[dict[str, Any]], context: Context
         META,
         context,
         {"household_id": case.key},
-        impact=Impact(users=len({member.user_id for member in home.active}), households=1),
+        impact=Impact(users=len(home.affected), households=1),
         households=[case.key],
         users=people,
         first_seen=min(happened, default=None),

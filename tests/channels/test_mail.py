@@ -154,14 +154,39 @@ def test_the_check_sends_nothing(server: MailServer) -> None:
     assert server.mails == []
 
 
-def test_a_hostile_title_makes_no_header(server: MailServer) -> None:
-    hostile = TRANSFER_FAILED.model_copy(update={"title": "x\r\nBcc: eve@evil.example\r\n\r\nbody"})
+@pytest.mark.parametrize(
+    "title",
+    [
+        "x\r\nBcc: eve@evil.example\r\n\r\nbody",
+        "=?utf-8?q?x=0d=0aBcc:_eve=40evil.example=0d=0a=0d=0abody?=",
+        "=?utf-8?b?eA0KQmNjOiBldmVAZXZpbC5leGFtcGxlDQoNCmJvZHk=?=",
+        "=?utf-8?q?=0ABcc=3A_eve=40evil.example?= é",
+        "=?utf-8?b?aHR0cHM6Ly9ldmlsLmNvbQ==?=",
+    ],
+)
+def test_a_hostile_title_makes_no_header(server: MailServer, title: str) -> None:
+    hostile = TRANSFER_FAILED.model_copy(update={"title": title})
     message: Message = ticket(hostile, POLICY, reference="hw-1")
-    queue_at(server).create("hw-1", message)
-    (sent,) = server.mails
-    assert sent["Bcc"] is None
-    assert sent["X-Envelope-To"] == DESK
-    assert "\n" not in str(sent["Subject"])
+    queue = queue_at(server)
+    queue.comment(queue.create("hw-1", message), "worse", message)
+    for sent in server.mails:
+        assert sent["Bcc"] is None
+        assert sent["X-Envelope-To"] == DESK
+        assert "\n" not in str(sent["Subject"])
+        assert "https://evil" not in str(sent["Subject"])
+        assert "".join(str(sent["Subject"]).removeprefix("Re: ").split()) == "".join(
+            words.render(message).subject.split()
+        )
+        assert "User ID: user_12345" in sent.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("to", ["=?utf-8?q?eve=40evil.example=2C?=@x.test", "a@b.test, eve@evil.example", "a@b@c.test"])
+def test_what_is_no_plain_address_gets_no_mail(server: MailServer, to: str) -> None:
+    queue = queue_at(server)
+    queue._recipients = lambda _: Recipients(to)
+    with pytest.raises(DeliveryError, match="address in the policy is none"):
+        queue.create("hw-1", SPEECH)
+    assert server.mails == []
 
 
 @pytest.mark.parametrize(

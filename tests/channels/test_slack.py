@@ -1,4 +1,4 @@
-"""Slack through its SDK, against a workspace that enforces the documented contract."""
+"""Slack, against a workspace that enforces the documented contract."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -92,6 +94,45 @@ def test_a_file_that_cannot_be_written_changes_nothing(source: str, tmp_path: Pa
     ended = run(source, "--metrics", str(tmp_path / "nowhere" / "x.prom"))
     assert ended.exit_code == 0
     assert "no metrics written: No such file or directory" in ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe", "device"])
+def test_nothing_but_a_file_is_replaced(source: str, tmp_path: Path, kind: str) -> None:
+    path, victim = tmp_path / "x.prom", tmp_path / "victim"
+    victim.write_text("precious")
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "link":
+            path.symlink_to(victim)
+        case "pipe":
+            os.mkfifo(path)
+        case _:
+            try:
+                os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+            except PermissionError:
+                pytest.skip("only root makes devices")
+    before = path.lstat()
+    ended = run(source, "--metrics", str(path))
+    if kind == "folder":
+        assert ended.exit_code == 2
+    else:
+        assert ended.exit_code == 0
+        assert f"no metrics written: {path}: is a {kind}" in ended.stderr
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert victim.read_text() == "precious"
+
+
+def test_a_new_file_is_private_and_one_that_is_there_keeps_its_rights(source: str, file: Path) -> None:
+    before = os.umask(0)
+    try:
+        run(source, "--metrics", str(file))
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        file.chmod(0o640)
+        run(source, "--metrics", str(file), as_of=SECOND)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
 class Listener(HTTPServer):

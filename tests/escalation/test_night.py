@@ -543,3 +543,29 @@ def test_the_same_night_twice_says_nothing_twice(town: Town) -> None:
     before = dict(town.queue.tickets[town.only_ticket].comments)
     assert told(town.again()) == []
     assert town.queue.tickets[town.only_ticket].comments == before
+
+
+def test_a_state_is_dated_by_the_looks_that_saw_it(town: Town) -> None:
+    """No row's own date: not there at the last complete look, there at this one, and from then on first seen there."""
+    transfer, orphan = (
+        finding(one, household=one).model_copy(update={"occurred_at": None})
+        for one in ("transfer-failed", "orphaned-household")
+    )
+    first = town.night(transfer).findings[0]
+    assert (first.first_seen, first.story.observed[:24]) == (FIRST, "There at the first look,")
+    town.night(transfer, status="failed")
+    third = town.night(transfer, orphan)
+    new = next(one for one in third.findings if one.detector == "orphaned-household")
+    assert new.first_seen == third.as_of
+    assert new.story.observed == (
+        f"Not there at the look of {FIRST:%Y-%m-%d %H:%M:%S} UTC, there at {third.as_of:%Y-%m-%d %H:%M:%S} UTC"
+    )
+    known = next(one for one in third.findings if one.detector == "transfer-failed")
+    assert known.first_seen == FIRST
+    assert known.story.observed.startswith("First seen at the look of")
+
+
+def test_a_moment_that_an_event_tells_stays_the_moment(town: Town) -> None:
+    told_by_an_event = TRANSFER.model_copy(update={"occurred_at": FIRST - DAY})
+    (one,) = town.night(told_by_an_event).findings
+    assert (one.first_seen, one.occurred_at, one.story.observed) == (FIRST, FIRST - DAY, "")

@@ -315,6 +315,21 @@ def test_a_file_is_merged_over_the_default(tmp_path: Path) -> None:
             "each follow_up must come later",
         ),
         ("teams = 3", "teams: Input should be a valid dictionary"),
+        (f"a = {'[' * 100_000}{']' * 100_000}", "nested without end"),
+        (f"[limits]\nincident_size = {'[' * 300}{']' * 300}", "limits.incident_size"),
+        (f"[{'.'.join('a' * 20_000)}]\nx = 1", ": "),
+        (f"[limits]\ntime_zone = '{'x' * 5_000_000}'", "is no time zone"),
+        (f"[business_hours]\ntime_zone = '{'x/' * 2_000}'", "is no time zone"),
+        (f"x = '{'y' * 11_000_000}'", "has more than 10,000,000 bytes"),
+        ("[matrix.data-integrity]\nresponse = '100000000000000 hours'", "longer than a hundred years"),
+        (f"[matrix.data-integrity]\nresponse = '{'9' * 5_000} weeks'", "longer than a hundred years"),
+        ("[limits]\nincident_size = true", "limits.incident_size: is true or false, not a number"),
+        ("[nights]\ngrowth_percent = false", "nights.growth_percent: is true or false"),
+        ("[[follow_up]]\nafter = true\nsays = 'a'", "valid number"),
+        ("[limits]\ninvite_code_prefix_least = 7", "invite_code_prefix_least is above invite_code_prefix_most"),
+        ("[limits]\nincident_size = 100000000000000000000", "is more than 2,147,483,647"),
+        ("[nights]\nlook_back_days = 100000000000000", "nights.look_back_days"),
+        ("[[follow_up]]\nafter = inf\nsays = 'a'", "less than or equal to 1000"),
     ],
 )
 def test_what_cannot_hold_is_said_in_one_line(tmp_path: Path, text: str, says: str) -> None:
@@ -325,6 +340,7 @@ def test_what_cannot_hold_is_said_in_one_line(tmp_path: Path, text: str, says: s
     assert message.startswith(f"{path}: ")
     assert says in message
     assert "\n" not in message
+    assert len(message) < 1000
 
 
 def test_a_missing_file_is_said_in_one_line(tmp_path: Path) -> None:

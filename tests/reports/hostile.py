@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -101,3 +103,111 @@ def hidden(text: str) -> list[str]:
 def live(text: str) -> list[str]:
     """The links and mentions in `text` that something could follow or call."""
     return [found.group() for found in _LIVE.finditer(text)]
+
+
+ACTING = (
+    *(
+        "evil.support",
+        "evil.zone",
+        "x.evil.icu",
+        "зло.рф",
+        "evil.xn--p1ai",
+        "evil.भारत",
+        "evil。com",
+        "evil.\uff43\uff4f\uff4d",
+        "🐕.ws",
+    ),
+    *(
+        "=?utf-8?q?x=0d=0aBcc:_eve=40evil.com?=",
+        "=?utf-8?b?aHR0cDovL2V2aWwuY29t?=",
+        "=?",
+        "?=",
+        "=",
+        "?",
+        "=?us-ascii?q?=3C?=",
+    ),
+    *("\u202e", "\u2066", "\u200e", "\u061c", "\r\n", "\n", "\x00", "\x85", "\u2028", "\x1b[31m", "\ud800", "\u00ad"),
+    *(
+        "\ufe0f",
+        "\ufe00",
+        "\U000e0101",
+        "\u180b",
+        "\u180f",
+        "\U00016fe4",
+        "\U0001d159",
+        "\u115f",
+        "\u1160",
+        "\u3164",
+        "\uffa0",
+    ),
+    *("=1+1", "+1", "-1", "@SUM(A1)", ";", "|", "\t", ",", '"', "'", " ", ";=", "\t=cmd", ';"=1', "|@x", "\uff1d1"),
+    *(
+        "{{ticket.requester.email}}",
+        "{% include x %}",
+        "${x}",
+        "#{x}",
+        "<%= x %>",
+        "{",
+        "%",
+        "{{{",
+        "<?php",
+        "[% x %]",
+        "$",
+        "#",
+    ),
+    *(
+        "<evil.example|x>",
+        "<!here>",
+        "<@U024BE7LH>",
+        "<#C024BE7LR>",
+        "<!subteam^S1>",
+        "@here",
+        "<",
+        ">",
+        "&lt;",
+        "&",
+        "|x>",
+    ),
+    *(
+        "https://evil.com",
+        "http:",
+        "//",
+        "www.",
+        "javascript:alert(1)",
+        "mailto:a@evil.com",
+        "\\\\evil\\x",
+        "evil.com",
+        ".com",
+    ),
+    *(
+        "**b**",
+        "_i_",
+        "`c`",
+        "![x](y)",
+        "[a](b)",
+        "<b>",
+        "# h",
+        "- l",
+        "1. n",
+        "> q",
+        "~~s~~",
+        "***",
+        "\\",
+        "a",
+        "B",
+        "1",
+        "é",
+        "家",
+    ),
+)
+"""What could act somewhere, to be put together in any order."""
+
+
+def strings(seed: int, number: int) -> Iterator[str]:
+    """`number` hostile strings, the same for the same seed."""
+    chance = random.Random(seed)
+    for _ in range(number):
+        yield "".join(
+            chance.choice(ACTING) if chance.random() < 0.9 else chr(chance.randrange(0x20, 0x11000))
+            for _ in range(chance.randint(1, 4))
+        )

@@ -45,7 +45,16 @@ def tokens(source: str) -> list[tuple[str, str]]:
         ("\u202eevil\u200b", "\\u202eevil\\u200b"),
         ("no\xa0break", "no break"),
         ("Müller 家族 🐕", "Müller 家族 🐕"),
-        ("leader_id is null (households.leader_id, users.id)", "leader_id is null (households.leader_id, users.id)"),
+        ("leader_id is null (households.leader_id)", "leader_id is null (households.leader_id)"),
+        (
+            "evil.support, sub.evil.icu, зло.рф, evil.xn--p1ai",
+            "evil[.]support, sub.evil[.]icu, зло[.]рф, evil[.]xn--p1ai",
+        ),
+        ("night.log, rows.csv, e.V. and 3.5", "night.log, rows.csv, e.V. and 3.5"),
+        ("//any.thing and \\\\evil\\x", "//any[.]thing and [\\\\]evil\\x"),
+        ("=?utf-8?q?=0aBcc:_x?=", "=[?]utf-8?q?=0aBcc:_x?="),
+        ("{{ticket.id}} {% x %} ${y} <%= z %>", "{[{]ticket[.]id}} {(%) x %} $[{]y} <(%)= z %>"),
+        ("[rt.example.com #17]", "[rt.example[.]com [#]17]"),
         ("2026-02-02 14:35:00 UTC; 3.5 s; at 10:30", "2026-02-02 14:35:00 UTC; 3.5 s; at 10:30"),
     ],
 )

@@ -38,7 +38,18 @@ def hot_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
         shutil.chown(folder, credentials["user"], credentials["group"])
     standby = replace(primary, socket_directory=str(folder), port=_free_port())
     place = ("-h", primary.socket_directory, "-p", str(primary.port), "-U", primary.user)
-    copy = [programs / "pg_basebackup", *place, "-D", folder / "data", "-R", "-X", "stream", "-c", "fast", "--no-sync"]
+    copy: list[str | Path] = [
+        programs / "pg_basebackup",
+        *place,
+        "-D",
+        folder / "data",
+        "-R",
+        "-X",
+        "stream",
+        "-c",
+        "fast",
+        "--no-sync",
+    ]
     settings = {
         **SERVER_SETTINGS,
         "port": str(standby.port),

@@ -19,6 +19,9 @@ def town() -> Town:
     town = Town()
     town.family("oak", "anna", "ben")
     town.event("pet_activity_logged", "oak", "anna", at=NOON - 30 * DAY)
+    # A source that writes what it limits: where it never does, nothing is known of what was done.
+    for event in ("household_created", "household_member_removed", "household_invite_code_regenerated"):
+        town.event(event, "elm", "dora", at=NOON - 30 * DAY, member_id="emil")
     return town
 
 

@@ -319,6 +319,11 @@ def test_without_an_audit_table_the_rows_tell(scanner: Scanner, town: Town, step
     (said,) = bare(town, DETECTOR).coverage
     assert (said.status, said.reason) == ("ran", "without leadership transfer events (needs household_events)")
     (said,) = scanner(town, DETECTOR).coverage
+    assert said.status == "ran"
+    assert "transfers that are not in force (the source never wrote" in str(said.reason)
+    town.event("household_left", "elm", "zoe", was_leader=False)
+    town.event("household_leadership_transferred", "elm", "zoe", to_user_id="emil")
+    (said,) = scanner(town, DETECTOR).coverage
     assert (said.status, said.reason) == ("ran", None)
 
 

@@ -62,6 +62,7 @@ def test_fires_on_an_approval_by_another_household(scanner: Scanner, town: Town)
 @pytest.mark.parametrize(("apart", "expected"), [(60 * SECOND, 0), (61 * SECOND, 1), (-61 * SECOND, 1)])
 def test_the_creator_joins_within_a_minute(scanner: Scanner, apart: timedelta, expected: int) -> None:
     town = Town()
+    town.family("oak", "anna", "ben")
     town.household("fir", "zoe")
     town.member("fir", "zoe", role="leader", at=LONG_AGO + apart)
     assert len(scanner.findings(town, DETECTOR)) == expected

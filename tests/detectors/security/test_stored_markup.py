@@ -138,6 +138,7 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) ->
 
 def test_fires_on_each_live_text(scanner: Scanner) -> None:
     town = Town()
+    town.member("bad 0", "anna", role="leader")
     for place, text in enumerate(LIVE):
         town.household(f"bad {place}", "anna", description=text)
     missed = {uid(f"bad {place}"): text for place, text in enumerate(LIVE)}
@@ -148,6 +149,7 @@ def test_fires_on_each_live_text(scanner: Scanner) -> None:
 
 def test_silent_on_each_harmless_text(scanner: Scanner) -> None:
     town = Town()
+    town.member("good 0", "anna", role="leader")
     for place, text in enumerate(HARMLESS):
         town.household(f"good {place}", "anna", description=text)
         town.household(f"named {place}", "anna")
@@ -184,6 +186,7 @@ def test_silent_once_repaired(scanner: Scanner, town: Town) -> None:
 @pytest.mark.parametrize(("age", "expected"), [(2 * MINUTE - MINUTE / 60, 0), (2 * MINUTE, 1)])
 def test_waits_for_a_creation_under_way(scanner: Scanner, age: timedelta, expected: int) -> None:
     town = Town()
+    town.member("new", "anna", role="leader")
     town.household("new", "anna", at=AS_OF - age, description="<b>x</b>")
     assert len(scanner.findings(town, DETECTOR)) == expected
 

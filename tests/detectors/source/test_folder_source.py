@@ -11,7 +11,7 @@ from detectors.contract import Context
 from detectors.registry import DETECTORS
 from detectors.runner import scan
 from detectors.source import SourceError, SourceMapping, open_source
-from detectors.source.folder import LONGEST_LINE
+from detectors.source.folder_text import LONGEST_LINE
 from detectors.source.mapping import TableMapping
 from tests.support.towns import AS_OF, YESTERDAY, Town, uid, write_csv
 

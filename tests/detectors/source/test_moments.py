@@ -28,6 +28,7 @@ def on_parquet(tmp_path: Path) -> Scanner:
             with duckdb.connect() as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 connection.execute(f"COPY ({rows}) TO '{path.with_suffix('.parquet')}' (FORMAT parquet)")
+            path.unlink()
         return str(tmp_path)
 
     return Scanner("duckdb", open_town)
@@ -63,6 +64,21 @@ def test_each_time_is_read_as_the_nearest_that_can_be_held(anywhere: Scanner) ->
         rows = source.rows(select(columns.id, columns.invite_code_expires_at), "test")
     read = {str(row["id"]): row["invite_code_expires_at"] for row in rows}
     assert read == {uid(f"{place}"): time for place, time in enumerate(written.values())} | {uid("never"): None}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("2026-02-02T12:00Z", "2026-02-02 13:00+01:00", "2026-02-02 12:00:00 +00:00", "2026-02-02t12:00:00.000z"),
+        *("2026-02-02 12:00:00 +0000 UTC", " 2026-02-02T12:00:00+00 ", "2026-02-02 12:00:00 UTC", "2026-02-02 12:00"),
+    ],
+)
+def test_times_as_other_programs_write_them(on_duckdb: Scanner, written: str) -> None:
+    town = Town()
+    town.household("oak", "anna", created_at=written)
+    with open_source(on_duckdb.open_town(town.tables()), SourceMapping()) as source:
+        (row,) = source.rows(select(source.tables["households"].c.created_at), "test")
+    assert row["created_at"] == NOON
 
 
 def test_years_before_christ_as_postgresql_exports_them(on_duckdb: Scanner, on_postgres: Scanner) -> None:

@@ -18,6 +18,8 @@ SECOND = timedelta(seconds=1)
 def day(created: int, failed: int, code: str | None = "DATABASE_ERROR") -> Town:
     town = Town()
     town.family("oak", "anna", "ben")
+    town.event("household_created", "oak", "anna", at=NOON - 30 * HOUR)
+    town.event("household_create_failed", None, "anna", at=NOON - 30 * HOUR)
     for place in range(created):
         town.event("household_created", f"home-{place}", f"u{place}", at=NOON + place * SECOND)
     for place in range(failed):

@@ -142,6 +142,7 @@ def test_silent_once_repaired(scanner: Scanner, town: Town) -> None:
 
 def full_prefix(codes: int) -> Town:
     town = Town()
+    town.member("home 0", "anna", role="leader")
     pairs = list(product(INVITE_CODE_WORDS, repeat=2))
     for place in range(codes):
         town.household(f"home {place}", "anna", invite_code="REX-" + "-".join(pairs[place]))

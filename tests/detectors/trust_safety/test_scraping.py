@@ -53,6 +53,7 @@ def test_the_process_documents_limit(scanner: Scanner, households: int, fires: b
 
 def test_ones_own_households_and_errors_do_not_count(scanner: Scanner) -> None:
     town = Town()
+    town.household("h0", "ben")
     town.member("h0", "anna", status="removed")
     read(town, 21)
     assert subjects(scanner, town) == []

@@ -21,6 +21,14 @@ def town() -> Town:
     town.home("oak")["leader_id"] = uid("ben")
     town.row("oak", "ben")["role"] = "leader"
     town.row("oak", "anna")["status"] = "removed"
+    return written(town)
+
+
+def written(town: Town) -> Town:
+    """With one event of each type without which nothing can be concluded, of people who are nobody's concern."""
+    if not any(event["event_type"] == "household_leave_started" for event in town.household_events):
+        town.event("household_leave_started", None, None, at=NOON - HOUR)
+        town.event("household_leadership_transferred", None, None, at=NOON - HOUR, to_user_id="nobody")
     return town
 
 

@@ -1,0 +1,118 @@
+"""A scan held against what the ledger knows of the source: which tables are believed, and what is no longer there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+from detectors.belief import disbelieve, rows_gone
+from detectors.contract import Detector
+from detectors.runner import EVENTS, ScanResult, count_rows, forgetful, tables_of
+from detectors.source import Source, SourceError
+from escalation.ledger import Ledger
+from escalation.policy import Policy
+from escalation.records import Entry, Looked, Volume
+from escalation.remains import rows_to_look_for
+from escalation.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
+
+After = Callable[[Source, ScanResult], ScanResult]
+"""What is made of a scan's result while its source is still open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger knows of the source: how much it held, and what was wrong there."""
+
+    baselines: Mapping[str, Baseline]
+    entries: tuple[Entry, ...]
+    outage: bool
+    policy: Policy
+
+    def days(self, as_of: datetime) -> frozenset[date]:
+        """The days whose audit rows the scan must count."""
+        return days_to_count(self.baselines.get(EVENTS), as_of, self.policy.volume)
+
+    def doubts(self, seen: Mapping[str, Volume]) -> dict[str, str]:
+        return doubts(self.baselines, seen, self.policy.volume, outage=self.outage)
+
+
+def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
+    """What a scan as of `as_of` is held against. Raises LedgerError."""
+    with ledger.begin() as tx:
+        found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
+        last = tx.latest_night()
+        entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
+    return Known(
+        {table: baseline for table, baseline in found.items() if baseline is not None},
+        entries,
+        last is not None and as_of - last.as_of > LONG_OUTAGE,
+        policy,
+    )
+
+
+def volumes_of(result: ScanResult, tables: Iterable[str]) -> dict[str, Volume]:
+    """What the scan saw of each of `tables`; those that could not be counted are left out."""
+    seen: dict[str, Volume] = {}
+    for table in sorted({*tables, *result.tables}):
+        if table not in result.tables:
+            seen[table] = Volume(table, None)
+        elif table == EVENTS and result.event_days:
+            seen[table] = Volume(table, sum(result.event_days.values()), result.event_days, result.audit_began)
+        elif table in result.rows_read:
+            seen[table] = Volume(table, result.rows_read[table])
+    return seen
+
+
+def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -> After:
+    """A whole scan without what rests on tables that are not believed; with `accept` all are."""
+
+    def after(source: Source, result: ScanResult) -> ScanResult:
+        seen = volumes_of(result, known.baselines)
+        reasons = {} if accept else known.doubts(seen)
+        if nothing_left(reasons, seen):
+            raise SourceError(
+                "households and household_members have no rows at all, though they had some on the last run: this is an empty "
+                "export, another database or a role that may not read; nothing was recorded (--accept-volume takes it as it is)"
+            )
+        return _after(source, disbelieve(result, reasons, detectors), known.entries)
+
+    return after
+
+
+def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: Sequence[Entry]) -> After:
+    """The same for a scan of some households: the tables are counted as a whole, for that scan saw a part only."""
+
+    def after(source: Source, result: ScanResult) -> ScanResult:
+        tables = {table for one in detectors for table in tables_of(one)}
+        whole = replace(result, rows_read=count_rows(source, None, tables=tables))
+        reasons = known.doubts(volumes_of(whole, known.baselines))
+        concerned = {table: reason for table, reason in reasons.items() if table in tables}
+        return _after(source, disbelieve(result, concerned, detectors), entries)
+
+    return after
+
+
+def _after(source: Source, result: ScanResult, entries: Iterable[Entry]) -> ScanResult:
+    found = {one.fingerprint for one in result.findings}
+    ran = {one.detector for one in result.coverage if one.status in ("ran", "proved")}
+    absent = [one for one in entries if one.detector in ran and one.fingerprint not in found]
+    return replace(result, gone=rows_gone(source, rows_to_look_for(absent)))
+
+
+def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *, accept: bool) -> Looked:
+    """What the night is told of the source."""
+    seen = volumes_of(result, known.baselines)
+    return Looked(
+        volumes=recorded(seen, known.doubts(seen), accept=accept),
+        audited=EVENTS in result.tables,
+        reached=result.reached,
+        disbelieved=result.disbelieved,
+        gone=result.gone,
+        trail=on_trail(detectors),
+    )
+
+
+def on_trail(detectors: Sequence[Detector]) -> frozenset[str]:
+    """The detectors whose verdicts rest on the audit table, also those that do without where there is none."""
+    return forgetful(detectors) | {one.id for one in detectors if EVENTS in tables_of(one)}

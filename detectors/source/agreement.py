@@ -1,0 +1,152 @@
+"""Whether columns that name the same things do: a sample of one is looked up in the other.
+
+Two columns disagree where nearly no value of either is in the other. Real faults do not look like that: where all members
+belong to deleted households, households still have members, or there are hardly any households to compare with.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, exists, func, or_, select
+
+from detectors.source.base import QueryError, Source
+from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
+
+SAMPLE = 1_000
+COMPARABLE = 10
+"""With fewer different values nothing is concluded."""
+AGREEING = 0.05
+"""A smaller share of values that are found than this is no agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A column whose values are looked up in another one, both as (table, column)."""
+
+    column: tuple[str, str]
+    other: tuple[str, str]
+
+    @property
+    def places(self) -> tuple[str, str]:
+        return ".".join(self.column), ".".join(self.other)
+
+
+PAIRS = (
+    Pair(("household_members", "household_id"), ("households", "id")),
+    Pair(("household_join_requests", "household_id"), ("households", "id")),
+    Pair(("household_events", "household_id"), ("households", "id")),
+    Pair(("household_members", "user_id"), ("users", "id")),
+    Pair(("household_join_requests", "user_id"), ("household_members", "user_id")),
+    Pair(("household_events", "user_id"), ("household_members", "user_id")),
+)
+"""Cheap questions first: the other column of most is a primary key."""
+LEADERS = Pair(("households", "leader_id"), ("household_members", "user_id"))
+
+
+def disagreements(source: Source) -> Iterator[str | QueryError]:
+    """A line for each two columns that must agree and don't; or why that could not be looked at."""
+    for pair in (*PAIRS, LEADERS):
+        if not all(_present(source, *side) for side in (pair.column, pair.other)):
+            continue
+        try:
+            agree = _leaders_agree(source) if pair is LEADERS else _agree(source, pair)
+            if not agree:
+                yield _line(source, pair)
+        except QueryError as error:
+            yield error
+
+
+def _present(source: Source, table: str, column: str) -> bool:
+    return table in source.schema.tables and column in source.schema.tables[table].columns
+
+
+def _sample(source: Source, side: tuple[str, str]) -> FromClause:
+    column = source.tables[side[0]].c[side[1]]
+    return select(column.label("value")).where(column.is_not(None)).limit(SAMPLE).subquery("sample")
+
+
+def _found(source: Source, side: tuple[str, str], others: tuple[tuple[str, str], ...]) -> tuple[int, int]:
+    """How many different values a sample of `side` has, and how many of those are in one of `others`."""
+    distinct = select(_sample(source, side).c.value).distinct().subquery("distinct_value")
+    known = or_(*(_is_in(source, distinct.c.value, other) for other in others))
+    counted = select(func.count().label("number"), func.count(case((known, 1))).label("known")).select_from(distinct)
+    (row,) = source.rows(counted, "agreement")
+    return row["number"], row["known"]
+
+
+def _is_in(source: Source, value: ColumnElement[Any], other: tuple[str, str]) -> ColumnElement[bool]:
+    table = source.tables[other[0]].alias()
+    return exists(select(table.c[other[1]]).where(table.c[other[1]] == value))
+
+
+def _disagree(found: tuple[int, int]) -> bool:
+    number, known = found
+    return number >= COMPARABLE and known < AGREEING * number
+
+
+def _agree(source: Source, pair: Pair) -> bool:
+    if not _disagree(_found(source, pair.column, (pair.other,))):
+        return True
+    # Few of the ones may be among the others for a good reason; then some of the others are among the ones.
+    if not _disagree(_found(source, pair.other, (pair.column,))):
+        return True
+    if pair.column[1] != "user_id":
+        return False
+    # People act and ask who are no members: strangers, if they look like people of this source.
+    return pair.other[0] != "users" and _shape(source, pair.column) == _shape(source, pair.other)
+
+
+def _leaders_agree(source: Source) -> bool:
+    members, households = source.tables["household_members"], source.tables["households"]
+    some = select(members.c.household_id, members.c.user_id).limit(SAMPLE).subquery("sample")
+    pair = and_(households.c.id == some.c.household_id, households.c.leader_id.is_not(None))
+    leading = func.count(case((households.c.leader_id == some.c.user_id, 1)))
+    homes = func.count(households.c.id.distinct())
+    counted = select(homes.label("number"), leading.label("known")).select_from(some.join(households, pair))
+    (row,) = source.rows(counted, "agreement")
+    if not _disagree((row["number"], row["known"])):
+        return True
+    # Whoever is named need not be a member there; but they must be somebody, anywhere.
+    people = tuple(
+        side
+        for side in (("household_members", "user_id"), ("users", "id"), ("household_events", "user_id"))
+        if _present(source, *side)
+    )
+    return not _disagree(_found(source, ("households", "leader_id"), people))
+
+
+def _shape(source: Source, side: tuple[str, str]) -> str:
+    """What most of a column's values look like, in words; no value is ever told."""
+    sample = _sample(source, side)
+    values = [str(row["value"]) for row in source.rows(select(cast(sample.c.value, Text).label("value")), "agreement")]
+    shapes = Counter(_look(value) for value in values)
+    return shapes.most_common(1)[0][0] if shapes else "nothing"
+
+
+def _look(value: str) -> str:
+    plain = plain_id(value)
+    if re.match(UUID_IN_ANY_NOTATION, plain):
+        return "a UUID"
+    if re.match(WHOLE_NUMBER, plain):
+        return "a number"
+    if "@" in plain:
+        return "a mail address"
+    before, separator, _ = plain.partition("_")
+    if separator and before.isalpha() and len(before) <= 12:
+        return f"a text beginning with {before}_"
+    return "a text"
+
+
+def _line(source: Source, pair: Pair) -> str:
+    one, other = pair.places
+    looks, look = _shape(source, pair.column), _shape(source, pair.other)
+    told = f"{one} looks like {looks}, {other} like {look}" if looks != look else f"both look like {look}"
+    return (
+        f"{one} and {other} name the same things and have nearly no value in common ({told}): "
+        "map the columns that belong together, under [source.tables.….columns] in the policy"
+    )

@@ -1,0 +1,251 @@
+"""Whether a source can be believed: its words, its empty tables, its audit trail, and columns that must agree."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from sqlalchemy import ColumnElement, func, or_, select
+
+from detectors.source.agreement import disagreements
+from detectors.source.base import Notice, QueryError, Source, SourceError
+from detectors.source.mapping import CANONICAL, STATE_WORDS
+from detectors.source.spelling import Spoken, dictionary, shown, spoken
+from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
+
+logger = logging.getLogger("hearthwatch.source")
+WORD_COLUMNS: dict[str, tuple[str, ...]] = {
+    "household_members": ("role", "status"),
+    "household_join_requests": ("status",),
+    "support_requests": ("category", "status"),
+}
+_OWN_HOUSEHOLD = {"household_members": "household_id", "household_join_requests": "household_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The rows that a limited scan may read: those of these households and users."""
+
+    households: Sequence[str]
+    users: Sequence[str]
+
+
+@dataclass(slots=True)
+class Health:
+    """What was seen of a source before anything is concluded from it."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    """The rows of the tables that had to be counted."""
+    spoken: dict[str, Spoken] = field(default_factory=dict)
+    trail: Trail | None = None
+    empty: frozenset[str] = frozenset()
+    """The tables that exist and hold no row."""
+    faults: list[str] = field(default_factory=list)
+    """One line each: why nothing that is read here can be believed."""
+    notices: list[Notice] = field(default_factory=list)
+    unseen: list[str] = field(default_factory=list)
+    """What could not be looked at, and why."""
+
+    @property
+    def spellings(self) -> dict[str, Mapping[str, str]]:
+        """The source's spellings of our words, for its tables to be read by."""
+        told: dict[str, Mapping[str, str]] = {}
+        for table in self.spoken.values():
+            told |= table.spellings
+        if self.trail is not None and self.trail.spellings:
+            told[f"{EVENTS}.event_type"] = self.trail.spellings
+        return told
+
+
+def look_at(
+    source: Source,
+    more_words: Mapping[str, Iterable[str]],
+    elements: Iterable[str],
+    own: Own | None = None,
+    *,
+    at_once: int = 1,
+) -> Health:
+    """The health of `source`, by so many statements at once; of `own` rows alone, if given, and then nothing is a fault.
+
+    `more_words` are those that the policy's limits name, by table.column; `elements` the types (or type.key) of events
+    whose absence matters. Raises SourceError if the source cannot be read at all.
+    """
+    health = Health()
+    present = [table for table in WORD_COLUMNS if table in source.tables]
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        list(pool.map(lambda table: _read_words(source, table, more_words, own, health), present))
+    _find_empty(source, health)
+    types = dictionary(source.tables.mapping, f"{EVENTS}.event_type", more_words.get(f"{EVENTS}.event_type", ()))
+    if EVENTS in health.empty:
+        health.trail = Trail(complete=True)
+    elif EVENTS in source.tables:
+        health.trail = read_trail(source, types, sorted(elements), _own_rows(source, EVENTS, own))
+        if health.trail is None or not (health.trail.complete or own):
+            health.unseen.append(
+                "whether a type of event was never written: household_events has no index on its types and is too big to read"
+            )
+    _remark(health)
+    if own is None:
+        health.faults += [*_empty_beside_full(health), *_word_faults(source, health)]
+        if not health.faults:
+            _compare_columns(source, health)
+    return health
+
+
+def _own_rows(source: Source, table: str, own: Own | None) -> ColumnElement[bool] | None:
+    if own is None:
+        return None
+    columns, tables = source.tables[table].c, source.tables
+    conditions = [tables.households_in(columns.household_id, own.households)]
+    if table not in _OWN_HOUSEHOLD:
+        who = columns.user_id if table == EVENTS else columns.requester_id
+        conditions.append(tables.users_in(who, own.users))
+    return or_(*conditions)
+
+
+def _read_words(
+    source: Source, table: str, more_words: Mapping[str, Iterable[str]], own: Own | None, health: Health
+) -> None:
+    words = {
+        column: dictionary(source.tables.mapping, f"{table}.{column}", more_words.get(f"{table}.{column}", ()))
+        for column in WORD_COLUMNS[table]
+    }
+    try:
+        found = spoken(source, table, words, _own_rows(source, table, own))
+    except QueryError as error:
+        logger.debug("the words of %s could not be read", table, exc_info=True)
+        health.unseen.append(f"the words of {table}: {error}")
+        return
+    health.spoken[table] = found
+    if own is None:
+        health.rows[table] = found.rows
+
+
+def _find_empty(source: Source, health: Health) -> None:
+    """Which tables exist and hold nothing; one that can't be asked is none of them."""
+    empty = set()
+    for name in source.schema.tables:
+        first = select(next(iter(source.tables[name].c)).label("one")).limit(1)
+        try:
+            if not health.rows.get(name) and not source.rows(first, "words"):
+                empty.add(name)
+        except QueryError as error:
+            health.unseen.append(f"whether {name} has rows: {error}")
+    health.empty = frozenset(empty)
+
+
+def _empty_beside_full(health: Health) -> Iterator[str]:
+    required = ("households", "household_members")
+    empty = [name for name in required if name in health.empty]
+    if len(empty) == 1:
+        (full,) = set(required) - set(empty)
+        yield (
+            f"{empty[0]} has no row that can be read, although {full} has some: this is half a delivery, the wrong table, "
+            "or a role that may not see the rows; export it again, or map the right table"
+        )
+
+
+def _word_faults(source: Source, health: Health) -> Iterator[str]:
+    for place in STATE_WORDS:
+        table, column = place.split(".")
+        found = health.spoken.get(table)
+        if found is None or not found.rows:
+            continue
+        if found.blank.get(place, 0) == found.rows:
+            yield (
+                f"{_named(source, place)} is empty in each of the {found.rows:,} rows: map the column that holds it, "
+                f'[source.tables.{table}.columns] {column} = "…"'
+            )
+        elif place in found.unknown:
+            yield _unknown_words(source, place, found)
+    members = health.spoken.get("household_members")
+    if members is not None and not members.unknown and not members.blank:
+        yield from _nobody(source, members)
+
+
+def _unknown_words(source: Source, place: str, found: Spoken) -> str:
+    words = found.unknown[place]
+    ours = ", ".join(sorted(STATE_WORDS[place]))
+    if place in found.no_words:
+        return (
+            f"{_named(source, place)} holds {len(words):,} different values and no words such as {ours}: "
+            "map the column that holds them"
+        )
+    return (
+        f"{_named(source, place)} holds words that nobody knows, in {words.total():,} of {found.rows:,} rows: "
+        f"{shown(words)}. Known are {ours}: say in the policy what yours mean, [source.words.{place}] "
+        f'word = "…", or ignore = ["word"]'
+    )
+
+
+def _named(source: Source, place: str) -> str:
+    table, column = place.split(".")
+    theirs = source.schema.tables[table].column_names.get(column, column)
+    return place if theirs == column else f"{place} (in the source: {theirs})"
+
+
+def _nobody(source: Source, found: Spoken) -> Iterator[str]:
+    """Where no member is active, or none leads: a word means something else here, or all of it is one real fault."""
+    members = source.tables.respelled(found.spellings)["household_members"]
+    active, leads = members.c.status == "active", members.c.role == "leader"
+    if found.combinations is None:
+        anybody = select(members.c.role).where(active, leads).limit(1)
+        if source.rows(anybody, "words"):
+            return
+    elif found.combinations.get(("leader", "active")):
+        return
+    homes = func.count(members.c.household_id.distinct())
+    together = select(homes.label("homes"), func.count().label("rows")).select_from(members)
+    (every,) = source.rows(together, "words")
+    (now,) = source.rows(together.where(active), "words")
+    if every["homes"] < 2:
+        return
+    if not now["rows"]:
+        yield (
+            f"household_members: none of {found.rows:,} rows is active, so every household would look left by all: map the "
+            "words of household_members.status, [source.words.household_members.status], or the column that holds it"
+        )
+    elif now["rows"] > now["homes"]:
+        # Households of one person each may all have lost their leader in one broken creation.
+        yield (
+            f"household_members: none of {now['rows']:,} active rows leads, so every household would look leaderless: map "
+            "the words of household_members.role, [source.words.household_members.role], or the column that holds it"
+        )
+
+
+def _compare_columns(source: Source, health: Health) -> None:
+    for said in disagreements(source):
+        if isinstance(said, SourceError):
+            health.unseen.append(f"whether columns agree: {said}")
+        else:
+            health.faults.append(said)
+
+
+def _remark(health: Health) -> None:
+    """What is odd about words and makes nobody stop."""
+    for table, found in health.spoken.items():
+        for place, rows in found.blank.items():
+            told = f"{place} is empty in {rows:,} of {found.rows:,} rows, which count as neither of its words"
+            health.notices.append(Notice(table, told, frozenset({place})))
+        for place, words in found.unknown.items():
+            told = f"{place} holds words that nobody knows, in {words.total():,} rows"
+            told += "" if place in found.no_words else f": {shown(words)}"
+            health.notices.append(
+                Notice(table, f"{told}; say in the policy what they mean, [source.words.{place}]", frozenset({place}))
+            )
+    if health.trail is not None and health.trail.unknown:
+        unknown = health.trail.unknown
+        meant = [f"'{word}' may be {ours}" for word in unknown if (ours := like_ours(word))]
+        hint = f" ({'; '.join(meant[:3])})" if meant else ""
+        told = (
+            f"{EVENTS}.event_type holds {len(unknown)} type{'s' if len(unknown) > 1 else ''} of event that nobody knows: "
+            f"{shown(unknown)}{hint}; map or ignore them, [source.words.{EVENTS}.event_type]"
+        )
+        health.notices.append(Notice(EVENTS, told))
+
+
+def nothing_there(health: Health) -> bool:
+    """Whether the source has all its required tables and not one row in them."""
+    return all(name in health.empty for name, table in CANONICAL.items() if not table.optional)

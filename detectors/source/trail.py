@@ -1,0 +1,180 @@
+"""Which types of events and which metadata keys the audit table has ever held, without reading all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
+from sqlalchemy.orm import aliased
+
+from detectors.source.base import QueryError, Source
+from detectors.source.mapping import EVENT_TYPES, folded
+from detectors.source.spelling import Dictionary
+from detectors.source.sql import json_text
+
+EVENTS = "household_events"
+MOST_TYPES = 500
+SAMPLE = 1_000_000
+"""Without an index on the types so many rows are read for them: all of a small table."""
+PROBED = 10_000
+"""A key that none of so many rows of its type has was never written, as far as anybody can tell."""
+STYLES: tuple[Callable[[str], str], ...] = (str.upper, str.title, str.capitalize)
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """The audit table's words. Nothing is said to be missing where not all of it was seen."""
+
+    written: frozenset[str] = frozenset()
+    """The types that were seen, in our words."""
+    complete: bool = False
+    """Whether every type that the table holds was seen."""
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    keyless: frozenset[str] = frozenset()
+    """What was asked for as type.key and is in no row of its type."""
+
+    def lacks(self, element: str) -> bool:
+        """Whether the trail can't tell of `element`: a type that was never written, or a key (type.key) never named."""
+        event_type = element.partition(".")[0]
+        return element in self.keyless or (self.complete and event_type not in self.written)
+
+
+def read_trail(
+    source: Source, words: Dictionary, elements: Collection[str], mine: ColumnElement[bool] | None
+) -> Trail | None:
+    """What the audit table of `source` holds of `elements`; None where there is none, or it could not be asked.
+
+    A limited scan, with `mine` its own rows, looks at no others unless an index answers for all of them.
+    """
+    if EVENTS not in source.tables:
+        return None
+    try:
+        names, complete = _names(source, mine)
+    except QueryError:
+        return None
+    # What the policy says is meant is asked for by that name, whether or not it was seen.
+    spellings = {
+        word: ours
+        for word, ours in source.tables.mapping.words.get(EVENTS, {}).get("event_type", {}).items()
+        if isinstance(ours, str)
+    }
+    written, unknown = set(), []
+    for name in names:
+        known, ours = words.meaning(name)
+        if not known:
+            unknown.append(name)
+        elif ours is not None:
+            written.add(ours)
+            if name != ours:
+                spellings[name] = ours
+    if not complete:
+        spellings |= _in_the_style_of(spellings)
+    trail = Trail(frozenset(written), complete, spellings, tuple(sorted(unknown)))
+    if mine is not None:
+        return trail
+    asked = sorted(element for element in elements if "." in element and element.partition(".")[0] in written)
+    keyless = _keyless(source, asked, trail)
+    return Trail(trail.written, trail.complete, trail.spellings, trail.unknown, keyless)
+
+
+def _in_the_style_of(spellings: Mapping[str, str]) -> dict[str, str]:
+    """Where some types are spelled in capitals, the others may be so too, although none of them was seen."""
+    return {
+        style(event_type): event_type
+        for style in STYLES
+        if any(word == style(ours) for word, ours in spellings.items())
+        for event_type in EVENT_TYPES
+    }
+
+
+def _indexed(source: Source, column: str) -> bool:
+    table = source.schema.tables[EVENTS]
+    name = table.column_names.get(column, column)
+    return any(
+        index.valid and not index.partial and not index.expressions and index.columns[:1] == (name,)
+        for index in table.indexes
+    )
+
+
+def _names(source: Source, mine: ColumnElement[bool] | None) -> tuple[list[str], bool]:
+    """The types of events that the source holds, as it spells them, and whether these are all."""
+    column = cast(source.tables[EVENTS].c.event_type, Text)
+    if _indexed(source, "event_type"):
+        names = _listed(source, _walk(source))
+        return names, len(names) < MOST_TYPES
+    some = select(column.label("word")).where(column.is_not(None))
+    if mine is not None:
+        return _listed(source, some.where(mine).distinct().limit(MOST_TYPES)), False
+    if source.engine == "duckdb":
+        names = _listed(source, some.distinct().limit(MOST_TYPES))
+        return names, len(names) < MOST_TYPES
+    sample = select(column.label("word")).limit(SAMPLE + 1).subquery("sample")
+    counted = select(sample.c.word, func.count().label("rows")).group_by(sample.c.word).limit(MOST_TYPES)
+    rows = source.rows(counted, "words", reach="whole")
+    complete = sum(row["rows"] for row in rows) <= SAMPLE and len(rows) < MOST_TYPES
+    return [row["word"] for row in rows if row["word"] is not None], complete
+
+
+def _walk(source: Source) -> Select[Any]:
+    """The distinct types by steps along their index: as many look-ups as there are types, however many rows."""
+    first = source.tables.raw(EVENTS, "event_type")
+    word = select(func.min(first).label("word")).cte("word", recursive=True)
+    later = aliased(first.table, name="later").c[first.name]
+    step = select(func.min(later)).where(later > word.c.word).scalar_subquery()
+    walk = word.union_all(select(step).where(word.c.word.is_not(None)))
+    return select(cast(walk.c.word, Text).label("word")).where(walk.c.word.is_not(None)).limit(MOST_TYPES)
+
+
+def _listed(source: Source, statement: Select[Any]) -> list[str]:
+    return [row["word"] for row in source.rows(statement, "words")]
+
+
+def _keyless(source: Source, elements: Collection[str], trail: Trail) -> frozenset[str]:
+    """Those of `elements` (type.key, or type.key|key for one of them) whose key no row of the type holds.
+
+    Each stops at the first row that has it. Of older rows the index gives some, and of all types the newest are asked too.
+    """
+    if "metadata" not in source.schema.tables[EVENTS].columns:
+        return frozenset(elements)
+    if not elements or not (_indexed(source, "event_type") or source.engine == "duckdb" or trail.complete):
+        return frozenset()
+    tables = source.tables.respelled({f"{EVENTS}.event_type": trail.spellings})
+    events = tables[EVENTS]
+    newest = _indexed(source, "event_timestamp")
+    latest = (
+        select(events.c.event_type, events.c.metadata)
+        .order_by(events.c.event_timestamp.desc())
+        .limit(PROBED)
+        .cte("latest")
+    )
+    asked = []
+    for element in elements:
+        event_type, _, keys = element.partition(".")
+        some = select(events.c.metadata).where(tables.event_is(event_type)).limit(PROBED).subquery()
+        ways = [select(some.c.metadata).where(_holds(some.c.metadata, keys)).exists()]
+        if newest:
+            named = tables.spelled(event_type)
+            ways.append(
+                select(latest.c.metadata)
+                .where(latest.c.event_type.in_(named), _holds(latest.c.metadata, keys))
+                .exists()
+            )
+        asked.append(or_(*ways))
+    try:
+        (row,) = source.rows(select(*(one.label(f"k{place}") for place, one in enumerate(asked))), "words")
+    except QueryError:
+        return frozenset()
+    return frozenset(element for place, element in enumerate(elements) if not row[f"k{place}"])
+
+
+def _holds(metadata: ColumnElement[Any], keys: str) -> ColumnElement[bool]:
+    return or_(*(json_text(metadata, key).is_not(None) for key in keys.split("|")))
+
+
+def like_ours(word: str) -> str | None:
+    """Our type of event that `word` may be meant to be: written with other signs, or with none, between its parts."""
+    letters = "".join(character for character in folded(word) if character.isalpha())
+    return next((ours for ours in sorted(EVENT_TYPES) if ours.replace("_", "") == letters), None)

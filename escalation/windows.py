@@ -1,0 +1,41 @@
+"""Which stretches of time the nights have really seen, and which nobody has seen yet. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from detectors.contract import Window
+from escalation.ledger import NightRow
+from escalation.policy import Policy
+
+
+def covered(night: NightRow, policy: Policy) -> Window:
+    """What a complete night has really seen: until its window's end, or where the source's rows were no longer complete."""
+    end = night.window_end
+    if night.reached is not None:
+        end = min(end, night.reached - timedelta(hours=policy.nights.late_hours))
+    return Window(night.window_start, max(end, night.window_start))
+
+
+def uncovered(nights: Iterable[NightRow], window: Window, policy: Policy) -> tuple[Window, ...]:
+    """The stretches before `window` and after the first night's beginning that no complete night has seen."""
+    known = list(nights)
+    if not known:
+        return ()
+    at = min(night.window_start for night in known)
+    found: list[Window] = []
+    for seen in sorted((covered(night, policy) for night in known if night.complete), key=lambda one: one.start):
+        if seen.start > at:
+            found.append(Window(at, min(seen.start, window.start)))
+        at = max(at, seen.end)
+    found.append(Window(at, window.start))
+    return tuple(one for one in found if one.start < min(one.end, window.start))
+
+
+def midnight(at: datetime, policy: Policy, days_before: int) -> datetime:
+    """The moment (UTC) at which the policy's day of `at`, or one so many days before it, begins."""
+    zone = ZoneInfo(policy.limits.time_zone)
+    day = at.astimezone(zone).date() - timedelta(days=days_before)
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
