@@ -69,7 +69,7 @@ def _looked_at_since(source: Source, context: Context) -> Any:
 
 def notice_of(source: Source, context: Context, counted: dict[str, int]) -> Notice | None:
     """What to say of the rows that were `counted`, and of the older ones that were met among the facts of cases."""
-    if not source.schema.has(_COLUMN):
+    if not source.schema.has(_COLUMN) or not (counted or source.counters.lost):
         return None
     by_household = dict(counted)
     since_when = None if source.engine == "duckdb" or context.everything else _looked_at_since(source, context)

@@ -226,7 +226,7 @@ def test_verbose_shows_the_traceback_wherever_it_stands(folder: str, monkeypatch
         raise RuntimeError("secret")
 
     monkeypatch.setattr("commands.scanning.run_scan", broken)
-    fails(call("scan", "--source", folder, "--as-of", AS_OF), 1, "RuntimeError", "--verbose")
+    fails(call("scan", "--source", folder, "--as-of", AS_OF), 1, "our own failure", "--verbose")
     for arguments in (["--verbose", "scan"], ["scan", "--verbose"]):
         assert "Traceback" in call(*arguments, "--source", folder, "--as-of", AS_OF).stderr
 
@@ -244,7 +244,7 @@ def test_facts_that_cannot_be_understood_fail_the_detectors_that_wait_for_them(
     document = json.loads(result.stdout)
     endings = {one["detector"]: (one["status"], one["reason"], one["findings"]) for one in document["coverage"]}
     assert endings == {
-        "no-leader": ("failed", "fetching the facts: ValueError", 0),
+        "no-leader": ("failed", "fetching the facts: our own failure; --verbose shows where", 0),
         "leader-member-dispute": ("ran", None, 1),
     }
 

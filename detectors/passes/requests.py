@@ -14,6 +14,7 @@ from sqlalchemy import (
     false,
     func,
     null,
+    or_,
     select,
     true,
     union_all,
@@ -111,7 +112,8 @@ def _asked_or_sitting(tables: Tables, scope: Scope | None, context: Context) -> 
     approved = and_(
         by_the_leader,
         entry.c.responded_by != entry.c.user_id,
-        entry.c.invite_code == households.c.invite_code,
+        # Who asked without a code has asked with no other one.
+        or_(entry.c.invite_code == households.c.invite_code, entry.c.invite_code.is_(None)),
         entry.c.status.in_(["approved", "rejected"]),
     )
     in_order = case((entry.c.is_sitter, by_the_leader), else_=approved)

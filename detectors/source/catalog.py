@@ -142,7 +142,7 @@ def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) ->
         frozenset(reader.unreadable),
         reader.unusable,
         has_catalog=True,
-        holds_unicode=encoding == "UTF8",
+        holds_unicode=encoding in ("UTF8", ""),
     )
 
 

@@ -39,8 +39,11 @@ _FAILED = (
 """By the beginning of the SQLSTATE, what failed in one statement."""
 
 
-def lost(state: str, label: str) -> LostError:
+def lost(state: str, label: str, *, standby: bool = False) -> LostError:
     """The error for a connection that the server ended with `state` (empty: it said nothing)."""
+    if standby and not state:
+        # A standby that gives a connection up may close it before its reason has arrived.
+        return LostError(f"{label}: the connection was lost, perhaps because {_LOST[0][1]}")
     why = next(why for sign, why in _LOST if state.startswith(sign))
     return LostError(f"{label}: {why}{f' ({state})' if state else ''}")
 

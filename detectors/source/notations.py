@@ -15,6 +15,9 @@ _PLAIN = "^(?:[0-9a-z_-]*|[!-9;-z|~]*[G-Zg-z_][!-9;-z|~]*)$"
 """Nearly every id: no letter in capitals, or a letter that no UUID has. The few others are looked at closely."""
 _BARE = 32
 _CODES = ", ".join(f"chr({ord(blank)})" for blank in BLANKS)
+# Other encodings of a server know no no-break space, or know it by another number.
+_KNOWN = "CASE WHEN getdatabaseencoding() IN ('UTF8', 'LATIN1') THEN {} ELSE 32 END"
+_SERVER_CODES = ", ".join(f"chr({ord(blank) if blank.isascii() else _KNOWN.format(ord(blank))})" for blank in BLANKS)
 
 
 class plain_text(FunctionElement[str]):  # noqa: N801  # reads as a function in statements
@@ -49,14 +52,16 @@ class id_of_bytes(FunctionElement[str]):  # noqa: N801  # reads as a function in
 
 @compiles(unblanked)
 def _unblanked(element: unblanked, compiler: SQLCompiler, **kw: Any) -> str:
-    trim = "btrim" if compiler.dialect.name == "postgresql" else "trim"
-    return f"{trim}({compiler.process(element.clauses, **kw)}, concat({_CODES}))"
+    text = compiler.process(element.clauses, **kw)
+    if compiler.dialect.name == "postgresql":
+        return f"btrim({text}, concat({_SERVER_CODES}))"
+    return f"trim({text}, concat({_CODES}))"
 
 
 @compiles(plain_text, "postgresql")
 def _plain_text_postgresql(element: plain_text, compiler: SQLCompiler, **kw: Any) -> str:
     text = compiler.process(element.clauses, **kw)
-    blankless = f"btrim({text}, concat({_CODES}))"
+    blankless = f"btrim({text}, concat({_SERVER_CODES}))"
     digits = f"regexp_replace(lower({blankless}), 'urn:uuid:|[^0-9a-f]', '', 'g')"
     return (
         f"CASE WHEN ({text}) COLLATE \"C\" ~ '{_PLAIN}' AND length({text}) <> {_BARE} THEN {text}"

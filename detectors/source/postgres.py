@@ -79,10 +79,14 @@ class PostgresSource:
         self._connections: dict[Connection, psycopg.Connection] = {}
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._cancelled = False
+        self._lost: LostError | None = None
+        self._standby = False
         try:
             first = self._connect()
             self._add(first)
-            self.schema = read_catalog(self._ask, mapping, self.label, _encoding(self._connections[first]))
+            raw = self._connections[first]
+            self._standby = _told_at_login(raw, "in_hot_standby") == "on"
+            self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
             # Ids of types that allow several notations, and only those, are asked for once whether they are written oddly.
             answers = [self._ask(question, {})[0] for question in Tables(self.schema, mapping).odd_ids()]
             odd = frozenset(column for answer in answers for column, oddly in answer.items() if oddly)
@@ -205,7 +209,10 @@ class PostgresSource:
         if self._cancelled:
             return SourceError("the scan was stopped")
         if is_lost(state) or (raw is not None and raw.closed):
-            return lost(state, self.label)
+            # Whoever is struck first knows why; the others find a closed connection.
+            if self._lost is None or state:
+                self._lost = lost(state, self.label, standby=self._standby)
+            return self._lost
         if state == "57014" and time.monotonic() >= self._deadline:
             return self._too_long()
         if state == "42501":
@@ -272,8 +279,9 @@ class _AnyText(Loader):
         return str(data, "utf-8", "backslashreplace")
 
 
-def _encoding(connection: psycopg.Connection) -> str:
-    return (connection.pgconn.parameter_status(b"server_encoding") or b"UTF8").decode("ascii", "replace")
+def _told_at_login(connection: psycopg.Connection, name: str) -> str:
+    """A setting that the server announces by itself; empty where a pooler in between does not."""
+    return (connection.pgconn.parameter_status(name.encode()) or b"").decode("ascii", "replace")
 
 
 def _read_values(connection: psycopg.Connection, _: Any) -> None:
@@ -283,7 +291,7 @@ def _read_values(connection: psycopg.Connection, _: Any) -> None:
     # Metadata is read by our own reader, which no number and no nesting stops.
     for kind in ("json", "jsonb"):
         connection.adapters.register_loader(kind, TextLoader)
-    if _encoding(connection) == "SQL_ASCII":
+    if _told_at_login(connection, "server_encoding") == "SQL_ASCII":
         # Asked for UTF-8, the server would refuse each row that holds something else.
         connection.autocommit = True
         connection.execute("SET client_encoding TO 'SQL_ASCII'")

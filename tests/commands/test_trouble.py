@@ -197,7 +197,7 @@ def test_a_ledger_server_that_takes_no_writes_is_said(elsewhere: Path, source: s
         admin.execute(setting.format(name, sql.SQL("SET")) + sql.SQL(" = on"))
         code, said = ended(start(source, *place))
         assert (code, len(said.splitlines())) == (1, 1), said
-        assert "read-only transaction" in said
+        assert "is a standby or read-only; name the primary" in said
         assert filed(elsewhere / "out" / "queue") == []
         admin.execute(setting.format(name, sql.SQL("RESET")))
         assert_carries_on(source, *place, queue=elsewhere / "out" / "queue")

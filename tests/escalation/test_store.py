@@ -12,6 +12,7 @@ import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, inspect, text
 
 from escalation import store as store_module
@@ -22,6 +23,7 @@ from escalation.schema import METADATA
 from escalation.store import LedgerError, LedgerUsageError, open_store
 from tests.escalation.findings import NOON, finding
 from tests.escalation.queues import MemoryQueue, desk
+from tests.support.pooler import pooled
 from tests.support.postgres import PostgresServer
 
 
@@ -262,3 +264,82 @@ def test_nights_are_the_same_on_both_databases(url: str) -> None:
             report = run_night(ledger, findings, [], policy, NOON, window=window, desk=desk(queue))
     assert [one.reason for one in report.told] == ["still-there"]
     assert len(queue.creations) == 1
+
+
+@pytest.mark.parametrize("kept", [0, 1, 16, 60, 99, 5000, -4096, -1])
+def test_a_file_that_is_less_than_was_written_is_damage_and_no_new_ledger(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "ledger.db"
+    open_store(f"sqlite:///{path}", exclusive=True).close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:kept])
+    for exclusive in (True, False):
+        with pytest.raises(LedgerError, match=r"is (empty|cut short).*restore it from a backup") as caught:
+            open_store(f"sqlite:///{path}", exclusive=exclusive)
+        assert not isinstance(caught.value, LedgerUsageError)
+    assert path.read_bytes() == whole[:kept]
+
+
+def test_pages_that_are_not_what_was_written_are_damage(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    open_store(f"sqlite:///{path}", exclusive=True).close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100] + b"\xff" * (len(whole) - 100))
+    with pytest.raises(LedgerError, match="is damaged; restore it from a backup"):
+        open_store(f"sqlite:///{path}", exclusive=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite:///:memory:", "the ledger needs a file"),
+        (":memory:", "is no URL"),
+        ("sqlite:///{folder}", "is a folder; name a file in it"),
+        ("sqlite:////dev/null", "is no file; name another place"),
+        ("sqlite:///{folder}/x.db?mode=memory&uri=true", "the ledger needs a file"),
+        ("postgresql://u:s3cret@127.0.0.1:port/x", "names a port that is no number"),
+        ("sqlite:///{folder}/" + "x" * 300 + ".db", "cannot be read"),
+    ],
+)
+def test_what_can_be_no_ledger_is_said_in_one_line(tmp_path: Path, url: str, says: str) -> None:
+    with pytest.raises(LedgerError, match=says) as caught:
+        open_store(url.format(folder=tmp_path), exclusive=True)
+    assert "s3cret" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_has_no_locks_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(FileLock, "acquire", no_locks)
+    with pytest.raises(LedgerError, match="cannot be locked on this file system"):
+        open_store(f"sqlite:///{tmp_path / 'ledger.db'}", exclusive=True)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_a_ledger_is_for_its_user_alone(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger, ledger._store.begin() as connection:
+            connection.execute(text("CREATE TABLE big (x)"))
+            modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert set(modes) == {"ledger.db", "ledger.db.lock", "ledger.db-journal"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_ledger_that_was_killed_in_the_making_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db.new").write_bytes(b"half")
+    (tmp_path / "ledger.db.new-journal").write_bytes(b"of it")
+    open_store(f"sqlite:///{tmp_path / 'ledger.db'}", exclusive=True).close()
+    assert {path.name for path in tmp_path.iterdir()} <= {"ledger.db", "ledger.db.lock"}
+
+
+def test_a_pooler_that_shares_sessions_is_refused(postgres: PostgresServer) -> None:
+    with (
+        postgres.new_database(()) as database,
+        pooled(postgres, database.name) as url,
+        pytest.raises(LedgerUsageError, match="is behind a pooler that shares connections between transactions"),
+    ):
+        open_store(url, exclusive=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from threading import Thread, Timer
 from typing import Any
 
 import pytest
@@ -189,6 +192,7 @@ def test_ids_of_different_types_are_compared_as_text(petforce_db: Database, town
     with open_source(petforce_db.url, SourceMapping()) as source:
         result = scan(source, DETECTORS, CONTEXT)
     assert "failed" not in {entry.status for entry in result.coverage}
+    assert not [entry.reason for entry in result.coverage if entry.reason and "needs " in entry.reason]
     assert [finding.subject for finding in result.findings] == [{"household_id": uid("oak")}]
 
 
@@ -248,3 +252,160 @@ def test_two_connections_see_one_snapshot(petforce_db: Database, town: Town) -> 
         ]
     assert [row["n"] for row in counted] == [0, 0]
     assert len({row["pid"] for row in counted}) == 2
+
+
+@pytest.fixture
+def owner(petforce_db: Database) -> Iterator[str]:
+    """A role that owns views over the tables, may read them, and is not exempt from row-level security."""
+    name = f"owner_{petforce_db.name}"
+    with petforce_db.connect() as admin:
+        admin.execute(f"CREATE ROLE {name}")
+        admin.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
+        admin.execute(f"GRANT CREATE ON SCHEMA public TO {name}")
+        yield name
+        admin.execute(f"DROP OWNED BY {name} CASCADE")
+        admin.execute(f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("table", ["households", "household_members", "household_events"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_rows_hidden_behind_a_view_name_its_owner(
+    petforce_db: Database, town: Town, owner: str, table: str, deep: bool
+) -> None:
+    load(petforce_db, town.tables())
+    with petforce_db.connect() as admin:
+        admin.execute(f"ALTER TABLE {table} RENAME TO true_rows")
+        admin.execute("ALTER TABLE true_rows ENABLE ROW LEVEL SECURITY")
+        admin.execute(f"SET ROLE {owner}")
+        admin.execute("CREATE VIEW inner_view AS SELECT * FROM true_rows")
+        admin.execute(f"CREATE VIEW {table} AS SELECT * FROM {'inner_view' if deep else 'true_rows'}")
+        admin.execute("RESET ROLE")
+    # A superuser scans, who is exempt; the owner of the view is not.
+    with open_source(petforce_db.url, SourceMapping()) as source:
+        checks = [check for check in source.server_checks() if check.topic == "row-level security"]
+        with pytest.raises(SourceError) as caught:
+            scan(source, DETECTORS, CONTEXT)
+    for said in [f"{check.found} {check.remedy}" for check in checks] + [str(caught.value)]:
+        assert "public.true_rows" in said
+        assert f"the owner of the view public.{'inner_view' if deep else table}" in said
+        assert f"ALTER ROLE {owner} BYPASSRLS" in said
+    assert {check.verdict for check in checks} == {"problem"}
+
+
+def test_a_view_that_reads_as_whoever_asks_is_judged_by_that_role(row_security_db: ReadDatabase, town: Town) -> None:
+    load(row_security_db.database, town.tables())
+    with row_security_db.database.connect() as admin:
+        if admin.info.server_version < 150000:
+            pytest.skip("security_invoker came with PostgreSQL 15")
+        admin.execute("ALTER TABLE households RENAME TO true_rows")
+        admin.execute("CREATE VIEW households WITH (security_invoker = true) AS SELECT * FROM true_rows")
+        admin.execute(f'GRANT SELECT ON households TO "{row_security_db.reader.role}"')
+    with open_source(row_security_db.reader.url, SourceMapping()) as source:
+        (found,) = (check for check in source.server_checks() if "true_rows" in check.found)
+    assert found.remedy == f"ALTER ROLE {row_security_db.reader.role} BYPASSRLS"
+
+
+def test_a_right_that_lacks_behind_a_view_is_named(petforce_db: Database, town: Town, owner: str) -> None:
+    load(petforce_db, town.tables())
+    with petforce_db.connect() as admin:
+        admin.execute("ALTER TABLE households RENAME TO true_rows")
+        admin.execute(f"SET ROLE {owner}")
+        admin.execute("CREATE VIEW households AS SELECT * FROM true_rows")
+        admin.execute("RESET ROLE")
+        admin.execute(f"REVOKE SELECT ON true_rows FROM {owner}")
+    with open_source(petforce_db.url, SourceMapping()) as source, pytest.raises(SourceError) as caught:
+        scan(source, DETECTORS, CONTEXT)
+    assert f"GRANT SELECT ON public.true_rows TO {owner}" in str(caught.value)
+
+
+@pytest.mark.parametrize("state", ["42703", "42P01", "P0001", "22023", "XX000", "ZZ999"])
+def test_what_somebodys_view_says_is_never_passed_on(petforce_db: Database, town: Town, state: str) -> None:
+    load(petforce_db, town.tables())
+    with petforce_db.connect() as admin:
+        admin.execute(
+            "CREATE FUNCTION tell(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN"
+            f" RAISE EXCEPTION E'jo@example.org \\x1b[31m %', $1 USING ERRCODE = '{state}'; END $$"
+        )
+        admin.execute("ALTER TABLE users RENAME TO accounts")
+        admin.execute("CREATE VIEW users AS SELECT id, tell(email) AS email, created_at, deleted_at FROM accounts")
+    with open_source(petforce_db.url, SourceMapping()) as source, pytest.raises(QueryError) as caught:
+        source.rows(text("SELECT tell('x')"), "test")
+    said = str(caught.value)
+    assert state in said
+    assert not any(part in said for part in ("jo@", "\x1b", "Error", "psycopg"))
+
+
+def test_a_pass_that_ran_out_of_time_costs_one_limit(petforce_db: Database, town: Town) -> None:
+    """Its riders would each run into the same one."""
+    load(petforce_db, town.tables())
+    with petforce_db.connect() as admin:
+        admin.execute("ALTER TABLE household_join_requests RENAME TO asked")
+        admin.execute(
+            "CREATE VIEW household_join_requests AS SELECT * FROM asked WHERE (SELECT pg_sleep(30)) IS NOT NULL"
+        )
+    with open_source(petforce_db.url, SourceMapping(statement_seconds=1)) as source:
+        result = scan(source, DETECTORS, CONTEXT)
+        purposes = source.counters.by_purpose
+    assert purposes["pass requests"] == 1
+    failed = {entry.detector: entry.reason or "" for entry in result.coverage if entry.status == "failed"}
+    assert len(failed) > 3
+    assert all("its limit of 1 s (57014): raise [source] statement_seconds" in reason for reason in failed.values())
+
+
+def test_a_whole_scan_has_a_limit(petforce_db: Database, town: Town) -> None:
+    load(petforce_db, town.tables())
+    with petforce_db.connect() as admin:
+        admin.execute("ALTER TABLE household_members RENAME TO members")
+        admin.execute("CREATE VIEW household_members AS SELECT * FROM members WHERE (SELECT pg_sleep(30)) IS NOT NULL")
+    began = time.monotonic()
+    with open_source(petforce_db.url, SourceMapping(scan_seconds=2)) as source:
+        result = scan(source, DETECTORS, CONTEXT)
+    assert time.monotonic() - began < 15
+    reasons = {entry.reason for entry in result.coverage if entry.status == "failed"}
+    assert reasons
+    assert all("limit of 2 s: raise [source] scan_seconds" in (reason or "") for reason in reasons)
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "duckdb"])
+def test_a_source_is_stopped_from_another_thread(
+    engine: str, town: Town, on_duckdb: Scanner, on_postgres: Scanner
+) -> None:
+    where = (on_postgres if engine == "postgresql" else on_duckdb).open_town(town.tables())
+    slow = (
+        "SELECT pg_sleep(30)" if engine == "postgresql" else "SELECT count(*) FROM range(10000000) a, range(1000000) b"
+    )
+    with open_source(where, SourceMapping()) as source:
+        Timer(0.5, source.cancel).start()
+        began = time.monotonic()
+        with pytest.raises(SourceError):
+            source.rows(text(slow), "test")
+    assert time.monotonic() - began < 10
+
+
+def test_closing_waits_for_no_server(petforce_db: Database) -> None:
+    source = open_source(petforce_db.url, SourceMapping())
+
+    def wait() -> None:
+        with pytest.raises(SourceError):
+            source.rows(text("SELECT pg_sleep(30)"), "test")
+
+    waiting = Thread(target=wait)
+    waiting.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    source.cancel()
+    source.close()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert time.monotonic() - began < 5
+
+
+def test_the_doctor_speaks_of_the_connection(postgres: PostgresServer, petforce_db: Database) -> None:
+    for url, found in (
+        (petforce_db.url, "by a socket on this machine"),
+        (postgres.tcp_url(petforce_db.name), "not encrypted"),
+    ):
+        with open_source(url, SourceMapping()) as source:
+            (check,) = (check for check in source.server_checks() if check.topic == "connection")
+        assert check.found == found
+        assert ("sslmode=verify-full" in check.remedy) == (found == "not encrypted")

@@ -167,7 +167,8 @@ def test_an_address_that_fails_is_one_line_with_the_remedy(address: str, says: s
 def test_why_a_server_lets_nobody_in_is_said_without_names(
     postgres: PostgresServer, petforce_db: Database, change: dict[str, str], says: str
 ) -> None:
-    address = postgres.tcp_url(**{"dbname": petforce_db.name, "user": None, "password": None, **change})
+    true = {"dbname": petforce_db.name, "user": postgres.user, "password": postgres.password}
+    address = postgres.tcp_url(**{**true, **change})
     for open_one, error in (
         (lambda: open_source(address, SourceMapping()), SourceError),
         (lambda: open_store(address, exclusive=False), LedgerError),
