@@ -183,6 +183,10 @@ class Transaction(OutboxPart, VolumesPart):
         )
         return {row["fingerprint"]: _entry(row) for row in self._connection.execute(query).mappings()}
 
+    def fingerprints(self) -> set[str]:
+        """Those of all that was ever known by itself."""
+        return set(self._connection.scalars(select(ENTRIES.c.fingerprint)))
+
     def entries_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
         """The entries of some fingerprints, however old."""
         found: dict[str, Entry] = {}

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
+from detectors.kept import Found, whole
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.decide import claims_of, size_of
 from escalation.ledger import EndedSilence, Ledger, PastDecision
@@ -84,7 +85,7 @@ def scope_of(entries: Iterable[Entry]) -> Scope:
 
 def recheck(
     entries: Sequence[Entry],
-    findings: Sequence[Finding],
+    findings: Sequence[Found],
     coverage: Collection[Coverage],
     policy: Policy,
     *,
@@ -99,14 +100,14 @@ def recheck(
     unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
     ongoing = {entry.detector for entry in entries if entry.subject.get("operation") == INCIDENT}
     grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing) if ongoing else ()
-    found = {one.fingerprint: one for one in (*grouped, *findings)}
+    found: dict[str, Found] = {one.fingerprint: one for one in (*grouped, *findings)}
     rechecked = []
     for entry in entries:
         finding = found.get(entry.fingerprint)
         if entry.detector == PERSON:
             rechecked.append(Recheck(entry, "for a person to judge"))
         elif finding is not None:
-            rechecked.append(_compared(entry, finding))
+            rechecked.append(_compared(entry, whole(finding)))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":
