@@ -396,7 +396,7 @@ class _Run:
         ]
 
     def _ride(self, one: Pass, riders: Riders) -> list[tuple[Rider, Detector, list[Any]]]:
-        """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails.
+        """Each rider with its rows, or with their keys where that is all that it needs. If the pass fails, each rides alone, so that only the broken one fails.
 
         What ran out of time would do so again for nearly each of them.
         """
@@ -413,15 +413,18 @@ class _Run:
             for _, detector in riders:
                 self.endings[detector.id].fail(_reason(error, f"pass {one.id}"))
             return []
-        return [(rider, detector, [row for row in rows if row[rider.flag]]) for rider, detector in riders]
+        return [
+            (rider, detector, [row if rider.ride.collect else row[one.key] for row in rows if row[rider.flag]])
+            for rider, detector in riders
+        ]
 
     def _take(self, one: Pass, rode: Sequence[tuple[Rider, Detector, list[Any]]]) -> None:
         for rider, detector, rows in rode:
             kind = _kind(rider.ride)
             if kind is not None:
-                for row in rows:
-                    if row[one.key] is not None:
-                        self._name(kind, text_of(row[one.key]), detector)
+                for key in rows:
+                    if key is not None:
+                        self._name(kind, text_of(key), detector)
             elif rider.ride.last:
                 self._waiting.append((rider, detector, rows))
             else:
