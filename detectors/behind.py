@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, true
 
-from detectors.contract import Detector, Finding
+from detectors.contract import Detector
 from detectors.facts import LIFECYCLE
+from detectors.kept import Found
 from detectors.runner import EVENTS, tables_of
 from detectors.source import QueryError, Source
 
@@ -54,7 +55,7 @@ def _counted(source: Source, table: str, households: Sequence[str], until: datet
 
 
 def behind_each(
-    source: Source, findings: Collection[Finding], detectors: Mapping[str, Detector], until: datetime, most: int
+    source: Source, findings: Collection[Found], detectors: Mapping[str, Detector], until: datetime, most: int
 ) -> dict[str, dict[str, int]]:
     """By fingerprint the rows behind each state finding that names up to `most` households, in the tables it rests on."""
     states = [one for one in findings if one.kind == "state" and 0 < len(one.households) <= most]
