@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from detectors.applicability import health_of, lacking, outlook
 from detectors.contract import Context, Detector
-from detectors.runner import HOUSEHOLD_COLUMN, beginning, count_rows, health_of, lacking
+from detectors.counting import HOUSEHOLD_COLUMN, count_rows
 from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
 from detectors.source.health import WORD_COLUMNS, Health
 
@@ -133,7 +134,7 @@ def _index_advice(source: Source, detectors: Sequence[Detector], context: Contex
 def _detectors(source: Source, detectors: Sequence[Detector], context: Context, health: Health) -> Iterator[Check]:
     runnable = []
     for detector in detectors:
-        begins = beginning(detector, source.schema, context, health)
+        begins = outlook(detector, source.schema, context, health)
         if begins.status == "proved":
             yield Check("ok", f"detector {detector.id}", f"proved: {begins.reason}")
         elif begins.status == "not_applicable":
