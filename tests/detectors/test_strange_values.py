@@ -20,7 +20,8 @@ from detectors.registry import BY_ID
 from detectors.runner import ScanResult, scan
 from detectors.source import SourceMapping, open_source
 from tests.support import base_town
-from tests.support.base_town import (
+from tests.support.postgres import PostgresServer
+from tests.support.strange_values import (
     REMOVED_AT,
     Rows,
     add_event,
@@ -33,7 +34,6 @@ from tests.support.base_town import (
     uuid_of_request,
     uuid_of_user,
 )
-from tests.support.postgres import PostgresServer
 from tests.support.towns import AS_OF, YESTERDAY
 
 ALL = [detector for name, detector in BY_ID.items() if name != "missing-index"]
