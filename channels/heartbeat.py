@@ -31,6 +31,15 @@ def heartbeat_url(environment: Mapping[str, str]) -> str | None:
     return url.rstrip("/")
 
 
+def _reason(error: Exception) -> str:
+    """Why nobody answered, in our own words: the library's may quote the address."""
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return "this is no web address that can be called"
+    return "nobody answers there; is the address right?"
+
+
 def beat(url: str, exit_code: int, *, well: bool) -> None:
     """Say how the run ended: to `url` if it went well, else to `url`/fail.
 
@@ -43,6 +52,6 @@ def beat(url: str, exit_code: int, *, well: bool) -> None:
     try:
         answer = httpx.post(url if well else f"{url}/fail", content=f"exit code {exit_code}\n", timeout=SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise DeliveryError(f"{URL}: {type(error).__name__}", retry=True) from None
+        raise DeliveryError(f"{URL}: {_reason(error)}", retry=True) from None
     if not answer.is_success:
         raise DeliveryError(f"{URL}: {answer.status_code} {answer.reason_phrase}", retry=answer.status_code >= 500)

@@ -153,7 +153,7 @@ class HttpClient:
     def _no_answer(self, request: httpx.Request, error: httpx.HTTPError) -> DeliveryError:
         if isinstance(error, httpx.TimeoutException):
             return DeliveryError(f"{self._what(request)}: no answer in time", retry=True)
-        reason = self._clean(str(error)) or type(error).__name__
+        reason = self._clean(str(error)) or "the connection broke off without an answer"
         return DeliveryError(f"{self._what(request)}: {reason}", retry=not _is_certificate(error))
 
     def _refusal(self, request: httpx.Request, response: httpx.Response) -> AnswerError:

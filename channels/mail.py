@@ -116,7 +116,7 @@ class MailServer:
             return DeliveryError(f"{where}: no answer in time", retry=True)
         if isinstance(error, smtplib.SMTPServerDisconnected):
             return DeliveryError(f"{where}: it broke off without an answer", retry=True)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        reason = (isinstance(error, OSError) and error.strerror) or "the connection failed; is the address right?"
         return DeliveryError(f"{where}: {reason}", retry=True)
 
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from detectors.applicability import tables_of
 from detectors.behind import added_up, behind_each, rows_behind
 from detectors.belief import disbelieve, rows_gone
 from detectors.contract import Detector
-from detectors.runner import EVENTS, ScanResult, count_rows, forgetful, tables_of
+from detectors.counting import count_rows
+from detectors.runner import ScanResult, forgetful
 from detectors.source import Source, SourceError
+from detectors.source.trail import EVENTS
 from escalation.decide import IDS_KEPT
 from escalation.ledger import Ledger
 from escalation.policy import Policy

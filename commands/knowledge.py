@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 
 import click
 
@@ -32,11 +35,18 @@ def doctor(settings: Settings, channels: bool) -> None:
     with opened(settings, policy) as source:
         for check in examine(source, policy.source, DETECTORS, context):
             problems += check.verdict == "problem"
-            click.echo(
-                f"{check.verdict:7}  {check.topic}: {check.found}{f'  -> {check.remedy}' if check.remedy else ''}"
-            )
+            _say(check.verdict, f"{check.topic}: {check.found}{f'  -> {check.remedy}' if check.remedy else ''}")
     if problems:
-        raise Stop(f"{problems} problem{'s' if problems > 1 else ''} to solve first", EXIT_SOURCE)
+        raise Stop(f"{count(problems, 'problem')} to solve first", EXIT_SOURCE)
+
+
+def _say(verdict: str, told: str) -> None:
+    """One check: a line where a program reads, and in a terminal indented lines of its width."""
+    line = f"{verdict:7}  {visible(told)}"
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, subsequent_indent=" " * 9, break_on_hyphens=False)
+    click.echo(line)
 
 
 def _check_channels(settings: Settings, policy: Policy) -> None:
@@ -45,9 +55,9 @@ def _check_channels(settings: Settings, policy: Policy) -> None:
     if slack is not None:
         checks += slack.check(slack_channels(policy))
     for one in checks:
-        click.echo(f"{'ok' if one.ok else 'problem':7}  {one.name}: {visible(one.text)}")
+        _say("ok" if one.ok else "problem", f"{one.name}: {one.text}")
     for name in (() if mail_is_set_up() else ("e-mail",)) + (() if slack is not None else ("Slack",)):
-        click.echo(f"note     {name}: not set up; see docs/connect.md")
+        _say("note", f"{name}: not set up; see docs/connect.md")
     bad = sum(not one.ok for one in checks)
     if bad:
         raise Stop(f"{count(bad, 'problem')} to solve first", EXIT_UNDELIVERED)

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, true
 
+from detectors.applicability import tables_of
 from detectors.contract import Detector
 from detectors.facts import LIFECYCLE
 from detectors.kept import Found
-from detectors.runner import EVENTS, tables_of
 from detectors.source import QueryError, Source
+from detectors.source.trail import EVENTS
 
 Rows = Mapping[str, int]
 """By table: how many people, requests or audit rows."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from sqlalchemy import Select, select
 
+from detectors.applicability import tables_of
 from detectors.contract import Coverage, Detector
-from detectors.runner import ScanResult, tables_of
+from detectors.runner import ScanResult
 from detectors.source import QueryError, Source
 
 ROWS_OF = {

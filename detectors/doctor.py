@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from detectors.applicability import Outlook, health_of, lacking, outlook
 from detectors.contract import Context, Detector
-from detectors.runner import HOUSEHOLD_COLUMN, beginning, count_rows, health_of, lacking
+from detectors.counting import HOUSEHOLD_COLUMN, count_rows
 from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
 from detectors.source.health import WORD_COLUMNS, Health
 
@@ -131,20 +132,29 @@ def _index_advice(source: Source, detectors: Sequence[Detector], context: Contex
 
 
 def _detectors(source: Source, detectors: Sequence[Detector], context: Context, health: Health) -> Iterator[Check]:
-    runnable = []
+    """Which detectors can run and which not; those that lack the same stand in one line."""
+    runnable = 0
+    alike: dict[Outlook, list[Detector]] = {}
     for detector in detectors:
-        begins = beginning(detector, source.schema, context, health)
+        begins = outlook(detector, source.schema, context, health)
+        runnable += begins.status == "ran"
+        if begins.reason:
+            alike.setdefault(begins, []).append(detector)
+    for begins, those in alike.items():
+        who = f"detector{'s' if len(those) > 1 else ''} {', '.join(one.id for one in those)}"
         if begins.status == "proved":
-            yield Check("ok", f"detector {detector.id}", f"proved: {begins.reason}")
+            yield Check("ok", who, f"proved: {begins.reason}")
         elif begins.status == "not_applicable":
-            remedy = "change the policy if it should run" if detector.pointless(context.limits) else "add or map it"
-            yield Check("note", f"detector {detector.id}", f"not applicable: {begins.reason}", remedy)
+            yield Check("note", who, f"not applicable: {begins.reason}", _remedy(those[0], source, context))
         else:
-            runnable.append(detector.id)
-            if begins.reason:
-                yield Check("note", f"detector {detector.id}", f"looks in part: {begins.reason}")
-    yield Check(
-        "ok" if runnable else "problem",
-        "detectors",
-        f"{len(runnable)} of {len(detectors)} can run: {', '.join(runnable)}",
-    )
+            yield Check("note", who, f"looks in part: {begins.reason}")
+    yield Check("ok" if runnable else "problem", "detectors", f"{runnable} of {len(detectors)} can run")
+
+
+def _remedy(detector: Detector, source: Source, context: Context) -> str:
+    """What lets a detector run; what the source never wrote is told of beside its types of events."""
+    if detector.pointless(context.limits):
+        return "change the policy if it should run"
+    if detector.inspect and not source.schema.has_catalog:
+        return "scan the database itself"
+    return "add or map it" if lacking(detector, source.schema) else ""

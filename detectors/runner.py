@@ -9,33 +9,27 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
-
+from detectors.applicability import believable, health_of, needs_of, outlook
 from detectors.cases import FETCHERS, Case
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
-from detectors.evidence import elements_of, sees, tables_of_ways, words_of
+from detectors.counting import audit_span, count_event_days, count_rows
 from detectors.facts import CASES_AT_ONCE, HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
 from detectors.kept import Brief, Found, Keeper, in_order, whole
-from detectors.limits import Limits
 from detectors.lost_metadata import lost_rows, notice_of
 from detectors.passes import PASSES, Pass, Rider, statement
 from detectors.passes.base import Scope
 from detectors.scoping import Wanted, scope_of
-from detectors.source import EVENT_TYPES, Notice, QueryError, Schema, SlowError, Source, SourceError
-from detectors.source.health import Health, Own, look_at
-from detectors.words import listed
+from detectors.source import EVENT_TYPES, Notice, QueryError, SlowError, Source, SourceError
+from detectors.source.health import Own
+from detectors.source.trail import EVENTS
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
 Riders = Sequence[tuple[Rider, Detector]]
-HOUSEHOLD_COLUMN = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
-"""The column that names the household in the tables whose rows a scan of some households counts."""
-EVENTS = "household_events"
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,108 +155,6 @@ def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:
     )
 
 
-def needs_of(detector: Detector) -> frozenset[str]:
-    """The source columns that a detector and the passes it rides on cannot do without."""
-    return detector.meta.needs.union(*(PASSES[ride.on].needs for ride in detector.rides if not ride.optional))
-
-
-def tables_of(detector: Detector) -> frozenset[str]:
-    """The canonical tables on which a detector's verdict rests: where their rows are missing, it saw nothing."""
-    return detector.meta.consults | {need.split(".")[0] for need in needs_of(detector)}
-
-
-def lacking(detector: Detector, schema: Schema) -> list[str]:
-    """What the source lacks of what the detector needs; empty if it can run."""
-    missing = schema.missing(needs_of(detector))
-    if detector.inspect and not schema.has_catalog:
-        missing.append("the catalog of a database server (files have no indexes)")
-    return missing
-
-
-def health_of(
-    source: Source, detectors: Iterable[Detector], limits: Limits, own: Own | None = None, *, at_once: int = 1
-) -> Health:
-    """What `source` holds of the words and events that `detectors` ask for. Raises SourceError if it cannot be read."""
-    return look_at(source, words_of(limits), elements_of(detectors), own, at_once=at_once)
-
-
-def believable(source: Source, health: Health) -> None:
-    """Raise SourceError where nothing that is read from `source` can be believed: the first fault, and how many more."""
-    if health.faults:
-        more = f" (and {len(health.faults) - 1} more: see `hearthwatch doctor`)" if len(health.faults) > 1 else ""
-        raise SourceError(f"{source.label}: {health.faults[0]}{more}")
-
-
-def count_rows(
-    source: Source,
-    scope: Scope | None,
-    known: Mapping[str, int] | None = None,
-    tables: Collection[str] | None = None,
-) -> dict[str, int]:
-    """How many rows of each table (or of each of `tables`) but the audit table can be read.
-
-    With a `scope`, of the state tables and in it alone. What is `known` is not counted again.
-
-    A table that fails is left out. Raises SourceError if the source cannot be read at all.
-    """
-    counts: dict[str, int] = {}
-    for name in source.schema.tables:
-        if name == EVENTS or (scope is not None and name not in HOUSEHOLD_COLUMN):
-            continue
-        if tables is not None and name not in tables:
-            continue
-        if known and name in known:
-            counts[name] = known[name]
-            continue
-        table = source.tables[name]
-        counted = select(func.count().label("number")).select_from(table)
-        if scope is not None:
-            counted = counted.where(source.tables.households_in(table.c[HOUSEHOLD_COLUMN[name]], scope.households))
-        try:
-            counts[name] = int(
-                source.rows(counted, "rows read", reach="whole" if scope is None else "picked")[0]["number"]
-            )
-        except QueryError:
-            logger.debug("counting %s failed", name, exc_info=True)
-    return counts
-
-
-def count_event_days(source: Source, days: Collection[date]) -> dict[date, int]:
-    """How many audit rows there are of each of `days` (UTC); empty where they cannot be counted.
-
-    One statement, by the index on their times: a night must not read the whole audit table to know that it is there.
-    """
-    if EVENTS not in source.tables or not days:
-        return {}
-    at = source.tables[EVENTS].c.event_timestamp
-    wanted = sorted(days)
-    of_day = {day: and_(at >= _midnight(day), at < _midnight(day + DAY)) for day in wanted}
-    counted = select(
-        *(func.count().filter(condition).label(f"n{place}") for place, condition in enumerate(of_day.values()))
-    ).where(or_(*(and_(at >= _midnight(first), at < _midnight(last + DAY)) for first, last in _stretches(wanted))))
-    try:
-        row = source.rows(counted, "audit rows by day")[0]
-    except QueryError:
-        logger.debug("counting the audit rows failed", exc_info=True)
-        return {}
-    return {day: int(row[f"n{place}"]) for place, day in enumerate(of_day)}
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _stretches(days: Sequence[date]) -> list[tuple[date, date]]:
-    """Ascending `days` as stretches without a gap, each by its first and last day."""
-    found: list[tuple[date, date]] = []
-    for day in days:
-        if found and found[-1][1] + DAY == day:
-            found[-1] = (found[-1][0], day)
-        else:
-            found.append((day, day))
-    return found
-
-
 @dataclass(slots=True)
 class Ending:
     status: Status = "ran"
@@ -294,9 +186,10 @@ class _Run:
         self._health = health_of(source, detectors, context.limits, own, at_once=self._at_once)
         believable(source, self._health)
         source.tables = source.tables.respelled(self._health.spellings)
-        self.endings = {
-            detector.id: beginning(detector, source.schema, context, self._health) for detector in detectors
-        }
+        self.endings = {}
+        for detector in detectors:
+            begins = outlook(detector, source.schema, context, self._health)
+            self.endings[detector.id] = Ending(begins.status, begins.reason)
         trail = self._health.trail
         never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
         self.audit_known = True
@@ -308,26 +201,16 @@ class _Run:
         self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
 
     def _audit_span(self, as_of: datetime, detectors: Sequence[Detector]) -> tuple[datetime | None, datetime | None]:
-        """The time of the first audit row, and of the last one at or before `as_of`; both by the index on them."""
-        if EVENTS not in self._source.tables:
-            return None, None
-        at = self._source.tables[EVENTS].c.event_timestamp
-        span = select(
-            select(func.min(at)).scalar_subquery().label("began"),
-            select(func.max(at)).where(at <= as_of).scalar_subquery().label("reached"),
-        )
+        """From when to when there are audit rows. Without it, silence of the trail cannot be told from a trail that had not begun."""
         try:
-            row = self._source.rows(span, "audit")[0]
+            return audit_span(self._source, as_of)
         except QueryError as error:
             self.audit_known = False
-            # Without it, silence of the trail cannot be told from a trail that had not begun.
             for detector in detectors:
                 reads_trail = any(need.startswith(f"{EVENTS}.") for need in needs_of(detector))
                 if reads_trail and self.endings[detector.id].status == "ran":
                     self.endings[detector.id].fail(_reason(error, "looking for the start of the audit table"))
             return None, None
-        began, reached = row["began"], row["reached"]
-        return began and began.astimezone(UTC), reached and reached.astimezone(UTC)
 
     def inspect_schema(self) -> None:
         """The rules about the schema itself; they say nothing about single households."""
@@ -567,49 +450,6 @@ def _opened(riders: Riders) -> set[CaseKind]:
 
 def _collects_history(detector: Detector) -> bool:
     return any(PASSES[ride.on].history and ride.collect for ride in detector.rides)
-
-
-def _in_part(detector: Detector, schema: Schema, health: Health) -> str | None:
-    """What a detector does not look at, although it runs, as the source lacks it or never wrote it."""
-    unseen = [
-        f"{PASSES[ride.on].reads} (needs {', '.join(missing)})"
-        for ride in detector.rides
-        if ride.optional and (missing := schema.missing(PASSES[ride.on].needs))
-    ]
-    blind = [(way, sees(groups, health)) for way, groups in detector.meta.ways.items()]
-    unseen += [f"{way} ({reason})" for way, reason in blind if reason]
-    return f"without {'; '.join(unseen)}" if unseen else None
-
-
-def _blind(detector: Detector, health: Health) -> str | None:
-    """Why what the source never wrote leaves a detector nothing to conclude from, or None."""
-    ways = detector.meta.ways.values()
-    reasons = [reason for groups in ways if (reason := sees(groups, health))]
-    if reasons and len(reasons) == len(ways):
-        every = frozenset(element for groups in ways for group in groups for element in group)
-        return sees(detector.meta.events, health) or sees((every,), health) or reasons[0]
-    return sees(detector.meta.events, health)
-
-
-def beginning(detector: Detector, schema: Schema, context: Context, health: Health) -> Ending:
-    """How a detector starts: it runs, perhaps in part, or why there is nothing that it could look at or find."""
-    pointless = detector.pointless(context.limits)
-    if pointless:
-        return Ending("not_applicable", pointless)
-    missing = lacking(detector, schema)
-    if missing:
-        return Ending("not_applicable", f"needs {', '.join(missing)}")
-    needed = {need.split(".")[0] for need in needs_of(detector)} - tables_of_ways(detector.meta)
-    empty = sorted(needed & health.empty)
-    if empty:
-        return Ending("not_applicable", f"{listed(empty)} {'has' if len(empty) == 1 else 'have'} no rows")
-    proof = detector.proved_by(schema)
-    if proof:
-        return Ending("proved", f"made impossible by {proof}")
-    blind = _blind(detector, health)
-    if blind:
-        return Ending("not_applicable", blind)
-    return Ending(reason=_in_part(detector, schema, health))
 
 
 def _one_per_subject(findings: list[Found]) -> list[Found]:

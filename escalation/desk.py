@@ -301,5 +301,5 @@ def note_from(payload: Mapping[str, Any]) -> Note:
 
 
 def one_line(error: Exception) -> str:
-    """An error's text on one line, or its kind where it says nothing."""
-    return " ".join(str(error).split())[:300] or type(error).__name__
+    """An error's text on one line."""
+    return " ".join(str(error).split())[:300] or "it failed without a reason; --verbose shows where"

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -171,6 +172,24 @@ def test_doctor(folder: str, row_security_db: ReadDatabase) -> None:
     result = call("doctor", "--source", row_security_db.reader.url)
     assert result.exit_code == 3
     assert "BYPASSRLS" in result.stdout + result.stderr
+
+
+def test_the_doctor_fits_a_terminal_and_names_together_what_lacks_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    town = Town()
+    town.family("a", "ann", "bob")
+    town.event("household_created", "a", "ann")
+    folder = str(write_csv(tmp_path, town.tables(), leave_out=["support_requests"]))
+    lines = call("doctor", "--source", folder).stdout.splitlines()
+    (together,) = [line for line in lines if "legal-matter" in line]
+    assert "capacity-request" in together
+    assert "needs support_requests" in together
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("commands.knowledge.sys", SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True)))
+    drawn = call("doctor", "--source", folder).stdout
+    assert max(map(len, drawn.splitlines())) <= 80
+    assert drawn.split() == " ".join(lines).split()
 
 
 def test_the_doctor_advises_indexes_with_the_statement(petforce_db: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -198,6 +199,7 @@ def test_a_heartbeat_that_fails_is_a_warning_without_the_address(
         ended = run(source, "--verbose")
     assert ended.exit_code == 0
     assert "warning: no heartbeat sent" in ended.stderr
+    assert not re.search(r"\w+(Error|Timeout|URL)\b", ended.stderr.replace(URL, ""))
     assert "a-secret" not in ended.output + caplog.text
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from detectors.applicability import elements_of
 from detectors.contract import Detector
-from detectors.evidence import elements_of
 from detectors.passes import PASSES
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, EVENT_TYPES

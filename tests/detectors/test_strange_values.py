@@ -19,8 +19,9 @@ from detectors.contract import Context
 from detectors.registry import BY_ID
 from detectors.runner import ScanResult, scan
 from detectors.source import SourceMapping, open_source
-from tests.support import base_town
-from tests.support.base_town import (
+from tests.support import strange_values
+from tests.support.postgres import PostgresServer
+from tests.support.strange_values import (
     REMOVED_AT,
     Rows,
     add_event,
@@ -33,7 +34,6 @@ from tests.support.base_town import (
     uuid_of_request,
     uuid_of_user,
 )
-from tests.support.postgres import PostgresServer
 from tests.support.towns import AS_OF, YESTERDAY
 
 ALL = [detector for name, detector in BY_ID.items() if name != "missing-index"]
@@ -301,7 +301,9 @@ def test_no_row_hides_what_others_show(damaged: tuple[str, str], raw: bytes, kin
 
 def _command(where: str, *more: str) -> tuple[int, list[str], str]:
     result = CliRunner().invoke(
-        main, ["--source", where, "--as-of", base_town.AS_OF, "scan", "--format", "json", *more], catch_exceptions=False
+        main,
+        ["--source", where, "--as-of", strange_values.AS_OF, "scan", "--format", "json", *more],
+        catch_exceptions=False,
     )
     document = json.loads(result.stdout) if result.stdout else {"findings": []}
     findings = sorted(finding["detector"] for finding in document["findings"])

@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from detectors.applicability import tables_of
 from detectors.belief import disbelieve
 from detectors.contract import Coverage, Detector
 from detectors.registry import DETECTORS
-from detectors.runner import ScanResult, tables_of
+from detectors.runner import ScanResult
 from escalation.audience import audience_of, widest
 from escalation.policy import load_policy
 from escalation.process import VolumeRules

@@ -39,12 +39,12 @@ Engineering (2)
            household household_1 +29
            30 rows
 
-2 findings. 3 of 5 detectors could look; the others are silent because they
-could not.
+2 findings. 2 of 5 detectors ran, 1 proved, 1 failed, 1 not applicable (needs
+household_events).
 
 Failed: could not look
   mass-removal (pass actors: canceling statement due to time-out)
-Not applicable: could not look
+Not applicable: did not look
   mass-creation (needs household_events.user_id)
 Looked and found
   transfer-failed (1)
@@ -86,15 +86,34 @@ def test_markup_of_the_terminal_library_is_only_text() -> None:
     ("coverage", "says"),
     [
         ((), "Nothing was looked at: no detector could run."),
-        (COVERAGE[3:], "Nothing was looked at: no detector could run."),
-        (COVERAGE[1:3], "Nothing found. Every detector could look."),
         (
-            COVERAGE[1:],
-            "Nothing found. 2 of 4 detectors could look; the others are silent because they could not.",
+            COVERAGE[3:],
+            "Nothing was looked at: no detector could run. 0 of 2 detectors ran, 1 failed, 1 not applicable "
+            "(needs household_events).",
         ),
+        (COVERAGE[1:3], "Nothing found. 1 of 2 detectors ran, 1 proved."),
         (
             (Coverage(detector="transfer-failed", status="ran", reason="without transfers"), COVERAGE[1]),
-            "Nothing found. 2 of 2 detectors could look, 1 of them in part.",
+            "Nothing found. 2 of 2 detectors ran (1 in part).",
+        ),
+        (
+            tuple(
+                Coverage(detector=f"d{place}", status="not_applicable", reason=reason)
+                for place, reason in enumerate(
+                    (
+                        "needs sessions.id, sessions.user_id",
+                        "needs sessions.created_at",
+                        "the source never wrote household_left",
+                        "household_left never names was_leader",
+                        "needs the catalog of a database server (files have no indexes)",
+                        "users has no rows",
+                        "the policy lists no words",
+                    )
+                )
+            ),
+            "Nothing was looked at: no detector could run. 0 of 7 detectors ran, 7 not applicable (2: needs sessions; "
+            "2: the source never wrote what they conclude from; 1: needs the catalog of a database server (files have "
+            "no indexes); 2: other reasons).",
         ),
     ],
 )
