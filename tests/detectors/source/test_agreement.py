@@ -47,6 +47,13 @@ def test_values_of_another_kind(scanner: Scanner, town: Town, table: str, column
     assert scanner(town, *RULES, households=[one]).coverage
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_small_table_in_the_place_of_households(scanner: Scanner, town: Town, rows: int) -> None:
+    town.households = [home | {"id": uid(f"another {home['id']}")} for home in town.households[:rows]]
+    with pytest.raises(SourceError, match=r"household_members\.household_id and households\.id"):
+        scanner(town, *RULES)
+
+
 @pytest.mark.parametrize("table", ["households", "household_join_requests", "household_events"])
 def test_the_shape_is_told(on_duckdb: Scanner, town: Town, table: str) -> None:
     column = "leader_id" if table == "households" else "user_id"
