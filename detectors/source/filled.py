@@ -1,0 +1,81 @@
+"""Columns that hold nothing in any row: they were not exported, or another one holds what they should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import func, select
+
+from detectors.source.base import Notice, Source
+from detectors.source.mapping import CANONICAL
+
+FEW = 10
+"""Of fewer rows each may be a real fault; only a time is in every row that was ever written."""
+_EVENTS, _AT = "household_events", "event_timestamp"
+
+
+def is_column(element: str) -> bool:
+    """Whether what a rule concludes from is a column of a table, not a type of event."""
+    table, _, column = element.partition(".")
+    return table in CANONICAL and column in CANONICAL[table].columns
+
+
+def unfilled(source: Source, elements: Iterable[str]) -> frozenset[str]:
+    """Those of `elements` that are columns (table.column), and empty in every one of several rows. Raises QueryError."""
+    wanted: dict[str, list[str]] = {}
+    for element in filter(is_column, elements):
+        table, _, column = element.partition(".")
+        if source.schema.has(element):
+            wanted.setdefault(table, []).append(column)
+    return frozenset(f"{table}.{column}" for table in wanted for column in _empty(source, table, wanted[table]))
+
+
+def unfilled_faults(source: Source) -> Iterator[str]:
+    """A line for each column that no rule can do without and that is empty in every row. Raises QueryError."""
+    for table in source.schema.tables:
+        for column in _empty(source, table, _indispensable(table)):
+            theirs = source.schema.tables[table].column_names.get(column, column)
+            named = f"{table}.{column}" if theirs == column else f"{table}.{column} (in the source: {theirs})"
+            yield (
+                f"{named} is empty in every row: map the column that holds it, "
+                f'[source.tables.{table}.columns] {column} = "…", or export it again'
+            )
+
+
+def _indispensable(table: str) -> list[str]:
+    """The columns that each row has a value in; what words the state tables hold is looked at more closely elsewhere."""
+    columns = CANONICAL[table].columns.items()
+    return [name for name, what in columns if not what.optional and (what.kind != "text" or table == _EVENTS)]
+
+
+def _empty(source: Source, table: str, columns: Sequence[str]) -> list[str]:
+    """Which of `columns` hold nothing in any row, where there are enough rows to say so. A few rows answer for most."""
+    theirs = source.tables[table].c
+    first = source.rows(select(*(theirs[column] for column in columns)).limit(FEW), "words")
+    doubtful = [column for column in columns if first and all(row[column] is None for row in first)]
+    enough = [column for column in doubtful if len(first) == FEW or (table, column) == (_EVENTS, _AT)]
+    return [
+        column
+        for column in enough
+        if not source.rows(select(theirs[column]).where(theirs[column].is_not(None)).limit(1), "words")
+    ]
+
+
+def undated(source: Source) -> Notice | None:
+    """What to say of audit rows without a time, which no rule sees; None where it could be known by reading all of them alone.
+
+    Raises QueryError.
+    """
+    if _EVENTS not in source.tables:
+        return None
+    told = source.schema.tables[_EVENTS]
+    name = told.column_names.get(_AT, _AT)
+    indexed = any(index.valid and not index.partial and index.columns[:1] == (name,) for index in told.indexes)
+    if source.engine != "duckdb" and not indexed:
+        return None
+    at = source.tables[_EVENTS].c[_AT]
+    (row,) = source.rows(select(func.count().label("rows")).where(at.is_(None)), "words")
+    if not row["rows"]:
+        return None
+    said = f"{_EVENTS}.{_AT} is empty in {row['rows']:,} row{'s' if row['rows'] > 1 else ''}, which no rule can see"
+    return Notice(_EVENTS, said, frozenset({f"{_EVENTS}.{_AT}"}))

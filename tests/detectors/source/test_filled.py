@@ -1,0 +1,84 @@
+"""A column that is empty in every row was not exported: it makes no faults, and it hides none in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from detectors.integrity import no_leader
+from detectors.malfunctions import removal_not_applied
+from detectors.security import self_approved_request
+from detectors.source import SourceError
+from tests.support.towns import HOUR, LONG_AGO, MINUTE, NOON, Scanner, Town, uid
+
+RULES = (no_leader.DETECTOR, removal_not_applied.DETECTOR, self_approved_request.DETECTOR)
+HOMES = range(12)
+
+
+@pytest.fixture
+def town() -> Town:
+    town = Town()
+    for number in HOMES:
+        home, leader, member = f"h{number}", f"a{number}", f"b{number}"
+        town.family(home, leader, member)
+        town.event("household_created", home, leader, at=LONG_AGO)
+        town.request(f"r{number}", home, member, status="approved", at=LONG_AGO + HOUR, by=leader)
+    town.event("household_member_removed", "h0", "a0", at=NOON - HOUR, member_id="b0")
+    return town
+
+
+INDISPENSABLE = [
+    ("households", "leader_id"),
+    ("households", "created_at"),
+    ("household_members", "household_id"),
+    ("household_members", "user_id"),
+    ("household_members", "joined_at"),
+    ("household_join_requests", "user_id"),
+    ("household_join_requests", "requested_at"),
+    ("household_events", "event_type"),
+    ("household_events", "household_id"),
+    ("household_events", "event_timestamp"),
+]
+
+
+@pytest.mark.parametrize(("table", "column"), INDISPENSABLE)
+def test_nothing_is_read_without_it(on_duckdb: Scanner, town: Town, table: str, column: str) -> None:
+    for row in getattr(town, table):
+        row[column] = None
+    with pytest.raises(SourceError, match=rf"{table}\.{column} is empty in every row: map the column"):
+        on_duckdb(town, *RULES)
+
+
+def test_nothing_is_read_without_it_on_a_server(on_postgres: Scanner, town: Town) -> None:
+    for row in town.households:
+        row["leader_id"] = None
+    with pytest.raises(SourceError, match=r"households\.leader_id is empty in every row"):
+        on_postgres(town, *RULES)
+
+
+def test_without_responders_nobody_answered_wrongly(scanner: Scanner, town: Town) -> None:
+    for row in town.household_join_requests:
+        row["responded_by"] = None
+    for households in ([], [uid("h1")]):
+        result = scanner(town, self_approved_request.DETECTOR, households=households)
+        (entry,) = result.coverage
+        assert (entry.status, result.findings) == ("not_applicable", ())
+        assert entry.reason == "household_join_requests.responded_by is empty in every row"
+
+
+def test_few_rows_may_each_be_a_fault(scanner: Scanner) -> None:
+    town = Town()
+    for number in range(3):
+        town.family(f"h{number}", f"a{number}", f"b{number}")
+        town.request(f"r{number}", f"h{number}", f"b{number}", status="approved", at=LONG_AGO, by=None)
+        town.home(f"h{number}")["leader_id"] = None
+    found = [one.detector for one in scanner.findings(town, no_leader.DETECTOR, self_approved_request.DETECTOR)]
+    assert sorted(found) == ["no-leader"] * 3 + ["self-approved-request"] * 3
+
+
+def test_rows_without_a_time_are_said(on_duckdb: Scanner, town: Town) -> None:
+    town.household_events[-1]["event_timestamp"] = None
+    result = on_duckdb(town, removal_not_applied.DETECTOR)
+    assert result.findings == ()
+    assert "household_events.event_timestamp is empty in 1 row" in str(result.coverage[0].reason)
+    town.event("household_member_removed", "h1", "a1", at=NOON - MINUTE, member_id="b1")
+    assert [one.users for one in on_duckdb(town, removal_not_applied.DETECTOR).findings]
