@@ -43,6 +43,7 @@ PAIRS = (
     Pair(("household_events", "household_id"), ("households", "id")),
     Pair(("household_members", "user_id"), ("users", "id")),
     Pair(("household_join_requests", "user_id"), ("household_members", "user_id")),
+    Pair(("household_join_requests", "responded_by"), ("household_members", "user_id")),
     Pair(("household_events", "user_id"), ("household_members", "user_id")),
 )
 """Cheap questions first: the other column of most is a primary key."""
@@ -100,9 +101,9 @@ def _agree(source: Source, pair: Pair) -> bool:
     nothing_in_common = pair is HOMES and not found[1] and not back[1]
     if not _disagree(back) and not nothing_in_common:
         return True
-    if pair.column[1] != "user_id":
+    if pair.column[1] not in {"user_id", "responded_by"}:
         return False
-    # People act and ask who are no members: strangers, if they look like people of this source.
+    # People act, ask and answer who are no members: strangers, if they look like people of this source.
     return pair.other[0] != "users" and _shape(source, pair.column) == _shape(source, pair.other)
 
 

@@ -12,6 +12,9 @@ from detectors.source.mapping import CANONICAL
 FEW = 10
 """Of fewer rows each may be a real fault; only a time is in every row that was ever written."""
 _EVENTS, _AT = "household_events", "event_timestamp"
+_SMALL = 500_000
+MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_EVENTS, "user_id")})
+"""A household without a leader is a finding, and events need not be anybody's."""
 
 
 def is_column(element: str) -> bool:
@@ -42,6 +45,25 @@ def unfilled_faults(source: Source) -> Iterator[str]:
             )
 
 
+def incomplete(source: Source) -> Iterator[Notice]:
+    """What to say of rows without a value that no rule can place them without. Raises QueryError.
+
+    A big table of a server is not read for it alone: there such columns are declared to be filled.
+    """
+    for table, told in source.schema.tables.items():
+        if source.engine != "duckdb" and (told.estimated_rows or 0) > _SMALL:
+            continue
+        columns = [column for column in _indispensable(table) if (table, column) not in MAY_LACK]
+        theirs = source.tables[table].c
+        counts = [func.count().filter(theirs[column].is_(None)).label(column) for column in columns]
+        (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
+        for column in columns:
+            if row[column]:
+                rows = f"{row[column]:,} row{'s' if row[column] > 1 else ''}"
+                said = f"{table}.{column} is empty in {rows}, which no rule can place"
+                yield Notice(table, said, frozenset({f"{table}.{column}"}))
+
+
 def _indispensable(table: str) -> list[str]:
     """The columns that each row has a value in; what words the state tables hold is looked at more closely elsewhere."""
     columns = CANONICAL[table].columns.items()
@@ -59,23 +81,3 @@ def _empty(source: Source, table: str, columns: Sequence[str]) -> list[str]:
         for column in enough
         if not source.rows(select(theirs[column]).where(theirs[column].is_not(None)).limit(1), "words")
     ]
-
-
-def undated(source: Source) -> Notice | None:
-    """What to say of audit rows without a time, which no rule sees; None where it could be known by reading all of them alone.
-
-    Raises QueryError.
-    """
-    if _EVENTS not in source.tables:
-        return None
-    told = source.schema.tables[_EVENTS]
-    name = told.column_names.get(_AT, _AT)
-    indexed = any(index.valid and not index.partial and index.columns[:1] == (name,) for index in told.indexes)
-    if source.engine != "duckdb" and not indexed:
-        return None
-    at = source.tables[_EVENTS].c[_AT]
-    (row,) = source.rows(select(func.count().label("rows")).where(at.is_(None)), "words")
-    if not row["rows"]:
-        return None
-    said = f"{_EVENTS}.{_AT} is empty in {row['rows']:,} row{'s' if row['rows'] > 1 else ''}, which no rule can see"
-    return Notice(_EVENTS, said, frozenset({f"{_EVENTS}.{_AT}"}))

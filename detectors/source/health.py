@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from detectors.source.agreement import disagreements
 from detectors.source.base import Notice, QueryError, Source, SourceError
-from detectors.source.filled import is_column, undated, unfilled, unfilled_faults
+from detectors.source.filled import incomplete, is_column, unfilled, unfilled_faults
 from detectors.source.mapping import CANONICAL, STATE_WORDS
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
@@ -148,8 +148,7 @@ def _find_unfilled(source: Source, elements: Collection[str], own: Own | None, h
         health.unfilled = unfilled(source, elements)
         if own is None:
             health.faults += unfilled_faults(source)
-            without_time = undated(source)
-            health.notices += [without_time] if without_time else []
+            health.notices += incomplete(source)
     except QueryError as error:
         health.unseen.append(f"whether columns hold anything: {error}")
 

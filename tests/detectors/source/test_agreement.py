@@ -63,6 +63,16 @@ def test_the_shape_is_told(on_duckdb: Scanner, town: Town, table: str) -> None:
         on_duckdb(town, *RULES)
 
 
+def test_responders_of_another_kind(on_duckdb: Scanner, town: Town) -> None:
+    for number in HOMES:
+        town.request(f"r{number}", f"h{number}", f"b{number}", status="approved", by=f"a{number}")
+    assert not on_duckdb.findings(town, *RULES)
+    for row in town.household_join_requests:
+        row["responded_by"] = f"usr_{row['responded_by']}"
+    with pytest.raises(SourceError, match=r"responded_by looks like a text beginning with usr_"):
+        on_duckdb(town, *RULES)
+
+
 def test_real_faults_are_findings(scanner: Scanner, town: Town) -> None:
     for number in HOMES:
         # Nobody leads: leader_id names somebody who went without a row; or a creation stopped half way.
@@ -71,8 +81,8 @@ def test_real_faults_are_findings(scanner: Scanner, town: Town) -> None:
         town.household(f"orphan {number}", f"d{number}")
         town.event("household_created", f"orphan {number}", f"d{number}", at=LONG_AGO)
         town.member(f"deleted {number}", f"e{number}")
-        # Strangers ask.
-        town.request(f"r{number}", f"h{number}", f"f{number}")
+        # Strangers ask, and strangers answer.
+        town.request(f"r{number}", f"h{number}", f"f{number}", status="rejected", by=f"g{number}")
     found = scanner.findings(town, *RULES)
     assert sum(finding.detector == "no-leader" for finding in found) == len(HOMES)
     assert sum(finding.detector == "orphaned-household" for finding in found) == len(HOMES)

@@ -8,7 +8,8 @@ from detectors.integrity import no_leader
 from detectors.malfunctions import removal_not_applied
 from detectors.security import self_approved_request
 from detectors.source import SourceError
-from tests.support.towns import HOUR, LONG_AGO, MINUTE, NOON, Scanner, Town, uid
+from detectors.trust_safety import abuse_report
+from tests.support.towns import HOUR, LONG_AGO, NOON, Scanner, Town, uid
 
 RULES = (no_leader.DETECTOR, removal_not_applied.DETECTOR, self_approved_request.DETECTOR)
 HOMES = range(12)
@@ -75,10 +76,35 @@ def test_few_rows_may_each_be_a_fault(scanner: Scanner) -> None:
     assert sorted(found) == ["no-leader"] * 3 + ["self-approved-request"] * 3
 
 
-def test_rows_without_a_time_are_said(on_duckdb: Scanner, town: Town) -> None:
-    town.household_events[-1]["event_timestamp"] = None
-    result = on_duckdb(town, removal_not_applied.DETECTOR)
-    assert result.findings == ()
-    assert "household_events.event_timestamp is empty in 1 row" in str(result.coverage[0].reason)
-    town.event("household_member_removed", "h1", "a1", at=NOON - MINUTE, member_id="b1")
-    assert [one.users for one in on_duckdb(town, removal_not_applied.DETECTOR).findings]
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("household_events", "event_timestamp"),
+        ("household_events", "event_type"),
+        ("household_members", "household_id"),
+        ("household_members", "joined_at"),
+        ("household_join_requests", "requested_at"),
+    ],
+)
+def test_rows_that_nothing_can_place_are_said(on_duckdb: Scanner, town: Town, table: str, column: str) -> None:
+    getattr(town, table)[-1][column] = None
+    said = f"{table}.{column} is empty in 1 row, which no rule can place"
+    assert said in [notice.said for notice in on_duckdb(town, *RULES).notices]
+
+
+@pytest.mark.parametrize("column", ["id", "created_at", "category"])
+def test_a_report_that_lacks_something_is_not_lost_in_silence(on_duckdb: Scanner, town: Town, column: str) -> None:
+    town.report("report", "child_safety", "a1")
+    town.support_requests[0][column] = None
+    (entry,) = on_duckdb(town, abuse_report.DETECTOR).coverage
+    assert f"support_requests.{column} is empty" in str(entry.reason)
+
+
+@pytest.mark.parametrize("table", ["household_members", "household_join_requests"])
+def test_one_id_of_several_peoples_rows_is_no_copy(on_duckdb: Scanner, town: Town, table: str) -> None:
+    found = on_duckdb.subjects(town, *RULES)
+    for row in getattr(town, table):
+        row["id"] = "1"
+    result = on_duckdb(town, *RULES)
+    assert [one.subject for one in result.findings] == found
+    assert any(f"1 id of {table} stands for several" in notice.said for notice in result.notices)
