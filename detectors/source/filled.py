@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from detectors.source.base import Notice, Source
 from detectors.source.mapping import CANONICAL
@@ -13,6 +14,8 @@ FEW = 10
 """Of fewer rows each may be a real fault; only a time is in every row that was ever written."""
 _EVENTS, _AT = "household_events", "event_timestamp"
 _SMALL = 500_000
+_NEVER = datetime(2200, 1, 1, tzinfo=UTC)
+"""Later times are no times: infinity, the year 9999, a unit mistaken."""
 MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_EVENTS, "user_id")})
 """A household without a leader is a finding, and events need not be anybody's."""
 
@@ -46,7 +49,7 @@ def unfilled_faults(source: Source) -> Iterator[str]:
 
 
 def incomplete(source: Source) -> Iterator[Notice]:
-    """What to say of rows without a value that no rule can place them without. Raises QueryError.
+    """What to say of rows that no rule can place, as they lack a value or lie in no time. Raises QueryError.
 
     A big table of a server is not read for it alone: there such columns are declared to be filled.
     """
@@ -55,13 +58,18 @@ def incomplete(source: Source) -> Iterator[Notice]:
             continue
         columns = [column for column in _indispensable(table) if (table, column) not in MAY_LACK]
         theirs = source.tables[table].c
-        counts = [func.count().filter(theirs[column].is_(None)).label(column) for column in columns]
-        (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
+        bad: dict[str, ColumnElement[bool]] = {column: theirs[column].is_(None) for column in columns}
+        words = dict.fromkeys(columns, "is empty")
         for column in columns:
-            if row[column]:
-                rows = f"{row[column]:,} row{'s' if row[column] > 1 else ''}"
-                said = f"{table}.{column} is empty in {rows}, which no rule can place"
-                yield Notice(table, said, frozenset({f"{table}.{column}"}))
+            if CANONICAL[table].columns[column].kind == "time":
+                bad[f"{column}_late"], words[f"{column}_late"] = theirs[column] > _NEVER, f"lies after {_NEVER:%Y}"
+        counts = [func.count().filter(condition).label(name) for name, condition in bad.items()]
+        (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
+        for name in filter(row.__getitem__, bad):
+            column = name.removesuffix("_late")
+            rows = f"{row[name]:,} row{'s' if row[name] > 1 else ''}"
+            said = f"{table}.{column} {words[name]} in {rows}, which no rule can place"
+            yield Notice(table, said, frozenset({f"{table}.{column}"}))
 
 
 def _indispensable(table: str) -> list[str]:

@@ -108,3 +108,14 @@ def test_one_id_of_several_peoples_rows_is_no_copy(on_duckdb: Scanner, town: Tow
     result = on_duckdb(town, *RULES)
     assert [one.subject for one in result.findings] == found
     assert any(f"1 id of {table} stands for several" in notice.said for notice in result.notices)
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T00:00:00Z", "infinity"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("households", "created_at"), ("household_members", "joined_at"), ("household_events", "event_timestamp")],
+)
+def test_a_row_in_no_time_is_said(scanner: Scanner, town: Town, table: str, column: str, time: str) -> None:
+    getattr(town, table)[-1][column] = time
+    said = f"{table}.{column} lies after 2200 in 1 row, which no rule can place"
+    assert said in [notice.said for notice in scanner(town, *RULES).notices]
