@@ -56,6 +56,10 @@ class ScanResult:
     """The time of the newest audit row at or before the scan's: at least up to there the source is complete."""
     disbelieved: Mapping[str, str] = field(default_factory=dict)
     """The tables whose rows cannot be all there, each with the reason (see belief.py)."""
+    behind: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By fingerprint, how many rows stand behind a state finding, by table (see behind.py)."""
+    thinned: frozenset[str] = frozenset()
+    """The fingerprints that were asked after behind which rows are missing that were there before."""
     gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By table the ids that were asked after and of which it holds no row any more."""
 

@@ -342,4 +342,5 @@ def _values(entry: Entry) -> dict[str, Any]:
     values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
     values["households"], values["users"] = list(entry.households), list(entry.users)
     values["returns"] = [at.isoformat() for at in entry.returns]
+    values["rows"] = dict(entry.rows)
     return values

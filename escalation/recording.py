@@ -140,6 +140,8 @@ class Recording:
                 continue
             cause = self._causes.get(key)
             entry = observe(before, sight, finding, self._policy.nights, self._now, cause=cause)
+            if sight in ("seen", "explained") and key in self._source.behind:
+                entry = replace(entry, rows=self._source.behind[key])
             self._cases[key] = _Case(before, entry, sight)
             if entry.ticket_id is not None:
                 self._on_ticket[entry.ticket_id].append(self._cases[key])
@@ -153,6 +155,8 @@ class Recording:
             return "not-looked-at", None
         if before.present and before.kind == "state":
             if rows_are_gone(before, self._source.gone):
+                return "rows-gone", None
+            if key in self._source.thinned:
                 return "rows-gone", None
             if before.detector in self._source.trail:
                 then = self._tx.audit_began_by(before.last_seen_at)

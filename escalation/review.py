@@ -90,10 +90,12 @@ def recheck(
     *,
     gone: Mapping[str, frozenset[str]] = NOTHING_GONE,
     trail_gone: Collection[str] = (),
+    thinned: Collection[str] = (),
 ) -> list[Recheck]:
     """Each finding of a ticket against a fresh scan (its own findings, not yet one for each cause).
 
-    `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed.
+    `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed,
+    `thinned` of what fewer rows stand behind than when it was last seen.
     """
     blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
     unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
@@ -111,7 +113,7 @@ def recheck(
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":
             rechecked.append(Recheck(entry, "happened once"))
-        elif rows_are_gone(entry, gone):
+        elif rows_are_gone(entry, gone) or entry.fingerprint in thinned:
             rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif entry.fingerprint in trail_gone:
             rechecked.append(Recheck(entry, "not looked at", why="the audit rows that showed it are no longer there"))
