@@ -9,6 +9,7 @@ from detectors.contract import Context, Detector, Groups, Meta, Status
 from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
+from detectors.source.filled import is_column
 from detectors.source.health import Health, Own, look_at
 from detectors.source.trail import EVENTS, Trail
 from detectors.words import listed
@@ -98,7 +99,7 @@ def outlook(detector: Detector, schema: Schema, context: Context, health: Health
 
 
 def elements_of(detectors: Iterable[Detector]) -> set[str]:
-    """Every type of event (or type.key) that one of `detectors` concludes from."""
+    """Every type of event (or type.key, or table.column) that one of `detectors` concludes from."""
     metas = [detector.meta for detector in detectors]
     groups = [group for meta in metas for all_of in (meta.events, *meta.ways.values()) for group in all_of]
     return {element for group in groups for element in group} - CANONICAL.keys()
@@ -132,13 +133,17 @@ def sees(groups: Groups, health: Health) -> str | None:
 def _lacks(element: str, health: Health) -> bool:
     if element in CANONICAL:
         return element in health.empty
+    if is_column(element):
+        return element in health.unfilled
     return health.trail is not None and health.trail.lacks(element)
 
 
 def _reason(group: frozenset[str], health: Health) -> str:
     written = (health.trail or Trail()).written
     told = [f"{table} has no rows" for table in sorted(group & CANONICAL.keys())]
-    elements = sorted(group - CANONICAL.keys())
+    columns = {element for element in group if is_column(element)}
+    told += [f"{column} is empty in every row" for column in sorted(columns)]
+    elements = sorted(group - CANONICAL.keys() - columns)
     never = sorted({element.partition(".")[0] for element in elements} - written)
     if never:
         told.append(f"the source never wrote {_either(never)}")

@@ -221,7 +221,7 @@ class ScanDocument(Published):
 
 Groups = tuple[frozenset[str], ...]
 """Types of audit events in groups, of each of which one is enough. `type.key` is a type with a metadata key that every such
-event has, `type.key|key` one with either; the name of a table stands for its rows."""
+event has, `type.key|key` one with either; the name of a table stands for its rows, `table.column` for the values in it."""
 
 
 class Meta(BaseModel):

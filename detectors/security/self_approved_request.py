@@ -13,7 +13,8 @@ the household.
 Stays silent when
 -----------------
 The leader who answered has since changed or left: their member row, the household's events or leader_id still show that
-they belonged. Also while the answer is younger than the grace period, and for households that no longer exist.
+they belonged. Also while the answer is younger than the grace period, and for households that no longer exist. Where the source holds no
+responder of any of its requests (ten or more), nothing is concluded from there being none.
 
 Evidence
 --------
@@ -45,6 +46,7 @@ META = Meta(
     subject=("request_id",),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by", "households.leader_id"}),
     consults=frozenset({"household_members", "household_events"}),
+    events=(frozenset({"household_join_requests.responded_by"}),),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 

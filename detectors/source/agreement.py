@@ -1,7 +1,8 @@
 """Whether columns that name the same things do: a sample of one is looked up in the other.
 
 Two columns disagree where nearly no value of either is in the other. Real faults do not look like that: where all members
-belong to deleted households, households still have members, or there are hardly any households to compare with.
+belong to deleted households, households still have members, or there are hardly any households to compare with. Of the
+members' households, however, some are there: where not one is, another table stands in the place of households.
 """
 
 from __future__ import annotations
@@ -42,9 +43,11 @@ PAIRS = (
     Pair(("household_events", "household_id"), ("households", "id")),
     Pair(("household_members", "user_id"), ("users", "id")),
     Pair(("household_join_requests", "user_id"), ("household_members", "user_id")),
+    Pair(("household_join_requests", "responded_by"), ("household_members", "user_id")),
     Pair(("household_events", "user_id"), ("household_members", "user_id")),
 )
 """Cheap questions first: the other column of most is a primary key."""
+HOMES = PAIRS[0]
 LEADERS = Pair(("households", "leader_id"), ("household_members", "user_id"))
 
 
@@ -90,14 +93,17 @@ def _disagree(found: tuple[int, int]) -> bool:
 
 
 def _agree(source: Source, pair: Pair) -> bool:
-    if not _disagree(_found(source, pair.column, (pair.other,))):
+    found = _found(source, pair.column, (pair.other,))
+    if not _disagree(found):
         return True
     # Few of the ones may be among the others for a good reason; then some of the others are among the ones.
-    if not _disagree(_found(source, pair.other, (pair.column,))):
+    back = _found(source, pair.other, (pair.column,))
+    nothing_in_common = pair is HOMES and not found[1] and not back[1]
+    if not _disagree(back) and not nothing_in_common:
         return True
-    if pair.column[1] != "user_id":
+    if pair.column[1] not in {"user_id", "responded_by"}:
         return False
-    # People act and ask who are no members: strangers, if they look like people of this source.
+    # People act, ask and answer who are no members: strangers, if they look like people of this source.
     return pair.other[0] != "users" and _shape(source, pair.column) == _shape(source, pair.other)
 
 

@@ -8,8 +8,17 @@ from typing import Any
 from detectors.source.base import Notice
 
 _MOST_NAMED = 3
-_ACT = {"household_events": ("event_type", "household_id", "user_id", "event_timestamp")}
-"""What makes two rows of one id two things nonetheless: a trail only grows, so acts that differ are two acts."""
+_ACT = {
+    "household_events": ("event_type", "household_id", "user_id", "event_timestamp"),
+    "household_members": ("household_id", "user_id"),
+    "household_join_requests": ("household_id", "user_id"),
+}
+"""What makes two rows of one id two things nonetheless: acts, memberships and requests never become another's."""
+_THINGS = {
+    "household_events": "acts",
+    "household_members": "memberships",
+    "household_join_requests": "requests",
+}
 
 Execute = Callable[[str], Sequence[Any]]
 
@@ -51,7 +60,7 @@ def _acts_of_one_id(table: str, execute: Execute) -> list[Notice]:
     return [
         Notice(
             table,
-            f"{_counted(row[0], 'id')} of {table} {'stands' if row[0] == 1 else 'stand'} for several acts: each is read",
+            f"{_counted(row[0], 'id')} of {table} {'stands' if row[0] == 1 else 'stand'} for several {_THINGS[table]}: each is read",
         )
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from detectors.source.agreement import disagreements
 from detectors.source.base import Notice, QueryError, Source, SourceError
+from detectors.source.filled import incomplete, is_column, unfilled, unfilled_faults
 from detectors.source.mapping import CANONICAL, STATE_WORDS
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
@@ -42,6 +43,8 @@ class Health:
     trail: Trail | None = None
     empty: frozenset[str] = frozenset()
     """The tables that exist and hold no row."""
+    unfilled: frozenset[str] = frozenset()
+    """The columns (table.column) from which rules conclude and that are empty in every row."""
     faults: list[str] = field(default_factory=list)
     """One line each: why nothing that is read here can be believed."""
     notices: list[Notice] = field(default_factory=list)
@@ -62,26 +65,29 @@ class Health:
 def look_at(
     source: Source,
     more_words: Mapping[str, Iterable[str]],
-    elements: Iterable[str],
+    elements: Collection[str],
     own: Own | None = None,
     *,
     at_once: int = 1,
 ) -> Health:
     """The health of `source`, by so many statements at once; of `own` rows alone, if given, and then nothing is a fault.
 
-    `more_words` are those that the policy's limits name, by table.column; `elements` the types (or type.key) of events
-    whose absence matters. Raises SourceError if the source cannot be read at all.
+    `more_words` are those that the policy's limits name, by table.column; `elements` the types (or type.key) of events, and
+    the columns, whose absence matters. Raises SourceError if the source cannot be read at all.
     """
     health = Health()
     present = [table for table in WORD_COLUMNS if table in source.tables]
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(lambda table: _read_words(source, table, more_words, own, health), present))
     _find_empty(source, health)
+    _find_unfilled(source, elements, own, health)
     types = dictionary(source.tables.mapping, f"{EVENTS}.event_type", more_words.get(f"{EVENTS}.event_type", ()))
     if EVENTS in health.empty:
         health.trail = Trail(complete=True)
     elif EVENTS in source.tables:
-        health.trail = read_trail(source, types, sorted(elements), _own_rows(source, EVENTS, own))
+        health.trail = read_trail(
+            source, types, sorted(one for one in elements if not is_column(one)), _own_rows(source, EVENTS, own)
+        )
         if health.trail is None or not (health.trail.complete or own):
             health.unseen.append(
                 "whether a type of event was never written: household_events has no index on its types and is too big to read"
@@ -134,6 +140,17 @@ def _find_empty(source: Source, health: Health) -> None:
         except QueryError as error:
             health.unseen.append(f"whether {name} has rows: {error}")
     health.empty = frozenset(empty)
+
+
+def _find_unfilled(source: Source, elements: Collection[str], own: Own | None, health: Health) -> None:
+    """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
+    try:
+        health.unfilled = unfilled(source, elements)
+        if own is None:
+            health.faults += unfilled_faults(source)
+            health.notices += incomplete(source)
+    except QueryError as error:
+        health.unseen.append(f"whether columns hold anything: {error}")
 
 
 def _empty_beside_full(health: Health) -> Iterator[str]:

@@ -20,7 +20,8 @@ Stays silent when
 -----------------
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
 *new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
-somebody who led before is deleted. Also within the grace period.
+somebody who led before is deleted. Also within the grace period. Where the source never wrote household_leave_started (for
+*not-by-old-leader*: household_left neither), its absence says nothing, and only the other ways are looked at.
 
 Evidence
 --------
@@ -48,6 +49,9 @@ from detectors.integrity.leadership import in_flight, leads_effectively
 from detectors.timeline import timeline
 from detectors.words import listed, stamp
 
+TRANSFER = "household_leadership_transferred"
+LEAVING = ("household_leave_started", "household_left")
+
 META = Meta(
     id="unauthorised-transfer",
     title="Unauthorised Leadership Transfer",
@@ -57,10 +61,15 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "households.leader_id", "household_members.role"}),
     consults=frozenset({"users", "sessions"}),
-    events=(frozenset({"household_leadership_transferred.to_user_id"}), frozenset({"household_leave_started"})),
+    events=(frozenset({f"{TRANSFER}.to_user_id"}),),
+    ways={
+        "hand-overs by somebody else than the old leader": (frozenset(LEAVING),),
+        "transfers from a foreign session": (frozenset(f"{event}.session_id" for event in (TRANSFER, *LEAVING)),),
+        "transfers from a new address": (frozenset(f"{event}.ip_address" for event in (TRANSFER, *LEAVING)),),
+        "leaders of whom no event tells": (frozenset({"household_leave_started"}),),
+    },
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
 )
-TRANSFER = "household_leadership_transferred"
 
 
 def handed_over(hand_over: FromClause, context: Context) -> ColumnElement[bool]:
@@ -90,7 +99,7 @@ def ways(case: HandedOverCase, event: Event, context: Context) -> Iterator[str]:
     if not old or old == event.text("to_user_id") or event.user_id in context.limits.service_accounts:
         return
     left = _own_leave(case.home, old, event, context)
-    if event.user_id and event.user_id != old and not left:
+    if event.user_id and event.user_id != old and not left and not context.never_written.issuperset(LEAVING):
         yield "not-by-old-leader"
     sessions = {e.text("session_id") for e in (event, *left)} - {""}
     if any(case.session_owner.get(session, old) != old for session in sessions):
@@ -103,7 +112,7 @@ def _own_leave(home: HouseholdCase, old: str, event: Event, context: Context) ->
     explains = timedelta(minutes=context.limits.leave_explains_minutes)
     return [
         e
-        for e in home.events_of("household_leave_started", "household_left")
+        for e in home.events_of(*LEAVING)
         if e.user_id == old
         and -explains < e.at - event.at < (explains if e.type == "household_left" else _later(context))
     ]
@@ -137,6 +146,8 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     household, began = home.household, context.audit_began
     if household is None or household.leader_id is None or began is None or household.created_at <= began:
         return False
+    if "household_leave_started" in context.never_written:
+        return False
     leader = household.leader_id
     if in_flight(home, context) or not leads_effectively(home, leader):
         return False
@@ -151,7 +162,7 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     if led & home.gone.keys():
         # A deleted account leads nobody: its successor may have been named by hand.
         return False
-    left = [e for e in home.events_of("household_leave_started", "household_left") if e.user_id in led]
+    left = [e for e in home.events_of(*LEAVING) if e.user_id in led]
     if transfers:
         # Where leadership went after an earlier leave is known; what happened after the last transfer is not.
         last = transfers[-1]

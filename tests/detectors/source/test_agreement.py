@@ -47,12 +47,29 @@ def test_values_of_another_kind(scanner: Scanner, town: Town, table: str, column
     assert scanner(town, *RULES, households=[one]).coverage
 
 
+@pytest.mark.parametrize("rows", [1, 5])
+def test_a_small_table_in_the_place_of_households(scanner: Scanner, town: Town, rows: int) -> None:
+    town.households = [home | {"id": uid(f"another {home['id']}")} for home in town.households[:rows]]
+    with pytest.raises(SourceError, match=r"household_members\.household_id and households\.id"):
+        scanner(town, *RULES)
+
+
 @pytest.mark.parametrize("table", ["households", "household_join_requests", "household_events"])
 def test_the_shape_is_told(on_duckdb: Scanner, town: Town, table: str) -> None:
     column = "leader_id" if table == "households" else "user_id"
     for number, row in enumerate(getattr(town, table)):
         row[column] = str(1000 + number)
     with pytest.raises(SourceError, match=rf"{table}\.{column}.* looks like a number.*like a UUID"):
+        on_duckdb(town, *RULES)
+
+
+def test_responders_of_another_kind(on_duckdb: Scanner, town: Town) -> None:
+    for number in HOMES:
+        town.request(f"r{number}", f"h{number}", f"b{number}", status="approved", by=f"a{number}")
+    assert not on_duckdb.findings(town, *RULES)
+    for row in town.household_join_requests:
+        row["responded_by"] = f"usr_{row['responded_by']}"
+    with pytest.raises(SourceError, match=r"responded_by looks like a text beginning with usr_"):
         on_duckdb(town, *RULES)
 
 
@@ -64,8 +81,8 @@ def test_real_faults_are_findings(scanner: Scanner, town: Town) -> None:
         town.household(f"orphan {number}", f"d{number}")
         town.event("household_created", f"orphan {number}", f"d{number}", at=LONG_AGO)
         town.member(f"deleted {number}", f"e{number}")
-        # Strangers ask.
-        town.request(f"r{number}", f"h{number}", f"f{number}")
+        # Strangers ask, and strangers answer.
+        town.request(f"r{number}", f"h{number}", f"f{number}", status="rejected", by=f"g{number}")
     found = scanner.findings(town, *RULES)
     assert sum(finding.detector == "no-leader" for finding in found) == len(HOMES)
     assert sum(finding.detector == "orphaned-household" for finding in found) == len(HOMES)

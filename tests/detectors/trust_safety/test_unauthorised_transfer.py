@@ -100,6 +100,25 @@ def test_fires_on_a_foreign_session(scanner: Scanner, town: Town) -> None:
     assert ways(scanner, town) == ["foreign-session"]
 
 
+@pytest.mark.parametrize("leaves", [(), ("household_left",)])
+def test_without_leaves_it_still_looks_at_sessions(scanner: Scanner, leaves: tuple[str, ...]) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.event("household_updated", "oak", "anna", at=LONG_AGO - DAY)
+    town.home("oak")["leader_id"] = uid("ben")
+    town.row("oak", "ben")["role"] = "leader"
+    town.row("oak", "anna")["status"] = "removed"
+    town.session("his", "mallory")
+    for event in leaves:
+        town.event(event, None, None, at=NOON - HOUR)
+    transfer(town, "mallory", session_id=uid("his"))
+    town.event("household_leadership_transferred", None, None, at=NOON - HOUR, to_user_id="nobody")
+    assert ways(scanner, town) == (["not-by-old-leader"] if leaves else []) + ["foreign-session"]
+    reason = scanner(town, DETECTOR).coverage[0].reason
+    assert reason is not None
+    assert "the source never wrote household_leave_started" in reason
+
+
 @pytest.mark.parametrize(
     ("failures", "since", "address", "expected"),
     [
