@@ -170,6 +170,17 @@ class Transaction(OutboxPart, VolumesPart):
         )
         return [PastDecision(**row) for row in self._connection.execute(query).mappings()]
 
+    def was_said(self, fingerprint: str, reason: str, since: datetime) -> bool:
+        """Whether a comment for `reason` was decided about a finding by a night after `since`."""
+        query = (
+            select(DECISIONS.c.id)
+            .join(NIGHTS, NIGHTS.c.id == DECISIONS.c.night_id)
+            .where(DECISIONS.c.fingerprint == fingerprint, DECISIONS.c.action == "comment")
+            .where(DECISIONS.c.reason == reason, NIGHTS.c.as_of > since)
+            .limit(1)
+        )
+        return self._connection.execute(query).first() is not None
+
     # --- entries
 
     def entries(self) -> dict[str, Entry]:

@@ -73,12 +73,12 @@ def _lines(
             return [f"Its cause has been found{other}. Both are watched until they are fixed."]
         case "part-fixed":
             still = listed([one.title for one in remaining])
-            return [f"Fixed as of {stamp(now)}: {entry.title}.", f"Still there: {still}."]
+            return [f"Fixed as of {stamp(now)}: {entry.title}.", f"Still on this ticket: {still}."]
         case "rows-gone":
             about = listed([f"{key.removesuffix('_id').replace('_', ' ')} {one}" for key, one in entry.subject.items()])
             return [
                 f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about ({about}).",
-                "That is no repair, and nobody is told that it was one.",
+                "That is no repair, and nobody is told that it was one. Find out where they went, and resolve the ticket then.",
             ]
         case "trail-gone":
             return [

@@ -11,13 +11,13 @@ from typing import Any
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import Sight, dated, decide, has_left, is_broken, is_held, more_urgent, observe
+from escalation.decide import LOST, Sight, dated, decide, has_left, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
 from escalation.policy import Policy
 from escalation.records import Action, Decision, Entry, Looked, NightStatus, OutboxKind, Reason, Silence, Ticket
-from escalation.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
+from escalation.remains import RESOLVED, ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
 from escalation.scrub import pack
 
 
@@ -129,8 +129,9 @@ class Recording:
         # Causes come before their effects, so that these find their cause's ticket.
         for case in sorted(self._cases.values(), key=lambda one: (one.sight == "explained", one.entry.fingerprint)):
             self._decide(case)
-        self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
         self._finish()
+        self._let_go_of_lost()
+        self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
 
     def _observe(self) -> None:
         for key in sorted({*self._known, *self._primary, *self._causes}):
@@ -183,7 +184,15 @@ class Recording:
         ]
         silence = self._silences.get(entry.fingerprint)
         decision = decide(
-            case.before, entry, case.sight, ticket, silence, self._policy, self._now, others_present=bool(others)
+            case.before,
+            entry,
+            case.sight,
+            ticket,
+            silence,
+            self._policy,
+            self._now,
+            others_present=bool(others),
+            said=case.sight in LOST and self._tx.was_said(entry.fingerprint, case.sight, entry.last_seen_at),
         )
         self._end_broken(silence, entry, case.sight)
         if decision.action == "open":
@@ -256,9 +265,6 @@ class Recording:
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
-        if decision.action == "close":
-            self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=ROWS_GONE))
-            return
         if case.sight != "seen":
             return
         self._tickets.save(self._after_change(ticket, entry, decision))
@@ -310,15 +316,20 @@ class Recording:
         for ticket in self._tx.tickets(ended=False):
             cases = self._on_ticket.get(ticket.id, ())
             entries = [case.entry for case in cases]
-            blind = [case for case in cases if case.sight == "trail-gone"]
-            watched = [
-                case for case in cases if case.entry.present and case.entry.kind == "state" and case not in blind
-            ]
-            if ticket.status == "resolved" and not watched:
-                reason = TRAIL_GONE if blind else None
+            there = {case.sight for case in cases if case.entry.present and case.entry.kind == "state"}
+            if ticket.status == "resolved" and there <= set(LOST):
+                gone = ROWS_GONE if "rows-gone" in there else TRAIL_GONE
+                reason = RESOLVED.format(gone) if there else None
                 self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=reason))
             elif ticket.ref_id is not None and not is_held(ticket.fingerprint, entries, self._silences, self._now):
                 self._follow_up(ticket)
+
+    def _let_go_of_lost(self) -> None:
+        """What is lost is watched while its ticket is open, as its rows may come back; after that nobody waits for it."""
+        for case in self._cases.values():
+            ticket = self._tickets.of(case.entry)
+            if case.sight in LOST and (ticket is None or ticket.ended):
+                case.entry = replace(case.entry, present=False)
 
     def _follow_up(self, ticket: Ticket) -> None:
         step = ladder_step(ticket, self._policy, self._now)

@@ -8,7 +8,9 @@ from datetime import datetime
 from escalation.records import Entry
 
 ROWS_GONE = "its rows are no longer in the source"
-TRAIL_GONE = "resolved by a person; the audit rows that showed it are no longer there"
+TRAIL_GONE = "the audit rows that showed it are no longer there"
+RESOLVED = "resolved by a person; {}"
+"""Why a ticket was closed of which nothing is left that a scan could look at."""
 _OWN_ROWS = {"request_id": "household_join_requests", "support_id": "support_requests"}
 
 

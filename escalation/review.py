@@ -13,7 +13,7 @@ from escalation.decide import claims_of, size_of
 from escalation.ledger import EndedSilence, Ledger, PastDecision
 from escalation.policy import Policy
 from escalation.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
-from escalation.remains import ROWS_GONE, rows_are_gone
+from escalation.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone
 
 NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 Outcome = Literal[
@@ -114,7 +114,7 @@ def recheck(
         elif rows_are_gone(entry, gone):
             rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif entry.fingerprint in trail_gone:
-            rechecked.append(Recheck(entry, "not looked at", why="the audit rows that showed it are no longer there"))
+            rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
         else:
             rechecked.append(Recheck(entry, "fixed"))
     return rechecked

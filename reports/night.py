@@ -19,7 +19,6 @@ _WORDS: dict[Action, tuple[str, str]] = {
     "comment": ("ticket", "commented"),
     "reopen": ("ticket", "reopened"),
     "verify": ("ticket", "verified as fixed"),
-    "close": ("ticket", "closed, as what it was about is no longer there"),
     "none": ("finding", "with nothing new to say"),
 }
 

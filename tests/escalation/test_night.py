@@ -174,7 +174,7 @@ def test_one_cause_is_one_ticket_until_all_of_it_is_fixed(town: Town) -> None:
     assert len(town.queue.tickets) == 1
     report = town.night(NO_LEADER)
     assert sorted(told(report)) == [("gone", "comment", "part-fixed"), ("still-there", "none", "still-there")]
-    assert "Still there: Some no-leader" in next(iter(town.queue.tickets[town.only_ticket].comments.values()))
+    assert "Still on this ticket: Some no-leader" in next(iter(town.queue.tickets[town.only_ticket].comments.values()))
     assert sorted(told(town.night())) == [("gone", "none", "fixed-before"), ("gone", "verify", "fixed")]
     assert town.said[-1] == "fixed"
     assert len(town.queue.creations) == 1
