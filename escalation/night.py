@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
 from escalation.board import Board, PayloadT, announce
@@ -18,7 +18,8 @@ from escalation.policy import Policy
 from escalation.recording import NOTHING_MORE, Recording, Told
 from escalation.records import Action, Looked, Ticket
 from escalation.store import LedgerUsageError
-from escalation.windows import covered, midnight, uncovered
+from escalation.volumes import EVENTS
+from escalation.windows import covered, late_rows, midnight, uncovered
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -49,6 +50,8 @@ class NightReport:
     looked: Looked = NOTHING_MORE
     uncovered: tuple[Window, ...] = ()
     """The stretches before the window that no complete run has seen."""
+    late: Mapping[date, int] = field(default_factory=dict)
+    """How many audit rows of a day before the window came after that day had been looked at."""
 
     @property
     def undelivered(self) -> bool:
@@ -137,7 +140,10 @@ def run_night(
     read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
         complete = not looked.disbelieved and all(entry.status != "failed" for entry in coverage)
-        night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=looked.reached)
+        late = late_rows(tx.all_nights(), tx.audit_days(), _believed_days(looked), window, policy)
+        # An audit table without a row has shown nothing of the window.
+        reached = looked.reached or (window.start if looked.audited else None)
+        night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=reached)
         tx.add_volumes(night_id, looked.volumes)
         gaps = uncovered(tx.all_nights(), window, policy)
         night = Recording(
@@ -160,13 +166,14 @@ def run_night(
         waiting = tx.tickets(ended=False)
         settled = settled_between(tx, last.as_of if last else None, now, policy)
         unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
-    late = ((ticket, overdue_with_team(ticket, now)) for ticket in waiting)
+    promises = ((ticket, overdue_with_team(ticket, now)) for ticket in waiting)
     return NightReport(
         as_of=now,
         window=window,
         complete=complete,
         looked=looked,
         uncovered=gaps,
+        late=late,
         findings=tuple(night.findings),
         told=told,
         delivered=tuple(delivered),
@@ -175,7 +182,12 @@ def run_night(
         announced=tuple(announced),
         unannounced=tuple(unannounced),
         open_tickets=dict(Counter(ticket.team for ticket in waiting)),
-        overdue=tuple((ticket, broken) for ticket, broken in late if broken),
+        overdue=tuple((ticket, broken) for ticket, broken in promises if broken),
         settled=tuple(settled),
         unlearned=tuple(unlearned),
     )
+
+
+def _believed_days(looked: Looked) -> Mapping[date, int]:
+    """What tonight counted of the audit table's days; nothing where it is not believed."""
+    return next((one.days for one in looked.volumes if one.table == EVENTS and one.believed), {})

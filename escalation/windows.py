@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from detectors.contract import Window
@@ -32,6 +32,33 @@ def uncovered(nights: Iterable[NightRow], window: Window, policy: Policy) -> tup
         at = max(at, seen.end)
     found.append(Window(at, window.start))
     return tuple(one for one in found if one.start < min(one.end, window.start))
+
+
+def late_rows(
+    nights: Sequence[NightRow],
+    counted: Mapping[int, Mapping[date, int]],
+    now: Mapping[date, int],
+    window: Window,
+    policy: Policy,
+) -> dict[date, int]:
+    """How many audit rows of a day (UTC) came after the last night that saw its end, for days before `window`.
+
+    `counted` is what each of `nights` (by id, the oldest first) counted of a day, `now` what tonight did.
+    """
+    found: dict[date, int] = {}
+    for day, number in sorted(now.items()):
+        end = datetime.combine(day, time(), UTC) + timedelta(days=1)
+        if end > window.start:
+            continue
+        seen = [
+            counted[night.id].get(day)
+            for night in nights
+            if night.complete and night.id in counted and (part := covered(night, policy)).start < end <= part.end
+        ]
+        before = seen[-1] if seen else None
+        if before is not None and number > before:
+            found[day] = number - before
+    return found
 
 
 def midnight(at: datetime, policy: Policy, days_before: int) -> datetime:

@@ -43,7 +43,13 @@ def _reach(report: NightReport) -> Iterator[str]:
         )
     elif looked.reached is not None and looked.reached < window.end:
         yield f"The source reached until {stamp(looked.reached)}; the next run goes on from there."
-    if report.uncovered:
+    if report.late:
+        rows = [f"{number:,} of {day}" for day, number in report.late.items()]
+        yield (
+            f"Audit rows came after their day was looked at: {listed(rows, _MOST)}; to look at them: "
+            f"hearthwatch run --since {min(report.late)}"
+        )
+    if report.uncovered and not (looked.audited and looked.reached is None):
         stretches = [f"{stamp(one.start)} to {stamp(one.end)}" for one in report.uncovered]
         since = report.uncovered[0].start
         yield (

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+import re
+from collections import Counter
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from detectors.contract import TEAMS, Coverage, Finding, ScanDocument, Status, Team
-from detectors.words import count, stamp
+from detectors.words import count, listed, stamp
 from escalation.personal import masked
 
 TEAM_NAMES: dict[Team, str] = {
@@ -17,6 +23,12 @@ TEAM_NAMES: dict[Team, str] = {
     "product": "Product Management",
     "legal": "Legal",
 }
+_REASONS = 3
+"""So many reasons why detectors are not applicable stand in the verdict; the coverage has all."""
+_REASONS = 3
+"""So many reasons why detectors are not applicable stand in the verdict; the coverage has all."""
+_REASONS = 3
+"""So many reasons why detectors are not applicable stand in the verdict; the coverage has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +105,44 @@ def _few(noun: str, ids: Sequence[str]) -> str:
 
 
 def verdict(document: ScanDocument) -> str:
-    """The scan in one sentence: what was found, and whether that is all there is to find."""
-    blind = [entry for entry in document.coverage if entry.status in ("not_applicable", "failed")]
-    looked = len(document.coverage) - len(blind)
+    """The scan in two sentences: what was found, and how many detectors looked or why they could not."""
+    number = Counter(entry.status for entry in document.coverage)
     if document.findings:
         found = f"{count(len(document.findings), 'finding')}."
-    elif looked:
+    elif number["ran"] or number["proved"]:
         found = "Nothing found."
     else:
-        return "Nothing was looked at: no detector could run."
+        found = "Nothing was looked at: no detector could run."
+    if not document.coverage:
+        return found
     partly = sum(entry.status == "ran" and entry.reason is not None for entry in document.coverage)
-    if not blind and not partly:
-        return f"{found} Every detector could look."
-    in_part = f", {partly} of them in part" if partly else ""
-    silent = "; the others are silent because they could not" if blind else ""
-    return f"{found} {looked} of {count(len(document.coverage), 'detector')} could look{in_part}{silent}."
+    reasons = Counter(_why(entry.reason or "") for entry in document.coverage if entry.status == "not_applicable")
+    of_all = count(len(document.coverage), "detector")
+    told = [
+        f"{number['ran']} of {of_all} ran{f' ({partly} in part)' if partly else ''}",
+        *([f"{number['proved']} proved"] if number["proved"] else []),
+        *([f"{number['failed']} failed"] if number["failed"] else []),
+        *([f"{number['not_applicable']} not applicable ({_most(reasons)})"] if reasons else []),
+    ]
+    return f"{found} {', '.join(told)}."
+
+
+def _why(reason: str) -> str:
+    """A reason in short, so that detectors which lack the same are told of together."""
+    if reason.startswith("needs "):
+        tables = dict.fromkeys(re.findall(r"\b(\w+)\.\w", reason))
+        return f"needs {listed(list(tables))}" if tables else reason
+    if re.search(r"\bnever (wrote|names)\b", reason):
+        return "the source never wrote what they conclude from"
+    return reason
+
+
+def _most(reasons: Counter[str]) -> str:
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    said = [f"{number}: {why}" for why, number in reasons.most_common(_REASONS)]
+    left = reasons.total() - sum(number for _, number in reasons.most_common(_REASONS))
+    return "; ".join([*said, *([f"{left}: other reasons"] if left else [])])
 
 
 def coverage_groups(document: ScanDocument) -> list[Group]:
@@ -119,7 +154,7 @@ def coverage_groups(document: ScanDocument) -> list[Group]:
     ran = tuple(entry for entry in of("ran") if not entry.reason)
     groups = [
         Group("Failed: could not look", of("failed"), looked=False),
-        Group("Not applicable: could not look", of("not_applicable"), looked=False),
+        Group("Not applicable", of("not_applicable"), looked=False),
         Group("Looked in part", tuple(entry for entry in of("ran") if entry.reason), looked=False),
         Group("Looked and found", tuple(entry for entry in ran if entry.findings), looked=True),
         Group("Looked and found nothing", tuple(entry for entry in ran if not entry.findings), looked=True),
