@@ -95,9 +95,11 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
 
 def _after(source: Source, result: ScanResult, entries: Iterable[Entry]) -> ScanResult:
     found = {one.fingerprint for one in result.findings}
-    ran = {one.detector for one in result.coverage if one.status in ("ran", "proved")}
-    absent = [one for one in entries if one.detector in ran and one.fingerprint not in found]
-    return replace(result, gone=rows_gone(source, rows_to_look_for(absent)))
+    # Where nothing is left to look at a detector is not applicable, and then what it once found is gone, too.
+    failed = {one.detector for one in result.coverage if one.status == "failed"}
+    absent = [one for one in entries if one.detector not in failed and one.fingerprint not in found]
+    wanted = {table: ids for table, ids in rows_to_look_for(absent).items() if table not in result.disbelieved}
+    return replace(result, gone=rows_gone(source, wanted))
 
 
 def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *, accept: bool) -> Looked:

@@ -96,6 +96,7 @@ class Recording:
         self._causes = self._explained()
         self._raw = {one.fingerprint: one for one in raw}
         self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
+        self._failed = {entry.detector for entry in coverage if entry.status == "failed"}
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
         self.findings = [dated(one, self._known.get(one.fingerprint), last_look, now) for one in self.findings]
         self._primary = {one.fingerprint: one for one in self.findings}
@@ -150,15 +151,17 @@ class Recording:
             return "seen", self._primary[key]
         if key in self._causes:
             return "explained", self._raw.get(key)
-        if before is None or before.detector not in self._looked:
+        if before is None or before.detector in self._failed:
             return "not-looked-at", None
-        if before.present and before.kind == "state":
-            if rows_are_gone(before, self._source.gone):
-                return "rows-gone", None
-            if before.detector in self._source.trail:
-                then = self._tx.audit_began_by(before.last_seen_at)
-                if trail_is_gone(before, then, self._audit_began):
-                    return "trail-gone", None
+        watched = before.present and before.kind == "state"
+        if watched and rows_are_gone(before, self._source.gone):
+            return "rows-gone", None
+        if before.detector not in self._looked:
+            return "not-looked-at", None
+        if watched and before.detector in self._source.trail:
+            then = self._tx.audit_began_by(before.last_seen_at)
+            if trail_is_gone(before, then, self._audit_began):
+                return "trail-gone", None
         return "absent", None
 
     def _is_row_of_an_incident(self, key: str) -> bool:

@@ -96,6 +96,7 @@ def recheck(
     `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed.
     """
     blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
+    failed = {entry.detector for entry in coverage if entry.status == "failed"}
     unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
     ongoing = {entry.detector for entry in entries if entry.subject.get("operation") == INCIDENT}
     grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing) if ongoing else ()
@@ -107,12 +108,12 @@ def recheck(
             rechecked.append(Recheck(entry, "for a person to judge"))
         elif finding is not None:
             rechecked.append(_compared(entry, finding))
+        elif entry.kind == "state" and entry.detector not in unasked | failed and rows_are_gone(entry, gone):
+            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":
             rechecked.append(Recheck(entry, "happened once"))
-        elif rows_are_gone(entry, gone):
-            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif entry.fingerprint in trail_gone:
             rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
         else:
