@@ -73,20 +73,25 @@ def first_entry(finding: Finding, now: datetime, *, explained_by: str | None = N
 
 
 def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now: datetime) -> Finding:
-    """A state with the time at which a look first saw it. `last_look` is when the last complete look before this one was.
+    """A state with the time at which a look first saw it. `last_look` is when the last complete look before that one was.
 
-    Where no event tells when it began, its ticket says between which looks that was.
+    Where no event tells when it began, its ticket says between which looks that was: in the same words on every night, as
+    it may arrive later than it was made.
     """
     if finding.kind != "state":
         return finding
-    if entry is not None and entry.present:
-        seen, observed = entry.first_seen_at, f"First seen at the look of {stamp(entry.first_seen_at)}"
-    elif last_look is not None:
-        seen, observed = now, f"Not there at the look of {stamp(last_look)}, there at {stamp(now)}"
+    seen = first_seen(entry, now)
+    if last_look is not None:
+        observed = f"Not there at the look of {stamp(last_look)}, there at {stamp(seen)}"
     else:
-        seen, observed = now, f"There at the first look, {stamp(now)}; since when is not known"
+        observed = f"There at the first look, {stamp(seen)}; since when is not known"
     story = finding.story if finding.occurred_at else finding.story.model_copy(update={"observed": observed})
     return finding.model_copy(update={"first_seen": seen, "story": story})
+
+
+def first_seen(entry: Entry | None, now: datetime) -> datetime:
+    """When a look first saw what is there tonight."""
+    return entry.first_seen_at if entry is not None and entry.present else now
 
 
 def claims_of(finding: Finding) -> dict[str, Any]:

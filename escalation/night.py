@@ -129,7 +129,7 @@ def run_night(
         LedgerUsageError: it has seen a later night than this one.
     """
     with ledger.begin() as tx:
-        last, look = tx.latest_night(), tx.last_complete_night()
+        last = tx.latest_night()
     if last is not None and now < last.as_of:
         raise LedgerUsageError(
             f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time, or, if that night was a "
@@ -153,7 +153,6 @@ def run_night(
             policy,
             now,
             announced=board is not None,
-            last_look=look.as_of if look else None,
             looked=looked,
         )
         night.play()

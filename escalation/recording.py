@@ -11,7 +11,7 @@ from typing import Any
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import LOST, Sight, dated, decide, has_left, is_broken, is_held, more_urgent, observe
+from escalation.decide import LOST, Sight, dated, decide, first_seen, has_left, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
@@ -70,10 +70,7 @@ NOTHING_MORE = Looked()
 
 
 class Recording:
-    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too.
-
-    `last_look` is when the last complete look before tonight's was.
-    """
+    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too."""
 
     def __init__(
         self,
@@ -84,7 +81,6 @@ class Recording:
         now: datetime,
         *,
         announced: bool,
-        last_look: datetime | None = None,
         looked: Looked = NOTHING_MORE,
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
@@ -98,13 +94,25 @@ class Recording:
         self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
         self._failed = {entry.detector for entry in coverage if entry.status == "failed"}
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
-        self.findings = [dated(one, self._known.get(one.fingerprint), last_look, now) for one in self.findings]
+        self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
         self._silences = tx.silences()
         self._tickets = _Tickets(tx)
         self._cases: dict[str, _Case] = {}
         self._on_ticket: dict[int, list[_Case]] = defaultdict(list)
         self.decided: list[tuple[Entry, Decision]] = []
+
+    def _dated(self) -> list[Finding]:
+        """The findings with what is known of when they began."""
+        looks: dict[datetime, datetime | None] = {}
+        found = []
+        for one in self.findings:
+            entry = self._known.get(one.fingerprint)
+            seen = first_seen(entry, self._now)
+            if seen not in looks:
+                looks[seen] = self._tx.complete_look_before(seen)
+            found.append(dated(one, entry, looks[seen], self._now))
+        return found
 
     def _ongoing(self) -> set[str]:
         """The detectors whose incident has not ended."""

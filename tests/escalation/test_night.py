@@ -611,7 +611,7 @@ def test_a_state_is_dated_by_the_looks_that_saw_it(town: Town) -> None:
     )
     known = next(one for one in third.findings if one.detector == "transfer-failed")
     assert known.first_seen == FIRST
-    assert known.story.observed.startswith("First seen at the look of")
+    assert known.story.observed == first.story.observed
 
 
 def test_a_moment_that_an_event_tells_stays_the_moment(town: Town) -> None:
