@@ -207,6 +207,38 @@ def test_a_deleted_household_waits_for_a_person(nights: Nights) -> None:
     assert "1 ticket reopened" in nights.run(lonely(), "2026-02-12T03:00:00Z").output
 
 
+@pytest.mark.parametrize("how", ["emptied", "missing"])
+def test_what_was_in_a_table_that_stays_away_waits_for_a_person(nights: Nights, how: str) -> None:
+    assert nights.run(with_faults(base()), FIRST).exit_code == 0
+    town, missing = with_faults(base()), ("support_requests",) if how == "missing" else ()
+    town.support_requests.clear()
+    taken = nights.run(town, SECOND, "--accept-volume", missing=missing)
+    assert (taken.exit_code, "2 tickets commented" in taken.output) == (0, True), taken.output
+    reports = [one for one in nights.queue if "No longer there" in nights.text(one)]
+    source = nights.source(town, missing)
+    for ticket in reports:
+        verified = call("tickets", "verify", ticket, "--source", source, "--as-of", THIRD)
+        assert (verified.exit_code, verified.stdout[:16]) == (0, "no longer there:"), verified.output
+        assert call("tickets", "resolve", ticket, "--as-of", SECOND).exit_code == 0
+    ended = nights.run(town, THIRD, missing=missing)
+    assert "Open tickets: engineering 1." in ended.output
+    assert "tell the customer" not in ended.output
+
+
+@pytest.mark.parametrize(("how", "said"), [("removed", "verified as fixed"), ("deleted", "commented")])
+def test_the_household_that_was_missing_need_not_be_there(nights: Nights, how: str, said: str) -> None:
+    town = base()
+    for user in ("one", "two"):
+        town.member("ghost", user)
+    assert "members-without-household" in nights.run(town, FIRST).output
+    for user in ("one", "two"):
+        row = town.row("ghost", user)
+        row["status"] = "removed"
+        if how == "deleted":
+            town.household_members.remove(row)
+    assert f"1 ticket {said}" in nights.run(town, SECOND).output
+
+
 def test_a_table_cannot_dwindle_unnoticed(on_duckdb: Scanner, elsewhere: Path) -> None:
     nights, town, codes = Nights(on_duckdb, elsewhere), lonely(60), []
     for day in range(5):
