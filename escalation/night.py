@@ -19,7 +19,7 @@ from escalation.recording import NOTHING_MORE, Recording, Told
 from escalation.records import Action, Looked, Ticket
 from escalation.store import LedgerUsageError
 from escalation.volumes import EVENTS
-from escalation.windows import covered, late_rows, midnight, uncovered
+from escalation.windows import covered, late_rows, midnight, silent_days, uncovered
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -52,6 +52,8 @@ class NightReport:
     """The stretches before the window that no complete run has seen."""
     late: Mapping[date, int] = field(default_factory=dict)
     """How many audit rows of a day before the window came after that day had been looked at."""
+    silent: tuple[date, ...] = ()
+    """The days of the window that have no audit row, while all others of late do."""
 
     @property
     def undelivered(self) -> bool:
@@ -173,6 +175,7 @@ def run_night(
         looked=looked,
         uncovered=gaps,
         late=late,
+        silent=silent_days(_believed_days(looked), window),
         findings=tuple(night.findings),
         told=told,
         delivered=tuple(delivered),

@@ -10,6 +10,9 @@ from detectors.contract import Window
 from escalation.ledger import NightRow
 from escalation.policy import Policy
 
+BUSY_DAYS, BUSY_ROWS = 3, 10
+"""So many other days with so many audit rows each make a day without any a strange one."""
+
 
 def covered(night: NightRow, policy: Policy) -> Window:
     """What a complete night has really seen: until its window's end, or where the source's rows were no longer complete."""
@@ -47,7 +50,7 @@ def late_rows(
     """
     found: dict[date, int] = {}
     for day, number in sorted(now.items()):
-        end = datetime.combine(day, time(), UTC) + timedelta(days=1)
+        end = _end(day)
         if end > window.start:
             continue
         seen = [
@@ -59,6 +62,18 @@ def late_rows(
         if before is not None and number > before:
             found[day] = number - before
     return found
+
+
+def silent_days(counted: Mapping[date, int], window: Window) -> tuple[date, ...]:
+    """The days (UTC) of `window` without an audit row, where all other days of late are busy: a part was not delivered."""
+    closed = {day: number for day, number in counted.items() if _end(day) <= window.end}
+    silent = tuple(day for day, number in sorted(closed.items()) if not number and _end(day) > window.start)
+    others = [number for day, number in closed.items() if day not in silent]
+    return silent if len(others) >= BUSY_DAYS and min(others) >= BUSY_ROWS else ()
+
+
+def _end(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)
 
 
 def midnight(at: datetime, policy: Policy, days_before: int) -> datetime:

@@ -43,6 +43,11 @@ def _reach(report: NightReport) -> Iterator[str]:
         )
     elif looked.reached is not None and looked.reached < window.end:
         yield f"The source reached until {stamp(looked.reached)}; the next run goes on from there."
+    if report.silent:
+        yield (
+            f"The audit table has no row of {listed([str(day) for day in report.silent])}, though it has many of every other day of late: "
+            "was a part not delivered? Nothing that happened then could be seen."
+        )
     if report.late:
         rows = [f"{number:,} of {day}" for day, number in report.late.items()]
         yield (
