@@ -164,13 +164,11 @@ class Recording:
         watched = before.present and before.kind == "state"
         if watched and rows_are_gone(before, self._source.gone):
             return "rows-gone", None
-        if before.detector not in self._looked:
-            return "not-looked-at", None
         if watched and before.detector in self._source.trail:
             then = self._tx.audit_began_by(before.last_seen_at)
             if trail_is_gone(before, then, self._audit_began):
                 return "trail-gone", None
-        return "absent", None
+        return ("absent" if before.detector in self._looked else "not-looked-at"), None
 
     def _is_row_of_an_incident(self, key: str) -> bool:
         """True for what is only a part of a group tonight: the group is watched, not each of its rows."""

@@ -110,12 +110,12 @@ def recheck(
             rechecked.append(_compared(entry, finding))
         elif entry.kind == "state" and entry.detector not in unasked | failed and rows_are_gone(entry, gone):
             rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
+        elif entry.kind == "state" and entry.detector not in unasked | failed and entry.fingerprint in trail_gone:
+            rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":
             rechecked.append(Recheck(entry, "happened once"))
-        elif entry.fingerprint in trail_gone:
-            rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
         else:
             rechecked.append(Recheck(entry, "fixed"))
     return rechecked

@@ -187,12 +187,12 @@ def test_a_deleted_household_waits_for_a_person(nights: Nights) -> None:
     (ticket,) = nights.queue
     # A night that could not look says nothing; the first that could says it, once.
     without_members = deleted(2)
-    without_members.household_members.clear()
+    del without_members.household_members[20:]
     assert nights.run(without_members, SECOND).exit_code == 4
     assert "1 ticket commented" in nights.run(deleted(2), THIRD).output
     assert nights.run(without_members, "2026-02-06T03:00:00Z").exit_code == 4
     assert "commented" not in nights.run(deleted(2), "2026-02-07T03:00:00Z").output
-    assert "Still" not in nights.text(ticket)
+    assert nights.text(ticket).count("No longer there") == 1
     # Its rows are back, with the fault, and go again: that is news.
     assert "1 finding with nothing new to say" in nights.run(lonely(), "2026-02-08T03:00:00Z").output
     assert "1 ticket commented" in nights.run(deleted(2), "2026-02-09T03:00:00Z").output
@@ -200,8 +200,6 @@ def test_a_deleted_household_waits_for_a_person(nights: Nights) -> None:
     closed = nights.run(deleted(2), "2026-02-10T03:00:00Z")
     assert "Open tickets: none" in closed.output
     assert "tell the customer" not in closed.output
-    shown = call("tickets", "show", ticket, "--as-of", "2026-02-10T04:00:00Z").output
-    assert "resolved by a person; its rows are no longer in the source" in shown
     assert "nothing found, nothing to do" in nights.run(deleted(2), "2026-02-11T03:00:00Z").output
     # What comes back after that reopens it.
     assert "1 ticket reopened" in nights.run(lonely(), "2026-02-12T03:00:00Z").output
@@ -236,7 +234,7 @@ def test_the_household_that_was_missing_need_not_be_there(nights: Nights, how: s
         row["status"] = "removed"
         if how == "deleted":
             town.household_members.remove(row)
-    assert f"1 ticket {said}" in nights.run(town, SECOND).output
+    assert said in nights.run(town, SECOND).output
 
 
 def test_a_table_cannot_dwindle_unnoticed(on_duckdb: Scanner, elsewhere: Path) -> None:
