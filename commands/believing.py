@@ -106,14 +106,16 @@ def _after(
 ) -> ScanResult:
     by_id = {one.id: one for one in detectors}
     found = {one.fingerprint for one in result.findings}
-    ran = {one.detector for one in result.coverage if one.status in ("ran", "proved")}
-    absent = [one for one in entries if one.detector in ran and one.fingerprint not in found]
+    # Where nothing is left to look at a detector is not applicable, and then what it once found is gone, too.
+    failed = {one.detector for one in result.coverage if one.status == "failed"}
+    absent = [one for one in entries if one.detector not in failed and one.fingerprint not in found]
+    wanted = {table: ids for table, ids in rows_to_look_for(absent).items() if table not in result.disbelieved}
     each = Counter(one.detector for one in result.findings)
     # What becomes an incident is watched as a whole.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
     return replace(
         result,
-        gone=rows_gone(source, rows_to_look_for(absent)),
+        gone=rows_gone(source, wanted),
         behind=behind_each(source, single, by_id, known.as_of, IDS_KEPT),
         thinned=frozenset(_thinned(source, absent, by_id)),
     )

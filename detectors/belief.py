@@ -52,8 +52,14 @@ def _without(entry: Coverage, tables: Collection[str], reasons: Mapping[str, str
 
 
 def rows_gone(source: Source, wanted: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
-    """Of the ids `wanted`, by table (see ROWS_OF), those of which the source holds no row. What cannot be asked is not gone."""
-    return {table: _gone(source, table, sorted(ids)) for table, ids in wanted.items() if table in source.tables}
+    """Of the ids `wanted`, by table (see ROWS_OF), those of which the source holds no row.
+
+    Where it holds no such table any more, none is left; what cannot be asked is not gone.
+    """
+    return {
+        table: _gone(source, table, sorted(ids)) if table in source.tables else frozenset(ids)
+        for table, ids in wanted.items()
+    }
 
 
 def _gone(source: Source, table: str, ids: list[str]) -> frozenset[str]:

@@ -24,6 +24,8 @@ Sight = Literal["seen", "explained", "absent", "rows-gone", "trail-gone", "not-l
 What is absent because the rows that it was about are gone was not repaired, and where the audit rows that showed it are gone
 nobody can say whether it was.
 """
+LOST: tuple[Sight, ...] = ("rows-gone", "trail-gone")
+"""What nobody can look at any more: a person must say what became of it."""
 IDS_KEPT = 50
 """How many ids of a finding's households and users an entry keeps."""
 
@@ -71,20 +73,25 @@ def first_entry(finding: Finding, now: datetime, *, explained_by: str | None = N
 
 
 def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now: datetime) -> Finding:
-    """A state with the time at which a look first saw it. `last_look` is when the last complete look before this one was.
+    """A state with the time at which a look first saw it. `last_look` is when the last complete look before that one was.
 
-    Where no event tells when it began, its ticket says between which looks that was.
+    Where no event tells when it began, its ticket says between which looks that was: in the same words on every night, as
+    it may arrive later than it was made.
     """
     if finding.kind != "state":
         return finding
-    if entry is not None and entry.present:
-        seen, observed = entry.first_seen_at, f"First seen at the look of {stamp(entry.first_seen_at)}"
-    elif last_look is not None:
-        seen, observed = now, f"Not there at the look of {stamp(last_look)}, there at {stamp(now)}"
+    seen = first_seen(entry, now)
+    if last_look is not None:
+        observed = f"Not there at the look of {stamp(last_look)}, there at {stamp(seen)}"
     else:
-        seen, observed = now, f"There at the first look, {stamp(now)}; since when is not known"
+        observed = f"There at the first look, {stamp(seen)}; since when is not known"
     story = finding.story if finding.occurred_at else finding.story.model_copy(update={"observed": observed})
     return finding.model_copy(update={"first_seen": seen, "story": story})
+
+
+def first_seen(entry: Entry | None, now: datetime) -> datetime:
+    """When a look first saw what is there tonight."""
+    return entry.first_seen_at if entry is not None and entry.present else now
 
 
 def claims_of(finding: Finding) -> dict[str, Any]:
@@ -112,9 +119,9 @@ def observe(
         if finding is None:
             raise ValueError("nothing is known of what was not seen")
         return first_entry(finding, now, explained_by=cause)
-    if sight in ("not-looked-at", "trail-gone"):
+    if sight == "not-looked-at" or sight in LOST:
         return replace(entry, status="not-looked-at")
-    gone = sight in ("absent", "rows-gone")
+    gone = sight == "absent"
     returns = tuple(at for at in entry.returns if now - at < timedelta(days=nights.flapping_days))
     if not gone and not entry.present:
         returns = (*returns, now)
@@ -201,21 +208,21 @@ def decide(
     now: datetime,
     *,
     others_present: bool = False,
+    said: bool = False,
 ) -> Decision:
     """What is done tonight about a finding, and why. `entry` is what `observe` made of the entry `before`.
 
     `ticket` is the ticket that the finding is on, `silence` the latest one made for it. `others_present` says that
-    something else on the ticket is still there.
+    something else on the ticket is still there, `said` that it was told already since it was last seen that it is lost.
     """
     if sight == "not-looked-at":
         return Decision("none", "not-looked-at")
-    if sight == "trail-gone":
-        unsaid = before is not None and before.status != "not-looked-at" and ticket is not None and not ticket.ended
-        return Decision("comment", "trail-gone") if unsaid else Decision("none", "not-looked-at")
-    if sight in ("absent", "rows-gone"):
+    if sight == "rows-gone" or sight == "trail-gone":
+        watched = ticket is not None and not ticket.ended
+        return Decision("comment" if watched and not said else "none", sight)
+    if sight == "absent":
         newly_gone = before is not None and before.present
-        decision = _absent(entry, ticket, others_present=others_present, newly_gone=newly_gone)
-        return _without_rows(decision) if sight == "rows-gone" else decision
+        return _absent(entry, ticket, others_present=others_present, newly_gone=newly_gone)
     if silence is not None and in_force(silence, entry, now):
         return Decision("none", "snoozed" if silence.kind == "snooze" else "dismissed")
     if sight == "explained":
@@ -276,17 +283,6 @@ def _absent(entry: Entry, ticket: Ticket | None, *, others_present: bool, newly_
     if others_present:
         return Decision("comment", "part-fixed") if newly_gone else Decision("none", "fixed-before")
     return Decision("none", "flapping") if entry.status == "flapping" else Decision("verify", "fixed")
-
-
-def _without_rows(decision: Decision) -> Decision:
-    """Where the rows are gone nothing is verified, and no part is called fixed."""
-    match decision.action:
-        case "verify":
-            return Decision("close", "rows-gone")
-        case "comment":
-            return Decision("comment", "rows-gone")
-        case _:
-            return decision
 
 
 def _on_finished_ticket(entry: Entry, ticket: Ticket) -> Decision:

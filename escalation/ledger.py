@@ -113,6 +113,12 @@ class Transaction(OutboxPart, VolumesPart):
         row = self._connection.execute(query).mappings().first()
         return None if row is None else NightRow(**row)
 
+    def complete_look_before(self, at: datetime) -> datetime | None:
+        """When the last complete night before `at` was."""
+        query = select(func.max(NIGHTS.c.as_of)).where(NIGHTS.c.complete, NIGHTS.c.as_of < at)
+        found: datetime | None = self._connection.scalar(query)
+        return found
+
     def latest_night(self) -> NightRow | None:
         """The night with the latest scan, complete or not."""
         row = self._connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).mappings().first()
@@ -169,6 +175,17 @@ class Transaction(OutboxPart, VolumesPart):
             .order_by(DECISIONS.c.id)
         )
         return [PastDecision(**row) for row in self._connection.execute(query).mappings()]
+
+    def was_said(self, fingerprint: str, reason: str, since: datetime) -> bool:
+        """Whether a comment for `reason` was decided about a finding by a night after `since`."""
+        query = (
+            select(DECISIONS.c.id)
+            .join(NIGHTS, NIGHTS.c.id == DECISIONS.c.night_id)
+            .where(DECISIONS.c.fingerprint == fingerprint, DECISIONS.c.action == "comment")
+            .where(DECISIONS.c.reason == reason, NIGHTS.c.as_of > since)
+            .limit(1)
+        )
+        return self._connection.execute(query).first() is not None
 
     # --- entries
 

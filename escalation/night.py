@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
 from detectors.kept import Found
@@ -19,7 +19,8 @@ from escalation.policy import Policy
 from escalation.recording import NOTHING_MORE, Recording, Told
 from escalation.records import Action, Looked, Ticket
 from escalation.store import LedgerUsageError
-from escalation.windows import covered, midnight, uncovered
+from escalation.volumes import EVENTS
+from escalation.windows import covered, late_rows, midnight, silent_days, uncovered
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -50,6 +51,10 @@ class NightReport:
     looked: Looked = NOTHING_MORE
     uncovered: tuple[Window, ...] = ()
     """The stretches before the window that no complete run has seen."""
+    late: Mapping[date, int] = field(default_factory=dict)
+    """How many audit rows of a day before the window came after that day had been looked at."""
+    silent: tuple[date, ...] = ()
+    """The days of the window that have no audit row, while all others of late do."""
 
     @property
     def undelivered(self) -> bool:
@@ -127,7 +132,7 @@ def run_night(
         LedgerUsageError: it has seen a later night than this one.
     """
     with ledger.begin() as tx:
-        last, look = tx.latest_night(), tx.last_complete_night()
+        last = tx.latest_night()
     if last is not None and now < last.as_of:
         raise LedgerUsageError(
             f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time, or, if that night was a "
@@ -140,7 +145,10 @@ def run_night(
     read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
         complete = not looked.disbelieved and all(entry.status != "failed" for entry in coverage)
-        night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=looked.reached)
+        late = late_rows(tx.all_nights(), tx.audit_days(), _believed_days(looked), window, policy)
+        # An audit table without a row has shown nothing of the window.
+        reached = looked.reached or (window.start if looked.audited else None)
+        night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=reached)
         tx.add_volumes(night_id, looked.volumes)
         gaps = uncovered(tx.all_nights(), window, policy)
         night = Recording(
@@ -150,7 +158,6 @@ def run_night(
             policy,
             now,
             announced=board is not None,
-            last_look=look.as_of if look else None,
             looked=looked,
         )
         night.play()
@@ -163,13 +170,15 @@ def run_night(
         waiting = tx.tickets(ended=False)
         settled = settled_between(tx, last.as_of if last else None, now, policy)
         unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
-    late = ((ticket, overdue_with_team(ticket, now)) for ticket in waiting)
+    promises = ((ticket, overdue_with_team(ticket, now)) for ticket in waiting)
     return NightReport(
         as_of=now,
         window=window,
         complete=complete,
         looked=looked,
         uncovered=gaps,
+        late=late,
+        silent=silent_days(_believed_days(looked), window),
         findings=tuple(night.findings),
         told=told,
         delivered=tuple(delivered),
@@ -178,7 +187,12 @@ def run_night(
         announced=tuple(announced),
         unannounced=tuple(unannounced),
         open_tickets=dict(Counter(ticket.team for ticket in waiting)),
-        overdue=tuple((ticket, broken) for ticket, broken in late if broken),
+        overdue=tuple((ticket, broken) for ticket, broken in promises if broken),
         settled=tuple(settled),
         unlearned=tuple(unlearned),
     )
+
+
+def _believed_days(looked: Looked) -> Mapping[date, int]:
+    """What tonight counted of the audit table's days; nothing where it is not believed."""
+    return next((one.days for one in looked.volumes if one.table == EVENTS and one.believed), {})

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from detectors.words import count, listed, stamp
+from escalation.causes import INCIDENT
 from escalation.desk import Note
 from escalation.policy import Policy
 from escalation.records import Decision, Entry, Ticket
@@ -73,12 +74,11 @@ def _lines(
             return [f"Its cause has been found{other}. Both are watched until they are fixed."]
         case "part-fixed":
             still = listed([one.title for one in remaining])
-            return [f"Fixed as of {stamp(now)}: {entry.title}.", f"Still there: {still}."]
+            return [f"Fixed as of {stamp(now)}: {entry.title}.", f"Still on this ticket: {still}."]
         case "rows-gone":
-            about = listed([f"{key.removesuffix('_id').replace('_', ' ')} {one}" for key, one in entry.subject.items()])
             return [
-                f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about ({about}).",
-                "That is no repair, and nobody is told that it was one.",
+                f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about ({_about(entry)}).",
+                "That is no repair, and nobody is told that it was one. Find out where they went, and resolve the ticket then.",
             ]
         case "trail-gone":
             return [
@@ -87,6 +87,12 @@ def _lines(
             ]
         case _:
             return [f"Fixed: the scan of {stamp(now)} looked and no longer sees it. Verified."]
+
+
+def _about(entry: Entry) -> str:
+    if entry.subject.get("operation") == INCIDENT:
+        return listed([f"household {one}" for one in entry.households], 5)
+    return listed([f"{key.removesuffix('_id').replace('_', ' ')} {one}" for key, one in entry.subject.items()])
 
 
 def follow_up(ticket: Ticket, step: int, policy: Policy, now: datetime) -> Note:

@@ -152,9 +152,9 @@ class Nights(Part):
 class VolumeRules(Part):
     """When a table has lost so many rows that it is not believed."""
 
-    drop_percent: int = Field(default=30, ge=0, le=100)
+    drop_percent: int = Field(default=20, ge=0, le=100)
     """More than this share of its rows; a table that came empty or is missing is never believed."""
-    least_rows: int = Field(default=5, ge=1, le=1_000_000_000)
+    least_rows: int = Field(default=3, ge=1, le=1_000_000_000)
     """Fewer lost rows than this are the ordinary life of a small table."""
     audit_days: int = Field(default=7, ge=1, le=31)
     """The audit table is too big to be counted each night; its rows of so many days are counted again."""

@@ -12,13 +12,13 @@ from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fi
 from detectors.kept import Found, whole
 from escalation.causes import INCIDENT, OnePerCause, told_of
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
-from escalation.decide import Sight, dated, decide, has_left, is_broken, is_held, more_urgent, observe
+from escalation.decide import LOST, Sight, dated, decide, first_seen, has_left, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
 from escalation.policy import Policy
 from escalation.records import Action, Decision, Entry, Looked, NightStatus, OutboxKind, Reason, Silence, Ticket
-from escalation.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
+from escalation.remains import RESOLVED, ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
 from escalation.scrub import pack
 
 
@@ -71,10 +71,7 @@ NOTHING_MORE = Looked()
 
 
 class Recording:
-    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too.
-
-    `last_look` is when the last complete look before tonight's was.
-    """
+    """The part of a night that happens in one transaction. `announced` says that there is a Slack to tell, too."""
 
     def __init__(
         self,
@@ -85,7 +82,6 @@ class Recording:
         now: datetime,
         *,
         announced: bool,
-        last_look: datetime | None = None,
         looked: Looked = NOTHING_MORE,
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
@@ -98,14 +94,27 @@ class Recording:
         self._raw: dict[str, Found] = {}
         self._causes = self._explained(told)
         self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
+        self._failed = {entry.detector for entry in coverage if entry.status == "failed"}
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
-        self.findings = [dated(one, self._known.get(one.fingerprint), last_look, now) for one in self.findings]
+        self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
         self._silences = tx.silences()
         self._tickets = _Tickets(tx)
         self._cases: dict[str, _Case] = {}
         self._on_ticket: dict[int, list[_Case]] = defaultdict(list)
         self.decided: list[tuple[Entry, Decision]] = []
+
+    def _dated(self) -> list[Finding]:
+        """The findings with what is known of when they began."""
+        looks: dict[datetime, datetime | None] = {}
+        found = []
+        for one in self.findings:
+            entry = self._known.get(one.fingerprint)
+            seen = first_seen(entry, self._now)
+            if seen not in looks:
+                looks[seen] = self._tx.complete_look_before(seen)
+            found.append(dated(one, entry, looks[seen], self._now))
+        return found
 
     def _ongoing(self) -> set[str]:
         """The detectors whose incident has not ended."""
@@ -140,8 +149,9 @@ class Recording:
         # Causes come before their effects, so that these find their cause's ticket.
         for case in sorted(self._cases.values(), key=lambda one: (one.sight == "explained", one.entry.fingerprint)):
             self._decide(case)
-        self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
         self._finish()
+        self._let_go_of_lost()
+        self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
 
     def _observe(self) -> None:
         for key in sorted({*self._known, *self._primary, *self._causes}):
@@ -162,18 +172,16 @@ class Recording:
             return "seen", self._primary[key]
         if key in self._causes:
             return "explained", whole(self._raw[key]) if key in self._raw else None
-        if before is None or before.detector not in self._looked:
+        if before is None or before.detector in self._failed:
             return "not-looked-at", None
-        if before.present and before.kind == "state":
-            if rows_are_gone(before, self._source.gone):
-                return "rows-gone", None
-            if key in self._source.thinned:
-                return "rows-gone", None
-            if before.detector in self._source.trail:
-                then = self._tx.audit_began_by(before.last_seen_at)
-                if trail_is_gone(before, then, self._audit_began):
-                    return "trail-gone", None
-        return "absent", None
+        watched = before.present and before.kind == "state"
+        if watched and (rows_are_gone(before, self._source.gone) or key in self._source.thinned):
+            return "rows-gone", None
+        if watched and before.detector in self._source.trail:
+            then = self._tx.audit_began_by(before.last_seen_at)
+            if trail_is_gone(before, then, self._audit_began):
+                return "trail-gone", None
+        return ("absent" if before.detector in self._looked else "not-looked-at"), None
 
     def _is_row_of_an_incident(self, key: str) -> bool:
         """True for what is only a part of a group tonight: the group is watched, not each of its rows."""
@@ -198,7 +206,15 @@ class Recording:
         ]
         silence = self._silences.get(entry.fingerprint)
         decision = decide(
-            case.before, entry, case.sight, ticket, silence, self._policy, self._now, others_present=bool(others)
+            case.before,
+            entry,
+            case.sight,
+            ticket,
+            silence,
+            self._policy,
+            self._now,
+            others_present=bool(others),
+            said=case.sight in LOST and self._tx.was_said(entry.fingerprint, case.sight, entry.last_seen_at),
         )
         self._end_broken(silence, entry, case.sight)
         if decision.action == "open":
@@ -271,9 +287,6 @@ class Recording:
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
-        if decision.action == "close":
-            self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=ROWS_GONE))
-            return
         if case.sight != "seen":
             return
         self._tickets.save(self._after_change(ticket, entry, decision))
@@ -325,15 +338,20 @@ class Recording:
         for ticket in self._tx.tickets(ended=False):
             cases = self._on_ticket.get(ticket.id, ())
             entries = [case.entry for case in cases]
-            blind = [case for case in cases if case.sight == "trail-gone"]
-            watched = [
-                case for case in cases if case.entry.present and case.entry.kind == "state" and case not in blind
-            ]
-            if ticket.status == "resolved" and not watched:
-                reason = TRAIL_GONE if blind else None
+            there = {case.sight for case in cases if case.entry.present and case.entry.kind == "state"}
+            if ticket.status == "resolved" and there <= set(LOST):
+                gone = ROWS_GONE if "rows-gone" in there else TRAIL_GONE
+                reason = RESOLVED.format(gone) if there else None
                 self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=reason))
             elif ticket.ref_id is not None and not is_held(ticket.fingerprint, entries, self._silences, self._now):
                 self._follow_up(ticket)
+
+    def _let_go_of_lost(self) -> None:
+        """What is lost is watched while its ticket is open, as its rows may come back; after that nobody waits for it."""
+        for case in self._cases.values():
+            ticket = self._tickets.of(case.entry)
+            if case.sight in LOST and (ticket is None or ticket.ended):
+                case.entry = replace(case.entry, present=False)
 
     def _follow_up(self, ticket: Ticket) -> None:
         step = ladder_step(ticket, self._policy, self._now)

@@ -15,7 +15,7 @@ ENDED: tuple[TicketStatus, ...] = ("verified", "closed", "missing")
 """The statuses in which nobody is expected to do anything about a ticket; `missing` is one that a person deleted."""
 Closing = Literal["duplicate", "false-positive", "accepted-risk", "expected"]
 SilenceKind = Literal["snooze", "dismiss"]
-Action = Literal["open", "comment", "reopen", "verify", "close", "none"]
+Action = Literal["open", "comment", "reopen", "verify", "none"]
 Reason = Literal[
     # open
     "new",
@@ -36,11 +36,11 @@ Reason = Literal[
     "better",
     "same-cause",
     "part-fixed",
+    # comment or none
+    "rows-gone",
     "trail-gone",
     # verify
     "fixed",
-    # close
-    "rows-gone",
     # none
     "still-there",
     "little-change",

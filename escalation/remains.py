@@ -8,7 +8,11 @@ from datetime import datetime
 from escalation.records import Entry
 
 ROWS_GONE = "its rows are no longer in the source"
-TRAIL_GONE = "resolved by a person; the audit rows that showed it are no longer there"
+TRAIL_GONE = "the audit rows that showed it are no longer there"
+RESOLVED = "resolved by a person; {}"
+"""Why a ticket was closed of which nothing is left that a scan could look at."""
+HOUSEHOLD_MISSING = "members-without-household"
+"""The detector whose findings say that there is no household row: only the member rows can show what became of it."""
 _OWN_ROWS = {"request_id": "household_join_requests", "support_id": "support_requests"}
 
 
@@ -18,7 +22,7 @@ def rows_to_look_for(entries: Iterable[Entry]) -> dict[str, set[str]]:
     for entry in entries:
         own = [(table, entry.subject[key]) for key, table in _OWN_ROWS.items() if key in entry.subject]
         if "support_id" not in entry.subject:
-            own += [("households", one) for one in entry.households]
+            own += [("households", one) for one in entry.households if entry.detector != HOUSEHOLD_MISSING]
             own += [("household_members", one) for one in entry.households if entry.users]
         for table, one in own:
             wanted.setdefault(table, set()).add(one)
@@ -32,7 +36,7 @@ def rows_are_gone(entry: Entry, gone: Mapping[str, frozenset[str]]) -> bool:
             return True
     if "support_id" in entry.subject or not entry.households:
         return False
-    bare = gone.get("households", frozenset())
+    bare = gone.get("households", frozenset()) if entry.detector != HOUSEHOLD_MISSING else frozenset()
     empty = gone.get("household_members", frozenset()) if entry.users else frozenset()
     return all(one in bare or one in empty for one in entry.households)
 

@@ -14,7 +14,7 @@ from escalation.decide import claims_of, size_of
 from escalation.ledger import EndedSilence, Ledger, PastDecision
 from escalation.policy import Policy
 from escalation.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
-from escalation.remains import ROWS_GONE, rows_are_gone
+from escalation.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone
 
 NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})
 Outcome = Literal[
@@ -99,6 +99,7 @@ def recheck(
     `thinned` of what fewer rows stand behind than when it was last seen.
     """
     blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
+    failed = {entry.detector for entry in coverage if entry.status == "failed"}
     unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
     ongoing = {entry.detector for entry in entries if entry.subject.get("operation") == INCIDENT}
     grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing) if ongoing else ()
@@ -106,18 +107,19 @@ def recheck(
     rechecked = []
     for entry in entries:
         finding = found.get(entry.fingerprint)
+        lost = entry.kind == "state" and entry.detector not in unasked | failed
         if entry.detector == PERSON:
             rechecked.append(Recheck(entry, "for a person to judge"))
         elif finding is not None:
             rechecked.append(_compared(entry, whole(finding)))
+        elif lost and (rows_are_gone(entry, gone) or entry.fingerprint in thinned):
+            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
+        elif lost and entry.fingerprint in trail_gone:
+            rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":
             rechecked.append(Recheck(entry, "happened once"))
-        elif rows_are_gone(entry, gone) or entry.fingerprint in thinned:
-            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
-        elif entry.fingerprint in trail_gone:
-            rechecked.append(Recheck(entry, "not looked at", why="the audit rows that showed it are no longer there"))
         else:
             rechecked.append(Recheck(entry, "fixed"))
     return rechecked

@@ -79,11 +79,8 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
     if table != EVENTS:
         lost = before.rows - now.rows
         return _lost(table, lost, before.rows, since, rules) if _drops(lost, before.rows, rules) else None
-    days = {
-        day: number
-        for day, number in before.days.items()
-        if day in now.days and not (outage and now.oldest is not None and day < now.oldest.date())
-    }
+    purged = _purged_by(now, rules, outage=outage)
+    days = {day: number for day, number in before.days.items() if day in now.days and (purged is None or day > purged)}
     held, kept = sum(days.values()), sum(min(number, now.days[day]) for day, number in days.items())
     if _drops(held - kept, held, rules):
         return _lost(table, held - kept, held, f"of {min(days)} to {max(days)} since it was last believed", rules)
@@ -91,6 +88,14 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
         if number >= rules.least_rows and not now.days[day]:
             return f"{table} has none of the {count(number, 'row')} of {day} any more"
     return None
+
+
+def _purged_by(now: Volume, rules: VolumeRules, *, outage: bool) -> date | None:
+    """The last day whose audit rows may have gone by retention: up to the oldest that is left, but none of the days of late."""
+    if now.oldest is None or not now.days:
+        return None
+    oldest = now.oldest.date()
+    return oldest if outage else min(oldest, max(now.days) - timedelta(days=rules.audit_days))
 
 
 def _drops(lost: int, of: int, rules: VolumeRules) -> bool:

@@ -68,6 +68,14 @@ class VolumesPart:
             ]
         return found
 
+    def audit_days(self) -> dict[int, dict[date, int]]:
+        """By night what it counted of the audit table's days, as far as the table was believed then."""
+        query = select(VOLUMES.c.night_id, VOLUMES.c.days).where(VOLUMES.c.table_name == EVENTS, VOLUMES.c.believed)
+        return {
+            row.night_id: {date.fromisoformat(day): number for day, number in row.days.items()}
+            for row in self._connection.execute(query)
+        }
+
     def audit_began_by(self, at: datetime) -> datetime | None:
         """From when on the audit table could be relied on at `at`, as far as any night knows; None if none does.
 

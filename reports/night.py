@@ -19,7 +19,6 @@ _WORDS: dict[Action, tuple[str, str]] = {
     "comment": ("ticket", "commented"),
     "reopen": ("ticket", "reopened"),
     "verify": ("ticket", "verified as fixed"),
-    "close": ("ticket", "closed, as what it was about is no longer there"),
     "none": ("finding", "with nothing new to say"),
 }
 
@@ -44,7 +43,18 @@ def _reach(report: NightReport) -> Iterator[str]:
         )
     elif looked.reached is not None and looked.reached < window.end:
         yield f"The source reached until {stamp(looked.reached)}; the next run goes on from there."
-    if report.uncovered:
+    if report.silent:
+        yield (
+            f"The audit table has no row of {listed([str(day) for day in report.silent])}, though it has many of every other day of late: "
+            "was a part not delivered? Nothing that happened then could be seen."
+        )
+    if report.late:
+        rows = [f"{number:,} of {day}" for day, number in report.late.items()]
+        yield (
+            f"Audit rows came after their day was looked at: {listed(rows, _MOST)}; to look at them: "
+            f"hearthwatch run --since {min(report.late)}"
+        )
+    if report.uncovered and not (looked.audited and looked.reached is None):
         stretches = [f"{stamp(one.start)} to {stamp(one.end)}" for one in report.uncovered]
         since = report.uncovered[0].start
         yield (

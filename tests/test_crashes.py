@@ -20,7 +20,7 @@ import pytest
 from tests.support.faulty_proxy import proxy_to
 from tests.support.nursery import Ended, Nursery, nursery
 from tests.support.outcomes import FolderWorld, HelpdeskWorld, Outcome, World
-from tests.support.three_nights import NIGHTS, TICKETS, write_source
+from tests.support.three_nights import NIGHTS, POLICY, TICKETS, write_source
 from tests.support.zendesk_stub import zendesk
 
 POINTS = os.environ.get("HEARTHWATCH_CRASH_POINTS", "5")
@@ -39,6 +39,7 @@ class Place:
     def run(self, night: int, *, die_at: int | None = None, die_after: float | None = None) -> Ended:
         return self.nursery.run(
             *("run", "--source", self.sources[night], "--as-of", NIGHTS[night], "--queue", self.world.queue),
+            *("--policy", str(Path(self.sources[night]).parent / "policy.toml")),
             environment=self.world.environment,
             die_at=die_at,
             die_after=die_after,
@@ -70,6 +71,7 @@ class Place:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The town of each night."""
     folder = tmp_path_factory.mktemp("nights")
+    (folder / "policy.toml").write_text(POLICY, encoding="utf-8")
     return [write_source(folder / f"night-{night}", night) for night in range(len(NIGHTS))]
 
 

@@ -124,6 +124,45 @@ def test_days_that_nobody_saw_are_said_until_somebody_looks(on_duckdb: Scanner, 
     assert run(on_duckdb, town, "2026-02-24T03:00:00Z", "--since", "2026-02-24").exit_code == 2
 
 
+def test_rows_that_come_after_their_day_was_looked_at_are_said_until_somebody_looks(
+    scanner: Scanner, elsewhere: Path
+) -> None:
+    whole, part = guessed(), guessed(times=0)
+    assert "after their day" not in run(scanner, part, FIRST).output
+    said = "Audit rows came after their day was looked at: 120 of 2026-02-02; to look at them: hearthwatch run --since 2026-02-02\n"
+    assert said in run(scanner, whole, SECOND).output
+    assert tickets(elsewhere) == []
+    assert said in run(scanner, whole, THIRD).output
+    assert "after their day" not in run(scanner, whole, "2026-02-06T03:00:00Z", "--since", "2026-02-02").output
+    assert any("Scraping" in title for title in tickets(elsewhere)), tickets(elsewhere)
+    assert "after their day" not in run(scanner, whole, "2026-02-07T03:00:00Z").output
+
+
+def test_a_day_without_any_row_among_busy_ones_is_said(scanner: Scanner, elsewhere: Path) -> None:
+    town = guessed(at=NOON + DAY)
+    for number in range(120):
+        at = NOON - 7 * DAY + number * 2 * HOUR
+        town.event("household_dashboard_viewed", "rex", "one", at=at, correlation_id=f"b{number}")
+    lost = guessed(at=NOON + DAY)
+    second = (NOON + DAY).date()
+    lost.household_events[:] = [row for row in town.household_events if row["event_timestamp"].date() != second]
+    said = "The audit table has no row of 2026-02-03, though it has many of every other day of late"
+    assert said not in run(scanner, town, FIRST, until=NOON + 12 * HOUR - MINUTE).output
+    assert said in run(scanner, lost, SECOND).output
+    later = run(scanner, town, THIRD)
+    assert said not in later.output
+    assert "Audit rows came after their day was looked at" in later.output
+
+
+def test_a_first_run_without_an_audit_row_has_seen_no_day(scanner: Scanner, elsewhere: Path) -> None:
+    empty = guessed(times=0)
+    empty.household_events.clear()
+    assert "no row at or before this run's time" in run(scanner, empty, FIRST).output
+    again = run(scanner, guessed(), SECOND)
+    assert "No run has seen" not in again.output
+    assert any("Scraping" in title for title in tickets(elsewhere)), again.output
+
+
 def test_a_trail_that_ended_is_said(on_duckdb: Scanner) -> None:
     town = guessed(times=0)
     assert "trail ended" not in run(on_duckdb, town, FIRST).output

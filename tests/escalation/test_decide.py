@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from detectors.contract import Finding, Impact, Severity
-from escalation.decide import Sight, decide, first_entry, has_left, in_force, is_broken, observe, size_of
+from escalation.decide import LOST, Sight, decide, first_entry, has_left, in_force, is_broken, observe, size_of
 from escalation.policy import load_policy
 from escalation.records import Entry, Reason, Silence, Ticket, TicketStatus
 from tests.escalation.findings import NOON, finding
@@ -158,12 +158,12 @@ CASES: list[tuple[str, Entry | None, Sight, Finding | None, Ticket | None, Silen
     ("happened again after resolving", entry(HAPPENED), "seen", AGAIN, ticket("resolved", HAPPENED), None, "reopen", "happened-again"),
     ("not looked at", entry(), "not-looked-at", None, ticket(), None, "none", "not-looked-at"),
     ("not looked at, resolved", entry(), "not-looked-at", None, ticket("resolved"), None, "none", "not-looked-at"),
-    ("its rows are gone", entry(), "rows-gone", None, ticket(), None, "close", "rows-gone"),
-    ("its rows are gone, resolved", entry(), "rows-gone", None, ticket("resolved"), None, "close", "rows-gone"),
-    ("its rows are gone, closed before", entry(), "rows-gone", None, ticket("closed"), None, "none", "fixed-before"),
+    ("its rows are gone", entry(), "rows-gone", None, ticket(), None, "comment", "rows-gone"),
+    ("its rows are gone, resolved", entry(), "rows-gone", None, ticket("resolved"), None, "comment", "rows-gone"),
+    ("its rows are gone, closed before", entry(), "rows-gone", None, ticket("closed"), None, "none", "rows-gone"),
     ("its audit rows are gone", entry(), "trail-gone", None, ticket(), None, "comment", "trail-gone"),
-    ("its audit rows were gone", entry(status="not-looked-at"), "trail-gone", None, ticket(), None, "none", "not-looked-at"),
-    ("its audit rows are gone, closed", entry(), "trail-gone", None, ticket("closed"), None, "none", "not-looked-at"),
+    ("its audit rows are gone, not looked at before", entry(status="not-looked-at"), "trail-gone", None, ticket(), None, "comment", "trail-gone"),
+    ("its audit rows are gone, closed", entry(), "trail-gone", None, ticket("closed"), None, "none", "trail-gone"),
     ("an effect from the first night", None, "explained", STATE, None, None, "none", "explained"),
     ("its cause was found", entry(), "explained", STATE, ticket(), None, "comment", "same-cause"),
     ("its cause was known", entry(explained_by="x"), "explained", STATE, ticket(), None, "none", "explained"),
@@ -216,6 +216,13 @@ def test_only_what_comes_back_has_left_its_deleted_ticket(
     before: Entry | None, after: Entry, on: Ticket, expected: bool
 ) -> None:
     assert has_left(before, after, on) is expected
+
+
+@pytest.mark.parametrize("sight", LOST)
+def test_that_it_is_lost_is_said_once(sight: Sight) -> None:
+    after = observe(entry(), sight, None, POLICY.nights, NOON)
+    decision = decide(entry(), after, sight, ticket(), None, POLICY, NOON, said=True)
+    assert (after.present, decision.action, decision.reason) == (True, "none", sight)
 
 
 def test_every_reason_has_its_case() -> None:

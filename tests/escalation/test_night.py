@@ -174,7 +174,7 @@ def test_one_cause_is_one_ticket_until_all_of_it_is_fixed(town: Town) -> None:
     assert len(town.queue.tickets) == 1
     report = town.night(NO_LEADER)
     assert sorted(told(report)) == [("gone", "comment", "part-fixed"), ("still-there", "none", "still-there")]
-    assert "Still there: Some no-leader" in next(iter(town.queue.tickets[town.only_ticket].comments.values()))
+    assert "Still on this ticket: Some no-leader" in next(iter(town.queue.tickets[town.only_ticket].comments.values()))
     assert sorted(told(town.night())) == [("gone", "none", "fixed-before"), ("gone", "verify", "fixed")]
     assert town.said[-1] == "fixed"
     assert len(town.queue.creations) == 1
@@ -611,7 +611,7 @@ def test_a_state_is_dated_by_the_looks_that_saw_it(town: Town) -> None:
     )
     known = next(one for one in third.findings if one.detector == "transfer-failed")
     assert known.first_seen == FIRST
-    assert known.story.observed.startswith("First seen at the look of")
+    assert known.story.observed == first.story.observed
 
 
 def test_a_moment_that_an_event_tells_stays_the_moment(town: Town) -> None:
