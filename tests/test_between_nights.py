@@ -270,8 +270,7 @@ def spoil_line(path: Path, chance: random.Random) -> None:
     at = chance.choice([number for number, line in enumerate(lines) if "=" in line])
     key = lines[at].partition("=")[0]
     value = chance.choice((*(one for one in ODD if one != "\ud800"), "10**14 hours", "99999999999999 hours", "0 hours"))
-    written = {None: "nan", True: "true", False: "false"}.get(value if isinstance(value, bool | None) else "", None)
-    lines[at] = f"{key}= {written or json.dumps(value)}"
+    lines[at] = f"{key}= {'nan' if value is None else json.dumps(value)}"
     path.write_text("\n".join(lines))
 
 
