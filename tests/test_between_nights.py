@@ -123,7 +123,9 @@ class Home:
             rows = list(connection.execute("SELECT external_id, detector, queue_status FROM tickets"))
             unsent = list(connection.execute("SELECT key, error FROM outbox WHERE sent_at IS NULL"))
         assert unsent == []
-        assert {row[0] for row in rows if row[2] != "missing"} == set(said), "a ticket that nobody knows, or that is not there"
+        assert {row[0] for row in rows if row[2] != "missing"} == set(said), (
+            "a ticket that nobody knows, or that is not there"
+        )
         assert set(self.asked) <= set(said)
 
 
@@ -222,14 +224,16 @@ def test_bytes_of_the_ledger(home: Home, seed: int) -> None:
 def spoil_cells(ledger: Path, chance: random.Random) -> None:
     """Another program has written into a table, what SQLite lets it."""
     with closing(sqlite3.connect(ledger)) as connection:
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
+        tables = [
+            row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        ]
         for _ in range(chance.choice((1, 1, 3))):
             table = chance.choice([name for name in tables if not name.startswith("sqlite_")])
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
             value = chance.choice([one for one in ODD if isinstance(one, str | int | float | None) and one != "\ud800"])
             wanted: Any = value if not isinstance(value, int) or abs(value) < 2**63 else "1e30"
             with suppress(sqlite3.Error):
-                connection.execute(f"UPDATE {table} SET {chance.choice(columns)} = ?", (wanted,))  # noqa: S608  # its own names
+                connection.execute(f"UPDATE {table} SET {chance.choice(columns)} = ?", (wanted,))  # its own names
         connection.commit()
 
 
