@@ -30,7 +30,7 @@ from cli import main
 from tests.support.three_nights import NIGHTS, write_source
 from tests.support.vandal import ODD, REPLACED, remove, spoil_bytes, spoil_json, strew
 
-ROUNDS = int(os.environ.get("HEARTHWATCH_FUZZ_ROUNDS", "12"))
+ROUNDS = int(os.environ.get("HEARTHWATCH_FUZZ_ROUNDS", "5"))
 CODES = {0, 1, 2, 3, 4, 5, 10}
 HANGS_AFTER = 30
 

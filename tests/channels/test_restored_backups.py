@@ -41,7 +41,9 @@ def town_of(name: str, *leaderless: str) -> Town:
     return town
 
 
-def in_rt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[tuple[str, Comments]]:
+def in_rt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, Comments]]:
     tracker: RequestTracker = request.getfixturevalue("request_tracker")
     monkeypatch.setenv(RT_TOKEN, tracker.token)
 
