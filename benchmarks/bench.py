@@ -4,7 +4,7 @@
 
 Prints, for each round, the seconds of the bare pass, of the scan that reads the whole history (as the first night does, and one
 in each week) and of an ordinary night's, with their ratios; then the statements issued, the peak memory of the scanning
-process and the seconds of each statement's purpose. Without --as-of it is the night of the newest audit row.
+process and the seconds of each statement's purpose; last, what a run with 300,000 findings costs (see many.py). Without --as-of it is the night of the newest audit row.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection
 
 import psycopg
 
+from benchmarks import many
 from benchmarks.night import last_night
 from detectors.contract import Context, Window
 from detectors.limits import Limits
@@ -81,6 +82,7 @@ def main() -> None:
     print(f"statements {scanned.statements}, peak memory {scanned.peak_mb:.0f} MB, findings {scanned.findings}")
     for detector, reason in scanned.not_ran.items():
         print(f"  {detector}: {reason}")
+    print(many.told())
 
 
 def bare_pass(url: str, context: Context) -> tuple[float, float]:

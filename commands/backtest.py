@@ -12,7 +12,8 @@ from commands.failures import once_more
 from commands.nightly import known_households
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.scanning import context_of, named_detectors, opened
-from detectors.contract import Coverage, Detector, Finding, Window
+from detectors.contract import Coverage, Detector, Window
+from detectors.kept import Found
 from detectors.runner import scan as run_scan
 from detectors.source import Source
 from escalation.ledger import Ledger
@@ -74,7 +75,7 @@ def _played(
     with _files(settings, policy) as files, progress() as told:
 
         @once_more
-        def look(window: Window, as_of: datetime, ledger: Ledger) -> tuple[Sequence[Finding], Sequence[Coverage]]:
+        def look(window: Window, as_of: datetime, ledger: Ledger) -> tuple[Sequence[Found], Sequence[Coverage]]:
             told(f"the night after {window.start:%Y-%m-%d}")
             context = context_of(settings, policy, window, as_of=as_of)
             with nullcontext(files) if files else opened(settings, policy) as source:

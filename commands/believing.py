@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from detectors.behind import added_up, behind_each, rows_behind
 from detectors.belief import disbelieve, rows_gone
 from detectors.contract import Detector
 from detectors.runner import EVENTS, ScanResult, count_rows, forgetful, tables_of
 from detectors.source import Source, SourceError
+from escalation.decide import IDS_KEPT
 from escalation.ledger import Ledger
 from escalation.policy import Policy
 from escalation.records import Entry, Looked, Volume
@@ -28,6 +31,7 @@ class Known:
     entries: tuple[Entry, ...]
     outage: bool
     policy: Policy
+    as_of: datetime
 
     def days(self, as_of: datetime) -> frozenset[date]:
         """The days whose audit rows the scan must count."""
@@ -48,6 +52,7 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
         entries,
         last is not None and as_of - last.as_of > LONG_OUTAGE,
         policy,
+        as_of,
     )
 
 
@@ -75,7 +80,7 @@ def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -
                 "households and household_members have no rows at all, though they had some on the last run: this is an empty "
                 "export, another database or a role that may not read; nothing was recorded (--accept-volume takes it as it is)"
             )
-        return _after(source, disbelieve(result, reasons, detectors), known.entries)
+        return _after(source, disbelieve(result, reasons, detectors), known, known.entries, detectors)
 
     return after
 
@@ -88,16 +93,41 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
         whole = replace(result, rows_read=count_rows(source, None, tables=tables))
         reasons = known.doubts(volumes_of(whole, known.baselines))
         concerned = {table: reason for table, reason in reasons.items() if table in tables}
-        return _after(source, disbelieve(result, concerned, detectors), entries)
+        return _after(source, disbelieve(result, concerned, detectors), known, entries, detectors)
 
     return after
 
 
-def _after(source: Source, result: ScanResult, entries: Iterable[Entry]) -> ScanResult:
+def _after(
+    source: Source, result: ScanResult, known: Known, entries: Iterable[Entry], detectors: Sequence[Detector]
+) -> ScanResult:
+    by_id = {one.id: one for one in detectors}
     found = {one.fingerprint for one in result.findings}
     ran = {one.detector for one in result.coverage if one.status in ("ran", "proved")}
     absent = [one for one in entries if one.detector in ran and one.fingerprint not in found]
-    return replace(result, gone=rows_gone(source, rows_to_look_for(absent)))
+    each = Counter(one.detector for one in result.findings)
+    # What becomes an incident is watched as a whole.
+    single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
+    return replace(
+        result,
+        gone=rows_gone(source, rows_to_look_for(absent)),
+        behind=behind_each(source, single, by_id, known.as_of, IDS_KEPT),
+        thinned=frozenset(_thinned(source, absent, by_id)),
+    )
+
+
+def _thinned(source: Source, absent: Iterable[Entry], detectors: Mapping[str, Detector]) -> Iterator[str]:
+    """Those behind which there are fewer rows, up to when they were last seen, than there were then."""
+    by_time: dict[datetime, list[Entry]] = defaultdict(list)
+    for entry in absent:
+        if entry.rows:
+            by_time[entry.last_seen_at].append(entry)
+    for until, entries in by_time.items():
+        counted = rows_behind(source, {home for entry in entries for home in entry.households}, until)
+        for entry in entries:
+            now = added_up(counted, entry.households, detectors[entry.detector])
+            if any(now.get(table, number) < number for table, number in entry.rows.items()):
+                yield entry.fingerprint
 
 
 def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *, accept: bool) -> Looked:
@@ -109,6 +139,8 @@ def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *
         reached=result.reached,
         disbelieved=result.disbelieved,
         gone=result.gone,
+        behind=result.behind,
+        thinned=result.thinned,
         trail=on_trail(detectors),
     )
 

@@ -95,7 +95,15 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
             after=held_against_in_part(known, detectors, story.entries),
         )
         trail_gone = _trail_gone(ledger, story.entries, result, on_trail(detectors), context.as_of)
-    found = recheck(story.entries, result.findings, result.coverage, policy, gone=result.gone, trail_gone=trail_gone)
+    found = recheck(
+        story.entries,
+        result.findings,
+        result.coverage,
+        policy,
+        gone=result.gone,
+        trail_gone=trail_gone,
+        thinned=result.thinned,
+    )
     click.echo(ticket_list.rechecked(found), nl=False)
     for reason in result.disbelieved.values():
         raise Stop(f"{reason}; deliver the whole table and verify again", EXIT_INCOMPLETE)

@@ -396,6 +396,8 @@ class Detector:
     """For a rule about the schema itself: it reads no rows, and needs a source with a catalog."""
     mark: Mark | None = None
     """What a detector that finds nothing of its own adds to the others' findings, after all of them have ended."""
+    remarkable: Callable[[Any, Context], bool] = lambda _, __: True
+    """Whether an account can make a difference to `mark`; the others are not kept while it works."""
 
     @property
     def id(self) -> str:

@@ -38,8 +38,8 @@ class Limits(BaseModel):
     """How urgent the grouped finding of households that everyone has left is."""
     incident_size: int = Field(default=25, ge=1)
     """More findings of one detector in one scan than this are one incident."""
-    incident_members_most: int = Field(default=100_000, ge=1)
-    """How many rows of an incident are carried along; its count is always exact."""
+    incident_members_most: int = Field(default=1_000, ge=1)
+    """How many rows of an incident are listed, with their households and users; its count is always exact."""
     household_capacity: int = Field(default=15, ge=1)
 
     # Operations: the app's own limits, security and system failures, performance.

@@ -17,8 +17,9 @@ from sqlalchemy import and_, func, or_, select
 from detectors.cases import FETCHERS, Case
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Ride, Status
 from detectors.evidence import elements_of, sees, tables_of_ways, words_of
-from detectors.facts import HouseholdCase, UserCase, text_of
+from detectors.facts import CASES_AT_ONCE, HouseholdCase, UserCase, text_of
 from detectors.facts_people import users_by_id
+from detectors.kept import Brief, Found, Keeper, in_order, whole
 from detectors.limits import Limits
 from detectors.lost_metadata import lost_rows, notice_of
 from detectors.passes import PASSES, Pass, Rider, statement
@@ -44,7 +45,7 @@ class ScanResult:
     The audit table is too big to be counted as a whole: `event_days` has its rows on the days that were asked for.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[Found, ...]
     coverage: tuple[Coverage, ...]
     rows_read: dict[str, int]
     notices: tuple[Notice, ...] = ()
@@ -56,6 +57,10 @@ class ScanResult:
     """The time of the newest audit row at or before the scan's: at least up to there the source is complete."""
     disbelieved: Mapping[str, str] = field(default_factory=dict)
     """The tables whose rows cannot be all there, each with the reason (see belief.py)."""
+    behind: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By fingerprint, how many rows stand behind a state finding, by table (see behind.py)."""
+    thinned: frozenset[str] = frozenset()
+    """The fingerprints that were asked after behind which rows are missing that were there before."""
     gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By table the ids that were asked after and of which it holds no row any more."""
 
@@ -121,11 +126,11 @@ def _scan(
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
     run.inspect_schema()
     rows_read, event_days = run.read(recheck, days)
-    findings = [finding for ending in run.endings.values() for finding in ending.findings]
+    findings: list[Found] = [finding for ending in run.endings.values() for finding in ending.findings]
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
-    findings = run.marked(sorted(findings, key=lambda finding: finding.sort_key))
+    findings = run.marked(in_order(findings))
     return ScanResult(
         tuple(findings),
         run.coverage(findings),
@@ -262,16 +267,16 @@ def _stretches(days: Sequence[date]) -> list[tuple[date, date]]:
 class Ending:
     status: Status = "ran"
     reason: str | None = None
-    found: dict[str, list[Finding]] = field(default_factory=dict)
+    found: dict[str, Keeper] = field(default_factory=dict)
     """What was collected, by ride."""
-    judged: list[Finding] = field(default_factory=list)
+    judged: Keeper = field(default_factory=Keeper)
     marked: int = 0
 
     def fail(self, reason: str) -> None:
         self.status, self.reason = "failed", reason
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[Found]:
         """Each subject once, in an order that does not depend on which pass ended first."""
         return _one_per_subject([*(one for ride in sorted(self.found) for one in self.found[ride]), *self.judged])
 
@@ -298,7 +303,8 @@ class _Run:
         self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
         self._context = replace(context, audit_began=self.audit_began, never_written=never)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
-        self._cases: dict[CaseKind, dict[str, dict[str, Detector]]] = {kind: {} for kind in FETCHERS}
+        self._cases: dict[CaseKind, dict[str, tuple[Detector, ...]]] = {kind: {} for kind in FETCHERS}
+        self._together: dict[tuple[Detector, ...], tuple[Detector, ...]] = {}
         self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
 
     def _audit_span(self, as_of: datetime, detectors: Sequence[Detector]) -> tuple[datetime | None, datetime | None]:
@@ -327,8 +333,8 @@ class _Run:
         """The rules about the schema itself; they say nothing about single households."""
         for detector in self._running:
             if detector.inspect and self._scope is None:
-                found = self._guarded(detector, detector.inspect, self._source.schema, self._context)
-                self.endings[detector.id].judged.extend(found)
+                for finding in self._guarded(detector, detector.inspect, self._source.schema, self._context):
+                    self.endings[detector.id].judged.add(finding)
 
     def read(
         self, recheck: Mapping[str, Sequence[str]], days: Collection[date]
@@ -394,7 +400,7 @@ class _Run:
         ]
 
     def _ride(self, one: Pass, riders: Riders) -> list[tuple[Rider, Detector, list[Any]]]:
-        """Each rider with its rows. If the pass fails, each rides alone, so that only the broken one fails.
+        """Each rider with its rows, or with their keys where that is all that it needs. If the pass fails, each rides alone, so that only the broken one fails.
 
         What ran out of time would do so again for nearly each of them.
         """
@@ -411,23 +417,35 @@ class _Run:
             for _, detector in riders:
                 self.endings[detector.id].fail(_reason(error, f"pass {one.id}"))
             return []
-        return [(rider, detector, [row for row in rows if row[rider.flag]]) for rider, detector in riders]
+        return [
+            (rider, detector, [row if rider.ride.collect else row[one.key] for row in rows if row[rider.flag]])
+            for rider, detector in riders
+        ]
 
     def _take(self, one: Pass, rode: Sequence[tuple[Rider, Detector, list[Any]]]) -> None:
         for rider, detector, rows in rode:
             kind = _kind(rider.ride)
             if kind is not None:
-                for row in rows:
-                    if row[one.key] is not None:
-                        self._cases[kind].setdefault(text_of(row[one.key]), {})[detector.id] = detector
+                for key in rows:
+                    if key is not None:
+                        self._name(kind, text_of(key), detector)
             elif rider.ride.last:
                 self._waiting.append((rider, detector, rows))
             else:
                 self._collect(rider, detector, rows, self._context)
 
+    def _name(self, kind: CaseKind, key: str, detector: Detector) -> None:
+        """Have `detector` judge a case. The same few combinations wait for very many cases, so each is kept once."""
+        waiting = self._cases[kind].get(key, ())
+        if detector not in waiting:
+            waiting = (*waiting, detector)
+            self._cases[kind][key] = self._together.setdefault(waiting, waiting)
+
     def _collect(self, rider: Rider, detector: Detector, rows: list[Any], context: Context) -> None:
         if rider.ride.collect is not None:
-            self.endings[detector.id].found[rider.flag] = self._guarded(detector, rider.ride.collect, rows, context)
+            keeper = self.endings[detector.id].found[rider.flag] = Keeper()
+            for finding in self._guarded(detector, rider.ride.collect, rows, context):
+                keeper.add(finding)
 
     def _add_cases(self, recheck: Mapping[str, Sequence[str]]) -> None:
         """Households that a detector judges although no pass named them, or whose old events its pass must read."""
@@ -436,19 +454,20 @@ class _Run:
         for detector in self._running:
             if detector.judge and any(_kind(ride) == "household_id" for ride in detector.rides):
                 for household in recheck.get(detector.id, ()):
-                    self._cases["household_id"].setdefault(household, {})[detector.id] = detector
+                    self._name("household_id", household, detector)
 
     def _judge_kind(self, kind: CaseKind) -> set[str]:
         """The correlation ids of the operations that the state findings of these cases tell of."""
         wanted, explained = self._cases[kind], set[str]()
+        concerned = {detector.id for waiting in set(wanted.values()) for detector in waiting}
         try:
             for case in FETCHERS[kind][1](self._source, sorted(wanted), self._context):
-                explained |= self._judged(case, wanted[case.key].values())
+                explained |= self._judged(case, wanted.pop(case.key))
         except Exception as error:
             if isinstance(error, SourceError) and not isinstance(error, QueryError):
                 raise
             logger.debug("fetching the facts failed", exc_info=True)
-            for name in {name for waiting in wanted.values() for name in waiting}:
+            for name in concerned:
                 self.endings[name].fail(_reason(error, "fetching the facts"))
         return explained
 
@@ -456,39 +475,56 @@ class _Run:
         explained: set[str] = set()
         for detector in detectors:
             if detector.judge is not None:
-                found = self._guarded(detector, detector.judge, case, self._context)
-                self.endings[detector.id].judged.extend(found)
+                found = list(self._guarded(detector, detector.judge, case, self._context))
+                for finding in found:
+                    self.endings[detector.id].judged.add(finding)
                 if isinstance(case, HouseholdCase | UserCase):
                     explained |= _operations_of(found, case, self._context)
         return explained
 
-    def marked(self, findings: list[Finding]) -> list[Finding]:
+    def marked(self, findings: list[Found]) -> list[Found]:
         """`findings` with what the marking detectors add to them."""
         for detector in self._running:
             if detector.mark is not None:
-                findings = self._mark(detector.mark, self.endings[detector.id], findings)
+                findings = self._mark(detector, detector.mark, findings)
         return findings
 
-    def _mark(self, mark: Mark, ending: Ending, findings: list[Finding]) -> list[Finding]:
-        people = {user for finding in findings for user in finding.users if self._source.tables.is_user_id(user)}
+    def _mark(self, detector: Detector, mark: Mark, findings: list[Found]) -> list[Found]:
+        marked: list[Found] = []
+        ending, keeper = self.endings[detector.id], Keeper()
         try:
-            accounts = users_by_id(self._source, sorted(people))
-            marked = [mark(finding, accounts, self._context) for finding in findings]
+            for start in range(0, len(findings), CASES_AT_ONCE):
+                some = findings[start : start + CASES_AT_ONCE]
+                people = {user for one in some for user in one.users if self._source.tables.is_user_id(user)}
+                accounts = {
+                    user: account
+                    for user, account in users_by_id(self._source, sorted(people)).items()
+                    if detector.remarkable(account, self._context)
+                }
+                for one in some:
+                    known = whole(one) if not accounts.keys().isdisjoint(one.users) else None
+                    new = known and mark(known, accounts, self._context)
+                    if new is None or new is known:
+                        marked.append(one)
+                    else:
+                        marked.append(keeper.brief(new) if isinstance(one, Brief) else new)
+                        ending.marked += 1
         except Exception as error:
             logger.debug("marking failed", exc_info=True)
             ending.fail(_reason(error, "marking"))
+            ending.marked = 0
             return findings
-        ending.marked = sum(new is not old for new, old in zip(marked, findings, strict=True))
         return marked
 
-    def coverage(self, findings: Sequence[Finding]) -> tuple[Coverage, ...]:
+    def coverage(self, findings: Sequence[Found]) -> tuple[Coverage, ...]:
         """How each detector ended, with the number of its findings or marks among `findings`."""
+        number = Counter(finding.detector for finding in findings)
         return tuple(
             Coverage(
                 detector=name,
                 status=ending.status,
                 reason=self._told_of(name, ending),
-                findings=sum(finding.detector == name for finding in findings) + ending.marked,
+                findings=number[name] + ending.marked,
             )
             for name, ending in self.endings.items()
         )
@@ -507,18 +543,14 @@ class _Run:
 
     def _guarded(
         self, detector: Detector, work: Callable[[Any, Context], Iterable[Finding]], on: Any, context: Context
-    ) -> list[Finding]:
-        """The findings of `work`; its failure fails the detector alone."""
-        found: list[Finding] = []
+    ) -> Iterator[Finding]:
+        """The findings of `work`, one by one; its failure fails the detector alone and leaves what was found before."""
         try:
-            # One by one, so that what was found before a failure is kept.
-            for finding in work(on, context):
-                found.append(finding)  # extend() would say less plainly what a failure leaves
+            yield from work(on, context)
         except Exception as error:
             # Whatever a rule stumbles over is that rule's failure alone; the traceback is for --verbose.
             logger.debug("detector %s failed", detector.id, exc_info=True)
             self.endings[detector.id].fail(_reason(error, "judging"))
-        return found
 
 
 def _kind(ride: Ride) -> CaseKind | None:
@@ -580,21 +612,20 @@ def beginning(detector: Detector, schema: Schema, context: Context, health: Heal
     return Ending(reason=_in_part(detector, schema, health))
 
 
-def _one_per_subject(findings: list[Finding]) -> list[Finding]:
+def _one_per_subject(findings: list[Found]) -> list[Found]:
     """Findings with one subject, from different rides of a detector, as one: the first, with the others' evidence added."""
-    kept: dict[str, Finding] = {}
+    kept: dict[str, Found] = {}
     for finding in findings:
-        first = kept.get(finding.fingerprint)
-        if first is None:
-            kept[finding.fingerprint] = finding
-            continue
-        kept[finding.fingerprint] = first.model_copy(
-            update={
-                "households": tuple(sorted({*first.households, *finding.households})),
-                "users": tuple(sorted({*first.users, *finding.users})),
-                "evidence": {**finding.evidence, **first.evidence},
-            }
-        )
+        first = kept.setdefault(finding.fingerprint, finding)
+        if first is not finding:
+            told = whole(first)
+            kept[finding.fingerprint] = told.model_copy(
+                update={
+                    "households": tuple(sorted({*first.households, *finding.households})),
+                    "users": tuple(sorted({*first.users, *finding.users})),
+                    "evidence": {**whole(finding).evidence, **told.evidence},
+                }
+            )
     return list(kept.values())
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from detectors.contract import Finding
 from detectors.facts import text_of
+from detectors.kept import Found
 from detectors.passes.base import Scope
 from detectors.source import Source
 
@@ -53,7 +53,7 @@ class Wanted:
     users: frozenset[str]
     of_users: frozenset[str]
 
-    def concerns(self, finding: Finding) -> bool:
+    def concerns(self, finding: Found) -> bool:
         """Whether it names one of them; states of a user's household concern the user too."""
         mentioned = set(finding.households).union(*(member.households for member in finding.members))
         people = set(finding.users).union(*(member.users for member in finding.members))

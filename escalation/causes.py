@@ -7,72 +7,89 @@ nothing explains stays as it is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from detectors.contract import SEVERITY_ORDER, Finding, Impact, Member, Related, Severity, Story, fingerprint
+from detectors.kept import Found, in_order, whole
 from detectors.limits import Limits
 from detectors.words import count, stamp
 
 INCIDENT = "incident"
 """The subject's `operation` of a finding that stands for many of one detector."""
 WORST_SHOWN = 10
-"""How many rows of an incident its ticket's text and its evidence name; all are in `members`."""
+"""How many rows of an incident its ticket's text and its evidence name; more are in `members`."""
 
-Rule = Callable[[Finding, "Index"], "Finding | None"]
+CAUSES_OF_HOUSEHOLDS = frozenset(
+    {
+        "approval-not-applied",
+        "members-without-household",
+        "orphaned-household",
+        "transfer-failed",
+        "unauthorised-transfer",
+    }
+)
+CAUSES_OF_USERS = frozenset({"mass-creation"})
+Rule = Callable[[Found, "Index"], Found | None]
 
 
 class Index:
-    """The findings of one scan, by detector and by what they are about."""
+    """What can be a cause among the findings of one scan, by detector and by what it is about."""
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
-        self._by_household: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-        self._by_user: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-        self.abandoned: dict[str, Finding] = {}
+    def __init__(self, findings: Sequence[Found]) -> None:
+        self._by_household: dict[tuple[str, str], list[Found]] = defaultdict(list)
+        self._by_user: dict[tuple[str, str], list[Found]] = defaultdict(list)
+        self.abandoned: dict[str, Found] = {}
         """The grouped finding of households that everyone has left, by each household in it."""
         for finding in findings:
-            for household in finding.households:
-                self._by_household[finding.detector, household].append(finding)
-            for user in {finding.subject.get("user_id"), *finding.users} - {None}:
-                self._by_user[finding.detector, str(user)].append(finding)
-            if finding.subject.get("operation") == "everyone-left":
+            if finding.detector in CAUSES_OF_HOUSEHOLDS:
+                household = household_of(finding)
+                if household is not None:
+                    self._by_household[finding.detector, household].append(finding)
+            if finding.detector in CAUSES_OF_USERS:
+                user = user_of(finding)
+                if user is not None:
+                    self._by_user[finding.detector, user].append(finding)
+            if finding.members and finding.subject.get("operation") == "everyone-left":
                 self.abandoned.update((household, finding) for row in finding.members for household in row.households)
 
-    def about_household(self, detector: str, household: str) -> list[Finding]:
+    def about_household(self, detector: str, household: str) -> Sequence[Found]:
         """The detector's findings that are about this household alone."""
-        return [one for one in self._by_household[detector, household] if household_of(one) == household]
+        return self._by_household.get((detector, household), ())
 
-    def about_user(self, detector: str, user: str) -> list[Finding]:
+    def about_user(self, detector: str, user: str) -> Sequence[Found]:
         """The detector's findings whose subject is, or whose only person is, this user."""
-        return [one for one in self._by_user[detector, user] if user_of(one) == user]
+        return self._by_user.get((detector, user), ())
 
 
-def household_of(finding: Finding) -> str | None:
+def household_of(finding: Found) -> str | None:
     """The one household that the finding is about, if it is about one."""
     named = finding.subject.get("household_id")
     return named or (finding.households[0] if len(finding.households) == 1 else None)
 
 
-def user_of(finding: Finding) -> str | None:
+def user_of(finding: Found) -> str | None:
     """The one user whom the finding is about, if it is about one."""
     named = finding.subject.get("user_id")
     return named or (finding.users[0] if len(finding.users) == 1 else None)
 
 
-def _unauthorised_transfer(effect: Finding, index: Index) -> Finding | None:
+def _unauthorised_transfer(effect: Found, index: Index) -> Found | None:
     household = household_of(effect)
     if effect.detector != "transfer-failed" or household is None:
         return None
     return next(iter(index.about_household("unauthorised-transfer", household)), None)
 
 
-def _failed_transfer(effect: Finding, index: Index) -> Finding | None:
+def _failed_transfer(effect: Found, index: Index) -> Found | None:
     household = household_of(effect)
     if effect.detector not in ("no-leader", "multiple-leaders") or household is None:
         return None
     return next(iter(index.about_household("transfer-failed", household)), None)
 
 
-def _orphan(effect: Finding, index: Index) -> Finding | None:
+def _orphan(effect: Found, index: Index) -> Found | None:
     household = household_of(effect)
     if effect.detector == "orphaned-household" or effect.team != "engineering" or household is None:
         return None
@@ -85,14 +102,14 @@ def _orphan(effect: Finding, index: Index) -> Finding | None:
     return None if group is None or effect.kind != "state" or hides else group
 
 
-def _missing_household(effect: Finding, index: Index) -> Finding | None:
+def _missing_household(effect: Found, index: Index) -> Found | None:
     household = household_of(effect)
     if effect.detector == "members-without-household" or effect.team != "engineering" or household is None:
         return None
     return next(iter(index.about_household("members-without-household", household)), None)
 
 
-def _unapplied_approval(effect: Finding, index: Index) -> Finding | None:
+def _unapplied_approval(effect: Found, index: Index) -> Found | None:
     household, user = household_of(effect), user_of(effect)
     if effect.detector not in ("concurrent-conflict", "approval-not-applied") or household is None or user is None:
         return None
@@ -102,14 +119,14 @@ def _unapplied_approval(effect: Finding, index: Index) -> Finding | None:
     return None if first is effect else first
 
 
-def _mass_creation(effect: Finding, index: Index) -> Finding | None:
+def _mass_creation(effect: Found, index: Index) -> Found | None:
     user = effect.subject.get("user_id")
     if effect.detector != "mass-removal" or user is None:
         return None
     return next(iter(index.about_user("mass-creation", user)), None)
 
 
-def _by_time(finding: Finding) -> tuple[str, tuple[int, str, tuple[tuple[str, str], ...]]]:
+def _by_time(finding: Found) -> tuple[str, tuple[int, str, tuple[tuple[str, str], ...]]]:
     return (stamp(finding.occurred_at) if finding.occurred_at else "", finding.sort_key)
 
 
@@ -124,11 +141,18 @@ RULES: tuple[Rule, ...] = (
 """The first rule that names a cause decides. No rule's causes are another rule's effects in a circle."""
 
 
-def explain(findings: Iterable[Finding]) -> list[Finding]:
+def explain(findings: Iterable[Found]) -> list[Finding]:
     """`findings` without those that another one explains; they are in the `related` of that one's root cause."""
-    ordered = sorted(findings, key=lambda finding: finding.sort_key)
+    roots, effects = _roots(findings)
+    explained = (_with_effects(whole(root), effects.get(root.fingerprint, ())) for root in roots)
+    return sorted(explained, key=lambda one: one.sort_key)
+
+
+def _roots(findings: Iterable[Found]) -> tuple[list[Found], dict[str, list[Found]]]:
+    """What nothing explains, in order; and what it explains, by its fingerprint."""
+    ordered = in_order(findings)
     index = Index(ordered)
-    effects: dict[str, list[Finding]] = defaultdict(list)
+    effects: dict[str, list[Found]] = defaultdict(list)
     roots = []
     for finding in ordered:
         root = _root(finding, index)
@@ -136,32 +160,75 @@ def explain(findings: Iterable[Finding]) -> list[Finding]:
             roots.append(finding)
         else:
             effects[root.fingerprint].append(finding)
-    return sorted((_with_effects(root, effects[root.fingerprint]) for root in roots), key=lambda one: one.sort_key)
+    return roots, dict(effects)
 
 
-def _root(finding: Finding, index: Index) -> Finding:
+def _root(finding: Found, index: Index) -> Found:
     while True:
-        cause = next(filter(None, (rule(finding, index) for rule in RULES)), None)
+        cause = next((found for rule in RULES if (found := rule(finding, index))), None)
         if cause is None:
             return finding
         finding = cause
 
 
-def _with_effects(root: Finding, effects: Sequence[Finding]) -> Finding:
+def _with_effects(root: Finding, effects: Sequence[Found]) -> Finding:
     if not effects:
         return root
-    related = [*root.related, *(row for effect in effects for row in (effect.as_related(), *effect.related))]
+    update = {
+        "related": tuple(_related(root, effects)),
+        "severity": _severity(root, effects),
+        "marks": _marks([root, *effects]),
+    }
+    return root.model_copy(update=update)
+
+
+def _related(root: Found, effects: Sequence[Found]) -> Iterator[Related]:
+    yield from root.related
+    for effect in effects:
+        yield effect.as_related()
+        yield from effect.related
+
+
+def _severity(root: Found, effects: Sequence[Found]) -> Severity:
     # An effect of the same team may be the more urgent part of one ticket (a creation that is Next-day, removals that
     # are Same-day); across teams the words differ and the cause's own urgency stays.
-    severities = [root.severity, *(effect.severity for effect in effects if effect.team == root.team)]
-    raised = worst(severities) if root.detector == "mass-creation" else root.severity
-    marks = tuple(dict.fromkeys((*root.marks, *(mark for effect in effects for mark in effect.marks))))
-    return root.model_copy(update={"related": tuple(related), "severity": raised, "marks": marks})
+    if root.detector != "mass-creation":
+        return root.severity
+    return worst([root.severity, *(effect.severity for effect in effects if effect.team == root.team)])
+
+
+def _marks(findings: Iterable[Found]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(mark for one in findings for mark in one.marks))
 
 
 def worst(severities: Iterable[Severity]) -> Severity:
     """The most urgent of some severities (at least one)."""
     return min(severities, key=SEVERITY_ORDER.index)
+
+
+Effects = Mapping[str, Sequence[Found]]
+NO_EFFECTS: Effects = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class OnePerCause:
+    """What becomes of a scan's findings: those that are told, and which of the others each stands for."""
+
+    findings: list[Finding]
+    grouped: Mapping[str, Sequence[Found]]
+    """The rows of each incident, all of them, by its fingerprint."""
+    effects: Effects
+    """What a finding, or a row, explains, by its fingerprint."""
+
+    def rows(self) -> Iterator[tuple[Found, Finding]]:
+        """Each finding of the scan that is a part of another one tonight, with that one."""
+        for finding in self.findings:
+            for row in self.grouped.get(finding.fingerprint, ()):
+                yield row, finding
+                for effect in self.effects.get(row.fingerprint, ()):
+                    yield effect, finding
+            for effect in self.effects.get(finding.fingerprint, ()):
+                yield effect, finding
 
 
 def incidents(
@@ -173,82 +240,104 @@ def incidents(
     an incident shrinks to its end instead of falling apart into single findings. A group that a detector made itself
     is not grouped again.
     """
-    singles: dict[str, list[Finding]] = defaultdict(list)
-    kept = []
-    for finding in findings:
+    return _grouped(list(findings), NO_EFFECTS, limits, environment, ongoing).findings
+
+
+def _grouped(
+    roots: Iterable[Found], effects: Effects, limits: Limits, environment: str, ongoing: Collection[str]
+) -> OnePerCause:
+    singles: dict[str, list[Found]] = defaultdict(list)
+    kept: list[Found] = []
+    for finding in roots:
         if finding.members or "operation" in finding.subject:
             kept.append(finding)
         else:
             singles[finding.detector].append(finding)
+    made, grouped = [], {}
     for detector, rows in singles.items():
         if len(rows) > limits.incident_size or detector in ongoing:
-            kept.append(_incident(detector, sorted(rows, key=lambda one: one.sort_key), limits, environment))
+            made.append(_incident(detector, rows, effects, limits, environment))
+            grouped[made[-1].fingerprint] = rows
         else:
             kept.extend(rows)
-    return sorted(kept, key=lambda finding: finding.sort_key)
+    told = [*made, *(_with_effects(whole(one), effects.get(one.fingerprint, ())) for one in kept)]
+    return OnePerCause(sorted(told, key=lambda finding: finding.sort_key), grouped, effects)
 
 
-def _incident(detector: str, rows: Sequence[Finding], limits: Limits, environment: str) -> Finding:
-    first = rows[0]
+def _incident(detector: str, found: Sequence[Found], effects: Effects, limits: Limits, environment: str) -> Finding:
+    by_urgency: dict[Severity, list[Found]] = defaultdict(list)
+    for one in found:
+        by_urgency[_severity(one, effects.get(one.fingerprint, ()))].append(one)
+    urgent = worst(by_urgency)
+    rows = [one for severity in sorted(by_urgency, key=SEVERITY_ORDER.index) for one in in_order(by_urgency[severity])]
+    shown, listed = rows[:WORST_SHOWN], rows[: limits.incident_members_most]
+    first, impact = whole(rows[0]), _impact(rows)
     times = [row.occurred_at for row in rows if row.occurred_at is not None]
     began = min(times, default=None)
-    impact = _impact(rows)
-    shown = [_line(row) for row in rows[:WORST_SHOWN]]
-    related: dict[tuple[str, str], Related] = {
-        (one.detector, str(sorted(one.subject.items()))): one for row in rows for one in row.related
+    explained = {
+        (one.detector, str(sorted(one.subject.items()))): one
+        for row in listed
+        for one in _related(row, effects.get(row.fingerprint, ()))
     }
-    listed = rows[: limits.incident_members_most]
     return Finding(
         detector=detector,
         team=first.team,
-        severity=worst(row.severity for row in rows),
+        severity=urgent,
         fingerprint=fingerprint(detector, environment, {"operation": INCIDENT}),
         subject={"operation": INCIDENT},
-        households=tuple(sorted({household for row in rows for household in row.households})),
-        users=tuple(sorted({user for row in rows for user in row.users})),
+        households=tuple(sorted({household for row in listed for household in row.households})),
+        users=tuple(sorted({user for row in listed for user in row.users})),
         title=f"Incident: {count(len(rows), 'case')} of {first.title}",
         first_seen=min((row.first_seen for row in rows if row.first_seen is not None), default=None),
         occurred_at=began,
         impact=impact,
         kind=first.kind,
-        marks=tuple(dict.fromkeys(mark for row in rows for mark in row.marks)),
+        marks=_marks(part for row in rows for part in (row, *effects.get(row.fingerprint, ()))),
         evidence={
             "count": len(rows),
             "listed": len(listed),
             "first": began,
             "last": max(times, default=None),
-            "worst": [{"subject": row.subject, "severity": row.severity} for row in rows[:WORST_SHOWN]],
+            "worst": [
+                {"subject": row.subject, "severity": _severity(row, effects.get(row.fingerprint, ()))} for row in shown
+            ],
         },
-        related=tuple(related.values()),
+        related=tuple(explained.values()),
         members=tuple(Member(subject=row.subject, households=row.households, users=row.users) for row in listed),
-        story=_story(rows, shown, impact),
+        story=_story(first, len(rows), len(listed), [_line(row) for row in shown], impact),
     )
 
 
-def _impact(rows: Sequence[Finding]) -> Impact:
+def _impact(rows: Sequence[Found]) -> Impact:
     """Distinct households and users: where the findings name everybody whom they affect, each id counts once."""
-    households = {household for row in rows for household in row.households}
-    users = {user for row in rows for user in row.users}
-    affected = sum(row.impact.users for row in rows)
-    named = all(row.impact.users <= len(row.users) for row in rows)
-    touched = sum(row.impact.households for row in rows)
-    all_listed = all(row.impact.households <= len(row.households) for row in rows)
+    # By their hashes: the ids themselves are many megabytes.
+    households, users = set[int](), set[int]()
+    affected = touched = 0
+    named = all_listed = True
+    for row in rows:
+        impact = row.impact
+        households.update(map(hash, row.households))
+        users.update(map(hash, row.users))
+        affected += impact.users
+        touched += impact.households
+        named = named and impact.users <= len(row.users)
+        all_listed = all_listed and impact.households <= len(row.households)
     return Impact(
         users=min(affected, len(users)) if named else affected,
         households=min(touched, len(households)) if all_listed else touched,
     )
 
 
-def _line(row: Finding) -> str:
+def _line(row: Found) -> str:
     what = ", ".join(f"{key.removesuffix('_id')} {value}" for key, value in row.subject.items())
     return f"{what} ({stamp(row.occurred_at)})" if row.occurred_at else what
 
 
-def _story(rows: Sequence[Finding], shown: Sequence[str], impact: Impact) -> Story:
+def _story(first: Finding, number: int, listed: int, shown: Sequence[str], impact: Impact) -> Story:
     """The words of an incident, for whichever template its team's tickets have."""
-    first, many = rows[0], count(len(rows), "case")
-    more = len(rows) - len(shown)
-    lines = (*shown, *((f"and {more:,} more, all of them in the attachment",) if more else ()))
+    many, more = count(number, "case"), number - len(shown)
+    attached = "all of them" if listed == number else f"the first {listed:,} of all"
+    lines = (*shown, *((f"and {more:,} more, {attached} in the attachment",) if more else ()))
     affected = f"{count(impact.users, 'user')} and {count(impact.households, 'household')}"
     summary = f"{many} of the same kind: {first.title}"
     return Story(
@@ -257,7 +346,7 @@ def _story(rows: Sequence[Finding], shown: Sequence[str], impact: Impact) -> Sto
         expected=f"No such case; of the first of them: {first.story.expected or 'it is not there'}",
         actual=f"{many}; of the first of them: {first.story.actual or _line(first)}",
         impact=f"{affected} affected",
-        screenshots="None; all cases are in the attachment",
+        screenshots=f"None; {'all cases' if listed == number else f'the first {listed:,} cases'} are in the attachment",
         pattern=summary,
         evidence=lines,
         suspected_violation=first.story.suspected_violation,
@@ -269,8 +358,14 @@ def _story(rows: Sequence[Finding], shown: Sequence[str], impact: Impact) -> Sto
     )
 
 
+def told_of(findings: Iterable[Found], limits: Limits, environment: str, ongoing: Collection[str] = ()) -> OnePerCause:
+    """`explain`, then `incidents`: what becomes tickets, and what each stands for."""
+    roots, effects = _roots(findings)
+    return _grouped(roots, effects, limits, environment, ongoing)
+
+
 def one_per_cause(
-    findings: Iterable[Finding], limits: Limits, environment: str, ongoing: Collection[str] = ()
+    findings: Iterable[Found], limits: Limits, environment: str, ongoing: Collection[str] = ()
 ) -> list[Finding]:
-    """`explain`, then `incidents`: what becomes tickets."""
-    return incidents(explain(findings), limits, environment, ongoing)
+    """What becomes tickets."""
+    return told_of(findings, limits, environment, ongoing).findings

@@ -190,6 +190,10 @@ class Transaction(OutboxPart, VolumesPart):
         )
         return {row["fingerprint"]: record(Entry, row) for row in self._connection.execute(query).mappings()}
 
+    def fingerprints(self) -> set[str]:
+        """Those of all that was ever known by itself."""
+        return set(self._connection.scalars(select(ENTRIES.c.fingerprint)))
+
     @undamaged()
     def entries_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
         """The entries of some fingerprints, however old."""
@@ -353,4 +357,5 @@ def _values(entry: Entry) -> dict[str, Any]:
     values = {field.name: getattr(entry, field.name) for field in dataclasses.fields(entry)}
     values["households"], values["users"] = list(entry.households), list(entry.users)
     values["returns"] = [at.isoformat() for at in entry.returns]
+    values["rows"] = dict(entry.rows)
     return values

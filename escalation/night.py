@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
+from detectors.kept import Found
 from escalation.board import Board, PayloadT, announce
 from escalation.causes import INCIDENT
 from escalation.clocks import Overdue, overdue_with_team
@@ -104,7 +105,7 @@ def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
 
 def run_night(
     ledger: Ledger,
-    findings: Sequence[Finding],
+    findings: Sequence[Found],
     coverage: Sequence[Coverage],
     policy: Policy,
     now: datetime,
@@ -133,7 +134,9 @@ def run_night(
             "mistake, see `hearthwatch ledger forget-after --help`"
         )
     seen = {one.fingerprint for one in findings}
-    seen |= {fingerprint(one.detector, policy.environment, {"operation": INCIDENT}) for one in findings}
+    seen |= {
+        fingerprint(name, policy.environment, {"operation": INCIDENT}) for name in {one.detector for one in findings}
+    }
     read = read_states(ledger, desk, seen, now)
     with ledger.begin() as tx:
         complete = not looked.disbelieved and all(entry.status != "failed" for entry in coverage)

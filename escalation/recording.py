@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
-from escalation.causes import INCIDENT, one_per_cause
+from detectors.kept import Found, whole
+from escalation.causes import INCIDENT, OnePerCause, told_of
 from escalation.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide import Sight, dated, decide, has_left, is_broken, is_held, more_urgent, observe
 from escalation.desk import pack_note
@@ -78,7 +79,7 @@ class Recording:
     def __init__(
         self,
         tx: Transaction,
-        raw: Sequence[Finding],
+        raw: Sequence[Found],
         coverage: Sequence[Coverage],
         policy: Policy,
         now: datetime,
@@ -91,10 +92,11 @@ class Recording:
         self._announced, self._source = announced, looked
         self._audit_began = tx.audit_began_by(now)
         self._known = tx.entries()
-        self.findings = one_per_cause(raw, policy.limits, policy.environment, self._ongoing())
+        told = told_of(raw, policy.limits, policy.environment, self._ongoing())
+        self.findings = told.findings
         self._primary = {one.fingerprint: one for one in self.findings}
-        self._causes = self._explained()
-        self._raw = {one.fingerprint: one for one in raw}
+        self._raw: dict[str, Found] = {}
+        self._causes = self._explained(told)
         self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
         self.findings = [dated(one, self._known.get(one.fingerprint), last_look, now) for one in self.findings]
@@ -113,14 +115,23 @@ class Recording:
             if entry.present and entry.subject.get("operation") == INCIDENT
         }
 
-    def _explained(self) -> dict[str, str]:
-        """The fingerprint of each finding that is part of another one tonight, with that one's fingerprint."""
-        causes: dict[str, str] = {}
+    def _explained(self, told: OnePerCause) -> dict[str, str]:
+        """The fingerprint of each finding that is part of another one tonight, with that one's fingerprint.
+
+        Of the rows of a group only those are of interest that the ledger has known by themselves.
+        """
+        known, causes = self._tx.fingerprints(), dict[str, str]()
         for finding in self.findings:
             rows: list[tuple[str, Mapping[SubjectKey, str]]] = [(row.detector, row.subject) for row in finding.related]
             rows += [(finding.detector, row.subject) for row in finding.members]
             for detector, subject in rows:
-                causes[fingerprint(detector, self._policy.environment, subject)] = finding.fingerprint
+                key = fingerprint(detector, self._policy.environment, subject)
+                if key in known or not finding.members:
+                    causes[key] = finding.fingerprint
+        for row, finding in told.rows():
+            key = row.fingerprint
+            if key in known or not finding.members:
+                causes[key], self._raw[key] = finding.fingerprint, row
         return {effect: cause for effect, cause in causes.items() if effect not in self._primary}
 
     def play(self) -> None:
@@ -140,6 +151,8 @@ class Recording:
                 continue
             cause = self._causes.get(key)
             entry = observe(before, sight, finding, self._policy.nights, self._now, cause=cause)
+            if sight in ("seen", "explained") and key in self._source.behind:
+                entry = replace(entry, rows=self._source.behind[key])
             self._cases[key] = _Case(before, entry, sight)
             if entry.ticket_id is not None:
                 self._on_ticket[entry.ticket_id].append(self._cases[key])
@@ -148,11 +161,13 @@ class Recording:
         if key in self._primary:
             return "seen", self._primary[key]
         if key in self._causes:
-            return "explained", self._raw.get(key)
+            return "explained", whole(self._raw[key]) if key in self._raw else None
         if before is None or before.detector not in self._looked:
             return "not-looked-at", None
         if before.present and before.kind == "state":
             if rows_are_gone(before, self._source.gone):
+                return "rows-gone", None
+            if key in self._source.thinned:
                 return "rows-gone", None
             if before.detector in self._source.trail:
                 then = self._tx.audit_began_by(before.last_seen_at)

@@ -86,6 +86,8 @@ class Entry:
     returns: tuple[datetime, ...] = ()
     """When it came back after being gone, within the policy's days of flapping."""
     flapping_said: bool = False
+    rows: Mapping[str, int] = field(default_factory=dict)
+    """How many rows stood behind a state when it was last seen, by table; empty where nobody counted."""
     explained_by: str | None = None
     """The fingerprint of the finding that explained it last night."""
     ticket_id: int | None = None
@@ -234,5 +236,9 @@ class Looked:
     """The tables that were not believed, each with the reason."""
     gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By table the ids of which the source holds no row any more."""
+    behind: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By fingerprint, how many rows stood behind a state tonight, by table."""
+    thinned: frozenset[str] = frozenset()
+    """The fingerprints of states behind which rows are missing that were there when they were last seen."""
     trail: frozenset[str] = frozenset()
     """The detectors whose verdicts rest on the audit table."""

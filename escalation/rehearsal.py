@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from detectors.contract import Context, Coverage, Finding, Window
+from detectors.kept import Found
 from escalation.desk import Desk, Note
 from escalation.ledger import Ledger, open_ledger
 from escalation.night import run_night
@@ -19,7 +20,7 @@ from escalation.recording import Told
 AFTER_MIDNIGHT = timedelta(hours=3)
 """When a rehearsed night runs: late enough for the audit rows of its day."""
 
-Look = Callable[[Window, datetime, Ledger], tuple[Sequence[Finding], Sequence[Coverage]]]
+Look = Callable[[Window, datetime, Ledger], tuple[Sequence[Found], Sequence[Coverage]]]
 """One scan: of this window, as of this time; the ledger says what was known before."""
 
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
+from detectors.kept import Found, whole
 from escalation.causes import INCIDENT, one_per_cause
 from escalation.decide import claims_of, size_of
 from escalation.ledger import EndedSilence, Ledger, PastDecision
@@ -84,34 +85,36 @@ def scope_of(entries: Iterable[Entry]) -> Scope:
 
 def recheck(
     entries: Sequence[Entry],
-    findings: Sequence[Finding],
+    findings: Sequence[Found],
     coverage: Collection[Coverage],
     policy: Policy,
     *,
     gone: Mapping[str, frozenset[str]] = NOTHING_GONE,
     trail_gone: Collection[str] = (),
+    thinned: Collection[str] = (),
 ) -> list[Recheck]:
     """Each finding of a ticket against a fresh scan (its own findings, not yet one for each cause).
 
-    `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed.
+    `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed,
+    `thinned` of what fewer rows stand behind than when it was last seen.
     """
     blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
     unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
     ongoing = {entry.detector for entry in entries if entry.subject.get("operation") == INCIDENT}
     grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing) if ongoing else ()
-    found = {one.fingerprint: one for one in (*grouped, *findings)}
+    found: dict[str, Found] = {one.fingerprint: one for one in (*grouped, *findings)}
     rechecked = []
     for entry in entries:
         finding = found.get(entry.fingerprint)
         if entry.detector == PERSON:
             rechecked.append(Recheck(entry, "for a person to judge"))
         elif finding is not None:
-            rechecked.append(_compared(entry, finding))
+            rechecked.append(_compared(entry, whole(finding)))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":
             rechecked.append(Recheck(entry, "happened once"))
-        elif rows_are_gone(entry, gone):
+        elif rows_are_gone(entry, gone) or entry.fingerprint in thinned:
             rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif entry.fingerprint in trail_gone:
             rechecked.append(Recheck(entry, "not looked at", why="the audit rows that showed it are no longer there"))

@@ -128,6 +128,7 @@ ENTRIES = Table(
     Column("said_size", Integer, nullable=False),
     Column("returns", JSON, nullable=False),
     Column("flapping_said", Boolean, nullable=False),
+    Column("rows", JSON, nullable=False, server_default="{}"),
     Column("explained_by", String(32)),
     Column("ticket_id", ForeignKey("tickets.id"), index=True),
 )

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.peers.checks import CREATIONS_PER_DAY, REMOVALS_PER_DAY
 from detectors.contract import Context, Finding, Window
+from detectors.kept import whole
 from detectors.registry import DETECTORS
 from detectors.runner import ScanResult, scan
 from detectors.source import SourceMapping, open_source
@@ -44,7 +45,7 @@ def counts(result: ScanResult, first_day: date) -> dict[str, int | None]:
     """Of each of the nine checks, how many rows its plain statement would have; None where no detector looked."""
     looked = {entry.detector for entry in result.coverage if entry.status in {"ran", "proved"}}
     return {
-        check: counting((f for f in result.findings if f.detector == detector), first_day)
+        check: counting((whole(f) for f in result.findings if f.detector == detector), first_day)
         if detector in looked
         else None
         for check, (detector, counting) in COUNTED.items()

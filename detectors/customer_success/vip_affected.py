@@ -67,4 +67,4 @@ def mark(finding: Finding, accounts: Mapping[str, User], context: Context) -> Fi
     return finding.model_copy(update=update)
 
 
-DETECTOR = Detector(META, __doc__, (), mark=mark)
+DETECTOR = Detector(META, __doc__, (), mark=mark, remarkable=is_vip)

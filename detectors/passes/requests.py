@@ -173,10 +173,12 @@ def _answers(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     """Each household in which one join request was answered both ways: by two events, or by an event and its own row."""
     asked = tables["household_join_requests"]
     rejected, approved = (_told(tables, scope, context, answer) for answer in ("rejected", "approved"))
-    same = and_(approved.c.household_id == rejected.c.household_id, approved.c.request_id == rejected.c.request_id)
+    # Not by =, which would write the id of every approval anew to find the few that share a household with a rejection.
+    named = [tables.id_text(told.c.request_id) for told in (approved, rejected)]
+    same = and_(approved.c.household_id == rejected.c.household_id, named[0].is_not_distinct_from(named[1]))
     stored = and_(
         asked.c.household_id == rejected.c.household_id,
-        cast(asked.c.id, Text) == rejected.c.request_id,
+        cast(asked.c.id, Text) == tables.id_text(rejected.c.request_id),
         asked.c.status == "approved",
     )
     by_events = select(rejected.c.household_id).select_from(rejected.join(approved, same))
@@ -192,6 +194,7 @@ def _told(tables: Tables, scope: Scope | None, context: Context, answer: str) ->
         .where(
             tables.event_is(f"household_join_request_{answer}"),
             meta(events, "error_code").is_(None),
+            meta(events, "request_id").is_not(None),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -12,13 +15,16 @@ import duckdb
 from sqlalchemy import Executable, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import Check, Counters, Notice, QueryError, Reach, Schema, SourceError
+from detectors.source.base import Check, Counters, Notice, QueryError, Reach, Schema, SlowError, SourceError
 from detectors.source.folder_files import FORMATS, DataFile, changed, deliveries
 from detectors.source.folder_spill import PrivateFolder
 from detectors.source.folder_tables import TableReader
 from detectors.source.folder_values import literal
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.tables import Tables
+
+INTERRUPTED_EVERY = 0.2
+"""In seconds: what failed out of time may be tried another way, which has no time either."""
 
 
 class FolderSource:
@@ -38,6 +44,7 @@ class FolderSource:
         self.label = f"folder:{folder.name}"
         self.counters = Counters()
         self.notices: list[Notice] = []
+        self._scan_seconds, self._deadline = mapping.scan_seconds, time.monotonic() + mapping.scan_seconds
         self._read_later: list[DataFile] = []
         self._private = PrivateFolder()
         # One connection, kept: an in-memory DuckDB lives and dies with it.
@@ -48,7 +55,8 @@ class FolderSource:
             # What does not fit into memory is spilled where nobody else can read it or take it for their own.
             self._execute(f"SET temp_directory = {literal(str(self._private.path / 'duckdb'))}")
             self._execute("SET autoinstall_known_extensions = false")
-            self.schema = self._load(folder, mapping)
+            with self._in_time():
+                self.schema = self._load(folder, mapping)
             self.tables = Tables(self.schema, _canonical_columns(mapping))
         except BaseException:
             self.close()
@@ -87,7 +95,8 @@ class FolderSource:
         """All rows of `statement`, as mappings. Raises QueryError, or SourceError if a file is no longer what it was."""
         self.counters.count(purpose)
         try:
-            rows = self._connection.execute(statement).mappings().all()
+            with self._in_time():
+                rows = self._connection.execute(statement).mappings().all()
         except (DBAPIError, duckdb.Error) as error:
             self._check_unchanged()
             # DuckDB quotes values in its messages, so only the kind of error is passed on.
@@ -95,6 +104,33 @@ class FolderSource:
             raise QueryError(f"the statement failed in DuckDB with {kind}") from error
         self._check_unchanged()
         return rows
+
+    @contextmanager
+    def _in_time(self) -> Iterator[None]:
+        """What is done meanwhile ends when the scan's time is over. Raises SlowError then."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self._too_long()
+        done = Event()
+        Thread(target=self._interrupt_after, args=(left, done), daemon=True).start()
+        try:
+            yield
+        except Exception as error:
+            if time.monotonic() >= self._deadline:
+                raise self._too_long() from error
+            raise
+        finally:
+            done.set()
+
+    def _interrupt_after(self, seconds: float, done: Event) -> None:
+        while not done.wait(seconds):
+            self._raw.interrupt()
+            seconds = INTERRUPTED_EVERY
+
+    def _too_long(self) -> SlowError:
+        return SlowError(
+            f"the whole scan ran into its limit of {self._scan_seconds} s: raise [source] scan_seconds in the policy"
+        )
 
     def _check_unchanged(self) -> None:
         for file in self._read_later:

@@ -18,6 +18,8 @@ PLAIN_UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """A UUID as it is written here."""
 BLANKS = " \t\r\n\f\v\u00a0"
 """What may stand around an id without being a part of it; the no-break space of spreadsheets too."""
+_is_plain_uuid = re.compile(PLAIN_UUID.removesuffix("$")).fullmatch
+"""Nearly every id is one already, and there are very many of them."""
 
 
 def plain_id(text: str) -> str:
@@ -25,6 +27,8 @@ def plain_id(text: str) -> str:
 
     Any other text keeps its letters' case, as `user_2aB` and `user_2Ab` are two people. Empty for blanks alone.
     """
+    if _is_plain_uuid(text):
+        return text
     text = text.strip(BLANKS)
     if re.match(UUID_IN_ANY_NOTATION, text):
         digits = "".join(

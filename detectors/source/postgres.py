@@ -87,8 +87,8 @@ class PostgresSource:
             raw = self._connections[first]
             self._standby = _told_at_login(raw, "in_hot_standby") == "on"
             self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
-            # Ids of types that allow several notations, and only those, are asked for once whether they are written oddly.
-            answers = [self._ask(question, {})[0] for question in Tables(self.schema, mapping).odd_ids()]
+            # What allows several notations, and only that, is asked for once whether it is written oddly.
+            answers = [self._ask(question, {})[0] for question in Tables(self.schema, mapping).oddities()]
             odd = frozenset(column for answer in answers for column, oddly in answer.items() if oddly)
             self.tables = Tables(self.schema, mapping, odd)
             self.notices += [

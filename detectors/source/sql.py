@@ -15,9 +15,13 @@ from sqlalchemy.types import TypeEngine
 from detectors.source import json_postgres
 
 
+class WrappedJSONB(JSONB):
+    """The type of a jsonb column in which strings were seen that may hold objects. Most have none, and plain statements."""
+
+
 def _held(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """How a column holds JSON, as a mark for the compilers below."""
-    for kind, mark in ((JSONB, "jsonb"), (LargeBinary, "bytes"), (Text, "text")):
+    for kind, mark in ((WrappedJSONB, "wrapped"), (JSONB, "jsonb"), (LargeBinary, "bytes"), (Text, "text")):
         if isinstance(column.type, kind):
             return literal_column(mark)
     return literal_column("json")
@@ -48,6 +52,8 @@ class json_text(FunctionElement[str]):  # noqa: N801  # reads as a function in s
 def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
     column, key, held = (compiler.process(clause, **kw) for clause in element.clauses)
     if held == "jsonb":
+        return f"({column} ->> {key})"
+    if held == "wrapped":
         return json_postgres.key_of_jsonb(column, key, _version(compiler))
     if held == "json":
         return json_postgres.key_of_json(column, key, _version(compiler))
@@ -76,6 +82,9 @@ def _json_is_lost_postgresql(element: json_is_lost, compiler: SQLCompiler, **kw:
     column, held = (compiler.process(clause, **kw) for clause in element.clauses)
     version = _version(compiler)
     if held == "jsonb":
+        # Statements that take no string apart have not read one that holds an object either.
+        return f"(jsonb_typeof({column}) NOT IN ('object', 'null'))"
+    if held == "wrapped":
         return json_postgres.jsonb_is_lost(column, version)
     if held == "bytes":
         text = json_postgres.text_of_bytes(column)

@@ -30,6 +30,7 @@ from sqlalchemy import (
     func,
     null,
     select,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import JSON, TypeEngine
@@ -38,7 +39,7 @@ from detectors.source.base import FoundTable, NativeType, Schema, SubjectError
 from detectors.source.ids import PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.notations import id_of_bytes, plain_text, unblanked
-from detectors.source.sql import matches, one_of_many
+from detectors.source.sql import WrappedJSONB, matches, one_of_many
 
 _TYPES: dict[NativeType, TypeEngine[Any]] = {
     "uuid": Uuid(as_uuid=False),
@@ -61,7 +62,7 @@ _LONGEST = 100
 _FEW = 50
 """So many values are parameters of their own; the more are one parameter, as a statement can have 65,535."""
 _SAMPLED_ROWS = 100_000
-"""Of an audit table that is bigger, so many rows are looked at for oddly written ids."""
+"""Of an audit table that is bigger, so many rows are looked at for oddly written values."""
 
 
 Spellings = Mapping[str, Mapping[str, str]]
@@ -82,7 +83,7 @@ class Tables:
         odd: frozenset[str] = frozenset(),
         spellings: Spellings | None = None,
     ) -> None:
-        """`odd` names the columns (table.column) of ids that hold other notations than `plain_id` writes."""
+        """`odd` names the columns (table.column) of ids in other notations than `plain_id` writes, and of objects in strings."""
         self.mapping = mapping
         self._odd = odd
         self.schema = schema
@@ -175,6 +176,8 @@ class Tables:
             own, target = self._value(raw, name, column), self._target(place, canonical.kind, native)
             if canonical.kind in _IDS and target == "text":
                 columns.append(_written(own, native, place in self._odd).label(column))
+            elif native == "jsonb" and place in self._odd:
+                columns.append(type_coerce(own, WrappedJSONB()).label(column))
             elif native == target:
                 columns.append(own.label(column))
             else:
@@ -183,8 +186,8 @@ class Tables:
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
         return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
 
-    def odd_ids(self) -> Iterator[Select[Any]]:
-        """For each table with ids of a type that allows several notations: the question which of its columns hold them.
+    def oddities(self) -> Iterator[Select[Any]]:
+        """For each table with ids or metadata of a type that allows several notations: which of its columns hold them.
 
         One row, with a flag for each column by its name `table.column`. Of an audit table that is big, a part is looked at.
         """
@@ -197,6 +200,9 @@ class Tables:
                     text = cast(own, Text) if native == "number" else own
                     oddly = func.bool_or(plain_text(text) != collate(text, "C"))
                     flags.append(func.coalesce(oddly, false()).label(f"{name}.{column}"))
+                elif native == "jsonb":
+                    wrapped = func.bool_or(func.jsonb_typeof(self._value(rows, name, column)) == "string")
+                    flags.append(func.coalesce(wrapped, false()).label(f"{name}.{column}"))
             if flags:
                 yield select(*flags).select_from(rows)
 
@@ -325,7 +331,7 @@ def _written(column: ColumnElement[Any], native: NativeType, odd: bool) -> Colum
 
 
 def _looked_at(name: str, found: FoundTable, raw: Table) -> FromClause:
-    """The rows of a table that are asked for oddly written ids: all, as one such row of a state would be taken for a fault."""
+    """The rows of a table that are asked for oddly written values: all, as one such row of a state would be taken for a fault."""
     estimated = found.estimated_rows
     if name != "household_events" or (estimated is not None and estimated <= _SAMPLED_ROWS):
         return raw

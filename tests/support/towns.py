@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from detectors.contract import Context, Detector, Finding, Window
+from detectors.kept import whole
 from detectors.limits import Limits
 from detectors.runner import ScanResult, scan
 from detectors.source import CANONICAL, SourceMapping, open_source
@@ -272,7 +273,7 @@ class Scanner:
         for entry in result.coverage:
             nothing = re.search("no rows|never wrote|never names", entry.reason or "")
             assert entry.status in {"ran", "proved"} or (entry.status == "not_applicable" and nothing), entry
-        return list(result.findings)
+        return [whole(found) for found in result.findings]
 
     def subjects(self, town: Town, *detectors: Detector, **options: Any) -> list[dict[str, str]]:
         """The subjects alone, in the scan's order."""

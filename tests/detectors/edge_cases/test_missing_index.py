@@ -6,6 +6,7 @@ import pytest
 
 from detectors.contract import Context, Finding
 from detectors.edge_cases.missing_index import DETECTOR
+from detectors.kept import whole
 from detectors.runner import ScanResult, scan
 from detectors.source import SourceMapping, open_source
 from detectors.source.mapping import TableMapping
@@ -21,7 +22,7 @@ def scan_of(database: Database, mapping: SourceMapping | None = None) -> ScanRes
 def findings(database: Database, mapping: SourceMapping | None = None) -> list[Finding]:
     result = scan_of(database, mapping)
     assert [entry.status for entry in result.coverage] == ["ran"]
-    return list(result.findings)
+    return [whole(found) for found in result.findings]
 
 
 def change(database: Database, statement: str) -> None:

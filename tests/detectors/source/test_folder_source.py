@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import duckdb
 import pytest
+from sqlalchemy import text
 
 from detectors.contract import Context
 from detectors.registry import DETECTORS
 from detectors.runner import scan
-from detectors.source import SourceError, SourceMapping, open_source
+from detectors.source import SlowError, SourceError, SourceMapping, open_source
 from detectors.source.folder_text import LONGEST_LINE
 from detectors.source.mapping import TableMapping
 from tests.support.towns import AS_OF, YESTERDAY, Town, uid, write_csv
@@ -117,3 +119,16 @@ def test_what_is_no_folder_no_parquet_or_no_text_is_said(tmp_path: Path, town: T
     (tmp_path / "households.parquet").write_bytes(b"not parquet")
     with pytest.raises(SourceError, match="cannot be read as Parquet"):
         open_source(str(tmp_path), SourceMapping())
+
+
+def test_a_whole_scan_of_files_has_a_limit(tmp_path: Path, town: Town) -> None:
+    with open_source(str(write_csv(tmp_path, town.tables())), SourceMapping(scan_seconds=2)) as source:
+        began = time.monotonic()
+        with pytest.raises(SlowError, match=r"limit of 2 s: raise \[source\] scan_seconds"):
+            source.rows(
+                text("SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range * b.range = 7"), "slow"
+            )
+        assert time.monotonic() - began < 15
+        # What follows fails at once, for the same reason.
+        with pytest.raises(SlowError, match="limit of 2 s"):
+            source.rows(text("SELECT 1"), "after")

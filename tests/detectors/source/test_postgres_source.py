@@ -12,6 +12,7 @@ from psycopg import sql
 from sqlalchemy import select, text
 
 from detectors.contract import Context
+from detectors.kept import whole
 from detectors.registry import DETECTORS
 from detectors.runner import scan
 from detectors.source import QueryError, SourceError, SourceMapping, SubjectError, open_source
@@ -182,7 +183,7 @@ def test_every_name_can_be_mapped(petforce_db: Database, town: Town) -> None:
     with open_source(petforce_db.url, mapping) as source:
         (finding,) = scan(source, DETECTORS, CONTEXT).findings
     assert finding.subject == {"household_id": uid("oak")}
-    assert [entry.what for entry in finding.timeline] == ["created the household"]
+    assert [entry.what for entry in whole(finding).timeline] == ["created the household"]
 
 
 def test_ids_of_different_types_are_compared_as_text(petforce_db: Database, town: Town) -> None:

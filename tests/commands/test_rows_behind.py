@@ -1,0 +1,102 @@
+"""One row that is lost among many is no repair of what it showed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.field import (
+    NIGHT_1,
+    NIGHT_2,
+    NIGHT_3,
+    base,
+    call,
+    folder_of,
+    household,
+    member,
+    person,
+    with_removal,
+)
+from tests.support.towns import LONG_AGO, Tables
+
+Change = Callable[[Tables], Tables]
+
+
+def two_leaders() -> Tables:
+    town = base()
+    town["household_members"].append(member("a", 4, at=LONG_AGO, role="leader"))
+    # The fault is the second leader's; who let them in is told.
+    town["household_join_requests"].append(
+        town["household_join_requests"][0] | {"id": "22222222-0000-4000-8000-000000000009", "user_id": person(4)}
+    )
+    return town
+
+
+def twice_a_member() -> Tables:
+    town = base()
+    town["household_members"].append(
+        member("a", 3, at=LONG_AGO, id="33333333-0000-4000-8000-0000000000ff", invited_by=person(1))
+    )
+    return town
+
+
+def lost(table: str, place: int = -1) -> Change:
+    def change(town: Tables) -> Tables:
+        rows = list(town[table])
+        del rows[place]
+        return town | {table: rows}
+
+    return change
+
+
+def demoted(town: Tables) -> Tables:
+    rows = [row | {"role": "member"} if row["user_id"] == person(4) else row for row in town["household_members"]]
+    return town | {"household_members": rows}
+
+
+def removed(town: Tables) -> Tables:
+    rows = [row | {"status": "removed"} if row["user_id"] == person(3) else row for row in town["household_members"]]
+    return town | {"household_members": rows}
+
+
+def night(folder: Path, town: Tables, as_of: str) -> str:
+    place = ("--ledger", f"sqlite:///{folder / 'ledger.db'}", "--queue", f"folder:{folder / 'queue'}")
+    crowd = dict(town)
+    # Enough of a town that one row is no implausible part of it.
+    for letter in "cdef":
+        crowd["households"] = [
+            *crowd["households"],
+            household(letter, 7, at=LONG_AGO, leader_id=person(9)[:-1] + letter),
+        ]
+        row = member(letter, 7, at=LONG_AGO, role="leader", user_id=person(9)[:-1] + letter)
+        crowd["household_members"] = [*crowd["household_members"], row]
+    result = call("run", "--source", folder_of(folder / as_of[:10], crowd), "--as-of", as_of, *place)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("town", "change"),
+    [(with_removal(base()), lost("household_events")), (two_leaders(), lost("household_members"))],
+    ids=["audit row", "member row"],
+)
+def test_a_lost_row_repairs_nothing(tmp_path: Path, town: Tables, change: Change) -> None:
+    assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
+    assert "verified" not in night(tmp_path, change(town), NIGHT_2)
+    assert "made" not in night(tmp_path, town, NIGHT_3)
+
+
+@pytest.mark.parametrize(
+    ("town", "change"),
+    [
+        (with_removal(base()), removed),
+        (two_leaders(), demoted),
+        (twice_a_member(), lost("household_members")),
+    ],
+    ids=["row set to removed", "leader demoted", "duplicate deleted"],
+)
+def test_a_repair_is_seen(tmp_path: Path, town: Tables, change: Change) -> None:
+    assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
+    assert "verified as fixed" in night(tmp_path, change(town), NIGHT_2)
