@@ -15,7 +15,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
+from channels.renderers import said
 from reports import files
 from reports.message import Attachment, Message, Table, from_plain, to_plain
 
@@ -32,7 +33,6 @@ LONGEST = 50_000_000
 PATIENCE = 10.0
 """Seconds for which another run's turn at the folder is waited for."""
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
-_MADE_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)")
 _STATUSES: tuple[Status, ...] = tuple(status for status in get_args(Status) if status != "missing")
 # Trying again soon cannot help where a person must first make room, give rights or correct the path.
 _FOR_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
@@ -85,10 +85,10 @@ class FolderQueue:
     def comment(self, ref: TicketRef, key: str, message: Message) -> None:
         with self._turn("write"):
             record = self._record(ref.id)
-            said = {"key": key, "message": _outline(message)}
-            if _is_said(record["comments"], said):
+            marks = (said(one["key"], from_plain(one["message"])).mark for one in record["comments"])
+            if said(key, message).is_among(marks):
                 return
-            record["comments"].append(said)
+            record["comments"].append({"key": key, "message": _outline(message)})
             if message.reopens and str(record["status"]).casefold() in ("resolved", "closed"):
                 record["status"] = "open"
             self._attach(f"{_file_name(ref.id)}.{_file_name(key)}", message.attachments)
@@ -252,26 +252,6 @@ def _reply(written: object, path: Path) -> datetime | None:
     if not 1971 <= at.year <= 9000:
         raise DeliveryError(f"{path}: first_reply_at is too far away", retry=False)
     return at.astimezone(UTC)
-
-
-def _is_said(comments: Sequence[Mapping[str, Any]], new: Mapping[str, Any]) -> bool:
-    """Whether the ticket has the comment, or says the same of the same thing already, as of an earlier time.
-
-    A ledger put back from a backup does not know what its later nights have said; the ticket does. The last part of a
-    key is a time, the parts before it tell what is said of what.
-    """
-    if any(one["key"] == new["key"] for one in comments):
-        return True
-    about = new["key"].rpartition("/")[0]
-    same = [one for one in comments if about and one["key"].rpartition("/")[0].split("/")[2:] == about.split("/")[2:]]
-    return bool(same) and same[-1]["key"].startswith(f"{about}/") and _timeless(same[-1]) == _timeless(new)
-
-
-def _timeless(comment: Mapping[str, Any]) -> str:
-    """A comment's words without the time at which it is made, which its heading names."""
-    words = json.dumps(comment["message"]["blocks"])
-    made = _MADE_AT.search(words)
-    return re.sub(rf"{re.escape(made[1])}(?::\d\d)?", "", words) if made else words
 
 
 def _outline(message: Message) -> dict[str, object]:

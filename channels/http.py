@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from channels.protocol import DeliveryError
+from reports.neutral import defused
 
 # At DEBUG it writes the headers of every answer, among them cookies.
 logging.getLogger("httpcore").setLevel(logging.INFO)
@@ -174,11 +175,10 @@ class HttpClient:
         return f"{self._name}: {request.method} {self._clean(request.url.path)}"
 
     def _clean(self, text: str) -> str:
-        """One short line in which neither a secret nor a control character is left."""
+        """One short line in which no secret is left, and nothing that acts: servers quote what people wrote."""
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
-        line = " ".join(text.split())
-        return "".join(one if one.isprintable() else "?" for one in line)[:_LONGEST_REASON]
+        return defused(" ".join(text.split()))[:_LONGEST_REASON]
 
 
 def _may_repeat(error: httpx.HTTPError, again: bool) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from reports.message import Message, Table
+from reports.message import Message, Table, to_plain
 
 DIGEST_LENGTH = 16
+_MADE_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,45 @@ class Renderers:
 def digest(text: str) -> str:
     """A short name for `text`, in hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_LENGTH]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a comment says, short enough to be its mark: its key, what it is about, and its words, both without the time."""
+
+    key: str
+    about: str
+    words: str
+
+    @property
+    def mark(self) -> str:
+        """The key's digest comes first, so that whoever looks for that finds it."""
+        return f"{self.key} {self.about} {self.words}"
+
+    def is_among(self, marks: Iterable[str]) -> bool:
+        """Whether one of a ticket's marks, oldest first, is this one, or the last about the same says the same.
+
+        A ledger put back from a backup does not know what its later nights have said, and says it as of another time.
+        """
+        same = ""
+        for mark in marks:
+            key, _, rest = mark.partition(" ")
+            about, _, words = rest.partition(" ")
+            if key == self.key:
+                return True
+            if about == self.about:
+                same = words
+        return same == self.words
+
+
+def said(key: str, message: Message) -> Said:
+    """The last part of a comment's key is a time; the parts before tell what is said of what."""
+    kind = key.rpartition("/")[0] or key
+    return Said(digest(key), digest("/".join(kind.split("/")[2:])), digest(kind + _timeless(message)))
+
+
+def _timeless(message: Message) -> str:
+    """A comment's words without the time at which it is made, which its heading names."""
+    words = json.dumps(to_plain(message)["blocks"])
+    made = _MADE_AT.search(words)
+    return re.sub(rf"{re.escape(made[1])}(?::\d\d)?", "", words) if made else words

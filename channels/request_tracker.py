@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from channels.http import AnswerError, HttpClient
 from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
-from channels.renderers import Renderers, digest
+from channels.renderers import Renderers, digest, said
 from reports.message import Message
 
 ID_FIELD = "Hearthwatch ID"
@@ -81,13 +81,14 @@ class RequestTrackerQueue:
         return ref
 
     def comment(self, ref: TicketRef, key: str, message: Message) -> None:
-        mark = f"{_MARK}{digest(key)}]"
-        if not any(_is_marked(entry, mark) for entry in self._history(ref)):
+        new = said(key, message)
+        history = self._history(ref)
+        if not new.is_among(_marks(history)):
             if message.reopens and self.state(ref).status in ("resolved", "closed"):
                 # As new, since nobody is at it. Without the right RT refuses in words that are no error, and the comment
                 # must do; after the comment it is the people's again.
                 self._client.call("PUT", f"/ticket/{ref.id}", body={"Status": "new"})
-            self._say(ref, mark, message)
+            self._say(ref, f"{_MARK}{new.mark}]", message)
 
     def update(self, ref: TicketRef, message: Message) -> None:
         about = f"{_MARK}text {digest(message.reference)} "
@@ -173,8 +174,8 @@ class RequestTrackerQueue:
             }
             for name, csv in files
         ]
-        said: dict[str, object] = {"Content": self._render.text(message), "ContentType": "text/plain"}
-        return {**said, "Attachments": attachments} if attachments else said
+        content: dict[str, object] = {"Content": self._render.text(message), "ContentType": "text/plain"}
+        return {**content, "Attachments": attachments} if attachments else content
 
     def _was_made_as(self, history: list[Entry], message: Message) -> bool:
         wanted = {"": self._render.text(message), **self._render.files(message)}
@@ -246,6 +247,13 @@ def _characters(content: str) -> str:
 
 def _is_marked(entry: Entry, mark: str) -> bool:
     return entry["Type"] == "Comment" and str(entry.get("Data") or "").startswith(mark)
+
+
+def _marks(history: list[Entry]) -> Iterator[str]:
+    """What our comments are marked with, oldest first."""
+    for entry in history:
+        if _is_marked(entry, _MARK):
+            yield str(entry["Data"]).removeprefix(_MARK).partition("]")[0]
 
 
 def _is_reply(entry: Entry) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from channels.http import AnswerError, HttpClient
 from channels.protocol import Check, DeliveryError
 from channels.settings import ChannelSettingError, secret, site, timeout
+from reports.neutral import defused
 
 TOKEN = "HEARTHWATCH_SLACK_TOKEN"  # noqa: S105  # the name of a variable
 API = "HEARTHWATCH_SLACK_API"
@@ -192,7 +193,7 @@ def _refused(method: str, body: Mapping[str, Any], channel: str, refusal: Answer
         return refusal or DeliveryError(f"Slack: {method}: this is no answer that it documents", retry=False)
     text = f"Slack: {method}{f' in {channel}' if channel else ''}: {code}"
     if code == "missing_scope":
-        text += f": give the app the scope {body.get('needed', '?')}"
+        text += f": give the app the scope {defused(str(body.get('needed', '?')))}"
     elif code in _REMEDIES:
         text += f": {_REMEDIES[code]}"
     elif code == "ratelimited":

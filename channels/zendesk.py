@@ -15,7 +15,7 @@ from typing import Any
 
 from channels.http import AnswerError, HttpClient
 from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
-from channels.renderers import Renderers, digest
+from channels.renderers import Renderers, digest, said
 from reports.message import Message
 
 METADATA_KEY = "hearthwatch"
@@ -99,15 +99,16 @@ class ZendeskQueue:
         return made
 
     def comment(self, ref: TicketRef, key: str, message: Message) -> None:
-        tickets = self._tickets(ref)
-        if not any(said == f"comment {digest(key)}" for said in self._keys(tickets)):
-            self._say(tickets[-1], f"comment {digest(key)}", message)
+        tickets, new = self._tickets(ref), said(key, message)
+        marks = (mark.removeprefix("comment ") for mark in self._keys(tickets) if mark.startswith("comment "))
+        if not new.is_among(marks):
+            self._say(tickets[-1], f"comment {new.mark}", message)
 
     def update(self, ref: TicketRef, message: Message) -> None:
         about = f"text {digest(message.reference)} "
         key = f"{about}{self._render.digest(message)}"
         tickets = self._tickets(ref)
-        texts = [said for said in self._keys(tickets) if said.startswith(about)]
+        texts = [mark for mark in self._keys(tickets) if mark.startswith(about)]
         if not texts or texts[-1] != key:
             self._say(tickets[-1], key, message)
 

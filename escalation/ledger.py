@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from escalation.clocks import Deadlines
 from escalation.outbox import OutboxPart
 from escalation.records import ENDED, Decision, Entry, Silence, Ticket, TicketOutcome
 from escalation.schema import DECISIONS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS
 from escalation.store import Store, open_store
+from escalation.undamaged import record, undamaged
 from escalation.volumes import VolumesPart
 
 
@@ -105,35 +106,41 @@ class Transaction(OutboxPart, VolumesPart):
         values = {"as_of": as_of, "window_start": start, "window_end": end, "complete": complete, "reached": reached}
         return self._inserted(self._connection.execute(insert(NIGHTS).values(values)).inserted_primary_key)
 
+    @undamaged()
     def last_complete_night(self) -> NightRow | None:
         """The complete night whose window ended last."""
         query = (
             select(NIGHTS).where(NIGHTS.c.complete).order_by(NIGHTS.c.window_end.desc(), NIGHTS.c.id.desc()).limit(1)
         )
         row = self._connection.execute(query).mappings().first()
-        return None if row is None else NightRow(**row)
+        return None if row is None else record(NightRow, row)
 
+    @undamaged()
     def complete_look_before(self, at: datetime) -> datetime | None:
         """When the last complete night before `at` was."""
         query = select(func.max(NIGHTS.c.as_of)).where(NIGHTS.c.complete, NIGHTS.c.as_of < at)
         found: datetime | None = self._connection.scalar(query)
         return found
 
+    @undamaged()
     def latest_night(self) -> NightRow | None:
         """The night with the latest scan, complete or not."""
         row = self._connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).mappings().first()
-        return None if row is None else NightRow(**row)
+        return None if row is None else record(NightRow, row)
 
+    @undamaged()
     def nights(self, since: datetime, until: datetime) -> list[NightRow]:
         """The nights whose scan was in [since, until), in their order."""
         query = select(NIGHTS).where(NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until).order_by(NIGHTS.c.as_of)
-        return [NightRow(**row) for row in self._connection.execute(query).mappings()]
+        return [record(NightRow, row) for row in self._connection.execute(query).mappings()]
 
+    @undamaged()
     def all_nights(self) -> list[NightRow]:
         """Every night, in their order."""
         query = select(NIGHTS).order_by(NIGHTS.c.as_of, NIGHTS.c.id)
-        return [NightRow(**row) for row in self._connection.execute(query).mappings()]
+        return [record(NightRow, row) for row in self._connection.execute(query).mappings()]
 
+    @undamaged()
     def reopenings(self, since: datetime, until: datetime) -> list[int]:
         """The row of a ticket for each night in [since, until) that reopened it."""
         query = (
@@ -174,7 +181,7 @@ class Transaction(OutboxPart, VolumesPart):
             .where(or_(DECISIONS.c.ticket_id == ticket.id, DECISIONS.c.fingerprint.in_(theirs)))
             .order_by(DECISIONS.c.id)
         )
-        return [PastDecision(**row) for row in self._connection.execute(query).mappings()]
+        return [record(PastDecision, row) for row in self._connection.execute(query).mappings()]
 
     def was_said(self, fingerprint: str, reason: str, since: datetime) -> bool:
         """Whether a comment for `reason` was decided about a finding by a night after `since`."""
@@ -189,6 +196,7 @@ class Transaction(OutboxPart, VolumesPart):
 
     # --- entries
 
+    @undamaged()
     def entries(self) -> dict[str, Entry]:
         """All entries that may still matter, by fingerprint: states that are there, and what is on a ticket in progress."""
         lasting = and_(ENTRIES.c.present, ENTRIES.c.kind == "state")
@@ -198,12 +206,13 @@ class Transaction(OutboxPart, VolumesPart):
             .where(or_(lasting, TICKETS.c.status.not_in(ENDED)))
             .order_by(ENTRIES.c.fingerprint)
         )
-        return {row["fingerprint"]: _entry(row) for row in self._connection.execute(query).mappings()}
+        return {row["fingerprint"]: record(Entry, row) for row in self._connection.execute(query).mappings()}
 
     def fingerprints(self) -> set[str]:
         """Those of all that was ever known by itself."""
         return set(self._connection.scalars(select(ENTRIES.c.fingerprint)))
 
+    @undamaged()
     def entries_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
         """The entries of some fingerprints, however old."""
         found: dict[str, Entry] = {}
@@ -211,12 +220,13 @@ class Transaction(OutboxPart, VolumesPart):
         # SQLite takes a limited number of parameters in one statement.
         for start in range(0, len(wanted), 500):
             query = select(ENTRIES).where(ENTRIES.c.fingerprint.in_(wanted[start : start + 500]))
-            found.update({row["fingerprint"]: _entry(row) for row in self._connection.execute(query).mappings()})
+            found.update({row["fingerprint"]: record(Entry, row) for row in self._connection.execute(query).mappings()})
         return found
 
+    @undamaged()
     def entries_on(self, ticket: Ticket) -> list[Entry]:
         query = select(ENTRIES).where(ENTRIES.c.ticket_id == ticket.id).order_by(ENTRIES.c.fingerprint)
-        return [_entry(row) for row in self._connection.execute(query).mappings()]
+        return [record(Entry, row) for row in self._connection.execute(query).mappings()]
 
     def save_entries(self, entries: Sequence[Entry], known: Iterable[str]) -> None:
         """Write entries; those whose fingerprints are in `known` replace what is there."""
@@ -233,20 +243,26 @@ class Transaction(OutboxPart, VolumesPart):
 
     # --- tickets
 
+    @undamaged()
     def tickets(self, *, ended: bool = True) -> list[Ticket]:
         """All tickets in the order of their making; without `ended`, those that somebody should still do something about."""
         query = select(TICKETS).order_by(TICKETS.c.id)
         if not ended:
             query = query.where(TICKETS.c.status.not_in(ENDED))
-        return [Ticket(**row) for row in self._connection.execute(query).mappings()]
+        return [record(Ticket, row) for row in self._connection.execute(query).mappings()]
 
+    @undamaged()
     def ticket(self, external_id: str) -> Ticket | None:
         row = self._connection.execute(select(TICKETS).where(TICKETS.c.external_id == external_id)).mappings().first()
-        return None if row is None else Ticket(**row)
+        return None if row is None else record(Ticket, row)
 
+    @undamaged()
     def ticket_by_row(self, ticket_id: int) -> Ticket:
-        return Ticket(**self._connection.execute(select(TICKETS).where(TICKETS.c.id == ticket_id)).mappings().one())
+        return record(
+            Ticket, self._connection.execute(select(TICKETS).where(TICKETS.c.id == ticket_id)).mappings().one()
+        )
 
+    @undamaged()
     def tickets_about(self, ids: Iterable[str]) -> list[Ticket]:
         """The tickets, ended ones too, on which something names one of the household or user `ids`, newest first."""
         wanted = set(ids)
@@ -300,27 +316,30 @@ class Transaction(OutboxPart, VolumesPart):
     def add_outcome(self, outcome: TicketOutcome) -> None:
         self._connection.execute(insert(OUTCOMES).values(dataclasses.asdict(outcome)))
 
+    @undamaged()
     def outcomes(self) -> dict[int, list[TicketOutcome]]:
         """Every ticket's outcomes by the ticket's row, oldest first."""
         found: dict[int, list[TicketOutcome]] = {}
         columns = (column for column in OUTCOMES.c if column.name != "id")
         for row in self._connection.execute(select(*columns).order_by(OUTCOMES.c.id)).mappings():
-            found.setdefault(row["ticket_id"], []).append(TicketOutcome(**row))
+            found.setdefault(row["ticket_id"], []).append(record(TicketOutcome, row))
         return found
 
     # --- silences
 
+    @undamaged()
     def silences(self, fingerprints: Iterable[str] | None = None) -> dict[str, Silence]:
         """The latest silence of each fingerprint that nobody has ended, whether or not its time has passed."""
         query = select(*(column for column in SILENCES.c if column.name not in ("ended_at", "ended_why")))
         query = query.where(SILENCES.c.ended_at.is_(None)).order_by(SILENCES.c.id)
         wanted = None if fingerprints is None else set(fingerprints)
         return {
-            row["fingerprint"]: Silence(**row)
+            row["fingerprint"]: record(Silence, row)
             for row in self._connection.execute(query).mappings()
             if wanted is None or row["fingerprint"] in wanted
         }
 
+    @undamaged()
     def ended_silences(self, fingerprints: Iterable[str]) -> list[EndedSilence]:
         """The silences of some fingerprints that have ended, oldest first, without those that another one replaced."""
         query = select(SILENCES).where(SILENCES.c.ended_at.is_not(None), SILENCES.c.ended_why != "replaced")
@@ -350,13 +369,6 @@ class Transaction(OutboxPart, VolumesPart):
     @staticmethod
     def _inserted(key: Any) -> int:
         return int(key[0])
-
-
-def _entry(row: RowMapping) -> Entry:
-    values = dict(row)
-    values["households"], values["users"] = tuple(values["households"]), tuple(values["users"])
-    values["returns"] = tuple(datetime.fromisoformat(at) for at in values["returns"])
-    return Entry(**values)
 
 
 def _values(entry: Entry) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from escalation.records import Destination, OutboxKind, OutboxRow, Post, Ticket
 from escalation.schema import OUTBOX, POSTS
+from escalation.undamaged import record, undamaged
 
 QUEUE_ONLY: Final[tuple[Destination, ...]] = ("queue",)
 
@@ -53,13 +54,14 @@ class OutboxPart:
                 )
             )
 
+    @undamaged()
     def unsent(self, destination: Destination | None = None) -> list[OutboxRow]:
         """What is still to be sent, to one destination or to all, oldest first."""
         columns = [OUTBOX.c[field.name] for field in dataclasses.fields(OutboxRow)]
         query = select(*columns).where(OUTBOX.c.sent_at.is_(None)).order_by(OUTBOX.c.id)
         if destination is not None:
             query = query.where(OUTBOX.c.destination == destination)
-        return [OutboxRow(**row) for row in self._connection.execute(query).mappings()]
+        return [record(OutboxRow, row) for row in self._connection.execute(query).mappings()]
 
     def mark_begun(self, row: OutboxRow) -> None:
         """From now on it may have been sent. For destinations that cannot be asked for a message by our own id."""
@@ -84,11 +86,12 @@ class OutboxPart:
             delete(OUTBOX).where(and_(OUTBOX.c.ticket_id == ticket.id, OUTBOX.c.sent_at.is_(None)))
         )
 
+    @undamaged()
     def latest_posts(self) -> dict[int, Post]:
         """Each ticket's latest post, by the ticket's row."""
         latest = select(func.max(POSTS.c.id)).group_by(POSTS.c.ticket_id)
         query = select(POSTS).where(POSTS.c.id.in_(latest))
-        return {row["ticket_id"]: Post(**row) for row in self._connection.execute(query).mappings()}
+        return {row["ticket_id"]: record(Post, row) for row in self._connection.execute(query).mappings()}
 
     def add_post(self, post: Post) -> None:
         """Write a post; its id is not used."""

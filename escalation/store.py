@@ -20,6 +20,7 @@ from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError, SQLAlchemyErr
 from detectors.source.urls import cause_of, refusal, sqlstate
 from escalation.address import Address, LedgerError, LedgerUsageError, address_of, check_file, file_engine
 from escalation.schema import METADATA
+from escalation.undamaged import DamageError
 
 # Any number will do, as long as no other program on the database uses it.
 _ADVISORY_LOCK = 7_243_150_922
@@ -82,6 +83,8 @@ def open_store(url: str, *, exclusive: bool, create: bool = True) -> Store:
         if exclusive:
             check_lock = stack.enter_context(_lock(address, engine))
             _upgrade(address, engine)
+            if address.file is not None:
+                _check_whole(engine)
         elif not _is_current(address, engine):
             with _lock(address, engine):
                 _upgrade(address, engine)
@@ -103,6 +106,15 @@ def _check_owner(address: Address, engine: Engine, *, create: bool) -> None:
         raise LedgerUsageError(f"{address.where} holds tables of another program; name a database of Hearthwatch's own")
     if not create:
         raise LedgerUsageError(_NONE.format(where=address.where))
+
+
+def _check_whole(engine: Engine) -> None:
+    """Raise DamageError for a file whose pages, indexes or references contradict each other: what it lost would be told anew."""
+    with engine.connect() as connection:
+        if connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar() != "ok":
+            raise DamageError
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise DamageError
 
 
 @contextmanager
@@ -214,12 +226,13 @@ def _migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
+_DAMAGED = "is damaged; restore it from a backup"
 _OF_SQLITE = (
     ("readonly database", "cannot be written; give this user the right to write the file and its folder"),
     ("unable to open database file", "cannot be opened; create its folder, or give this user the right to write there"),
     ("disk is full", "has no space left; free some, then run again: nothing was lost"),
     ("file is not a database", "is no SQLite file; name another file"),
-    ("malformed", "is damaged; restore it from a backup"),
+    ("malformed", _DAMAGED),
     ("database is locked", "is used by another program; wait until that has ended"),
     ("disk i/o error", "cannot be read or written (input/output error); check the disk"),
 )
@@ -245,6 +258,8 @@ def _one_line(where: str) -> Iterator[None]:
         yield
     except (NoSuchModuleError, SQLAlchemyError) as error:
         raise LedgerError(f"{where} {_said_of(error)}") from error
+    except DamageError as error:
+        raise LedgerError(f"{where} {_DAMAGED}") from error
 
 
 def _said_of(error: SQLAlchemyError) -> str:

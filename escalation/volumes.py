@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from escalation.records import Volume
 from escalation.schema import NIGHTS, VOLUMES
+from escalation.undamaged import undamaged
 
 EVENTS = "household_events"
 KEPT_IN_MIND = timedelta(days=7)
@@ -36,6 +37,7 @@ class VolumesPart:
         if values:
             self._connection.execute(insert(VOLUMES), values)
 
+    @undamaged()
     def volumes(self) -> dict[str, list[tuple[datetime, Volume]]]:
         """By table what was believed of late, each with the night's time, the newest first."""
         nights = VOLUMES.join(NIGHTS, NIGHTS.c.id == VOLUMES.c.night_id)
@@ -68,6 +70,7 @@ class VolumesPart:
             ]
         return found
 
+    @undamaged()
     def audit_days(self) -> dict[int, dict[date, int]]:
         """By night what it counted of the audit table's days, as far as the table was believed then."""
         query = select(VOLUMES.c.night_id, VOLUMES.c.days).where(VOLUMES.c.table_name == EVENTS, VOLUMES.c.believed)
@@ -76,6 +79,7 @@ class VolumesPart:
             for row in self._connection.execute(query)
         }
 
+    @undamaged()
     def audit_began_by(self, at: datetime) -> datetime | None:
         """From when on the audit table could be relied on at `at`, as far as any night knows; None if none does.
 

@@ -44,6 +44,10 @@ _SUBJECT_MARK = re.compile(r"(?<==)\?|#(?=\d+\])")
 _ESCAPED_IN_MARKDOWN = re.compile(r"([\\`*\[\]<>&|~$])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _LINE_START = re.compile(r"^(\s*)([#+\-]|\d{1,9}(?=[.)]))")
+_OUR_COLUMN = re.compile(
+    r"\b(households|household_members|household_join_requests|household_events|users|sessions|support_requests)"
+    r"\[\.\](id)\b(?![.\[/])"
+)
 # Where a cell begins, also for whoever opens the file with another separator than ours.
 _FORMULA = re.compile('(^|[;|])([\\s"]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])')
 
@@ -82,6 +86,11 @@ def defused(text: str) -> str:
     text = _TEMPLATE.sub(r"[\g<0>]", _SUBJECT_MARK.sub(r"[\g<0>]", text))
     text = _TEMPLATE_PERCENT.sub("(%)", text)
     return _SLACK_CALL.sub("< ", text.replace("@", "(at)"))
+
+
+def in_our_words(text: str) -> str:
+    """A sentence of ours `defused`, in which the columns of the app's tables stay as they are: `users.id` is no host."""
+    return _OUR_COLUMN.sub(r"\1.\2", defused(text))
 
 
 @lru_cache(maxsize=4096)

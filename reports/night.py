@@ -10,7 +10,7 @@ from detectors.words import count, listed, stamp
 from escalation.night import NightReport
 from escalation.records import Action
 from reports.closing import closing_lines
-from reports.neutral import defused, visible
+from reports.neutral import visible
 
 _MOST = 10
 """How many overdue tickets are named one by one."""
@@ -94,4 +94,4 @@ def _lines(report: NightReport) -> Iterator[str]:
         posted = [f"{count(number, 'message')} in {place}" for place, number in sorted(places.items())]
         yield f"On Slack: {', '.join(posted)}."
     for failure in (*report.failed, *report.unannounced):
-        yield f"  not delivered: {failure.kind} of {failure.external_id}: {defused(failure.error)}"
+        yield f"  not delivered: {failure.kind} of {failure.external_id}: {visible(failure.error)}"

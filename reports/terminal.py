@@ -12,7 +12,7 @@ from rich.text import Text
 
 from detectors.contract import Finding, ScanDocument
 from reports import scan_words as words
-from reports.neutral import defused, visible
+from reports.neutral import defused, in_our_words, visible
 
 _SEVERITY_STYLES = {"P0": "bold red", "Immediate": "bold red", "P1": "yellow", "Same-day": "yellow"}
 
@@ -28,7 +28,7 @@ def render(document: ScanDocument, *, width: int = 80, colour: bool = False) -> 
         # A reason deserves a line of its own; names alone stand side by side.
         entries = [words.entry_words(entry) for entry in group.entries]
         lines = entries if any(entry.reason for entry in group.entries) else [", ".join(entries)]
-        parts += [Padding(_text(line), (0, 0, 0, 2)) for line in lines]
+        parts += [Padding(Text(in_our_words(line), overflow="fold"), (0, 0, 0, 2)) for line in lines]
     # The source is the caller's own word; in a terminal its address stays as it can be copied.
     parts += [Text(), Text(visible(words.scanned(document)), style="dim", overflow="fold")]
     return _drawn(Group(*parts), width, colour)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,8 @@ from tests.support.zendesk_stub import zendesk
 
 POINTS = os.environ.get("HEARTHWATCH_CRASH_POINTS", "5")
 WHOLE_RUNS = 1
-"""So many runs of each night are killed at a random moment, with their scan."""
+"""So many runs of each night get each of the signals at a random moment, with their scan."""
+ENDINGS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 @dataclass
@@ -36,13 +38,21 @@ class Place:
     world: World
     sources: list[str]
 
-    def run(self, night: int, *, die_at: int | None = None, die_after: float | None = None) -> Ended:
+    def run(
+        self,
+        night: int,
+        *,
+        die_at: int | None = None,
+        die_after: float | None = None,
+        by: signal.Signals = signal.SIGKILL,
+    ) -> Ended:
         return self.nursery.run(
             *("run", "--source", self.sources[night], "--as-of", NIGHTS[night], "--queue", self.world.queue),
             *("--policy", str(Path(self.sources[night]).parent / "policy.toml")),
             environment=self.world.environment,
             die_at=die_at,
             die_after=die_after,
+            by=by,
             whole=die_after is not None,
         )
 
@@ -98,7 +108,7 @@ def test_killed_at_any_step(place: Place, night: int, record_property: Callable[
     start = Start(place, night)
     assert len(start.after(night).said) == TICKETS[night]
     kills = sum(start.killed_at(point, seed) for point, seed in start.points())
-    kills += sum(start.killed_after(seed) for seed in range(WHOLE_RUNS))
+    kills += sum(start.stopped_after(seed, by) for by in ENDINGS for seed in range(WHOLE_RUNS))
     record_property("killed", kills)
     print(f"\n{type(place.world).__name__}, night {night + 1}: killed {kills} times")
     assert kills > 0
@@ -143,15 +153,20 @@ class Start:
                 assert place.lives(night) in same, (point, seed)
         return kills
 
-    def killed_after(self, seed: int) -> int:
-        """A whole run, with its scan, killed at some moment."""
+    def stopped_after(self, seed: int, by: signal.Signals) -> int:
+        """A whole run, with its scan, that gets a signal at some moment."""
         same = [self.after(self.night), self.after(self.night, self.night)]
         world = self.again()
-        seconds = random.Random(f"{self.night} {seed}").uniform(0.1, 1.5)
-        kills = int(self.place.run(self.night, die_after=seconds).killed)
+        seconds = random.Random(f"{self.night} {seed} {by.name}").uniform(0.1, 1.5)
+        ended = self.place.run(self.night, die_after=seconds, by=by)
+        if by != signal.SIGKILL:
+            assert ended.code in (0, 128 + by), ended.output
+            assert "Traceback" not in ended.output
+            if ended.code:
+                assert ended.output.splitlines()[-1].startswith(f"hearthwatch: stopped by {by.name}"), ended.output
         world.hours_pass()
-        assert self.place.lives(self.night) in same, seconds
-        return kills
+        assert self.place.lives(self.night) in same, (by.name, seconds)
+        return int(ended.code != 0)
 
     def points(self) -> Iterator[tuple[int, int]]:
         """The steps before which to kill, each with the seed of what else goes wrong.

@@ -17,7 +17,7 @@ from detectors.contract import Coverage, Finding
 from escalation.policy import load_policy
 from reports import csv_text, mail, markdown, scan_formats, terminal, text
 from reports.message import Message, from_plain, to_plain
-from reports.neutral import defused, for_csv, for_markdown, visible
+from reports.neutral import defused, for_csv, for_markdown, in_our_words, visible
 from reports.ticket import ticket
 from tests.reports.examples import bare, document
 from tests.reports.hostile import FRAGMENTS, findings, hidden, live, texts
@@ -163,3 +163,10 @@ def test_our_own_teams_addresses_stay_as_they_are_and_nobody_elses(render: Calla
     assert f"{email} and" not in render(told), "and not where the data does"
     assert "eve@" not in render(told)
     assert "evil.support" not in render(told)
+
+
+def test_our_columns_are_no_hosts_and_all_else_is() -> None:
+    said = "users.id and household_members.household_id: users.id.evil.support, myusers.id, users.id/x, evil.id"
+    assert in_our_words(said) == (
+        "users.id and household_members.household_id: users[.]id.evil[.]support, myusers[.]id, users[.]id/x, evil[.]id"
+    )

@@ -64,16 +64,17 @@ class Nursery:
         environment: Mapping[str, str] | None = None,
         die_at: int | None = None,
         die_after: float | None = None,
+        by: signal.Signals = signal.SIGKILL,
         whole: bool = False,
     ) -> Ended:
-        """`hearthwatch` with the arguments, killed before step `die_at` (from 1) or after `die_after` seconds.
+        """`hearthwatch` with the arguments, killed before step `die_at` (from 1), or sent a signal after `die_after` seconds.
 
         `whole` says that a scan is to be made even if its result is known.
         """
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         wanted = {"arguments": arguments, "environment": dict(environment or {}), "die_at": die_at}
-        self.process.stdin.write(json.dumps({**wanted, "die_after": die_after, "whole": whole}) + "\n")
+        self.process.stdin.write(json.dumps({**wanted, "die_after": die_after, "by": by, "whole": whole}) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
         return Ended(answer["code"], answer["output"], tuple(answer["steps"]))
@@ -106,16 +107,20 @@ def main() -> None:
     for line in sys.stdin:
         wanted = json.loads(line)
         told, output = home / ".steps", home / ".output"
-        told.unlink(missing_ok=True)
+        for left in (told, output):
+            left.unlink(missing_ok=True)
         child = os.fork()
         if not child:
             _live(wanted, home, scans, told, output)
         if wanted["die_after"] is not None:
             time.sleep(wanted["die_after"])
-            os.kill(child, signal.SIGKILL)
+            os.kill(child, wanted["by"])
         _, status = os.waitpid(child, 0)
-        steps = json.loads(told.read_text()) if told.exists() else []
-        answer = {"code": os.waitstatus_to_exitcode(status), "output": output.read_text(), "steps": steps}
+        code = os.waitstatus_to_exitcode(status)
+        # Whoever was killed may not have begun to say anything, or was in the middle of it.
+        steps = json.loads(told.read_text()) if code >= 0 and told.exists() else []
+        said = output.read_text(errors="replace") if output.exists() else ""
+        answer = {"code": code, "output": said, "steps": steps}
         print(json.dumps(answer), flush=True)
 
 

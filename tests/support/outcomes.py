@@ -168,7 +168,7 @@ class HelpdeskWorld:
         said, words = {}, {}
         for name, number in numbers.items():
             keys = [audit["metadata"]["custom"].get("hearthwatch", "") for audit in self.stub.audits[number]]
-            said[name] = [known[key] for key in keys if key.startswith("comment")]
+            said[name] = [known[" ".join(key.split()[:2])] for key in keys if key.startswith("comment")]
             status = {key: self.stub.tickets[number][key] for key in ("subject", "status", "tags", "priority")}
             words[name] = (status, keys, self.stub.comments(number))
         return Outcome(ledger, said, words)

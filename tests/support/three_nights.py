@@ -37,5 +37,6 @@ def write_source(folder: Path, night: int) -> str:
     for number in range(_DOUBLE[night]):
         town.family(f"double {number}", f"leader {number}", f"twin {number}")
         town.member(f"double {number}", f"twin {number}", at=NOON - DAY)
+        town.event("pet_activity_logged", f"double {number}", f"leader {number}")
     folder.mkdir()
     return str(write_csv(folder, town.tables()))
