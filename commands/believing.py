@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -117,11 +117,13 @@ def _after(
         result,
         gone=rows_gone(source, wanted),
         behind=behind_each(source, single, by_id, known.as_of, IDS_KEPT),
-        thinned=frozenset(_thinned(source, absent, by_id)),
+        thinned=frozenset(_thinned(source, absent, by_id, result.disbelieved)),
     )
 
 
-def _thinned(source: Source, absent: Iterable[Entry], detectors: Mapping[str, Detector]) -> Iterator[str]:
+def _thinned(
+    source: Source, absent: Iterable[Entry], detectors: Mapping[str, Detector], disbelieved: Container[str]
+) -> Iterator[str]:
     """Those behind which there are fewer rows, up to when they were last seen, than there were then."""
     by_time: dict[datetime, list[Entry]] = defaultdict(list)
     for entry in absent:
@@ -131,7 +133,8 @@ def _thinned(source: Source, absent: Iterable[Entry], detectors: Mapping[str, De
         counted = rows_behind(source, {home for entry in entries for home in entry.households}, until)
         for entry in entries:
             now = added_up(counted, entry.households, detectors[entry.detector])
-            if any(now.get(table, number) < number for table, number in entry.rows.items()):
+            then = {table: number for table, number in entry.rows.items() if table not in disbelieved}
+            if any(now.get(table, number) < number for table, number in then.items()):
                 yield entry.fingerprint
 
 

@@ -175,12 +175,14 @@ class Recording:
         if before is None or before.detector in self._failed:
             return "not-looked-at", None
         watched = before.present and before.kind == "state"
-        if watched and (rows_are_gone(before, self._source.gone) or key in self._source.thinned):
+        if watched and rows_are_gone(before, self._source.gone):
             return "rows-gone", None
         if watched and before.detector in self._source.trail:
             then = self._tx.audit_began_by(before.last_seen_at)
             if trail_is_gone(before, then, self._audit_began):
                 return "trail-gone", None
+        if watched and key in self._source.thinned:
+            return "rows-gone", None
         return ("absent" if before.detector in self._looked else "not-looked-at"), None
 
     def _is_row_of_an_incident(self, key: str) -> bool:

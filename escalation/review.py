@@ -112,10 +112,12 @@ def recheck(
             rechecked.append(Recheck(entry, "for a person to judge"))
         elif finding is not None:
             rechecked.append(_compared(entry, whole(finding)))
-        elif lost and (rows_are_gone(entry, gone) or entry.fingerprint in thinned):
+        elif lost and rows_are_gone(entry, gone):
             rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif lost and entry.fingerprint in trail_gone:
             rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
+        elif lost and entry.fingerprint in thinned:
+            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":

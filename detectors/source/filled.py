@@ -12,12 +12,14 @@ from detectors.source.mapping import CANONICAL
 
 FEW = 10
 """Of fewer rows each may be a real fault; only a time is in every row that was ever written."""
+MANY = 100
+"""Of fewer households all may have lost their leader."""
 _EVENTS, _AT = "household_events", "event_timestamp"
 _SMALL = 500_000
 _NEVER = datetime(2200, 1, 1, tzinfo=UTC)
 """Later times are no times: infinity, the year 9999, a unit mistaken."""
 MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_EVENTS, "user_id")})
-"""A household without a leader is a finding, and events need not be anybody's."""
+"""A household without a leader is a finding, and events need not be anybody's, or any household's."""
 
 
 def is_column(element: str) -> bool:
@@ -39,7 +41,7 @@ def unfilled(source: Source, elements: Iterable[str]) -> frozenset[str]:
 def unfilled_faults(source: Source) -> Iterator[str]:
     """A line for each column that no rule can do without and that is empty in every row. Raises QueryError."""
     for table in source.schema.tables:
-        for column in _empty(source, table, _indispensable(table)):
+        for column in _empty(source, table, [one for one in _indispensable(table) if not _may_be_nobodys(table, one)]):
             theirs = source.schema.tables[table].column_names.get(column, column)
             named = f"{table}.{column}" if theirs == column else f"{table}.{column} (in the source: {theirs})"
             yield (
@@ -54,6 +56,8 @@ def incomplete(source: Source) -> Iterator[Notice]:
     A big table of a server is not read for it alone: there such columns are declared to be filled.
     """
     for table, told in source.schema.tables.items():
+        for column in _empty(source, table, [one for one in _indispensable(table) if _may_be_nobodys(table, one)]):
+            yield Notice(table, f"{table}.{column} is empty in every row", frozenset({f"{table}.{column}"}))
         if source.engine != "duckdb" and (told.estimated_rows or 0) > _SMALL:
             continue
         columns = [column for column in _indispensable(table) if (table, column) not in MAY_LACK]
@@ -80,12 +84,25 @@ def _indispensable(table: str) -> list[str]:
 
 def _empty(source: Source, table: str, columns: Sequence[str]) -> list[str]:
     """Which of `columns` hold nothing in any row, where there are enough rows to say so. A few rows answer for most."""
+    if not columns:
+        return []
     theirs = source.tables[table].c
-    first = source.rows(select(*(theirs[column] for column in columns)).limit(FEW), "words")
+    first = source.rows(select(*(theirs[column] for column in columns)).limit(MANY), "words")
     doubtful = [column for column in columns if first and all(row[column] is None for row in first)]
-    enough = [column for column in doubtful if len(first) == FEW or (table, column) == (_EVENTS, _AT)]
+    enough = [column for column in doubtful if len(first) >= _enough(table, column)]
     return [
         column
         for column in enough
         if not source.rows(select(theirs[column]).where(theirs[column].is_not(None)).limit(1), "words")
     ]
+
+
+def _enough(table: str, column: str) -> int:
+    """Of how many rows it says something that none has a value."""
+    if (table, column) == (_EVENTS, _AT):
+        return 1
+    return MANY if (table, column) in MAY_LACK else FEW
+
+
+def _may_be_nobodys(table: str, column: str) -> bool:
+    return table == _EVENTS and (table, column) in MAY_LACK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
@@ -88,9 +88,7 @@ class PostgresSource:
             self._standby = _told_at_login(raw, "in_hot_standby") == "on"
             self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
             # What allows several notations, and only that, is asked for once whether it is written oddly.
-            answers = [self._ask(question, {})[0] for question in Tables(self.schema, mapping).oddities()]
-            odd = frozenset(column for answer in answers for column, oddly in answer.items() if oddly)
-            self.tables = Tables(self.schema, mapping, odd)
+            self.tables = Tables(self.schema, mapping, frozenset(self._oddly_written(mapping)))
             self.notices += [
                 Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
                 for name, reason in self.schema.unusable.items()
@@ -160,6 +158,18 @@ class PostgresSource:
             return self._read(connection, statement, {}, reach)
         finally:
             self._idle.put(connection)
+
+    def _oddly_written(self, mapping: SourceMapping) -> Iterator[str]:
+        for question in Tables(self.schema, mapping).oddities():
+            try:
+                (answer,) = self._ask(question, {})
+            except SourceError as error:
+                if isinstance(error, LostError):
+                    raise
+                # Who reads the table will fail by themselves, and say why.
+                logger.debug("a table could not be asked how it is written", exc_info=True)
+                continue
+            yield from (column for column, oddly in answer.items() if oddly)
 
     def _ask(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[Any]:
         """The rows of one of our own questions to the catalog."""

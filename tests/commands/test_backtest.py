@@ -107,7 +107,7 @@ def test_a_detector_that_fails_makes_it_incomplete(petforce_db: Database, town: 
             *("--source", petforce_db.url, "--detector", "mass-creation"),
         )
         other.execute("ROLLBACK")
-    assert result.exit_code == 4
+    assert result.exit_code == 4, result.output
     assert "incomplete: mass-creation" in result.stderr
 
 

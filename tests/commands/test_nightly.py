@@ -109,7 +109,7 @@ def test_wrong_queues_and_ledgers(tmp_path: Path, town: Town) -> None:
     assert call("run", "--source", source, "--queue", "pigeon:coop").exit_code == 2
     assert call("run", "--source", source, "--queue", "rt:https://rt.example/").exit_code == 2
     broken = call("run", "--source", source, "--ledger", f"sqlite:///{tmp_path}")
-    assert broken.exit_code == 1
+    assert broken.exit_code == 2
     assert broken.stderr.count("\n") == 1
 
 

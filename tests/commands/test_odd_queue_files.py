@@ -19,6 +19,7 @@ FIRST, SECOND = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z"
 
 def leaderless(*names: str) -> Town:
     town = Town()
+    town.family("sound", "sound anna", "sound ben")
     for name in names:
         town.family(name, f"{name} anna", f"{name} ben")
         town.home(name)["leader_id"] = None

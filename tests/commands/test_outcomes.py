@@ -76,6 +76,7 @@ def test_the_night_says_whom_to_tell_what_once(tmp_path: Path, elsewhere: Path, 
 
 
 def test_of_an_incident_the_ticket_has_all_to_tell(tmp_path: Path, town: Town) -> None:
+    town.family("sound", "sound leader", "sound member")
     for number in range(60):
         town.family(f"home {number}", f"leader {number}", f"member {number}")
         town.home(f"home {number}")["leader_id"] = None

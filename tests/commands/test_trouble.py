@@ -95,7 +95,7 @@ def test_a_full_queue_is_a_ticket_that_is_not_delivered(elsewhere: Path, source:
     ledger = elsewhere / "hearthwatch.db"
     before = ledger.stat().st_size
     code, said = ended(start(source, most_bytes=most_bytes))
-    assert code in (1, 5), said
+    assert code in (1, 3, 5), said
     assert ledger.stat().st_size >= before
     assert_carries_on(source, queue=elsewhere / "out" / "queue")
 

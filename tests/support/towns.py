@@ -261,6 +261,9 @@ def with_later_life(town: Town) -> Town:
     later.report("later question", "policy_question", "later leader", at=at, status="closed")
     for element in sorted(elements_of(DETECTORS)):
         event_type, _, keys = element.partition(".")
+        if event_type in CANONICAL:
+            # A column that is filled wherever there is a row.
+            continue
         later.event(event_type, "later", "later leader", at=at, **{key: "later" for key in keys.split("|") if key})
     return later
 

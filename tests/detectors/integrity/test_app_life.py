@@ -6,6 +6,8 @@ Event ids are not in order of time, some operations are logged twice, some not a
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -159,17 +161,18 @@ def found(scanner: Scanner, town: Town) -> set[tuple[str, str]]:
 
 
 @pytest.fixture(params=["duckdb", "postgresql", "postgresql with the app's keys"])
-def any_scanner(request: pytest.FixtureRequest, postgres: PostgresServer) -> Scanner:
+def any_scanner(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Scanner]:
     if request.param in ("duckdb", "postgresql"):
-        chosen: Scanner = request.getfixturevalue("on_duckdb" if request.param == "duckdb" else "on_postgres")
-        return chosen
-    database = request.getfixturevalue("petforce_db")
+        yield request.getfixturevalue("on_duckdb" if request.param == "duckdb" else "on_postgres")
+        return
+    with ExitStack() as databases:
 
-    def open_town(tables: dict[str, list[dict[str, Any]]]) -> str:
-        load(database, tables)
-        return str(database.url)
+        def open_town(tables: dict[str, list[dict[str, Any]]]) -> str:
+            database = databases.enter_context(postgres.new_database())
+            load(database, tables)
+            return str(database.url)
 
-    return Scanner("postgresql", open_town)
+        yield Scanner("postgresql", open_town)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
