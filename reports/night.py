@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -10,8 +11,10 @@ from detectors.words import count, listed, stamp
 from escalation.night import NightReport
 from escalation.records import Action
 from reports.closing import closing_lines
-from reports.neutral import visible
+from reports.neutral import defused, visible
 
+_OWN_FILE = re.compile(r"(hw-[0-9a-f]{16}(?:-[0-9]+)?)\[\.\](md|json)")
+"""The name of a ticket's file, which is ours and no host; .md is a country's."""
 _MOST = 10
 """How many overdue tickets are named one by one."""
 _WORDS: dict[Action, tuple[str, str]] = {
@@ -94,4 +97,5 @@ def _lines(report: NightReport) -> Iterator[str]:
         posted = [f"{count(number, 'message')} in {place}" for place, number in sorted(places.items())]
         yield f"On Slack: {', '.join(posted)}."
     for failure in (*report.failed, *report.unannounced):
-        yield f"  not delivered: {failure.kind} of {failure.external_id}: {visible(failure.error)}"
+        why = _OWN_FILE.sub(r"\1.\2", defused(failure.error))
+        yield f"  not delivered: {failure.kind} of {failure.external_id}: {why}"

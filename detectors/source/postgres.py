@@ -167,7 +167,7 @@ class PostgresSource:
                 if isinstance(error, LostError):
                     raise
                 # Who reads the table will fail by themselves, and say why.
-                logger.debug("a table could not be asked how it is written", exc_info=True)
+                logger.debug("a table could not be asked how it is written: %s", error)
                 continue
             yield from (column for column, oddly in answer.items() if oddly)
 

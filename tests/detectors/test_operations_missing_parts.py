@@ -13,7 +13,7 @@ from detectors.runner import ScanResult, scan
 from detectors.security import rate_limit_bypass, session_survives_removal
 from detectors.source import SourceMapping, open_source
 from detectors.system import api_timeouts, creation_failure_rate, database_errors
-from tests.support.towns import AS_OF, HOUR, MINUTE, NOON, YESTERDAY, Town, uid, write_csv
+from tests.support.towns import AS_OF, HOUR, MINUTE, NOON, YESTERDAY, Town, uid, with_later_life, write_csv
 
 DETECTORS = (
     session_survives_removal.DETECTOR,
@@ -51,7 +51,8 @@ def test_without_the_audit_table_nothing_is_applicable(tmp_path: Path, town: Tow
 
 
 def test_without_sessions_only_the_sessions_are_not_applicable(tmp_path: Path, town: Town) -> None:
-    result = scan_folder(write_csv(tmp_path, town.tables(), leave_out=["sessions"]), *DETECTORS)
+    tables = with_later_life(town).tables()
+    result = scan_folder(write_csv(tmp_path, tables, leave_out=["sessions"]), *DETECTORS)
     status = {entry.detector: (entry.status, entry.reason) for entry in result.coverage}
     assert status.pop("session-survives-removal") == ("not_applicable", "needs sessions")
     assert {one for one, _ in status.values()} == {"ran"}

@@ -74,7 +74,7 @@ def play(town: Town, story: str) -> None:
         ("P1 240h:P1", 0, 2, 4, 72),
         ("P1 1h:acknowledges P1 P1", 0, 2, 4, 72),
         ("P1 snoozes P1 P1 P1", 0, 2, 4, 72),
-        ("down P1 P1 up P1 P1", 0, 2, 4, 72),
+        ("down P1 P1 up P1 P1", 48, 50, 52, 120),
         # Less urgent: what was promised stands.
         ("P1 P2 P2", 0, 2, 4, 72),
         ("P1 1h:P2 1h:P1 P1", 0, 2, 4, 72),

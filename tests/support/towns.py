@@ -265,6 +265,10 @@ def with_later_life(town: Town) -> Town:
             # A column that is filled wherever there is a row.
             continue
         later.event(event_type, "later", "later leader", at=at, **{key: "later" for key in keys.split("|") if key})
+    # Rows that a test took out have left their numbers free, and others have not.
+    highest = max((row["id"] for row in town.household_events if isinstance(row["id"], int)), default=0)
+    for number, row in enumerate(later.household_events[len(town.household_events) :], start=highest + 1):
+        row["id"] = number
     return later
 
 

@@ -45,6 +45,9 @@ def town() -> Town:
     town.report("s", "spam", "cleo", at=NOON - HOUR, household_id="oak", subject_user_id="anna")
     town.event("household_member_removed", "oak", "anna", member_id="ben")
     town.family("elm", "dora", "emil")
+    # Somebody has once left as the app lets them, so that it is known to write of it.
+    town.family("ash", "gus", "hal")
+    town.event("household_leave_started", "ash", "gus", at=NOON - 100 * DAY, has_successor=True)
     town.event("household_leadership_transferred", "elm", "emil", from_user_id="dora", to_user_id="emil")
     for number in range(5):
         town.event("login_failed", None, None, at=NOON + number * MINUTE, user_id="anna")

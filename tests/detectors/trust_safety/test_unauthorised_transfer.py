@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from detectors.kept import whole
 from detectors.limits import Limits
 from detectors.trust_safety.unauthorised_transfer import DETECTOR
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
@@ -113,8 +114,10 @@ def test_without_leaves_it_still_looks_at_sessions(scanner: Scanner, leaves: tup
         town.event(event, None, None, at=NOON - HOUR)
     transfer(town, "mallory", session_id=uid("his"))
     town.event("household_leadership_transferred", None, None, at=NOON - HOUR, to_user_id="nobody")
-    assert ways(scanner, town) == (["not-by-old-leader"] if leaves else []) + ["foreign-session"]
-    reason = scanner(town, DETECTOR).coverage[0].reason
+    result = scanner(town, DETECTOR)
+    told = [way for finding in result.findings for way in whole(finding).evidence["ways"]]
+    assert told == (["not-by-old-leader"] if leaves else []) + ["foreign-session"]
+    reason = result.coverage[0].reason
     assert reason is not None
     assert "the source never wrote household_leave_started" in reason
 
