@@ -21,7 +21,7 @@ from commands.nightly import demo, run
 from commands.options import EXIT_FAILURE, Settings, Stop, global_options
 from commands.report import report
 from commands.scanning import scan
-from commands.stopping import StoppedError, stopped_by_signals
+from commands.stopping import StoppedError, stopped, stopped_by_signals
 from commands.tickets import tickets
 
 
@@ -37,12 +37,14 @@ class Commands(click.Group):
             where = error.ctx.command_path if error.ctx else "hearthwatch"
             _end(f"{error.format_message()} (see `{where} --help`)", error.exit_code)
         except click.ClickException as error:
+            _stopped_end()
             _end(error.format_message(), error.exit_code)
         except StoppedError as error:
             _end(str(error), error.exit_code)
         except click.Abort as error:
             if isinstance(error.__cause__, StoppedError):
                 _end(str(error.__cause__), error.__cause__.exit_code)
+            _stopped_end()
             _end("stopped by the user", EXIT_FAILURE)
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -61,12 +63,21 @@ class Commands(click.Group):
             _forget_output()
             ctx.exit(0)
         except Exception as error:
+            if stopped() is not None:
+                raise click.Abort from error
             settings = ctx.obj if isinstance(ctx.obj, Settings) else Settings()
             if settings.verbose:
                 click.echo(traceback_of(error), err=True, nl=False)
             if isinstance(error, OSError):
                 _forget_output()
             raise stop_of(error) from error
+
+
+def _stopped_end() -> None:
+    """End as the signal asks that has come, whatever became of it on its way; return where none has."""
+    signal_end = stopped()
+    if signal_end is not None:
+        _end(str(signal_end), signal_end.exit_code)
 
 
 def _check_texts(arguments: Sequence[str]) -> None:

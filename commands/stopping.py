@@ -32,6 +32,13 @@ class Cancellable(Protocol):
 
 
 _OPEN: WeakSet[Cancellable] = WeakSet()
+_COME: list[int] = []
+"""The signal that has come, as libraries may turn what it raises into an error of theirs."""
+
+
+def stopped() -> StoppedError | None:
+    """The end that a signal has asked for; None where none has come."""
+    return StoppedError(_COME[0]) if _COME else None
 
 
 def cancelled_on_signal(source: Cancellable) -> None:
@@ -50,11 +57,13 @@ def stopped_by_signals() -> Iterator[None]:
     def stop(number: int, _: FrameType | None) -> None:
         for one in SIGNALS:
             signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_IGN)
+        _COME.append(number)
         threading.Thread(target=_cancel, args=(over,), daemon=True).start()
         raise StoppedError(number)
 
     # What nohup or a shell told us to ignore stays ignored.
     before = {one: signal.getsignal(one) for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN}
+    _COME.clear()
     for one in before:
         signal.signal(one, stop)
     try:

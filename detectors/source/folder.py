@@ -97,6 +97,9 @@ class FolderSource:
         try:
             with self._in_time():
                 rows = self._connection.execute(statement).mappings().all()
+        except RuntimeError as error:
+            # So the driver calls it when a signal has come.
+            raise KeyboardInterrupt from error
         except (DBAPIError, duckdb.Error) as error:
             self._check_unchanged()
             # DuckDB quotes values in its messages, so only the kind of error is passed on.

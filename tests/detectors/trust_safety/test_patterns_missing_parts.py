@@ -18,7 +18,7 @@ from detectors.trust_safety import (
     off_topic_use,
     scraping,
 )
-from tests.support.towns import AS_OF, YESTERDAY, Town, write_csv
+from tests.support.towns import AS_OF, YESTERDAY, Town, with_later_life, write_csv
 
 FROM_EVENTS = (mass_creation.DETECTOR, mass_removal.DETECTOR, bot_cadence.DETECTOR, scraping.DETECTOR)
 FROM_TABLES = (commercial_use.DETECTOR, off_topic_use.DETECTOR, competitor_use.DETECTOR)
@@ -29,7 +29,7 @@ def town() -> Town:
     town = Town()
     town.family("oak", "anna", "ben")
     town.event("pet_activity_logged", "oak", "anna")
-    return town
+    return with_later_life(town)
 
 
 def endings(folder: Path) -> dict[str, tuple[str, str | None]]:
