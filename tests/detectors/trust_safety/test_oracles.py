@@ -219,7 +219,7 @@ def test_scraping(
     both: list[Scanner], reads: list[tuple[int, int, bool]], guesses: list[tuple[int, bool]], known: bool
 ) -> None:
     town, who = Town(), "anna" if known else None
-    town.member("h0", "anna")
+    town.family("h0", "anna", "ben")
     per_day: set[int] = set()
     for minutes, home, broken in reads:
         at = YESTERDAY.start + minutes * MINUTE
