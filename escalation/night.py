@@ -69,18 +69,21 @@ def next_window(ledger: Ledger, as_of: datetime, policy: Policy, *, since: datet
     """The window of a nightly run: the policy's day that has just closed, or from where the last complete run's source ended.
 
     Where that was within a day, the whole day is looked at again, as rules count by days. A missed night is made up for,
-    but not more than `nights.catch_up_days` of them, unless somebody says `since` when.
+    but not more than `nights.catch_up_days` of them, unless somebody says `since` when. A run as of the same time again has
+    the same window: what it says of a finding is what the run before it said, also where that was cut off.
 
     Raises:
         LedgerUsageError: `since` is not before the window's end.
     """
     with ledger.begin() as tx:
-        last = tx.last_complete_night()
+        last, latest = tx.last_complete_night(), tx.latest_night()
     end = midnight(as_of, policy, 0)
     if since is not None:
         if since >= end:
             raise LedgerUsageError(f"--since must be before the end of the last closed day, {end:%Y-%m-%d %H:%M} UTC")
         return Window(since, end)
+    if latest is not None and latest.as_of == as_of:
+        return Window(latest.window_start, latest.window_end)
     start = midnight(as_of, policy, 1)
     if last is not None:
         start = min(start, midnight(covered(last, policy).end, policy, 0))
