@@ -135,6 +135,7 @@ def observe(
     entry = replace(
         entry,
         present=True,
+        first_seen_at=first_seen(entry, now),
         last_seen_at=now,
         explained_by=cause if sight == "explained" else None,
     )

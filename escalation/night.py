@@ -99,14 +99,14 @@ def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
     with one reads everything.
     """
     with ledger.begin() as tx:
-        last = tx.last_complete_night()
+        last = tx.complete_look_before(as_of)
         incident = any(
             entry.present and entry.kind == "state" and entry.subject.get("operation") == INCIDENT
             for entry in tx.entries().values()
         )
     whole = policy.limits.state_lookback_days
     period = timedelta(days=policy.nights.whole_history_every_days)
-    if last is None or incident or (last.as_of - _EPOCH) // period != (as_of - _EPOCH) // period:
+    if last is None or incident or (last - _EPOCH) // period != (as_of - _EPOCH) // period:
         return whole
     return min(whole, policy.nights.look_back_days)
 

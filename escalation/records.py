@@ -78,6 +78,7 @@ class Entry:
     present: bool
     """False once a state is gone. What was not looked at stays what it was."""
     first_seen_at: datetime
+    """When a look first saw it; of a state that was gone and came back, since then."""
     last_seen_at: datetime
     happened_at: datetime | None
     """The latest time at which an occurrence is known to have happened."""

@@ -136,8 +136,7 @@ class Start:
     def killed_at(self, point: int, seed: int) -> int:
         """A run killed before a step, and what comes next: the same night again, perhaps killed again, or the next one."""
         night, place = self.night, self.place
-        again = (self.after(night), self.after(night, night), self.after(night, night, night))
-        same = [one.without_texts() for one in again]
+        same = [self.after(night), self.after(night, night), self.after(night, night, night)]
         later = [one.without_reminders() for one in (self.after(night + 1), self.after(night, night + 1))]
         world = self.again()
         world.trouble(seed)
@@ -145,18 +144,18 @@ class Start:
         world.hours_pass()
         match seed // world.ways:
             case 0:
-                assert place.lives(night).without_texts() in same, (point, seed)
+                assert place.lives(night) in same, (point, seed)
             case 1:
                 assert place.lives(night + 1).without_reminders() in later, (point, seed)
             case _:
                 kills += place.run(night, die_at=1 + 7 * point % 11).killed
                 world.hours_pass()
-                assert place.lives(night).without_texts() in same, (point, seed)
+                assert place.lives(night) in same, (point, seed)
         return kills
 
     def stopped_after(self, seed: int, by: signal.Signals) -> int:
         """A whole run, with its scan, that gets a signal at some moment."""
-        same = [one.without_texts() for one in (self.after(self.night), self.after(self.night, self.night))]
+        same = [self.after(self.night), self.after(self.night, self.night)]
         world = self.again()
         seconds = random.Random(f"{self.night} {seed} {by.name}").uniform(0.1, 1.5)
         ended = self.place.run(self.night, die_after=seconds, by=by)
@@ -166,7 +165,7 @@ class Start:
             if ended.code:
                 assert ended.output.splitlines()[-1].startswith(f"hearthwatch: stopped by {by.name}"), ended.output
         world.hours_pass()
-        assert self.place.lives(self.night).without_texts() in same, (by.name, seconds)
+        assert self.place.lives(self.night) in same, (by.name, seconds)
         return int(ended.code != 0)
 
     def points(self) -> Iterator[tuple[int, int]]:

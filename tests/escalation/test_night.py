@@ -566,6 +566,17 @@ def test_the_first_night_and_one_in_seven_read_the_whole_history(town: Town) -> 
     assert [day for day, days in enumerate(read) if days == whole] == [0, 4, 11]
 
 
+def test_a_run_as_of_the_same_time_reads_what_the_one_before_it_read(town: Town) -> None:
+    """Whatever was made up for, and whether the run before it was the night for the whole history."""
+    town.night()
+    town.now += 3 * DAY
+    read = []
+    for _ in range(3):
+        read.append((next_window(town.ledger, town.now, POLICY), look_back_days(town.ledger, town.now, POLICY)))
+        town.again()
+    assert read == [(Window(datetime(2026, 2, 3, tzinfo=UTC), datetime(2026, 2, 6, tzinfo=UTC)), read[0][1])] * 3
+
+
 def test_a_whole_night_that_failed_is_made_up_for(town: Town) -> None:
     for _ in range(4):
         town.night()
@@ -612,6 +623,17 @@ def test_a_state_is_dated_by_the_looks_that_saw_it(town: Town) -> None:
     known = next(one for one in third.findings if one.detector == "transfer-failed")
     assert known.first_seen == FIRST
     assert known.story.observed == first.story.observed
+
+
+def test_a_state_that_came_back_is_dated_by_the_look_that_saw_it_again(town: Town) -> None:
+    """In the same words on later nights: its ticket's text may arrive on one of those."""
+    undated = NO_LEADER.model_copy(update={"occurred_at": None})
+    town.night(undated)
+    gone = town.night()
+    back = town.night(undated).findings[0]
+    assert back.first_seen == gone.as_of + DAY
+    assert back.story.observed.startswith(f"Not there at the look of {gone.as_of:%Y-%m-%d %H:%M:%S} UTC, there at")
+    assert town.night(undated).findings[0].story.observed == back.story.observed
 
 
 def test_a_moment_that_an_event_tells_stays_the_moment(town: Town) -> None:

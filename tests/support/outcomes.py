@@ -42,11 +42,6 @@ class Outcome:
     said: dict[str, list[str]]
     words: dict[str, Any]
 
-    def without_texts(self) -> Outcome:
-        """Without the tickets' own texts: a run that comes after a cut one may look at fewer days, and name the later ones alone."""
-        said = {ticket: [key for key in keys if not key.startswith("text ")] for ticket, keys in self.said.items()}
-        return Outcome(self.ledger, said, {})
-
     def without_reminders(self) -> Outcome:
         """Without follow-ups and clocks, which wait until a ticket is made, and without the words, which may be those of another night."""
         ledger = {
