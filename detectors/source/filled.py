@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, func, select
@@ -22,26 +23,49 @@ MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_
 """A household without a leader is a finding, and events need not be anybody's, or any household's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The first rows of a table, `MANY` at most, and which of the columns that were asked for none of them fills."""
+
+    rows: int
+    bare: frozenset[str]
+
+
+def sample_of(source: Source, table: str, elements: Iterable[str]) -> Sample:
+    """One short statement for all that the first rows of `table` can tell; rules conclude from `elements`. Raises QueryError."""
+    columns = {*_indispensable(table), *_columns(source, table, elements)} or {next(iter(source.tables[table].c)).name}
+    theirs = source.tables[table].c
+    first = source.rows(select(*(theirs[column] for column in sorted(columns))).limit(MANY), "words")
+    return Sample(len(first), frozenset(one for one in columns if all(row[one] is None for row in first)))
+
+
 def is_column(element: str) -> bool:
     """Whether what a rule concludes from is a column of a table, not a type of event."""
     table, _, column = element.partition(".")
     return table in CANONICAL and column in CANONICAL[table].columns
 
 
-def unfilled(source: Source, elements: Iterable[str]) -> frozenset[str]:
+def unfilled(source: Source, elements: Iterable[str], samples: Mapping[str, Sample]) -> frozenset[str]:
     """Those of `elements` that are columns (table.column), and empty in every one of several rows. Raises QueryError."""
-    wanted: dict[str, list[str]] = {}
-    for element in filter(is_column, elements):
-        table, _, column = element.partition(".")
-        if source.schema.has(element):
-            wanted.setdefault(table, []).append(column)
-    return frozenset(f"{table}.{column}" for table in wanted for column in _empty(source, table, wanted[table]))
+    told = list(elements)
+    return frozenset(
+        f"{table}.{column}"
+        for table, sample in samples.items()
+        for column in _empty(source, table, sample, _columns(source, table, told))
+    )
 
 
-def unfilled_faults(source: Source) -> Iterator[str]:
+def _columns(source: Source, table: str, elements: Iterable[str]) -> list[str]:
+    """The columns of `table` that are among `elements` and that the source has."""
+    own = [element for element in elements if is_column(element) and element.partition(".")[0] == table]
+    return [element.partition(".")[2] for element in own if source.schema.has(element)]
+
+
+def unfilled_faults(source: Source, samples: Mapping[str, Sample]) -> Iterator[str]:
     """A line for each column that no rule can do without and that is empty in every row. Raises QueryError."""
-    for table in source.schema.tables:
-        for column in _empty(source, table, [one for one in _indispensable(table) if not _may_be_nobodys(table, one)]):
+    for table, sample in samples.items():
+        needed = [one for one in _indispensable(table) if not _may_be_nobodys(table, one)]
+        for column in _empty(source, table, sample, needed):
             theirs = source.schema.tables[table].column_names.get(column, column)
             named = f"{table}.{column}" if theirs == column else f"{table}.{column} (in the source: {theirs})"
             yield (
@@ -50,15 +74,17 @@ def unfilled_faults(source: Source) -> Iterator[str]:
             )
 
 
-def incomplete(source: Source) -> Iterator[Notice]:
+def incomplete(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice]:
     """What to say of rows that no rule can place, as they lack a value or lie in no time. Raises QueryError.
 
     A big table of a server is not read for it alone: there such columns are declared to be filled.
     """
-    for table, told in source.schema.tables.items():
-        for column in _empty(source, table, [one for one in _indispensable(table) if _may_be_nobodys(table, one)]):
+    for table, sample in samples.items():
+        for column in _empty(
+            source, table, sample, [one for one in _indispensable(table) if _may_be_nobodys(table, one)]
+        ):
             yield Notice(table, f"{table}.{column} is empty in every row", frozenset({f"{table}.{column}"}))
-        if source.engine != "duckdb" and (told.estimated_rows or 0) > _SMALL:
+        if source.engine != "duckdb" and (source.schema.tables[table].estimated_rows or 0) > _SMALL:
             continue
         columns = [column for column in _indispensable(table) if (table, column) not in MAY_LACK]
         theirs = source.tables[table].c
@@ -82,18 +108,15 @@ def _indispensable(table: str) -> list[str]:
     return [name for name, what in columns if not what.optional and (what.kind != "text" or table == _EVENTS)]
 
 
-def _empty(source: Source, table: str, columns: Sequence[str]) -> list[str]:
+def _empty(source: Source, table: str, sample: Sample, columns: Sequence[str]) -> list[str]:
     """Which of `columns` hold nothing in any row, where there are enough rows to say so. A few rows answer for most."""
-    if not columns:
-        return []
     theirs = source.tables[table].c
-    first = source.rows(select(*(theirs[column] for column in columns)).limit(MANY), "words")
-    doubtful = [column for column in columns if first and all(row[column] is None for row in first)]
-    enough = [column for column in doubtful if len(first) >= _enough(table, column)]
+    enough = [one for one in columns if one in sample.bare and sample.rows >= _enough(table, one)]
     return [
         column
         for column in enough
-        if not source.rows(select(theirs[column]).where(theirs[column].is_not(None)).limit(1), "words")
+        if sample.rows < MANY
+        or not source.rows(select(theirs[column]).where(theirs[column].is_not(None)).limit(1), "words")
     ]
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from detectors.source.agreement import disagreements
+from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Notice, QueryError, Source, SourceError
-from detectors.source.filled import incomplete, is_column, unfilled, unfilled_faults
+from detectors.source.filled import Sample, incomplete, is_column, sample_of, unfilled, unfilled_faults
 from detectors.source.mapping import CANONICAL, STATE_WORDS
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
@@ -79,8 +79,8 @@ def look_at(
     present = [table for table in WORD_COLUMNS if table in source.tables]
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(lambda table: _read_words(source, table, more_words, own, health), present))
-    _find_empty(source, health)
-    _find_unfilled(source, elements, own, health)
+    samples = _sample(source, elements, health)
+    _find_unfilled(source, elements, own, samples, health)
     types = dictionary(source.tables.mapping, f"{EVENTS}.event_type", more_words.get(f"{EVENTS}.event_type", ()))
     if EVENTS in health.empty:
         health.trail = Trail(complete=True)
@@ -96,7 +96,7 @@ def look_at(
     if own is None:
         health.faults += [*_empty_beside_full(health), *_word_faults(source, health)]
         if not health.faults:
-            _compare_columns(source, health)
+            _compare_columns(source, {name for name, sample in samples.items() if sample.rows < COMPARABLE}, health)
     return health
 
 
@@ -129,26 +129,27 @@ def _read_words(
         health.rows[table] = found.rows
 
 
-def _find_empty(source: Source, health: Health) -> None:
-    """Which tables exist and hold nothing; one that can't be asked is none of them."""
-    empty = set()
+def _sample(source: Source, elements: Collection[str], health: Health) -> dict[str, Sample]:
+    """The first rows of each table, and with them which exist and hold nothing; one that can't be asked is none of them."""
+    samples = {}
     for name in source.schema.tables:
-        first = select(next(iter(source.tables[name].c)).label("one")).limit(1)
         try:
-            if not health.rows.get(name) and not source.rows(first, "words"):
-                empty.add(name)
+            samples[name] = sample_of(source, name, elements)
         except QueryError as error:
-            health.unseen.append(f"whether {name} has rows: {error}")
-    health.empty = frozenset(empty)
+            health.unseen.append(f"whether {name} has rows, and its columns hold anything: {error}")
+    health.empty = frozenset(name for name, sample in samples.items() if not sample.rows)
+    return samples
 
 
-def _find_unfilled(source: Source, elements: Collection[str], own: Own | None, health: Health) -> None:
+def _find_unfilled(
+    source: Source, elements: Collection[str], own: Own | None, samples: Mapping[str, Sample], health: Health
+) -> None:
     """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
     try:
-        health.unfilled = unfilled(source, elements)
+        health.unfilled = unfilled(source, elements, samples)
         if own is None:
-            health.faults += unfilled_faults(source)
-            health.notices += incomplete(source)
+            health.faults += unfilled_faults(source, samples)
+            health.notices += incomplete(source, samples)
     except QueryError as error:
         health.unseen.append(f"whether columns hold anything: {error}")
 
@@ -232,8 +233,8 @@ def _nobody(source: Source, found: Spoken) -> Iterator[str]:
         )
 
 
-def _compare_columns(source: Source, health: Health) -> None:
-    for said in disagreements(source):
+def _compare_columns(source: Source, few: Collection[str], health: Health) -> None:
+    for said in disagreements(source, few):
         if isinstance(said, SourceError):
             health.unseen.append(f"whether columns agree: {said}")
         else:

@@ -299,7 +299,10 @@ class Scanner:
         A rule that the town has written nothing for would be silent without having looked: it is asked again where the
         app has written all there is, after the time of the scan.
         """
-        result = self(town, *detectors, **options)
+        written = {row["event_type"] for row in town.household_events}
+        asked = {element.partition(".")[0] for element in elements_of(detectors)} - CANONICAL.keys()
+        # Where a type is missing, the first scan would only say so.
+        result = self(town if asked <= written else with_later_life(town), *detectors, **options)
         if any(_NOTHING_WRITTEN.search(entry.reason or "") for entry in result.coverage):
             result = self(with_later_life(town), *detectors, **options)
         for entry in result.coverage:
