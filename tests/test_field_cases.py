@@ -266,6 +266,8 @@ def test_an_unreadable_row_of_the_day_is_counted_and_named(tmp_path: Path) -> No
 
 NOTATIONS: dict[str, Callable[[str], str]] = {
     "capitals": str.upper,
+    "quotes": lambda text: f'"{text}"',
+    "single quotes": lambda text: f"'{text}'",
     "braces": lambda one: "{" + one + "}",
     "bare": lambda one: one.replace("-", ""),
     "urn": lambda one: f"urn:uuid:{one}",

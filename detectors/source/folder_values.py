@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detectors.source.ids import BLANKS, PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER
+from detectors.source.ids import BLANKS, PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
 from detectors.source.moments import is_before_christ, is_beyond, nearest, nearest_of_text, time_of_text
 
 _INTEGERS = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
@@ -104,7 +104,7 @@ def plain_id_of(text: str) -> str:
 
 
 def _trimmed(text: str) -> str:
-    return f"trim({text}, {literal(BLANKS)})"
+    return f"trim({text}, {literal(WRAPPING)})"
 
 
 def _of_bytes(kind: str, field: str, zone: str) -> Reading | None:

@@ -11,13 +11,15 @@ UUID_IN_ANY_NOTATION = (
     "^([uU][rR][nN]:[uU][uU][iI][dD]:)?[{]?"
     "[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}[}]?$"
 )
-"""A UUID in any case, with or without hyphens, braces and the prefix urn:uuid:, once the blanks around it are gone."""
+"""A UUID in any case, with or without hyphens, braces and the prefix urn:uuid:, once what is wrapped around it is gone."""
 WHOLE_NUMBER = "^[+-]?[0-9]+([.]0+)?$"
 """A whole number, also as a table with missing values writes it (`101.0`)."""
 PLAIN_UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """A UUID as it is written here."""
 BLANKS = " \t\r\n\f\v\u00a0"
-"""What may stand around an id without being a part of it; the no-break space of spreadsheets too."""
+"""The no-break space of spreadsheets too."""
+WRAPPING = f"{BLANKS}\"'"
+"""What may stand around an id or a word without being a part of it: blanks, and the quotes that an exporter left."""
 _is_plain_uuid = re.compile(PLAIN_UUID.removesuffix("$")).fullmatch
 """Nearly every id is one already, and there are very many of them."""
 
@@ -29,7 +31,7 @@ def plain_id(text: str) -> str:
     """
     if _is_plain_uuid(text):
         return text
-    text = text.strip(BLANKS)
+    text = text.strip(WRAPPING)
     if re.match(UUID_IN_ANY_NOTATION, text):
         digits = "".join(
             character for character in text.lower().removeprefix("urn:uuid:") if character in "0123456789abcdef"

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from detectors.source.ids import BLANKS
+from detectors.source.ids import WRAPPING
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
 
@@ -176,7 +176,7 @@ _BY_POLICY = frozenset({"support_requests.category", "support_requests.status"})
 
 def folded(word: str) -> str:
     """A word as it is compared: without regard to case and to the blanks around it."""
-    return word.strip(BLANKS).casefold()
+    return word.strip(WRAPPING).casefold()
 
 
 class TableMapping(BaseModel):
@@ -287,7 +287,7 @@ def _each(words: Words) -> Iterator[tuple[str, str | None]]:
 def _check_words(place: str, words: Mapping[str, str | tuple[str, ...]]) -> None:
     seen: dict[str, str | None] = {}
     for word, ours in _each(dict(words)):
-        if not word.strip(BLANKS) or (ours is not None and not ours.strip(BLANKS)):
+        if not word.strip(WRAPPING) or (ours is not None and not ours.strip(WRAPPING)):
             raise ValueError(f"words.{place}: a word is empty")
         if ours is not None and ours not in WORDS[place] and place not in _BY_POLICY:
             raise ValueError(f"words.{place}: {ours!r} is none of {', '.join(sorted(WORDS[place]))}")

@@ -9,15 +9,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from detectors.source.ids import BLANKS, UUID_IN_ANY_NOTATION, WHOLE_NUMBER
+from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
 
-_PLAIN = "^(?:[0-9a-z_-]*|[!-9;-z|~]*[G-Zg-z_][!-9;-z|~]*)$"
+_PLAIN = "^(?:[0-9a-z_-]*|[!#-&(-9;-z|~]*[G-Zg-z_][!#-&(-9;-z|~]*)$"
 """Nearly every id: no letter in capitals, or a letter that no UUID has. The few others are looked at closely."""
 _BARE = 32
-_CODES = ", ".join(f"chr({ord(blank)})" for blank in BLANKS)
+_CODES = ", ".join(f"chr({ord(blank)})" for blank in WRAPPING)
 # Other encodings of a server know no no-break space, or know it by another number.
 _KNOWN = "CASE WHEN getdatabaseencoding() IN ('UTF8', 'LATIN1') THEN {} ELSE 32 END"
-_SERVER_CODES = ", ".join(f"chr({ord(blank) if blank.isascii() else _KNOWN.format(ord(blank))})" for blank in BLANKS)
+_SERVER_CODES = ", ".join(f"chr({ord(blank) if blank.isascii() else _KNOWN.format(ord(blank))})" for blank in WRAPPING)
 
 
 class plain_text(FunctionElement[str]):  # noqa: N801  # reads as a function in statements

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, and_, case, cast, func, select, true
 
 from detectors.source.base import Source
-from detectors.source.ids import BLANKS
+from detectors.source.ids import WRAPPING
 from detectors.source.mapping import WORDS, SourceMapping, folded
 
 MOST_WORDS = 200
@@ -122,7 +122,7 @@ def _closely(
 
 def _said(found: Spoken, words: Dictionary, word: str | None, rows: int) -> str | None:
     """Our word for one of the source's, with what was odd about it written into `found`."""
-    if word is None or not word.strip(BLANKS):
+    if word is None or not word.strip(WRAPPING):
         found.blank[words.place] = found.blank.get(words.place, 0) + rows
         return None
     known, ours = words.meaning(word)

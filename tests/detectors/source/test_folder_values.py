@@ -34,6 +34,8 @@ ID_COLUMNS = [
 ]
 NOTATIONS: dict[str, Callable[[str], str]] = {
     "capitals": str.upper,
+    "quotes": lambda text: f'"{text}"',
+    "single quotes": lambda text: f"'{text}'",
     "braces": lambda text: f"{{{text}}}",
     "bare": lambda text: text.replace("-", ""),
     "urn": lambda text: f"urn:uuid:{text.upper()}",

@@ -13,10 +13,10 @@ from detectors.source.ids import plain_id
 NOTATIONS = (str, lambda one: str(one).upper(), lambda one: one.hex, lambda one: f"{{{one}}}", lambda one: one.urn)
 
 
-@given(st.uuids(), st.sampled_from(NOTATIONS), st.sampled_from(["", " ", "\t", "\u00a0"]))
+@given(st.uuids(), st.sampled_from(NOTATIONS), st.sampled_from(["", " ", "\t", "\u00a0", "'", '"', " '"]))
 def test_every_notation_of_a_uuid_is_one_id(one: uuid.UUID, notation: object, blank: str) -> None:
     assert callable(notation)
-    assert plain_id(f"{blank}{notation(one)}{blank}") == str(one)
+    assert plain_id(f"{blank}{notation(one)}{blank[::-1]}") == str(one)
 
 
 @given(st.integers())

@@ -21,12 +21,20 @@ from tests.support.postgres import PostgresServer
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=12)
 IDS = (
-    st.sampled_from(["", " ", "user_2aB", "{}", "+5", "-7.00", "1.5", "007.0", "e" * 32, "URN:UUID:x", "a-B", "\u00a0x", "E" * 32])
+    st.sampled_from(["", " ", "user_2aB", "{}", "+5", "-7.00", "1.5", "007.0", "e" * 32, "URN:UUID:x", "a-B", "'user_2aB'", '"x_Z', "\u00a0x", "E" * 32])
     | st.builds(
         lambda one, change: change(str(one)),
         st.uuids(),
         st.sampled_from(
-            [str.upper, "{{{}}}".format, "urn:uuid:{}".format, " {}\n".format, lambda text: text.replace("-", "")]
+            [
+                str.upper,
+                "{{{}}}".format,
+                "urn:uuid:{}".format,
+                " {}\n".format,
+                '"{}"'.format,
+                "'{}' ".format,
+                lambda text: text.replace("-", ""),
+            ]
         ),
     )
     | st.integers().map(lambda number: f"\u00a0{number}.0 ")
