@@ -175,11 +175,14 @@ def _answers(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     rejected, approved = (_told(tables, scope, context, answer) for answer in ("rejected", "approved"))
     # Not by =, which would write the id of every approval anew to find the few that share a household with a rejection.
     named = [tables.id_text(told.c.request_id) for told in (approved, rejected)]
-    same = and_(approved.c.household_id == rejected.c.household_id, named[0].is_not_distinct_from(named[1]))
+    # Asked of both together: of each alone a planner takes it that hardly any event passes, and looks up every household.
+    both_hold = func.coalesce(approved.c.error_code, rejected.c.error_code).is_(None)
+    same = and_(approved.c.household_id == rejected.c.household_id, named[0].is_not_distinct_from(named[1]), both_hold)
     stored = and_(
         asked.c.household_id == rejected.c.household_id,
         cast(asked.c.id, Text) == tables.id_text(rejected.c.request_id),
         asked.c.status == "approved",
+        rejected.c.error_code.is_(None),
     )
     by_events = select(rejected.c.household_id).select_from(rejected.join(approved, same))
     by_row = select(rejected.c.household_id).select_from(rejected.join(asked, stored))
@@ -190,10 +193,13 @@ def _told(tables: Tables, scope: Scope | None, context: Context, answer: str) ->
     """The events that tell of one kind of answer, with the request that each names."""
     events = tables["household_events"]
     return (
-        select(events.c.household_id, meta(events, "request_id").label("request_id"))
+        select(
+            events.c.household_id,
+            meta(events, "request_id").label("request_id"),
+            meta(events, "error_code").label("error_code"),
+        )
         .where(
             tables.event_is(f"household_join_request_{answer}"),
-            meta(events, "error_code").is_(None),
             meta(events, "request_id").is_not(None),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
