@@ -74,8 +74,9 @@ def _run(
     report, document, watch.seen = _night(settings, form, announced=True, since=since, accept=accept)
     finish(document, None, report.looked.disbelieved)
     if report.undelivered:
-        lost = count(len(report.failed) + len(report.unannounced), "message")
-        raise Stop(f"{lost} not delivered; the next run tries again", EXIT_UNDELIVERED)
+        lost = (*report.failed, *report.unannounced)
+        told = f"{count(len(lost), 'message')} not delivered ({lost[0].error}); the next run tries again"
+        raise Stop(told, EXIT_UNDELIVERED)
     finish(document, fail_on)
 
 

@@ -9,6 +9,7 @@ from detectors.contract import Context, Detector
 from detectors.counting import HOUSEHOLD_COLUMN, count_rows
 from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
 from detectors.source.health import WORD_COLUMNS, Health
+from detectors.source.quoting import quoted
 
 
 def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector], context: Context) -> Iterator[Check]:
@@ -34,7 +35,7 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
                 "note",
                 f"table {name}",
                 "may not be read by this role" if hidden else f"missing (looked for {mapping.table_name(name)})",
-                f"GRANT SELECT ON {mapping.table_name(name)} to this role"
+                f"GRANT SELECT ON {quoted(mapping.table_name(name))} to this role"
                 if hidden
                 else f"if it has another name, say so in the policy: [source.tables.{name}] name = …; it is optional",
             )
