@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.support.field import NIGHT_1, NIGHT_2, call
 from tests.support.towns import DAY, HOUR, LONG_AGO, MINUTE, NOON, Tables, Town, uid, write_csv
 
-SHARED = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+SHARED = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 LEAST_HOMES = 8
 """So many that one damaged household is no implausible part of the town."""
 

@@ -87,6 +87,14 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
         process.wait()
 
 
+@pytest.fixture(autouse=True)
+def _hang_ups_are_heard() -> Iterator[None]:
+    """Whoever starts the tests with nohup has hang-ups ignored, by all that is started here too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def slow(restored_petforce_db: Database) -> Database:
     """A database in which looking at the members takes a minute."""

@@ -41,6 +41,7 @@ _READ = {
 # Two statements at a time are what a scan may ask of somebody's server; workers beside them would get in each other's way.
 _ALONE = text("SELECT set_config('max_parallel_workers_per_gather', '0', true)")
 _LIMIT = text("SELECT set_config('statement_timeout', :limit, true)")
+_HARDLY_WAIT = text("SELECT set_config('lock_timeout', '100ms', true)")
 _FAULTS = (DBAPIError, InvalidRequestError, psycopg.Error)
 """What the driver raises, and what SQLAlchemy does with a connection that it knows to be gone."""
 
@@ -79,6 +80,8 @@ class PostgresSource:
         self._connections: dict[Connection, psycopg.Connection] = {}
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._cancelled = False
+        # Whoever holds a table through one limit holds it through the next: that is waited for once, not by each statement.
+        self._met_lock = False
         self._lost: LostError | None = None
         self._standby = False
         try:
@@ -194,6 +197,8 @@ class PostgresSource:
             try:
                 if reach != "picked":
                     connection.execute(_READ[reach])
+                if self._met_lock:
+                    connection.execute(_HARDLY_WAIT)
                 if left < self._statement_seconds:
                     connection.execute(_LIMIT, {"limit": f"{max(1, int(left * 1000))}ms"})
                 rows = connection.execute(statement, parameters).mappings().all()
@@ -223,6 +228,7 @@ class PostgresSource:
             if self._lost is None or state:
                 self._lost = lost(state, self.label, standby=self._standby)
             return self._lost
+        self._met_lock = self._met_lock or state == "55P03"
         if state == "57014" and time.monotonic() >= self._deadline:
             return self._too_long()
         if state == "42501":

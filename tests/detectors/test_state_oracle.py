@@ -20,7 +20,7 @@ from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, NOON, YESTER
 Found = set[tuple[str, tuple[tuple[str, str], ...]]]
 HOMES = ("oak", "elm")
 PEOPLE = ("anna", "ben", "cleo", "dora")
-SHARED = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LIMITS = Limits(household_capacity=2, commercial_sittings=3, commercial_sitting_households=2)
 
 

@@ -79,7 +79,7 @@ def strange(draw: st.DrawFn) -> Town:
     return town
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(strange())
 def test_nothing_fails_and_both_engines_agree(on_duckdb: Scanner, on_postgres: Scanner, town: Town) -> None:
     duck, postgres = (scanner.findings(town, *DETECTORS, limits=LIMITS) for scanner in (on_duckdb, on_postgres))

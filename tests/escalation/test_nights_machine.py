@@ -511,4 +511,4 @@ class Nights(RuleBasedStateMachine):
 
 
 TestNights = Nights.TestCase
-TestNights.settings = settings(max_examples=60, stateful_step_count=25)
+TestNights.settings = settings(max_examples=40, stateful_step_count=25)

@@ -112,7 +112,7 @@ def test_whoever_belongs_to_a_broken_household_counts(scanner: Scanner, fault: s
 people = st.sampled_from(["anna", "ben", "cleo", "dora"])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     accounts=st.dictionaries(
         people,

@@ -102,7 +102,7 @@ def test_days_are_the_policys(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR, limits=berlin) == []
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     refused=st.lists(
         st.tuples(

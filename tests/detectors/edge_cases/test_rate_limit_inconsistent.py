@@ -104,7 +104,7 @@ def test_only_the_window(scanner: Scanner, town: Town, at: datetime, expected: i
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     done=st.lists(st.tuples(st.sampled_from(["oak", "elm"]), st.integers(-40, 12)), max_size=16),
     refused=st.lists(st.tuples(st.sampled_from(["oak", "elm", None]), st.integers(-14, 12)), max_size=4),

@@ -428,7 +428,7 @@ def oracle(town: Town) -> bool:
     return False
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     leader=st.sampled_from([*PEOPLE, None]),
     rows=st.tuples(*(st.tuples(st.sampled_from(["leader", "member", "member"]), st.booleans()) for _ in PEOPLE)),

@@ -159,7 +159,7 @@ def test_repeated_requests_are_in_the_evidence(scanner: Scanner, town: Town) -> 
 HOURS = st.integers(-48, 12)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(st.booleans(), HOURS), max_size=2),
     requests=st.lists(st.tuples(st.sampled_from(["approved", "approved", "pending"]), HOURS), max_size=3),

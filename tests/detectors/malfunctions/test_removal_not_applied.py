@@ -162,7 +162,7 @@ def test_malformed_and_missing_ids(scanner: Scanner, town: Town) -> None:
 HOURS = st.integers(-48, 12)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(st.booleans(), HOURS), max_size=2),
     departures=st.lists(st.tuples(st.booleans(), HOURS), max_size=3),

@@ -77,7 +77,7 @@ def test_the_size_at_that_time_counts(scanner: Scanner, members: object, expecte
     assert scanner.subjects(town, DETECTOR) == [{"household_id": uid("oak")}] * expected
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     members=st.integers(9, 12),
     failures=st.lists(st.tuples(st.integers(-12, 13), st.sampled_from(["X", None, "FORBIDDEN"])), max_size=7),

@@ -76,7 +76,7 @@ def test_the_parts_of_one_operation_are_one(scanner: Scanner, town: Town) -> Non
     assert scanner.findings(town, DETECTOR) == []
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     timeouts=st.lists(
         st.tuples(st.sampled_from(["oak", "elm", None]), st.sampled_from(["anna", "ben", None]), st.integers(-13, 12)),

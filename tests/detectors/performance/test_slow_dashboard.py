@@ -102,7 +102,7 @@ def test_only_the_window(scanner: Scanner, at: datetime, expected: int) -> None:
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(slow=st.integers(0, 5), fast=st.one_of(st.integers(0, 60), st.integers(80, 320)), retried=st.integers(0, 4))
 def test_agrees_with_the_oracle_on_both_engines(
     on_duckdb: Scanner, on_postgres: Scanner, slow: int, fast: int, retried: int

@@ -95,7 +95,7 @@ def test_waits_for_the_grace_period(scanner: Scanner, age: timedelta, fires: int
 wishes = st.tuples(st.sampled_from("abcdefg"), st.sampled_from(["dark mode", "Dark-Mode", "maps"]), st.integers(0, 40))
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(wishes, max_size=25))
 def test_agrees_with_the_catalogue_read_plainly(
     on_duckdb: Scanner, on_postgres: Scanner, asked: list[tuple[str, str, int]]

@@ -257,7 +257,7 @@ def oracle(town: Town) -> set[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(operations=OPERATIONS)
 def test_agrees_with_the_oracle_on_both_engines(
     on_duckdb: Scanner,

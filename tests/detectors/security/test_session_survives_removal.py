@@ -165,7 +165,7 @@ def test_more_than_ten_are_one_systemic_finding(scanner: Scanner, town: Town, nu
 MINUTES = st.integers(-3000, 1600).map(lambda minutes: NOON + minutes * MINUTE)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     removals=st.lists(
         st.tuples(st.sampled_from(["ben", "cleo"]), st.sampled_from(["anna", "ben"]), MINUTES), max_size=4

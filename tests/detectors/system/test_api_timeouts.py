@@ -126,7 +126,7 @@ def test_waits_for_what_is_under_way(scanner: Scanner, town: Town) -> None:
     assert len(scanner.findings(town, DETECTOR, as_of=NOON + 2 * MINUTE)) == 1
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     calls=st.lists(
         st.tuples(

@@ -103,7 +103,7 @@ def test_the_finding_names_whom_it_hit(scanner: Scanner) -> None:
     assert uid("f3") in finding.users
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(created=st.integers(0, 220), failed=st.integers(0, 16), own=st.integers(0, 5), hours=st.integers(-12, 11))
 def test_agrees_with_the_oracle_on_both_engines(
     on_duckdb: Scanner, on_postgres: Scanner, created: int, failed: int, own: int, hours: int

@@ -170,7 +170,7 @@ def test_malformed_metadata(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR) == []
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=st.lists(
         st.tuples(

@@ -188,7 +188,7 @@ def oracle(actions: list[tuple[str, int, str | None]]) -> dict[str, str]:
     return expected
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(removals, max_size=40))
 def test_agrees_with_the_catalogue_read_plainly(
     on_duckdb: Scanner, on_postgres: Scanner, actions: list[tuple[str, int, str | None]]

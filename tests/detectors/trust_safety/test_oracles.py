@@ -31,7 +31,7 @@ from detectors.trust_safety import (
 )
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
-towns = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+towns = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture
