@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 
 from detectors.passes.base import Scope
 from detectors.source import QueryError, Source
@@ -61,31 +61,19 @@ def count_event_days(source: Source, days: Collection[date]) -> dict[date, int]:
         return {}
     at = source.tables[EVENTS].c.event_timestamp
     wanted = sorted(days)
-    of_day = {day: and_(at >= _midnight(day), at < _midnight(day + DAY)) for day in wanted}
-    counted = select(
-        *(func.count().filter(condition).label(f"n{place}") for place, condition in enumerate(of_day.values()))
-    ).where(or_(*(and_(at >= _midnight(first), at < _midnight(last + DAY)) for first, last in _stretches(wanted))))
+    # Each day for itself: to ask of every row which of the days it is from takes twice the time.
+    counts = [select(func.count()).where(at >= _midnight(day), at < _midnight(day + DAY)) for day in wanted]
+    counted = select(*(each.scalar_subquery().label(f"n{place}") for place, each in enumerate(counts)))
     try:
         row = source.rows(counted, "audit rows by day")[0]
     except QueryError:
         logger.debug("counting the audit rows failed", exc_info=True)
         return {}
-    return {day: int(row[f"n{place}"]) for place, day in enumerate(of_day)}
+    return {day: int(row[f"n{place}"]) for place, day in enumerate(wanted)}
 
 
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _stretches(days: Sequence[date]) -> list[tuple[date, date]]:
-    """Ascending `days` as stretches without a gap, each by its first and last day."""
-    found: list[tuple[date, date]] = []
-    for day in days:
-        if found and found[-1][1] + DAY == day:
-            found[-1] = (found[-1][0], day)
-        else:
-            found.append((day, day))
-    return found
 
 
 def audit_span(source: Source, as_of: datetime) -> tuple[datetime | None, datetime | None]:
