@@ -14,12 +14,15 @@ from pathlib import Path
 
 import duckdb
 
+from detectors.vocabulary import INVITE_CODE_WORDS
+
 HOUSEHOLDS, LEADERLESS = 330_000, 300_000
+WORD = INVITE_CODE_WORDS[0]
 AS_OF = "2026-02-03T03:00:00Z"
 TOWN = {
     "households": """
         SELECT uuid_of('home', n) AS id, 'Home ' || n AS name, NULL::VARCHAR AS description,
-            'SUNNY-PAWS-' || lpad(n::VARCHAR, 6, '0') AS invite_code, NULL::TIMESTAMPTZ AS invite_code_expires_at,
+            code_of(n) AS invite_code, NULL::TIMESTAMPTZ AS invite_code_expires_at,
             uuid_of('user', n * 3) AS leader_id, began(n) AS created_at, began(n) AS updated_at
         FROM homes""",
     "household_members": """
@@ -30,7 +33,7 @@ TOWN = {
         FROM homes, range(3) AS each(k)""",
     "household_join_requests": """
         SELECT uuid_of('request', n * 3 + k) AS id, uuid_of('home', n) AS household_id, uuid_of('user', n * 3 + k) AS user_id,
-            'SUNNY-PAWS-' || lpad(n::VARCHAR, 6, '0') AS invite_code, 'approved' AS status,
+            code_of(n) AS invite_code, 'approved' AS status,
             began(n) + k * INTERVAL 1 HOUR - INTERVAL 10 MINUTE AS requested_at,
             began(n) + k * INTERVAL 1 HOUR AS responded_at, uuid_of('user', n * 3) AS responded_by
         FROM homes, range(1, 3) AS each(k)""",
@@ -87,6 +90,8 @@ def write(folder: Path, households: int, leaderless: int) -> None:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("CREATE MACRO uuid_of(what, n) AS CAST(CAST(md5(what || n) AS UUID) AS VARCHAR)")
         connection.execute("CREATE MACRO began(n) AS TIMESTAMPTZ '2026-01-01 00:00:00+00' + n * INTERVAL 1 SECOND")
+        letters = " || ".join(f"chr(65 + (n // {26**place} % 26)::INTEGER)" for place in range(4))
+        connection.execute(f"CREATE MACRO code_of(n) AS {letters} || '-{WORD}-{WORD}'")
         connection.execute(f"CREATE MACRO leaderless() AS {leaderless}")
         connection.execute(f"CREATE TABLE homes AS SELECT range AS n FROM range({households})")
         for table, rows in TOWN.items():

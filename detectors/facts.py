@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,8 @@ from detectors.source.sql import json_text
 
 CASES_AT_ONCE = 1000
 """How many households or users one statement fetches the facts of."""
+HOUSEHOLDS_AT_ONCE = {"duckdb": 4000, "postgresql": CASES_AT_ONCE}
+"""The same for households alone, by engine: each statement reads a folder's whole files, where a server has an index."""
 
 LIFECYCLE = (
     "household_created",
@@ -124,7 +126,7 @@ class Event:
         return self.text("member_id") if self.type == "household_member_removed" else self.user_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HouseholdCase:
     """One household with everything that is known of it: rows in order of time, events without retries."""
 
@@ -142,11 +144,12 @@ class HouseholdCase:
     def key(self) -> str:
         return self.household_id
 
-    @property
+    # Each rule asks for them several times.
+    @cached_property
     def active(self) -> tuple[Membership, ...]:
         return tuple(member for member in self.members if member.active)
 
-    @property
+    @cached_property
     def living(self) -> tuple[Membership, ...]:
         """The active members whose accounts exist: they alone lead, succeed and are affected by anything."""
         return tuple(member for member in self.active if member.user_id not in self.gone)
@@ -204,11 +207,11 @@ class FounderCase:
 
 
 def household_cases(source: Source, ids: Sequence[str], settled: datetime) -> Iterator[HouseholdCase]:
-    """The cases of the households `ids`, in their order; one statement a table for each CASES_AT_ONCE of them.
+    """The cases of the households `ids`, in their order; one statement a table for each HOUSEHOLDS_AT_ONCE of them.
 
     Accounts count as deleted if they were by the moment `settled`.
     """
-    for some in _batches(ids):
+    for some in _batches(ids, HOUSEHOLDS_AT_ONCE[source.engine]):
         condition = source.tables.households_in(source.tables["households"].c.id, some)
         households = {row.id: row for row in _households(source, condition)}
         members = _grouped(memberships(source, _by_household(source, "household_members", some)), "household_id")
@@ -364,9 +367,9 @@ def _inside(source: Source, homes: Sequence[str]) -> dict[str, dict[str, datetim
     return found
 
 
-def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), CASES_AT_ONCE):
-        yield ids[start : start + CASES_AT_ONCE]
+def _batches(ids: Sequence[str], at_once: int = CASES_AT_ONCE) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), at_once):
+        yield ids[start : start + at_once]
 
 
 def _grouped(rows: Iterable[Any], key: str) -> dict[str, list[Any]]:

@@ -59,6 +59,8 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 """What a bigint holds."""
 _LONGEST = 100
 """In characters: what is longer is no number that identifies anything."""
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What no text of a server can hold: bytes of no encoding, and the character that ends a text."""
 _FEW = 50
 """So many values are parameters of their own; the more are one parameter, as a statement can have 65,535."""
 _SAMPLED_ROWS = 100_000
@@ -299,8 +301,7 @@ def _fits(value: str, native: NativeType) -> bool:
     if native in {"integer", "number"}:
         whole = len(value) <= _LONGEST and re.fullmatch(WHOLE_NUMBER, value) is not None
         return whole and (native == "number" or _LEAST <= int(plain_id(value)) <= _MOST)
-    # What no text of a server can be: bytes of no encoding, and the character that ends a text.
-    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+    return _NO_TEXT.search(value) is None
 
 
 def _is_one_of(column: ColumnElement[Any], ids: Iterable[str], native: NativeType) -> ColumnElement[bool]:
