@@ -88,11 +88,14 @@ def runs(tmp_path: Path) -> Iterator[Runs]:
 
 
 @pytest.fixture(autouse=True)
-def _hang_ups_are_heard() -> Iterator[None]:
-    """Whoever starts the tests with nohup has hang-ups ignored, by all that is started here too."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def _signals_are_heard() -> Iterator[None]:
+    """Whoever starts the tests with nohup, or in the background, has signals ignored, by all that is started here too."""
+    ignored = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture

@@ -178,6 +178,9 @@ def _entries(folder: Path) -> list[Path]:
             names = [entry.name for entry in entries if not entry.name.startswith((".", "_"))]
     except OSError as error:
         raise _unreadable(folder, error) from error
+    if not os.access(folder, os.X_OK):
+        # Its names can be read, and nothing of what they name.
+        raise _unreadable(folder, PermissionError())
     return [folder / name for name in sorted(names, key=_by_number)]
 
 
@@ -266,10 +269,11 @@ def _below(
         raise SourceError(f"{shown(folder)} is a link that leads nowhere: export the table again") from error
     if real in above:
         raise SourceError(f"{shown(folder)} is a link that leads back to a folder above it: remove it")
+    entries = _entries(folder)
     for name, kind in _OTHER_STORES.items():
         if (folder / name).exists():
             raise SourceError(f"{shown(folder)} is {kind}, with rows that no longer count: export it as {FORMATS}")
-    for path in _entries(folder):
+    for path in entries:
         if path.is_dir():
             hive = _HIVE.fullmatch(path.name)
             said = {hive[1]: None if hive[2] == _NO_VALUE else unquote(hive[2])} if hive else {}

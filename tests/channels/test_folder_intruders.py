@@ -44,7 +44,8 @@ def victim(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o777])
-def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+def umask(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """The test's own folder is made before: with no right at all it could not be entered."""
     before = os.umask(request.param)
     yield
     os.umask(before)

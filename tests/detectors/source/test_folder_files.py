@@ -274,10 +274,11 @@ def test_what_cannot_be_read_is_named(folder: Path, broken: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="everybody's files can be read by root")
+@pytest.mark.parametrize("rights", [0, 0o400])
 @pytest.mark.parametrize("below", [False, True])
-def test_what_may_not_be_read_is_named(folder: Path, below: bool) -> None:
+def test_what_may_not_be_read_is_named(folder: Path, below: bool, rights: int) -> None:
     path = in_parts(folder, "users")[0].parent if below else folder / "users.csv"
-    path.chmod(0)
+    path.chmod(rights if below else 0)
     try:
         with pytest.raises(SourceError, match=r"users.* cannot be read by this user"):
             open_source(str(folder), SourceMapping())
