@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from commands.believing import held_against, known_of, looked_of
+from commands.believing import held_against, known_of, looked_of, unseen_lines
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.scanning import context_of, document_of, finish, formatted, scanned
@@ -71,8 +71,8 @@ def run(
 def _run(
     settings: Settings, form: str, fail_on: Severity | None, watch: Watch, *, since: datetime | None, accept: bool
 ) -> None:
-    report, document, watch.seen = _night(settings, form, announced=True, since=since, accept=accept)
-    finish(document, None, report.looked.disbelieved)
+    report, document, watch.seen, unseen = _night(settings, form, announced=True, since=since, accept=accept)
+    finish(document, None, report.looked.disbelieved, unseen)
     if report.undelivered:
         lost = (*report.failed, *report.unannounced)
         told = f"{count(len(lost), 'message')} not delivered ({lost[0].error}); they are kept, and each run tries again"
@@ -82,7 +82,7 @@ def _run(
 
 def _night(
     settings: Settings, form: str, *, announced: bool, since: datetime | None = None, accept: bool = False
-) -> tuple[NightReport, ScanDocument, Seen]:
+) -> tuple[NightReport, ScanDocument, Seen, list[str]]:
     policy = load_policy(settings.policy)
     helpdesk = open_helpdesk_delivery(settings, policy)
     slack_delivery = open_slack_delivery(policy) if announced else None
@@ -114,7 +114,7 @@ def _night(
     document = document_of(info, report.findings, result)
     click.echo(formatted(document, form), nl=False)
     click.echo(summary(report), nl=False, err=form != "table")
-    return report, document, Seen(report, result.coverage, result.rows_read)
+    return report, document, Seen(report, result.coverage, result.rows_read), unseen_lines(result, known)
 
 
 def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:

@@ -196,10 +196,18 @@ def formatted(document: ScanDocument, form: str) -> str:
     )
 
 
-def finish(document: ScanDocument, fail_on: Severity | None, disbelieved: Mapping[str, str] = NOTHING) -> None:
-    """End the command as its document says: incomplete, with a line for each table that was not believed, or with findings."""
+def finish(
+    document: ScanDocument,
+    fail_on: Severity | None,
+    disbelieved: Mapping[str, str] = NOTHING,
+    unseen: Sequence[str] = (),
+) -> None:
+    """End the command as its document says: incomplete, with a line for each table that was not believed, or with findings.
+
+    `unseen` are the lines on what could not be seen as it was before.
+    """
     failed = [entry for entry in document.coverage if entry.status == "failed"]
-    lines = [what_to_do(reason) for reason in disbelieved.values()]
+    lines = [*(what_to_do(reason) for reason in disbelieved.values()), *unseen]
     reasons: dict[str | None, list[str]] = {}
     for entry in failed:
         if not any(reason in (entry.reason or "") for reason in disbelieved.values()):

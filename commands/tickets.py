@@ -103,10 +103,13 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
         gone=result.gone,
         trail_gone=trail_gone,
         thinned=result.thinned,
+        unseen=result.unseen,
     )
     click.echo(ticket_list.rechecked(found), nl=False)
     for reason in result.disbelieved.values():
         raise Stop(f"{reason}; deliver the whole table and verify again", EXIT_INCOMPLETE)
+    for reason in result.unseen.values():
+        raise Stop(f"{reason}; deliver what the ticket rests on as before and verify again", EXIT_INCOMPLETE)
 
 
 def _trail_gone(

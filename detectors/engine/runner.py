@@ -17,6 +17,7 @@ from detectors.cases.household import CASES_AT_ONCE, HouseholdCase, UserCase, te
 from detectors.cases.people import users_by_id
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Status, Subscription
 from detectors.engine.applicability import believable, health_of, needs_of, outlook
+from detectors.engine.blind_spots import Spot, Spots, blind_spots
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.row_counts import audit_span, count_event_days, count_rows
 from detectors.engine.scope import Wanted, scope_of
@@ -55,6 +56,10 @@ class ScanResult:
     """By fingerprint, how many rows stand behind a state finding, by table (see behind.py)."""
     thinned: frozenset[str] = frozenset()
     """The fingerprints that were asked after behind which rows are missing that were there before."""
+    spots: Mapping[str, Spots] = field(default_factory=dict)
+    """By detector, what it does not look at here (see blind_spots.py)."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """By fingerprint of a state that was asked after and not found, why it could not be seen here as it was before."""
     gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By table the ids that were asked after and of which it holds no row any more."""
 
@@ -130,6 +135,7 @@ def _scan(
         run.coverage(findings),
         rows_read,
         run.notices,
+        spots=run.spots,
         tables=frozenset(source.schema.tables),
         event_days=event_days if run.audit_known else {},
         audit_began=run.audit_began,
@@ -422,6 +428,10 @@ class _Run:
             )
             for name, ending in self.endings.items()
         )
+
+    @property
+    def spots(self) -> dict[str, dict[str, Spot]]:
+        return blind_spots(self._detectors.values(), self._source.schema, self._health, self.notices)
 
     @property
     def notices(self) -> tuple[Notice, ...]:

@@ -88,7 +88,10 @@ class Entry:
     """When it came back after being gone, within the policy's days of flapping."""
     flapping_said: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
-    """How many rows stood behind a state when it was last seen, by table; empty where nobody counted."""
+    """How many rows stood behind a state when it was last seen, by table; empty where nobody counted.
+
+    What its detector did not look at then is there, too, with 0 (see `not_looked_at`).
+    """
     explained_by: str | None = None
     """The fingerprint of the finding that explained it last night."""
     ticket_id: int | None = None
@@ -241,5 +244,7 @@ class Looked:
     """By fingerprint, how many rows stood behind a state tonight, by table."""
     thinned: frozenset[str] = frozenset()
     """The fingerprints of states behind which rows are missing that were there when they were last seen."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """By fingerprint of a state that is not found tonight, why it could not be seen as it was when it was last seen."""
     trail: frozenset[str] = frozenset()
     """The detectors whose verdicts rest on the audit table."""

@@ -147,7 +147,7 @@ def run_night(
     }
     read = read_states(ledger, helpdesk, seen, now)
     with ledger.begin() as tx:
-        complete = not looked.disbelieved and all(entry.status != "failed" for entry in coverage)
+        complete = not (looked.disbelieved or looked.unseen) and all(entry.status != "failed" for entry in coverage)
         late = late_rows(tx.all_nights(), tx.audit_days(), _believed_days(looked), window, policy)
         # An audit table without a row has shown nothing of the window.
         reached = looked.reached or (window.start if looked.audited else None)

@@ -194,6 +194,8 @@ class Recording:
             then = self._tx.audit_began_by(before.last_seen_at)
             if trail_is_gone(before, then, self._audit_began):
                 return "trail-gone", None
+        if watched and key in self._source.unseen:
+            return "not-looked-at", None
         if watched and key in self._source.thinned:
             return "rows-gone", None
         return ("absent" if before.detector in self._looked else "not-looked-at"), None
