@@ -22,6 +22,8 @@ WORD_COLUMNS: dict[str, tuple[str, ...]] = {
     "household_join_requests": ("status",),
     "support_requests": ("category", "status"),
 }
+STRANGE = 3
+"""Fewer types of events that nobody knows, and none that somebody does, may be those of another app in a young table."""
 _OWN_HOUSEHOLD = {"household_members": "household_id", "household_join_requests": "household_id"}
 
 
@@ -94,10 +96,27 @@ def look_at(
             )
     _remark(health)
     if own is None:
-        health.faults += [*_empty_beside_full(health, source.engine), *_word_faults(source, health)]
+        health.faults += [
+            *_empty_beside_full(health, source.engine),
+            *_word_faults(source, health),
+            *_strange_trail(health),
+        ]
         if not health.faults:
             _compare_columns(source, {name for name, sample in samples.items() if sample.rows < COMPARABLE}, health)
     return health
+
+
+def _strange_trail(health: Health) -> Iterator[str]:
+    """Where the audit table speaks, and nothing of what it says is understood."""
+    trail = health.trail
+    if trail is None or trail.written or len(trail.unknown) < STRANGE:
+        return
+    theirs, ours = next(((word, ours) for word in trail.unknown if (ours := like_ours(word))), (trail.unknown[0], "…"))
+    yield (
+        f"{EVENTS}.event_type holds {len(trail.unknown)} types of event and none that is known: {shown(trail.unknown)}. "
+        f"Say in the policy what yours mean, as in [source.words.{EVENTS}.event_type] '{theirs}' = '{ours}', or map the column "
+        "that holds them"
+    )
 
 
 def _own_rows(source: Source, table: str, own: Own | None) -> ColumnElement[bool] | None:
