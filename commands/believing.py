@@ -104,7 +104,9 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
         health = health_of(source, detectors, known.policy.limits)
         believable(source, health)
         result = replace(
-            result, spots=blind_spots(detectors, source.schema, health, (*result.notices, *health.notices))
+            result,
+            spots=blind_spots(detectors, source.schema, health, (*result.notices, *health.notices)),
+            unknown_types=health.trail is not None and bool(health.trail.unknown),
         )
         whole = replace(result, rows_read=count_rows(source, None, health.rows, tables=tables))
         reasons = known.doubts(volumes_of(whole, known.baselines))

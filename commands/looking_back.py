@@ -41,8 +41,8 @@ def looked_back(
         for entry in entries:
             detector = detectors[entry.detector]
             fewer = _fewer(entry, counted, detector, result.disbelieved)
-            new = dict(_new_spots(source, entry, fewer, result.spots.get(entry.detector, NO_SPOTS)))
-            reason = _why(source, entry, fewer, new, detector)
+            new = dict(_new_spots(source, entry, fewer, result))
+            reason = _why(source, entry, fewer, new, detector, renamed=result.unknown_types)
             if reason is not None:
                 unseen[entry.fingerprint] = reason
             elif fewer:
@@ -63,25 +63,29 @@ def _fewer(
     )
 
 
-def _new_spots(source: Source, entry: Entry, fewer: Collection[str], spots: Spots) -> Iterator[tuple[str, Spot]]:
+def _new_spots(source: Source, entry: Entry, fewer: Collection[str], result: ScanResult) -> Iterator[tuple[str, Spot]]:
     """What the detector does not look at and did when it last saw the entry, as far as that touches the entry."""
     whole_trail = METADATA in entry.rows and not {METADATA, EVENTS} & set(fewer)
-    for name, spot in spots.items():
+    # Rows that are gone are no rows that cannot be read, unless they are there under another name.
+    only_lost = METADATA in entry.rows and EVENTS in fewer and not result.unknown_types
+    for name, spot in result.spots.get(entry.detector, NO_SPOTS).items():
         known = f"without {name}" in entry.rows
-        if known or (spot.trail and whole_trail):
+        if known or (spot.trail and (whole_trail or only_lost)):
             continue
         if spot.column and not spot.trail and not concerns(source, spot.column, entry.households):
             continue
         yield name, spot
 
 
-def _why(source: Source, entry: Entry, fewer: Collection[str], new: Spots, detector: Detector) -> str | None:
+def _why(
+    source: Source, entry: Entry, fewer: Collection[str], new: Spots, detector: Detector, *, renamed: bool
+) -> str | None:
     if METADATA in new:
         return new[METADATA].reason
     if new:
         return "; ".join(dict.fromkeys(spot.reason for spot in new.values()))
     if EVENTS in fewer:
         types = {key.partition(":")[2] for key in fewer if ":" in key}
-        gone = types_gone(source, types if METADATA in entry.rows else types_of(detector))
+        gone = types_gone(source, types if METADATA in entry.rows else types_of(detector)) if renamed else []
         return f"the source no longer writes {' or '.join(gone)}" if gone else None
     return NAMES_LESS if METADATA in fewer else None

@@ -58,6 +58,8 @@ class ScanResult:
     """The fingerprints that were asked after behind which rows are missing that were there before."""
     spots: Mapping[str, Spots] = field(default_factory=dict)
     """By detector, what it does not look at here (see blind_spots.py)."""
+    unknown_types: bool = False
+    """Whether the audit table holds types of events that nobody knows: one of ours may be among them by another name."""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """By fingerprint of a state that was asked after and not found, why it could not be seen here as it was before."""
     gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def _scan(
         rows_read,
         run.notices,
         spots=run.spots,
+        unknown_types=run.unknown_types,
         tables=frozenset(source.schema.tables),
         event_days=event_days if run.audit_known else {},
         audit_began=run.audit_began,
@@ -432,6 +435,10 @@ class _Run:
     @property
     def spots(self) -> dict[str, dict[str, Spot]]:
         return blind_spots(self._detectors.values(), self._source.schema, self._health, self.notices)
+
+    @property
+    def unknown_types(self) -> bool:
+        return self._health.trail is not None and bool(self._health.trail.unknown)
 
     @property
     def notices(self) -> tuple[Notice, ...]:
