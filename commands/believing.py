@@ -101,7 +101,7 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
 
     def after(source: Source, result: ScanResult) -> ScanResult:
         tables = {table for one in detectors for table in tables_of(one)}
-        health = health_of(source, detectors, known.policy.limits)
+        health = health_of(source, detectors, known.policy.limits, as_of=known.as_of)
         believable(source, health)
         result = replace(
             result,
@@ -128,7 +128,7 @@ def _after(
     each = Counter(one.detector for one in result.findings)
     # What becomes an incident is watched as a whole.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
-    unseen, thinned = looked_back(source, absent, by_id, result)
+    unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
     behind = behind_each(source, single, by_id, known.as_of, IDS_KEPT)
     return replace(
         result,

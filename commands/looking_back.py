@@ -24,14 +24,14 @@ def not_looked_at(spots: Spots) -> dict[str, int]:
 
 
 def looked_back(
-    source: Source, absent: Iterable[Entry], detectors: Mapping[str, Detector], result: ScanResult
+    source: Source, absent: Iterable[Entry], detectors: Mapping[str, Detector], result: ScanResult, as_of: datetime
 ) -> tuple[dict[str, str], frozenset[str]]:
     """Of entries that a scan did not find: by fingerprint why some could not be seen, and those of which rows are missing.
 
     A detector that did not look at something on the night that last saw an entry has not become blind since.
     """
     by_time: dict[datetime, list[Entry]] = defaultdict(list)
-    for entry in absent:
+    for entry in (one for one in absent if one.kind == "state"):
         by_time[entry.last_seen_at].append(entry)
     unseen: dict[str, str] = {}
     thinned: set[str] = set()
@@ -41,7 +41,7 @@ def looked_back(
         for entry in entries:
             detector = detectors[entry.detector]
             fewer = _fewer(entry, counted, detector, result.disbelieved)
-            new = dict(_new_spots(source, entry, fewer, result))
+            new = dict(_new_spots(source, entry, fewer, result, as_of))
             reason = _why(source, entry, fewer, new, detector, renamed=result.unknown_types)
             if reason is not None:
                 unseen[entry.fingerprint] = reason
@@ -63,7 +63,9 @@ def _fewer(
     )
 
 
-def _new_spots(source: Source, entry: Entry, fewer: Collection[str], result: ScanResult) -> Iterator[tuple[str, Spot]]:
+def _new_spots(
+    source: Source, entry: Entry, fewer: Collection[str], result: ScanResult, as_of: datetime
+) -> Iterator[tuple[str, Spot]]:
     """What the detector does not look at and did when it last saw the entry, as far as that touches the entry."""
     whole_trail = METADATA in entry.rows and not {METADATA, EVENTS} & set(fewer)
     # Rows that are gone are no rows that cannot be read, unless they are there under another name.
@@ -72,7 +74,7 @@ def _new_spots(source: Source, entry: Entry, fewer: Collection[str], result: Sca
         known = f"without {name}" in entry.rows
         if known or (spot.trail and (whole_trail or only_lost)):
             continue
-        if spot.column and not spot.trail and not concerns(source, spot.column, entry.households):
+        if spot.column and not spot.trail and not concerns(source, spot.column, entry.households, as_of):
             continue
         yield name, spot
 

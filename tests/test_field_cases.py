@@ -673,26 +673,51 @@ def _stays(place: Place, change: Change, said: str) -> None:
     assert tickets() == {"removal-not-applied": "verified"}
 
 
-def test_what_was_never_told_keeps_no_ticket_open(tmp_path: Path) -> None:
-    def poor(table: str, row: dict[str, Any]) -> dict[str, Any]:
-        return {key: value for key, value in row.items() if key not in {"is_temporary", "temporary_expires_at"}}
-
-    town = changed(with_removal(base()), poor)
-    assert call("run", "--source", folder_of(tmp_path / "1", town), "--as-of", NIGHT_1).exit_code == 0
-    repaired = changed(
-        town,
-        lambda table, row: row | {"status": "removed"} if row.get("user_id") == person(3) and "role" in row else row,
-    )
-    assert call("run", "--source", folder_of(tmp_path / "2", repaired), "--as-of", NIGHT_2).exit_code == 0
-    assert tickets() == {"removal-not-applied": "verified"}
-
-
 def test_a_trail_of_which_no_type_is_known_ends_the_scan(tmp_path: Path) -> None:
     town = changed(with_removal(base()), of_events(lambda row: row | {"event_type": f"petforce.{row['event_type']}"}))
     told = scanned(folder_of(tmp_path / "1", town))
     assert (told.code, told.findings) == (3, [])
     assert "none that is known" in told.talk
     assert "'petforce.household_created' = 'household_created'" in told.talk
+
+
+def joined_in_a_year(number: int) -> Change:
+    """Members of the first so many households of `alone`, as if they joined a year later."""
+    late = {f"55555555-0000-4000-8000-{place:012d}" for place in range(number)}
+
+    def change(table: str, row: dict[str, Any]) -> dict[str, Any]:
+        at = datetime(2027, 1, 5, 10, tzinfo=UTC)
+        return row | {"joined_at": at} if table == "household_members" and row["household_id"] in late else row
+
+    return change
+
+
+def with_trail(town: Tables) -> Tables:
+    seen = event(town, "household_dashboard_viewed", None, 1, datetime(2026, 2, 1, tzinfo=UTC))
+    return town | {"household_events": [seen]}
+
+
+def test_times_that_have_not_come_yet_end_the_scan(place: Place) -> None:
+    town = with_trail(alone(60))
+    told = scanned(place.put(changed(town, joined_in_a_year(12))))
+    assert (told.code, told.findings) == (3, [])
+    assert "household_members.joined_at lies after 2026-02-03 03:00:00 UTC in 12 of 60 rows" in told.talk
+    later = event(town, "household_dashboard_viewed", None, 1, datetime(2027, 2, 1, tzinfo=UTC))
+    past = changed(town, joined_in_a_year(12)) | {"household_events": [*town["household_events"], later]}
+    assert scanned(place.put(past)).code == 0
+
+
+def test_a_household_that_has_not_come_yet_is_not_repaired(tmp_path: Path) -> None:
+    town = with_trail(alone(60))
+    for row in town["household_members"][:2]:
+        row["role"] = "member"
+    assert call("run", "--source", folder_of(tmp_path / "1", town), "--as-of", NIGHT_1).exit_code == 0
+    town["household_members"][0]["role"] = town["household_members"][1]["role"] = "leader"
+    night = call("run", "--source", folder_of(tmp_path / "2", changed(town, joined_in_a_year(1))), "--as-of", NIGHT_2)
+    assert night.exit_code == 4, night.output
+    assert "1 of 60 rows, which have not happened yet" in night.stderr
+    with sqlite3.connect("hearthwatch.db") as ledger:
+        assert ledger.execute("SELECT status FROM tickets ORDER BY status").fetchall() == [("open",), ("verified",)]
 
 
 def ticket_of(detector: str) -> str:

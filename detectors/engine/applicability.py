@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from detectors.contract import Context, Detector, Groups, Meta, Status
 from detectors.limits import Limits
@@ -44,10 +45,16 @@ def lacking(detector: Detector, schema: Schema) -> list[str]:
 
 
 def health_of(
-    source: Source, detectors: Iterable[Detector], limits: Limits, own: Own | None = None, *, at_once: int = 1
+    source: Source,
+    detectors: Iterable[Detector],
+    limits: Limits,
+    own: Own | None = None,
+    *,
+    as_of: datetime,
+    at_once: int = 1,
 ) -> Health:
     """What `source` holds of the words and events that `detectors` ask for. Raises SourceError if it cannot be read."""
-    return look_at(source, words_of(limits), elements_of(detectors), own, at_once=at_once)
+    return look_at(source, words_of(limits), elements_of(detectors), own, as_of=as_of, at_once=at_once)
 
 
 def believable(source: Source, health: Health) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from detectors.cases.household import LIFECYCLE
 from detectors.contract import Detector, Groups
 from detectors.engine.applicability import needs_of, sees, tables_of
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN
 from detectors.source import CANONICAL, Notice, QueryError, Schema, Source
-from detectors.source.filled import is_column
+from detectors.source.filled import TOLERATED, is_column
 from detectors.source.health import Health
 from detectors.source.trail import EVENTS
 
@@ -104,14 +105,17 @@ def types_of(detector: Detector) -> set[str]:
     return {element.partition(".")[0] for group in groups for element in group} & set(LIFECYCLE)
 
 
-def concerns(source: Source, column: str, households: Collection[str]) -> bool:
+def concerns(source: Source, column: str, households: Collection[str], as_of: datetime) -> bool:
     """Whether a column of which some rows could not be read may lack something in the rows of these households."""
     table, _, name = column.partition(".")
     if table not in HOUSEHOLD_COLUMN or not households or CANONICAL[table].columns[name].kind == "text":
         return True
     rows = source.tables[table].c
     mine = source.tables.households_in(rows[HOUSEHOLD_COLUMN[table]], households)
+    unread: ColumnElement[bool] = rows[name].is_(None)
+    if CANONICAL[table].columns[name].kind == "time":
+        unread = or_(unread, rows[name] > as_of + TOLERATED)
     try:
-        return bool(source.rows(select(rows[name]).where(mine, rows[name].is_(None)).limit(1), "rows behind"))
+        return bool(source.rows(select(rows[name]).where(mine, unread).limit(1), "rows behind"))
     except (QueryError, ValueError):
         return True

@@ -195,7 +195,7 @@ class _Run:
         self._at_once = source.widen()
         self._detectors = {detector.id: detector for detector in detectors}
         own = None if scope is None else Own(scope.households, scope.users)
-        self._health = health_of(source, detectors, context.limits, own, at_once=self._at_once)
+        self._health = health_of(source, detectors, context.limits, own, as_of=context.as_of, at_once=self._at_once)
         believable(source, self._health)
         source.tables = source.tables.respelled(self._health.spellings)
         self.endings = {}

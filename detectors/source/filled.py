@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from detectors.source.base import Notice, Source
 from detectors.source.mapping import CANONICAL
@@ -17,8 +17,10 @@ MANY = 100
 """Of fewer households all may have lost their leader."""
 _EVENTS, _AT = "household_events", "event_timestamp"
 _SMALL = 500_000
-_NEVER = datetime(2200, 1, 1, tzinfo=UTC)
+NEVER = datetime(2200, 1, 1, tzinfo=UTC)
 """Later times are no times: infinity, the year 9999, a unit mistaken."""
+TOLERATED = timedelta(hours=1)
+"""Clocks differ by so much at most."""
 MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_EVENTS, "user_id")})
 """A household without a leader is a finding, and events need not be anybody's, or any household's."""
 
@@ -29,6 +31,15 @@ class Sample:
 
     rows: int
     bare: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """How many of a state table's rows lie after the scan's own time, by the column `place` (table.column)."""
+
+    place: str
+    rows: int
+    of: int
 
 
 def sample_of(source: Source, table: str, elements: Iterable[str]) -> Sample:
@@ -74,8 +85,8 @@ def unfilled_faults(source: Source, samples: Mapping[str, Sample]) -> Iterator[s
             )
 
 
-def incomplete(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice]:
-    """What to say of rows that no rule can place, as they lack a value or lie in no time. Raises QueryError.
+def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[Notice | Later]:
+    """What to say of rows that no rule can place, as they lack a value or lie in no time, and which lie after `as_of`. Raises QueryError.
 
     A big table of a server is not read for it alone: there such columns are declared to be filled.
     """
@@ -90,16 +101,24 @@ def incomplete(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice
         theirs = source.tables[table].c
         bad: dict[str, ColumnElement[bool]] = {column: theirs[column].is_(None) for column in columns}
         words = dict.fromkeys(columns, "is empty")
+        later: dict[str, ColumnElement[bool]] = {}
         for column in columns:
             if CANONICAL[table].columns[column].kind == "time":
-                bad[f"{column}_late"], words[f"{column}_late"] = theirs[column] > _NEVER, f"lies after {_NEVER:%Y}"
+                if table != _EVENTS:
+                    later[column] = and_(theirs[column] > as_of + TOLERATED, theirs[column] <= NEVER)
+                bad[f"{column}_late"], words[f"{column}_late"] = theirs[column] > NEVER, f"lies after {NEVER:%Y}"
         counts = [func.count().filter(condition).label(name) for name, condition in bad.items()]
+        counts += [func.count().filter(condition).label(f"{name}_later") for name, condition in later.items()]
+        counts.append(func.count().label("rows"))
         (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
         for name in filter(row.__getitem__, bad):
             column = name.removesuffix("_late")
             rows = f"{row[name]:,} row{'s' if row[name] > 1 else ''}"
             said = f"{table}.{column} {words[name]} in {rows}, which no rule can place"
             yield Notice(table, said, frozenset({f"{table}.{column}"}))
+        for column in later:
+            if row[f"{column}_later"]:
+                yield Later(f"{table}.{column}", row[f"{column}_later"], row["rows"])
 
 
 def _indispensable(table: str) -> list[str]:

@@ -6,15 +6,28 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Engine, Notice, QueryError, Source, SourceError
-from detectors.source.filled import Sample, incomplete, is_column, sample_of, unfilled, unfilled_faults
+from detectors.source.filled import (
+    FEW,
+    NEVER,
+    TOLERATED,
+    Later,
+    Sample,
+    incomplete,
+    is_column,
+    sample_of,
+    unfilled,
+    unfilled_faults,
+)
 from detectors.source.mapping import CANONICAL, STATE_WORDS
 from detectors.source.spelling import Spoken, dictionary, meant, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
+from detectors.text.wording import stamp
 
 logger = logging.getLogger("hearthwatch.source")
 WORD_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -22,6 +35,8 @@ WORD_COLUMNS: dict[str, tuple[str, ...]] = {
     "household_join_requests": ("status",),
     "support_requests": ("category", "status"),
 }
+MOST_LATER = 5
+"""Percent of a table's rows. Where more have not happened yet, the times of the others cannot be believed either."""
 STRANGE = 3
 """Fewer types of events that nobody knows, and none that somebody does, may be those of another app in a young table."""
 _OWN_HOUSEHOLD = {"household_members": "household_id", "household_join_requests": "household_id"}
@@ -70,6 +85,7 @@ def look_at(
     elements: Collection[str],
     own: Own | None = None,
     *,
+    as_of: datetime,
     at_once: int = 1,
 ) -> Health:
     """The health of `source`, by so many statements at once; of `own` rows alone, if given, and then nothing is a fault.
@@ -82,7 +98,7 @@ def look_at(
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(lambda table: _read_words(source, table, more_words, own, health), present))
     samples = _sample(source, elements, health)
-    _find_unfilled(source, elements, own, samples, health)
+    _find_unfilled(source, elements, own, samples, health, as_of)
     types = dictionary(source.tables.mapping, f"{EVENTS}.event_type", more_words.get(f"{EVENTS}.event_type", ()))
     if EVENTS in health.empty:
         health.trail = Trail(complete=True)
@@ -161,16 +177,47 @@ def _sample(source: Source, elements: Collection[str], health: Health) -> dict[s
 
 
 def _find_unfilled(
-    source: Source, elements: Collection[str], own: Own | None, samples: Mapping[str, Sample], health: Health
+    source: Source,
+    elements: Collection[str],
+    own: Own | None,
+    samples: Mapping[str, Sample],
+    health: Health,
+    as_of: datetime,
 ) -> None:
     """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
     try:
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
-            health.notices += incomplete(source, samples)
+            odd = list(incomplete(source, samples, as_of))
+            health.notices += [one for one in odd if isinstance(one, Notice)]
+            _remark_later(source, [one for one in odd if isinstance(one, Later)], as_of, health)
     except QueryError as error:
         health.unseen.append(f"whether columns hold anything: {error}")
+
+
+def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, health: Health) -> None:
+    """What to say of state rows from after `as_of`: where audit rows are, too, the scan is of the past. Raises QueryError."""
+    if not later:
+        return
+    past, audited = False, EVENTS in source.tables and EVENTS not in health.empty
+    if audited:
+        at = source.tables[EVENTS].c.event_timestamp
+        past = bool(source.rows(select(at).where(at > as_of + TOLERATED, at <= NEVER).limit(1), "words"))
+    for one in later:
+        table, told = (
+            one.place.partition(".")[0],
+            f"{one.place} lies after {stamp(as_of)} in {one.rows:,} of {one.of:,} rows",
+        )
+        if past:
+            health.notices.append(Notice(table, f"{told}, as this scan is of a past time"))
+            continue
+        health.notices.append(Notice(table, f"{told}, which have not happened yet", frozenset({one.place})))
+        if audited and one.rows >= FEW and one.rows * 100 > MOST_LATER * one.of:
+            health.faults.append(
+                f"{told}, though no audit row does: these times are wrong, so export or map the column again; where they are "
+                "right, give a later --as-of"
+            )
 
 
 _WHY_EMPTY: dict[Engine, str] = {
