@@ -7,7 +7,14 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 VENV_STAMP := $(VENV)/.made
 RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+LOWEST := .venv-lowest
 PEERS := .venv-peers
+# An editable installation brings no data files, so the man page and the completions are put in place here.
+SHELL_FILES := cd docs/shell && \
+  install -D -m 644 hearthwatch.1 ../../$(VENV)/share/man/man1/hearthwatch.1 && \
+  install -D -m 644 hearthwatch ../../$(VENV)/share/bash-completion/completions/hearthwatch && \
+  install -D -m 644 _hearthwatch ../../$(VENV)/share/zsh/site-functions/_hearthwatch && \
+  install -D -m 644 hearthwatch.fish ../../$(VENV)/share/fish/vendor_completions.d/hearthwatch.fish
 PEER_STAMPS := $(PEERS)/soda/.made $(PEERS)/dbt/.made $(PEERS)/great_expectations/.made
 
 # Debian keeps venv in a package of its own, and another python3 may come first on PATH: take the first that has all we need.
@@ -60,11 +67,13 @@ $(VENV_STAMP):
 $(RUN_STAMP): $(VENV_STAMP) pyproject.toml constraints.txt
 	@echo 'Installing into $(VENV) ...' >&2
 	@$(PIP_INSTALL) -e .
+	@$(SHELL_FILES)
 	@touch $@
 
 $(DEV_STAMP): $(VENV_STAMP) pyproject.toml constraints.txt
 	@echo 'Installing into $(VENV), with the development tools ...' >&2
 	@$(PIP_INSTALL) -e '.[dev]'
+	@$(SHELL_FILES)
 	@touch $(RUN_STAMP) $@
 
 # The peers contradict each other's requirements, so each has an environment of its own.

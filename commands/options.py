@@ -82,10 +82,11 @@ def global_options(*, environment: bool = False) -> Callable[[Callable[..., Any]
 
         decorated: Callable[..., Any] = with_settings
         for name, extra in reversed(_GLOBAL.items()):
-            twin = f"HEARTHWATCH_{name.upper()}" if environment else None
-            decorated = click.option(f"--{name.replace('_', '-')}", envvar=twin, show_envvar=environment, **extra)(
-                decorated
-            )
+            twin = f"HEARTHWATCH_{name.upper()}"
+            # The group alone reads the twin; with the command it would win over an option before the command.
+            told = {} if environment else {"help": f"{extra['help']}  [env var: {twin}]"}
+            read = {"envvar": twin, "show_envvar": True} if environment else {}
+            decorated = click.option(f"--{name.replace('_', '-')}", **{**extra, **told, **read})(decorated)
         return decorated
 
     return decorate
