@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from sqlalchemy import event
@@ -30,6 +29,7 @@ from escalation.store import open_store
 from escalation.volume import baseline_of, doubts, recorded
 from tests.escalation.findings import NOON, OCCURRENCES, finding
 from tests.escalation.queues import Crash, MemoryQueue, QueueError, Status, desk
+from tests.support.effort import tries
 
 POLICY = load_policy()
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
@@ -511,4 +511,4 @@ class Nights(RuleBasedStateMachine):
 
 
 TestNights = Nights.TestCase
-TestNights.settings = settings(max_examples=40, stateful_step_count=25)
+TestNights.settings = tries(40, stateful_step_count=25)

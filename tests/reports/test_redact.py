@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.contract import Finding, Impact, Member, Related, Story, TimelineEntry
@@ -14,6 +14,7 @@ from reports import csv_text, markdown, text
 from reports.redact import pseudonym, redacted
 from reports.ticket import ticket
 from tests.reports.examples import LEFT_AT, MASS_CREATION, TRANSFER_FAILED, bare
+from tests.support.effort import tries
 
 POLICY = load_policy()
 KEY = b"a key of the tests"
@@ -145,7 +146,7 @@ def test_masking(raw: str, shown: str) -> None:
     assert (without(raw, "-") == raw) == (shown == raw), "the ledger knows an address where a ticket does"
 
 
-@settings(max_examples=50)
+@tries(50)
 @given(st.ip_addresses().filter(lambda ip: not ip.is_unspecified), st.emails(), st.text(max_size=5))
 def test_addresses_are_masked_in_any_company(ip: object, email: str, around: str) -> None:
     # Hypothesis may put a digit or a dot beside an address, which makes it another word.
