@@ -22,12 +22,15 @@ SUITABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo demo-rt test lint docs bench bench-peers clean
+.PHONY: help setup hooks demo demo-rt test test-fast test-lowest explore coverage lint docs bench bench-peers clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(DEV_STAMP) ## make .venv with the program and its development tools
+
+hooks: $(DEV_STAMP) ## let git run the quick checks before each commit, the slower ones before each push
+	@$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
 demo: $(RUN_STAMP) ## play two nights on the demo town, without any server
 	@$(BIN)/hearthwatch demo
@@ -37,6 +40,18 @@ demo-rt: $(DEV_STAMP) ## the same two nights in a throwaway Request Tracker (Deb
 
 test: lint ## check everything, then run all tests (starts its own PostgreSQL)
 	@$(BIN)/pytest -n auto
+
+test-fast: $(DEV_STAMP) ## run the quarter of the tests that catches most, in a minute and a half
+	@$(BIN)/pytest -n auto $(FAST)
+
+test-lowest: $(LOWEST)/.made ## run the same tests with the lowest versions that pyproject.toml allows
+	@$(LOWEST)/bin/pytest -n auto $(FAST)
+
+explore: $(DEV_STAMP) ## look for new examples, twenty times as many for each property (before a release; EXPLORE_TIMES=20)
+	@HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n auto -m hypothesis
+
+coverage: $(DEV_STAMP) ## run the same tests as test-fast and say which lines and branches they reach
+	@$(BIN)/pytest -n auto $(FAST) --cov --cov-report=term
 
 lint: $(DEV_STAMP) ## check style, types and import contracts
 	@$(BIN)/ruff check
@@ -53,8 +68,8 @@ bench: $(DEV_STAMP) ## measure a scan against a bare pass over the same rows (PO
 bench-peers: $(DEV_STAMP) $(PEER_STAMPS) ## measure Soda, dbt, great_expectations, SQL and pandas beside a scan (POSTGRES=URL)
 	@$(BIN)/python -m benchmarks.peers --postgres '$(POSTGRES)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(ROUNDS),--rounds $(ROUNDS))
 
-clean: ## remove .venv, .venv-peers, caches and output
-	rm -rf $(VENV) $(PEERS) out build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove .venv, .venv-lowest, .venv-peers, caches and output
+	rm -rf $(VENV) $(LOWEST) $(PEERS) out build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV_STAMP):
@@ -75,6 +90,15 @@ $(DEV_STAMP): $(VENV_STAMP) pyproject.toml constraints.txt
 	@$(PIP_INSTALL) -e '.[dev]'
 	@$(SHELL_FILES)
 	@touch $(RUN_STAMP) $@
+
+# uv is what resolves to the lowest versions; it is not needed for anything else.
+$(LOWEST)/.made: $(VENV_STAMP) pyproject.toml
+	@echo 'Installing the lowest versions into $(LOWEST) ...' >&2
+	@$(BIN)/python -m venv --clear $(LOWEST)
+	@echo '*' > $(LOWEST)/.gitignore
+	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
+	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct -e '.[dev]'
+	@touch $@
 
 # The peers contradict each other's requirements, so each has an environment of its own.
 $(PEERS)/%/.made: benchmarks/peers/requirements/%.txt | $(VENV_STAMP)

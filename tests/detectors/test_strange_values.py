@@ -199,7 +199,8 @@ def test_a_row_without_an_object_is_counted_and_named(postgres: PostgresServer, 
         result = scanned(into_postgres(database, rows, {"json": kind}))
     assert sorted(finding.detector for finding in result.findings) == FAULTS
     (notice,) = result.notices
-    assert "1 row " in notice.said and B in notice.said
+    assert "1 row " in notice.said
+    assert B in notice.said
     told = {entry.detector for entry in result.coverage if entry.reason and notice.said in entry.reason}
     assert "removal-not-applied" in told
     assert "no-leader" not in told

@@ -11,7 +11,8 @@ from detectors.registry import BY_ID
 
 ROOT = Path(__file__).parent.parent.parent
 _spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-assert _spec and _spec.loader
+assert _spec
+assert _spec.loader
 generate = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(generate)
 

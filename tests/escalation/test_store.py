@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,14 @@ from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a ledger that does not exist yet, in each kind of database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
     server: PostgresServer = request.getfixturevalue("postgres")
-    database = server.new_database(())
-    made = database.__enter__()
-    request.addfinalizer(lambda: database.__exit__(None, None, None))
-    return made.url
+    with server.new_database(()) as database:
+        yield database.url
 
 
 def test_the_migrations_make_the_tables_that_the_program_uses(url: str) -> None:
