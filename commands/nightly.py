@@ -12,7 +12,7 @@ import click
 
 from commands.believing import held_against, known_of, looked_of
 from commands.desk import open_board, open_desk
-from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
+from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options, show
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from commands.watched import Watch, watched
 from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
@@ -112,8 +112,8 @@ def _night(
             looked=looked_of(result, known, DETECTORS, accept=accept),
         )
     document = document_of(info, report.findings, result)
-    click.echo(formatted(document, form), nl=False)
-    click.echo(summary(report), nl=False, err=form != "table")
+    show(formatted(document, form))
+    show(summary(report), err=form != "table")
     return report, document, Seen(report, result.coverage, result.rows_read)
 
 

@@ -16,7 +16,7 @@ import click
 
 from commands.believing import After
 from commands.failures import once_more
-from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
+from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress, show
 from commands.stopping import cancelled_on_signal
 from detectors.contract import (
     SEVERITY_ORDER,
@@ -82,7 +82,7 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
         teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
         kept = tuple(f for f in document.findings if f.team in teams and f.severity in severities)
         document = document.model_copy(update={"findings": kept})
-    click.echo(formatted(document, form), nl=False)
+    show(formatted(document, form))
     finish(document, fail_on)
 
 
