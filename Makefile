@@ -42,16 +42,16 @@ test: lint ## check everything, then run all tests (starts its own PostgreSQL)
 	@$(BIN)/pytest -n auto
 
 test-fast: $(DEV_STAMP) ## run the quarter of the tests that catches most, in a minute and a half
-	@$(BIN)/pytest -n auto $(FAST)
+	@$(BIN)/pytest -n auto --fast
 
 test-lowest: $(LOWEST)/.made ## run the same tests with the lowest versions that pyproject.toml allows
-	@$(LOWEST)/bin/pytest -n auto $(FAST)
+	@$(LOWEST)/bin/pytest -n auto --fast
 
 explore: $(DEV_STAMP) ## look for new examples, twenty times as many for each property (before a release; EXPLORE_TIMES=20)
 	@HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n auto -m hypothesis
 
 coverage: $(DEV_STAMP) ## run the same tests as test-fast and say which lines and branches they reach
-	@$(BIN)/pytest -n auto $(FAST) --cov --cov-report=term
+	@$(BIN)/pytest -n auto --fast --cov --cov-report=term
 
 lint: $(DEV_STAMP) ## check style, types and import contracts
 	@$(BIN)/ruff check

@@ -13,9 +13,19 @@ from psycopg import sql
 
 from tests.support.effort import load_profile
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
+from tests.support.selection import add_option, keep_fast
 from tests.support.towns import Scanner, Tables, write_csv
 
 load_profile()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_option(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    keep_fast(config, items)
 
 
 @dataclass(frozen=True)
