@@ -172,6 +172,4 @@ def new_detector(name: str, family: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(template.substitute(words), encoding="utf-8")
         click.echo(f"made {os.path.relpath(path)}")
-    click.echo(
-        f"next: register {family}.{module}.DETECTOR in detectors/registry.py; CONTRIBUTING.md says how to go on"
-    )
+    click.echo(f"next: register {family}.{module}.DETECTOR in detectors/registry.py; CONTRIBUTING.md says how to go on")

@@ -158,3 +158,9 @@ def test_addresses_are_masked_in_any_company(ip: object, email: str, around: str
 def test_names_of_values_are_masked_like_values() -> None:
     finding = TRANSFER_FAILED.model_copy(update={"evidence": {"routes": {"/x/jane.doe@example.com": 3}}})
     assert "jane.doe" not in str(redacted(finding, "personal", b"").evidence)
+
+
+def test_a_name_of_three_letters_is_hidden_wherever_it_stands() -> None:
+    finding = redacted(bare(title="Left by Ann", evidence={"name": "Ann"}), "personal", b"")
+    assert "Ann" not in finding.title
+    assert "Ann" not in str(finding.evidence)

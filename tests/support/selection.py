@@ -1,6 +1,6 @@
-"""`pytest --fast`: a quarter of the tests that catches most, for the minute before a commit.
+"""`pytest --fast`: a fifth of the tests that catches most, for the minute before a commit.
 
-Left out are PostgreSQL (DuckDB runs the same rules), Hypothesis' properties, the fourth and later variants of a test, and what `tests/slow.txt`
+Left out are PostgreSQL (DuckDB runs the same rules), Hypothesis' properties, the third and later variants of a test, and what `tests/slow.txt`
 names. `python -m tests.support.selection JUNIT.XML` writes that list anew from what a whole run measured.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-VARIANTS = 3
+VARIANTS = 2
 SLOW = Path(__file__).parent.parent / "slow.txt"
 SLOW_SECONDS = 0.5
 """On two busy cores; half of it on quiet ones."""
@@ -21,7 +21,7 @@ SLOW_SECONDS = 0.5
 
 def add_option(parser: pytest.Parser) -> None:
     """The option, for conftest's hook."""
-    parser.addoption("--fast", action="store_true", help="run the quarter of the tests that catches most")
+    parser.addoption("--fast", action="store_true", help="run the fifth of the tests that catches most")
 
 
 def keep_fast(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,7 +29,8 @@ def keep_fast(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--fast"):
         return
     slow, seen = set(SLOW.read_text(encoding="utf-8").split()), Counter[str]()
-    kept, left = [], []
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
     for item in items:
         name = _name(item.path.stem, item.name)
         fast = not (name in slow or "postgres" in item.name or item.get_closest_marker("hypothesis"))
