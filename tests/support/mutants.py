@@ -18,10 +18,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 TESTS = {
-    "escalation/decide.py": ("tests/escalation/test_decide.py",),
-    "escalation/causes.py": ("tests/escalation/test_causes.py",),
-    "escalation/clocks.py": ("tests/escalation/test_clocks.py", "tests/escalation/test_deadlines.py"),
-    "detectors/limits.py": ("tests/escalation/test_policy.py",),
+    "escalation/decide/decisions.py": ("tests/escalation/decide/test_decisions.py",),
+    "escalation/decide/causes.py": ("tests/escalation/decide/test_causes.py",),
+    "escalation/decide/clocks.py": (
+        "tests/escalation/decide/test_clocks.py",
+        "tests/escalation/nights/test_deadlines.py",
+    ),
+    "detectors/limits.py": ("tests/escalation/policy/test_policy.py",),
     "reports/redact.py": ("tests/reports/test_redact.py",),
 }
 """The modules, each with the tests that must notice."""
