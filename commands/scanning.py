@@ -64,7 +64,9 @@ SCOPED_DAYS = timedelta(days=30)
     "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
 )
 @click.option("--fail-on", type=click.Choice(SEVERITY_ORDER), help="Exit 10 if there is a finding this urgent or more.")
-@click.option("--explain-passes", is_flag=True, help="Show which detectors have a condition on which pass; scan nothing.")
+@click.option(
+    "--explain-passes", is_flag=True, help="Show which detectors have a condition on which pass; scan nothing."
+)
 def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes: bool, **chosen: Any) -> None:
     """Detect and show; writes nothing."""
     detectors = named_detectors(chosen["names"])

@@ -54,6 +54,8 @@ IP_ACTOR = "ip:"
 
 @dataclass(frozen=True, slots=True)
 class SupportRequest:
+    """A support request's row; ids that are missing are empty."""
+
     id: str
     created_at: datetime
     requester_id: str
@@ -67,6 +69,8 @@ class SupportRequest:
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """An account's row."""
+
     id: str
     created_at: datetime | None
     deleted_at: datetime | None
@@ -76,6 +80,8 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """A session's row."""
+
     id: str
     user_id: str
     created_at: datetime

@@ -158,6 +158,8 @@ def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:
 
 @dataclass(slots=True)
 class Ending:
+    """How one detector's scan is ending, while it goes on."""
+
     status: Status = "ran"
     reason: str | None = None
     found: dict[str, Keeper] = field(default_factory=dict)
