@@ -24,7 +24,7 @@ _WORDS: dict[Action, tuple[str, str]] = {
     "verify": ("ticket", "verified as fixed"),
 }
 _QUIET: dict[Reason, str] = {
-    "explained": "on the ticket of its cause",
+    "explained": "explained by another",
     "snoozed": "snoozed",
     "dismissed": "dismissed",
     "not-looked-at": "not looked at",
