@@ -89,4 +89,4 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("households", several_leaders),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("households", several_leaders),), judge, by_shape=True)

@@ -126,4 +126,4 @@ def why_leaderless(case: HouseholdCase) -> str | None:
     return None
 
 
-DETECTOR = Detector(META, __doc__, (Ride("households", not_plainly_led),), judge)
+DETECTOR = Detector(META, __doc__, (Ride("households", not_plainly_led),), judge, by_shape=True)

@@ -242,4 +242,5 @@ DETECTOR = Detector(
     __doc__,
     (Ride("households", not_plainly_led), Ride("transfers", last_transfer_not_in_force, optional=True)),
     judge,
+    by_shape=True,
 )
