@@ -27,8 +27,8 @@ from detectors.kept import Alike, Distinct
 from detectors.source import Source
 from detectors.source.trail import EVENTS
 
-AT_ONCE = 20_000
-"""Of so many households one statement tells the shapes."""
+AT_ONCE = {"duckdb": 60_000, "postgresql": 20_000}
+"""Of so many households one statement tells the shapes, by engine: each reads a folder's whole files."""
 SPARE = 200
 """So many more of each shape are judged than an incident lists, as some of them may be explained by something else."""
 
@@ -104,18 +104,19 @@ def groups(
     """The households of `wanted` that have the shape of very many others; those in `closely` are left out."""
     limits = context.limits
     judged = max(limits.incident_members_most, limits.incident_size + 1) + SPARE
-    able = sorted(
-        one for one, waiting in wanted.items() if one not in closely and all(detector.by_shape for detector in waiting)
-    )
-    found: dict[tuple[str, Waiting], Group] = {}
-    for start in range(0, len(able), AT_ONCE):
-        some = able[start : start + AT_ONCE]
+    combinations = {id(waiting): waiting for waiting in wanted.values()}
+    willing = {key for key, waiting in combinations.items() if all(detector.by_shape for detector in waiting)}
+    able = sorted(one for one, waiting in wanted.items() if id(waiting) in willing and one not in closely)
+    found: dict[tuple[str, int], Group] = {}
+    at_once = AT_ONCE[source.engine]
+    for start in range(0, len(able), at_once):
+        some = able[start : start + at_once]
         shapes = {text_of(row["household_id"]): row for row in _rows(source, some, context)}
         apart = _remarkable(source, shapes.values(), marking, context)
         for household in some:
             row = shapes.get(household)
             if row is not None and apart.isdisjoint(row["people"]):
-                key = f"{row['named']}{row['shape']}", wanted[household]
+                key = f"{row['named']}{row['shape']}", id(wanted[household])
                 group = found.get(key)
                 if group is None:
                     group = found[key] = Group(wanted[household], len(row["people"]) + 1, judged)
@@ -133,7 +134,7 @@ def _remarkable(
         return set()
     people = {user for row in rows for user in (text_of(row["leader_id"]), *row["people"])}
     known = [user for user in people if source.tables.is_user_id(user)]
-    accounts = users_by_id(source, sorted(known), at_once=AT_ONCE)
+    accounts = users_by_id(source, sorted(known), at_once=AT_ONCE[source.engine])
     return {
         user for user, account in accounts.items() if any(detector.remarkable(account, context) for detector in marking)
     }
@@ -180,7 +181,6 @@ def _shapes(source: Source, ids: Sequence[str], context: Context) -> Select[Any]
         )
         .where(
             tables.households_in(households.c.id, ids),
-            tables.households_in(members.c.household_id, ids),
             households.c.created_at <= settled,
             or_(changed.is_(None), changed <= settled, changed > context.as_of),
             func.coalesce(told.c.quiet, True),

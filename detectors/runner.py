@@ -32,6 +32,7 @@ from detectors.source.trail import EVENTS
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
 Riders = Sequence[tuple[Rider, Detector]]
+_NOBODY: tuple[Detector, ...] = ()
 NO_SAMPLE: Mapping[str, tuple[Group, int]] = MappingProxyType({})
 
 
@@ -218,7 +219,8 @@ class _Run:
         self._context = replace(context, audit_began=self.audit_began, never_written=never)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._cases: dict[CaseKind, dict[str, tuple[Detector, ...]]] = {kind: {} for kind in FETCHERS}
-        self._together: dict[tuple[Detector, ...], tuple[Detector, ...]] = {}
+        self._combined: dict[tuple[str, ...], tuple[Detector, ...]] = {}
+        self._together: dict[tuple[int, str], tuple[Detector, ...]] = {}
         self._waiting: list[tuple[Rider, Detector, list[Any]]] = []
         self.counting: Counting | None = None
         self._groups: list[Group] = []
@@ -343,10 +345,14 @@ class _Run:
 
     def _name(self, kind: CaseKind, key: str, detector: Detector) -> None:
         """Have `detector` judge a case. The same few combinations wait for very many cases, so each is kept once."""
-        waiting = self._cases[kind].get(key, ())
-        if detector not in waiting:
-            waiting = (*waiting, detector)
-            self._cases[kind][key] = self._together.setdefault(waiting, waiting)
+        waiting = self._cases[kind].get(key, _NOBODY)
+        # By identity: comparing detectors takes longer than all the rest.
+        together = self._together.get((id(waiting), detector.id))
+        if together is None:
+            together = waiting if any(one is detector for one in waiting) else (*waiting, detector)
+            together = self._combined.setdefault(tuple(one.id for one in together), together)
+            self._together[id(waiting), detector.id] = together
+        self._cases[kind][key] = together
 
     def _collect(self, rider: Rider, detector: Detector, rows: list[Any], context: Context) -> None:
         if rider.ride.collect is not None:
