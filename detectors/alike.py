@@ -24,11 +24,13 @@ from detectors.facts import text_of
 from detectors.facts_people import User, users_by_id
 from detectors.integrity.leadership import LEADERSHIP_EVENTS
 from detectors.kept import Alike, Distinct
-from detectors.source import Source
+from detectors.source import Reach, Source
 from detectors.source.trail import EVENTS
 
-AT_ONCE = {"duckdb": 60_000, "postgresql": 20_000}
+AT_ONCE = {"duckdb": 50_000, "postgresql": 20_000}
 """Of so many households one statement tells the shapes, by engine: each reads a folder's whole files."""
+REACH: dict[str, Reach] = {"duckdb": "grouped", "postgresql": "picked"}
+"""A server finds its members by an index."""
 SPARE = 200
 """So many more of each shape are judged than an incident lists, as some of them may be explained by something else."""
 
@@ -142,7 +144,7 @@ def _remarkable(
 
 def _rows(source: Source, ids: Sequence[str], context: Context) -> list[Mapping[str, Any]]:
     """The quiet ones among some households, with their shapes. An id that two rows have is left out."""
-    rows = source.rows(_shapes(source, ids, context), "shapes")
+    rows = source.rows(_shapes(source, ids, context), "shapes", reach=REACH[source.engine])
     each = Counter(text_of(row["household_id"]) for row in rows)
     return [row for row in rows if each[text_of(row["household_id"])] == 1]
 
