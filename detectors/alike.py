@@ -16,7 +16,21 @@ from datetime import timedelta
 from itertools import compress
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, Text, and_, case, cast, false, func, literal, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from detectors.contract import Context, Detector, Finding
@@ -31,6 +45,8 @@ AT_ONCE = {"duckdb": 50_000, "postgresql": 20_000}
 """Of so many households one statement tells the shapes, by engine: each reads a folder's whole files."""
 REACH: dict[str, Reach] = {"duckdb": "grouped", "postgresql": "picked"}
 """A server finds its members by an index."""
+SHOWN = 10
+"""So many an incident's text names, however few it lists."""
 SPARE = 200
 """So many more of each shape are judged than an incident lists, as some of them may be explained by something else."""
 
@@ -72,7 +88,7 @@ class Group:
     def counted(self) -> Iterator[Alike]:
         """The rest, for each detector that found something in the first of them."""
         begin = self.judged * self.width
-        known = self.people[:self.width]
+        known = self.people[: self.width]
         for finding in self.first:
             named = set(map(hash, finding.users))
             chosen = [one in named for one in known] * (len(self.ids) - self.judged)
@@ -101,11 +117,15 @@ def _verdict(finding: Finding, household: str, people: Sequence[int]) -> tuple[o
 
 
 def groups(
-    source: Source, wanted: Mapping[str, Waiting], context: Context, marking: Sequence[Detector], closely: Collection[str]
+    source: Source,
+    wanted: Mapping[str, Waiting],
+    context: Context,
+    marking: Sequence[Detector],
+    closely: Collection[str],
 ) -> list[Group]:
     """The households of `wanted` that have the shape of very many others; those in `closely` are left out."""
     limits = context.limits
-    judged = max(limits.incident_members_most, limits.incident_size + 1) + SPARE
+    judged = max(limits.incident_members_most, limits.incident_size + 1, SHOWN) + SPARE
     combinations = {id(waiting): waiting for waiting in wanted.values()}
     willing = {key for key, waiting in combinations.items() if all(detector.by_shape for detector in waiting)}
     able = sorted(one for one, waiting in wanted.items() if id(waiting) in willing and one not in closely)
@@ -214,9 +234,7 @@ def _told(source: Source, ids: Sequence[str], context: Context) -> FromClause:
             func.min(creator).label("creator"),
             and_(func.bool_and(quiet), func.count(creator.distinct()) <= 1).label("quiet"),
         )
-        .where(
-            tables.households_in(events.c.household_id, ids), tables.event_is(*LEADERSHIP_EVENTS, common=True)
-        )
+        .where(tables.households_in(events.c.household_id, ids), tables.event_is(*LEADERSHIP_EVENTS, common=True))
         .group_by(events.c.household_id)
         .subquery("told")
     )
