@@ -9,7 +9,7 @@ verdicts are the same does the verdict hold for the others. So a count is exact,
 from __future__ import annotations
 
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,7 +35,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from detectors.contract import Context, Detector, Finding
 from detectors.facts import text_of
-from detectors.facts_people import User, users_by_id
+from detectors.facts_people import users_by_id
 from detectors.integrity.leadership import LEADERSHIP_EVENTS
 from detectors.kept import Alike, Distinct
 from detectors.source import Reach, Source
