@@ -399,7 +399,7 @@ class Detector:
     remarkable: Callable[[Any, Context], bool] = lambda _, __: True
     """Whether an account can make a difference to `mark`; the others are not kept while it works."""
     by_shape: bool = False
-    """Whether `evaluate` decides about a quiet household by its shape alone (see alike.py), so that very many can be counted."""
+    """Whether `evaluate` decides about a quiet household by its shape alone (see engine/alike.py), so that very many can be counted."""
 
     @property
     def id(self) -> str:

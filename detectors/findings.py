@@ -218,7 +218,7 @@ class Distinct:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """More findings of a detector that were counted instead of made (see alike.py): each is about a household of its own."""
+    """More findings of a detector that were counted instead of made (see engine/alike.py): each is about a household of its own."""
 
     like: Finding
     """A finding of the scan that differs from each of them only in whom it names."""

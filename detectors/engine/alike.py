@@ -1,8 +1,8 @@
-"""Very many households in the same state: some of them are judged, and those that are alike are counted.
+"""Very many households in the same state: some of them are evaluated, and those that are alike are counted.
 
 A rule whose `by_shape` is set decides about a quiet household by its shape alone: which of its people have a row, who of them is
 active, has the role of leader, sits, is named by leader_id or created it. Quiet is one of which neither the clocks nor the audit
-trail tell anything else that bears on leadership. Of each shape the first households are judged in full; only if all of their
+trail tell anything else that bears on leadership. Of each shape the first households are evaluated in full; only if all of their
 verdicts are the same does the verdict hold for the others. So a count is exact, and the rule stands in one place.
 """
 
@@ -61,8 +61,8 @@ class Group:
     waiting: Waiting
     width: int
     """How many people each has, with its leader_id."""
-    judged: int = 0
-    """So many of them, the first, are judged in full."""
+    evaluated: int = 0
+    """So many of them, the first, are evaluated in full."""
     ids: list[str] = field(default_factory=list)
     people: array[int] = field(default_factory=lambda: array("q"))
     """The hashes of each household's people, one after the other: the ids themselves would be many megabytes."""
@@ -71,11 +71,11 @@ class Group:
 
     @property
     def rest(self) -> list[str]:
-        return self.ids[self.judged :]
+        return self.ids[self.evaluated :]
 
     @property
     def agreed(self) -> bool:
-        """Whether the verdicts on those that were judged are the same, so that it is the others', too."""
+        """Whether the verdicts on those that were evaluated are the same, so that it is the others', too."""
         return len(self._verdicts) == 1 and None not in self._verdicts
 
     def note(self, place: int, found: Sequence[Finding]) -> None:
@@ -87,20 +87,20 @@ class Group:
 
     def counted(self) -> Iterator[Alike]:
         """The rest, for each detector that found something in the first of them."""
-        begin = self.judged * self.width
+        begin = self.evaluated * self.width
         known = self.people[: self.width]
         for finding in self.first:
             named = set(map(hash, finding.users))
-            chosen = [one in named for one in known] * (len(self.ids) - self.judged)
+            chosen = [one in named for one in known] * (len(self.ids) - self.evaluated)
             users = Distinct()
             users.add_hashes(compress(self.people[begin:], chosen))
-            yield Alike(finding, len(self.ids) - self.judged, users)
+            yield Alike(finding, len(self.ids) - self.evaluated, users)
 
     def without(self, households: Collection[str]) -> list[str]:
         """Take these out of the rest; those that were in it."""
         taken = [one for one in self.rest if one in households]
         if taken:
-            keep = [place < self.judged or one not in households for place, one in enumerate(self.ids)]
+            keep = [place < self.evaluated or one not in households for place, one in enumerate(self.ids)]
             self.people = array("q", compress(self.people, (kept for kept in keep for _ in range(self.width))))
             self.ids = list(compress(self.ids, keep))
         return taken
@@ -125,7 +125,7 @@ def groups(
 ) -> list[Group]:
     """The households of `wanted` that have the shape of very many others; those in `closely` are left out."""
     limits = context.limits
-    judged = max(limits.incident_members_most, limits.incident_size + 1, SHOWN) + SPARE
+    evaluated = max(limits.incident_members_most, limits.incident_size + 1, SHOWN) + SPARE
     combinations = {id(waiting): waiting for waiting in wanted.values()}
     willing = {key for key, waiting in combinations.items() if all(detector.by_shape for detector in waiting)}
     able = sorted(one for one, waiting in wanted.items() if id(waiting) in willing and one not in closely)
@@ -141,11 +141,11 @@ def groups(
                 key = f"{row['named']}{row['shape']}", id(wanted[household])
                 group = found.get(key)
                 if group is None:
-                    group = found[key] = Group(wanted[household], len(row["people"]) + 1, judged)
+                    group = found[key] = Group(wanted[household], len(row["people"]) + 1, evaluated)
                 group.ids.append(household)
                 group.people.append(hash(text_of(row["leader_id"])))
                 group.people.extend(map(hash, row["people"]))
-    return [group for group in found.values() if len(group.ids) > 2 * judged]
+    return [group for group in found.values() if len(group.ids) > 2 * evaluated]
 
 
 def _remarkable(
