@@ -109,7 +109,7 @@ def _night(
             window=context.window,
             desk=desk,
             board=board,
-            looked=looked_of(result, known, DETECTORS, accept=accept),
+            looked=replace(looked_of(result, known, DETECTORS, accept=accept), seconds=info.seconds),
         )
     document = document_of(info, report.findings, result)
     click.echo(formatted(document, form), nl=False)
