@@ -12,6 +12,7 @@ from detectors.contract import Finding
 from escalation.digest import InProgress, in_progress
 from escalation.history import History, history_of
 from escalation.ledger import Ledger, NightRow, Transaction
+from escalation.outcomes import Settled, settled_between
 from escalation.policy import Policy
 from escalation.records import Entry, Ticket, TicketOutcome
 from escalation.snapshots import KEPT_AFTER_END, Ending, Said
@@ -84,6 +85,8 @@ class Morning:
     night: NightRow | None
     changes: tuple[Change, ...]
     unchanged: int
+    settled: tuple[Settled, ...]
+    """What was settled since the night before, so that the customer can be told."""
     cards: tuple[Card, ...]
     older: tuple[Ticket, ...]
     nights: tuple[Night, ...]
@@ -104,12 +107,14 @@ def morning(ledger: Ledger, policy: Policy, now: datetime) -> Morning:
         shown = [*(one.ticket for one in pressing.values()), *recent]
         cards = _cards(tx, shown, pressing, now)
         played = _nights(tx, nights, history.tickets)
+        settled = settled_between(tx, nights[-2].as_of if len(nights) > 1 else now - KEPT_AFTER_END, now, policy)
     known = {card.ticket.id for card in cards}
     return Morning(
         now=now,
         night=last,
         changes=changes,
         unchanged=unchanged,
+        settled=tuple(settled),
         cards=cards,
         older=tuple(one for one in history.tickets if one.id not in known),
         nights=played,
