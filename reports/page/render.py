@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
+from datetime import date
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from escalation.morning import Card, Morning
+from escalation.morning import Card, Morning, Night
 from reports.charts import Chart
 from reports.neutral import visible
 from reports.page.coverage import coverage
@@ -55,13 +56,14 @@ def _frame(**more: Any) -> dict[str, Any]:
     return {"style": Markup(style), "allowed": allowed, **more}  # noqa: S704  # our own file
 
 
-def render(of: Morning, hiding: Hiding) -> str:
-    """The morning page."""
+def render(of: Morning, hiding: Hiding, *, trouble: str = "", index: str = "") -> str:
+    """The morning page. `trouble` says what went wrong since the last night, `index` where the other nights' pages are."""
     return _environment().get_template("page.html").render(
         _frame(
             of=of,
             environment=hiding.policy.environment,
-            tonight=tonight(of, hiding),
+            tonight=tonight(of, hiding, trouble),
+            index=index,
             groups=list(_groups(of, hiding)),
             older=older(of.older),
             trends=trends(of, hiding.policy),
@@ -94,6 +96,13 @@ def _group(card: Card, hiding: Hiding) -> tuple[str, str]:
     return hiding.policy.teams[card.ticket.team].name, card.ticket.team
 
 
-def backtest_page(title: str, says: str, charts: Sequence[Chart]) -> str:
+def render_index(pages: Sequence[tuple[str, date]], nights: Sequence[Night]) -> str:
+    """The list of the nights' pages (file name and day, the newest first), with what the ledger knows of each."""
+    known = {night.row.as_of.date(): night for night in nights}
+    rows = [(name, day, known.get(day)) for name, day in pages]
+    return _environment().get_template("index.html").render(_frame(rows=rows))
+
+
+def render_curves(title: str, says: str, charts: Sequence[Chart]) -> str:
     """A page of charts alone, for a backtest."""
     return _environment().get_template("curves.html").render(_frame(title=title, says=says, charts=charts))

@@ -16,7 +16,7 @@ from escalation.snapshots import ROWS_KEPT
 from reports import pictures
 from reports.message import Section, Table, Template, Timeline
 from reports.page.hiding import Hiding
-from reports.page.words import ACTIONS, PROMISES, REASONS, clock, span, tone
+from reports.page.words import ACTIONS, PROMISES, REASONS, about, ahead, clock, span, tone
 from reports.text import template_lines
 from reports.ticket import ticket as ticket_message
 
@@ -106,7 +106,7 @@ def _clock(card: Card, of: Morning) -> tuple[str, bool]:
         since = min(one.since for one in progress.overdue)
         return f"{PROMISES[progress.overdue[0].promise]} overdue for {span(of.now - since)}", True
     if progress.next is not None:
-        return f"{PROMISES[progress.next[0]]} due in {span(progress.next[1] - of.now)}", False
+        return f"{PROMISES[progress.next[0]]} due {ahead(progress.next[1] - of.now)}", False
     return "nothing is due", False
 
 

@@ -11,7 +11,7 @@ from detectors.words import count, listed
 from escalation.morning import CHANGES, Card, Change, Morning
 from escalation.records import Ticket
 from reports.page.hiding import Hiding
-from reports.page.words import PROMISES, REASONS, clock, span, tone, urgency
+from reports.page.words import PROMISES, REASONS, about, ahead, clock, span, tone, urgency
 
 SHOWN = 25
 """So many tickets of one list are named; a line says how many more there are."""
@@ -68,15 +68,15 @@ class Tonight:
     open: int
 
 
-def tonight(of: Morning, hiding: Hiding) -> Tonight:
+def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
     """The first part of the page."""
     waiting = [card for card in of.cards if card.progress is not None]
     overdue = [card for card in waiting if card.progress and card.progress.overdue and not card.progress.silence]
     due = sorted(
-        (card for card in waiting if card.progress and card.progress.next),
+        (card for card in waiting if card.progress and card.progress.next and not card.progress.overdue),
         key=lambda card: card.progress.next[1] if card.progress and card.progress.next else of.now,
     )
-    verdict, sound = _verdict(of)
+    verdict, sound = (trouble, False) if trouble else _verdict(of)
     return Tonight(
         verdict=verdict,
         sound=sound,
@@ -123,7 +123,8 @@ def _changed(of: Morning, hiding: Hiding, kind: str) -> Listing:
 
 def _change(one: Change, hiding: Hiding) -> Line:
     entry = one.entry
-    words = f"{entry.detector}: {REASONS.get(one.reason, one.reason)}"
+    where = "" if hiding.is_closed(entry.team) else hiding.line(about(entry.subject), [entry])
+    words = f"{where}{REASONS.get(one.reason, one.reason)}"
     return Line(
         severity=entry.severity,
         tone=tone(entry.severity),
@@ -135,6 +136,9 @@ def _change(one: Change, hiding: Hiding) -> Line:
 
 
 def _line(ticket: Ticket, hiding: Hiding, words: str, at: str = "", card: Card | None = None) -> Line:
+    if card is not None and not hiding.is_closed(ticket.team):
+        primary = [entry for entry in card.entries if entry.fingerprint == ticket.fingerprint]
+        words = hiding.line("".join(about(entry.subject) for entry in primary), primary) + words
     return Line(
         severity=ticket.severity,
         tone=tone(ticket.severity),
@@ -155,7 +159,7 @@ def _late(card: Card, of: Morning, hiding: Hiding) -> Line:
 
 def _due(card: Card, of: Morning, hiding: Hiding) -> Line:
     what, at = card.progress.next if card.progress and card.progress.next else ("", of.now)
-    return _line(card.ticket, hiding, f"{PROMISES[what]} in {span(at - of.now)}", clock(at), card)
+    return _line(card.ticket, hiding, f"{PROMISES[what]} {ahead(at - of.now)}", clock(at), card)
 
 
 def _team(of: Morning, hiding: Hiding, team: str, waiting: Iterable[Card]) -> TeamRow:
@@ -165,7 +169,7 @@ def _team(of: Morning, hiding: Hiding, team: str, waiting: Iterable[Card]) -> Te
         for severity in SEVERITY_ORDER
         if (number := sum(card.ticket.severity == severity for card in theirs))
     ]
-    ahead = sorted(
+    clocks = sorted(
         (card.progress.next[1], card.progress.next[0]) for card in theirs if card.progress and card.progress.next
     )
     changes = [one.kind for one in of.changes if one.entry.team == team]
@@ -175,5 +179,5 @@ def _team(of: Morning, hiding: Hiding, team: str, waiting: Iterable[Card]) -> Te
         overdue=sum(bool(card.progress and card.progress.overdue) for card in theirs),
         new=changes.count("new") + changes.count("back"),
         fixed=changes.count("fixed"),
-        next=f"{PROMISES[ahead[0][1]]} in {span(ahead[0][0] - of.now)}" if ahead else "-",
+        next=f"{PROMISES[clocks[0][1]]} {ahead(clocks[0][0] - of.now)}" if clocks else "-",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from detectors.contract import SEVERITY_ORDER, Severity
@@ -34,6 +35,7 @@ REASONS = {
     "not-looked-at": "its detector could not look",
 }
 """The named reasons of decisions that are told."""
+ABOUT_MOST = 110
 ACTIONS = {"open": "ticket made", "comment": "commented", "reopen": "reopened", "verify": "verified as fixed"}
 
 
@@ -47,6 +49,17 @@ def span(length: timedelta) -> str:
     if hours:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{minutes} min"
+
+
+def ahead(length: timedelta) -> str:
+    """`in 3 h`, or `now`."""
+    return f"in {span(length)}" if length >= timedelta(minutes=1) else "now"
+
+
+def about(subject: Mapping[str, str]) -> str:
+    """What a finding is about, with a separator behind it; empty where that is longer than a line holds."""
+    words = ", ".join(f"{key.removesuffix('_id').replace('_', ' ')} {value}" for key, value in subject.items())
+    return f"{words} · " if words and len(words) <= ABOUT_MOST else ""
 
 
 def clock(at: datetime) -> str:
