@@ -30,8 +30,22 @@ NIGHTS = 28
 MISSED, BAD, RELEASE = 16, 9, 19
 """The nights on which nobody ran it, on which a table was locked, and after which a release broke transfers."""
 PER_NIGHT = (1, 2, 0, 3, 1, 2, 1)
-HOURS = {"P0": (2, 7), "P1": (8, 60), "P2": (60, 240), "Immediate": (3, 20), "Same-day": (18, 60), "Next-day": (48, 150)}
-MINUTES = {"P0": (8, 28), "P1": (25, 110), "P2": (60, 230), "Immediate": (15, 55), "Same-day": (60, 230), "Next-day": (200, 1300)}
+HOURS = {
+    "P0": (2, 7),
+    "P1": (8, 60),
+    "P2": (60, 240),
+    "Immediate": (3, 20),
+    "Same-day": (18, 60),
+    "Next-day": (48, 150),
+}
+MINUTES = {
+    "P0": (8, 28),
+    "P1": (25, 110),
+    "P2": (60, 230),
+    "Immediate": (15, 55),
+    "Same-day": (60, 230),
+    "Next-day": (200, 1300),
+}
 UNWRITTEN = {"repeated-timeouts": "the source never wrote operation_timeout or lock_acquisition_timeout"}
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _DATE = re.compile(r"\b20\d\d-\d\d-\d\d")
@@ -47,7 +61,7 @@ def main() -> None:
             seen, done = _life(finding, night, chance)
             cases.append({"finding": pack(finding), "nights": seen})
             deeds += done
-    month = {"nights": list(_nights()), "cases": cases, "deeds": sorted(deeds, key=lambda deed: deed["at"]) }
+    month = {"nights": list(_nights()), "cases": cases, "deeds": sorted(deeds, key=lambda deed: deed["at"])}
     written = json.dumps(month, separators=(",", ":"), sort_keys=True).encode()
     (FOLDER / "month.json.gz").write_bytes(gzip.compress(written, mtime=0))
 
@@ -110,7 +124,10 @@ def _life(finding: Finding, night: int, chance: random.Random) -> tuple[list[int
     if too_early:
         # A night that still sees it reopens the ticket, and somebody has to begin again.
         again = _at(met_again) + timedelta(minutes=25)
-        deeds += [_deed(finding, again, "acknowledge"), _deed(finding, max(fixed, again + timedelta(hours=1)), "resolve")]
+        deeds += [
+            _deed(finding, again, "acknowledge"),
+            _deed(finding, max(fixed, again + timedelta(hours=1)), "resolve"),
+        ]
         fixed = max(fixed, again + timedelta(hours=1))
     deeds.append(_deed(finding, max(fixed + DAY, _at(night + 1) + timedelta(hours=8)), "outcome"))
     seen = [one for one in range(night, NIGHTS) if _at(one) < fixed or one == night]

@@ -58,7 +58,9 @@ def demo(settings: Settings, folder: Path) -> None:
     place = replace(settings, ledger=f"sqlite:///{folder / 'hearthwatch.db'}", queue=f"folder:{folder / 'queue'}")
     month = json.loads(gzip.decompress((DEMO / "month.json.gz").read_bytes()))
     _play_month(place, month)
-    click.echo(f"{count(len(month['nights']), 'night')} before, from fixtures/demo/month.json.gz: {count(len(month['cases']), 'ticket')}.")
+    click.echo(
+        f"{count(len(month['nights']), 'night')} before, from fixtures/demo/month.json.gz: {count(len(month['cases']), 'ticket')}."
+    )
     for name, as_of in NIGHTS:
         click.echo(f"\n=== {name}: hearthwatch run --source fixtures/demo/{name} --as-of {as_of:%Y-%m-%dT%H:%M:%SZ}\n")
         place = replace(place, source=str(DEMO / name), as_of=as_of)
@@ -138,7 +140,9 @@ def _do(ledger: Ledger, deed: Deed, policy: Policy) -> None:
         case "outcome":
             learned = outcome_of(
                 ticket,
-                outcome="The account was warned and has stopped" if abuse else "Repaired by hand, and the customer was told",
+                outcome="The account was warned and has stopped"
+                if abuse
+                else "Repaired by hand, and the customer was told",
                 action="warning" if abuse else None,
                 learning="The app could ask before the tenth household of a day" if abuse else None,
                 author="kim",

@@ -27,7 +27,9 @@ NIGHTS_KEPT = 90
 _PAGE = re.compile(r"night-(\d{4}-\d{2}-\d{2})\.html")
 
 
-def page_of(settings: Settings, policy: Policy, now: datetime, *, trouble: str = "", index: str = "") -> tuple[str, Morning]:
+def page_of(
+    settings: Settings, policy: Policy, now: datetime, *, trouble: str = "", index: str = ""
+) -> tuple[str, Morning]:
     """The page as of `now`, from the ledger alone. Raises LedgerError, and UsageError where pseudonyms have no key."""
     # Templates take a tenth of a second to load, and other commands need none.
     from reports.page.hiding import Hiding  # noqa: PLC0415

@@ -22,7 +22,11 @@ PERIOD = timedelta(days=30)
 @click.option("--since", type=Moment(), help="Start of the period.  [default: 30 days before its end]")
 @click.option("--until", type=Moment(), help="End of the period, exclusive.  [default: now]")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown", "html"]), default="table", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "markdown", "html"]),
+    default="table",
+    show_default=True,
 )
 @click.option(
     "--output",
@@ -30,9 +34,7 @@ PERIOD = timedelta(days=30)
     metavar="FILE",
     help="Write to this file, for this user alone, instead of standard output.",
 )
-def report(
-    settings: Settings, since: datetime | None, until: datetime | None, form: str, output: Path | None
-) -> None:
+def report(settings: Settings, since: datetime | None, until: datetime | None, form: str, output: Path | None) -> None:
     """Say what became of a period's tickets: times against promises, false positives, what was learned.
 
     With `--format html` the morning page: tonight, each ticket, 90 nights of trends and who could look.

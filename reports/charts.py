@@ -38,7 +38,7 @@ Cells = Mapping[str, Sequence[str]]
 
 def grid(name: str, title: str, says: str, cells: Cells, days: Sequence[date], legend: Mapping[str, str]) -> Markup:
     """Rows of small cells, one for each day. Cells of a class are one path, so that a year stays a small page."""
-    wide = min(24.0, (WIDTH - LEFT - RIGHT) / max(1, len(days)))
+    wide = min(40.0, (WIDTH - LEFT - RIGHT) / max(1, len(days)))
     high = 15
     height = TOP + 20 + len(cells) * high + BOTTOM
     drawn: dict[str, list[str]] = {}
@@ -95,9 +95,7 @@ def heat_map(name: str, title: str, numbers: Mapping[str, Sequence[int]], days: 
     sums = {row: sum(values) for row, values in numbers.items()}
     top = max(sums, key=lambda row: sums[row], default="")
     says = f"{count(len(numbers), 'row')} over {count(len(days), 'night')}; the most in {top}." if top else "Nothing."
-    rows = tuple(
-        (row, *(str(number) for number in values), str(sums[row])) for row, values in numbers.items()
-    )
+    rows = tuple((row, *(str(number) for number in values), str(sums[row])) for row, values in numbers.items())
     columns = ("Detector", *(f"{day:%m-%d}" for day in days), "Sum")
     return Chart(title, says, grid(name, title, says, cells, days, shades), Table(f"{title}: {unit}", columns, rows))
 
@@ -110,10 +108,13 @@ def stacked(name: str, title: str, series: Mapping[str, Sequence[int]], days: Se
     """Bars, one a day, whose parts are the series, the first at the bottom."""
     totals = [sum(column) for column in zip(*series.values(), strict=True)]
     top, height, left = _nice(max(totals, default=0)), 230, 44
-    wide = min(24.0, (WIDTH - left - RIGHT) / max(1, len(days)))
+    wide = min(40.0, (WIDTH - left - RIGHT) / max(1, len(days)))
     floor = height - BOTTOM
     scale = (floor - TOP - 16) / top
-    parts = [*_legend({f"age{place}": words for place, words in enumerate(series)}, left, 12), *_axis(left, floor, top, scale)]
+    parts = [
+        *_legend({f"age{place}": words for place, words in enumerate(series)}, left, 12),
+        *_axis(left, floor, top, scale),
+    ]
     below = [0.0] * len(days)
     for place, values in enumerate(series.values()):
         paths = []
@@ -121,13 +122,16 @@ def stacked(name: str, title: str, series: Mapping[str, Sequence[int]], days: Se
             if value:
                 high = round(value * scale, 1)
                 y = round(floor - below[column] - high, 1)
-                paths.append(f"M{round(left + column * wide, 1)} {y}h{round(wide - 1, 1)}v{high}h-{round(wide - 1, 1)}z")
+                paths.append(
+                    f"M{round(left + column * wide, 1)} {y}h{round(wide - 1, 1)}v{high}h-{round(wide - 1, 1)}z"
+                )
                 below[column] += high
         parts.append(shape("path", d="".join(paths), class_=f"age{place}"))
     parts += _days(days, left, wide, floor + 16)
     says = f"{totals[-1]} on the last night, at most {max(totals)}." if totals else "No nights."
     rows = tuple(
-        (f"{day}", *(str(values[place]) for values in series.values()), str(totals[place])) for place, day in enumerate(days)
+        (f"{day}", *(str(values[place]) for values in series.values()), str(totals[place]))
+        for place, day in enumerate(days)
     )
     svg = picture(name, WIDTH, height, title=title, says=says, parts=parts)
     return Chart(title, says, svg, Table(f"{title}: {unit}", ("Night", *series, "Sum"), rows))
@@ -164,7 +168,11 @@ def line(name: str, title: str, values: Sequence[float | None], days: Sequence[d
         path += "" if point is None else f"{pen}{point[0]} {point[1]}"
         pen = "M" if point is None else "L"
     said = f"{known[-1]:,.10g} {unit}" if known else "not known"
-    says = f"{said} last; from {min(known):,.10g} to {max(known):,.10g} over {count(len(known), 'night')}." if known else "Not known."
+    says = (
+        f"{said} last; from {min(known):,.10g} to {max(known):,.10g} over {count(len(known), 'night')}."
+        if known
+        else "Not known."
+    )
     last = next((point for point in reversed(points) if point is not None), None)
     parts = [
         text(left, 14, title, font_weight="bold"),
@@ -173,9 +181,15 @@ def line(name: str, title: str, values: Sequence[float | None], days: Sequence[d
         shape("path", d=path or "M0 0", class_="line"),
         *([shape("circle", cx=last[0], cy=last[1], r=3, class_="dot")] if last else []),
         *([text(left, height - 8, f"{days[0]:%d %b}", class_="ink soft", font_size="11")] if days else []),
-        *([text(width - 12, height - 8, f"{days[-1]:%d %b}", text_anchor="end", class_="ink soft", font_size="11")] if len(days) > 1 else []),
+        *(
+            [text(width - 12, height - 8, f"{days[-1]:%d %b}", text_anchor="end", class_="ink soft", font_size="11")]
+            if len(days) > 1
+            else []
+        ),
     ]
-    rows = tuple((f"{day}", "-" if value is None else f"{value:,.10g}") for day, value in zip(days, values, strict=True))
+    rows = tuple(
+        (f"{day}", "-" if value is None else f"{value:,.10g}") for day, value in zip(days, values, strict=True)
+    )
     svg = picture(name, width, height, title=title, says=says, parts=parts)
     return Chart(title, says, svg, Table(title, ("Night", unit.capitalize()), rows))
 
@@ -184,24 +198,29 @@ def shares(name: str, title: str, rows: Mapping[str, tuple[int, ...]], kinds: Ma
     """A bar for each row, whose parts (their classes and words are `kinds`) are drawn to the whole."""
     high = 24
     height = TOP + 8 + len(rows) * high
-    width, room = 640, 640 - LEFT - 60
-    parts: list[Markup] = list(_legend(kinds, LEFT, 12))
+    width, left = 640, 236
+    room = width - left - 60
+    parts: list[Markup] = list(_legend(kinds, left, 12))
     said = []
     for place, (label, numbers) in enumerate(rows.items()):
-        y, x = TOP + 4 + place * high, float(LEFT)
+        y, x = TOP + 4 + place * high, float(left)
         whole = sum(numbers) or 1
-        parts.append(text(LEFT - 8, y + 14, clipped(label, 30), text_anchor="end"))
+        parts.append(text(left - 8, y + 14, clipped(label, 36), text_anchor="end"))
         for kind, number in zip(kinds, numbers, strict=True):
             wide = room * number / whole
             if number:
                 parts.append(shape("path", d=f"M{x:.1f} {y}h{wide:.1f}v18h-{wide:.1f}z", class_=kind))
             x += wide
         parts.append(text(x + 6, y + 14, " / ".join(map(str, numbers))))
-        said.append(f"{label}: {', '.join(f'{number} {words}' for number, words in zip(numbers, kinds.values(), strict=True))}")
+        said.append(
+            f"{label}: {', '.join(f'{number} {words}' for number, words in zip(numbers, kinds.values(), strict=True))}"
+        )
     return picture(name, width, height, title=title, says=". ".join(said) or "Nothing.", parts=parts)
 
 
-def curve(name: str, title: str, across: str, places: Sequence[float], series: Mapping[str, Sequence[int]], now: float | None) -> Chart:
+def curve(
+    name: str, title: str, across: str, places: Sequence[float], series: Mapping[str, Sequence[int]], now: float | None
+) -> Chart:
     """Numbers over a limit that moves; a broken line where the limit stands now."""
     height, left, right = 300, 52, 150
     floor = height - 48
@@ -223,9 +242,17 @@ def curve(name: str, title: str, across: str, places: Sequence[float], series: M
         parts.append(shape("path", d=f"M{x_of(now)} {TOP}V{floor}", class_="mark-line"))
         parts.append(text(x_of(now) + 5, TOP + 2, f"now {now:g}", font_weight="bold"))
     every = max(1, len(places) // 12)
-    parts += [text(x_of(place), floor + 17, f"{place:g}", text_anchor="middle", class_="ink soft") for place in places[::every]]
+    parts += [
+        text(x_of(place), floor + 17, f"{place:g}", text_anchor="middle", class_="ink soft")
+        for place in places[::every]
+    ]
     parts.append(text(left + room / 2, height - 6, across, text_anchor="middle"))
-    rows = tuple((f"{place:g}", *(str(values[number]) for values in series.values())) for number, place in enumerate(places))
-    says = "; ".join(f"{words}: {values[0]} at {low:g}, {values[-1]} at {high:g}" for words, values in series.items()) + "."
+    rows = tuple(
+        (f"{place:g}", *(str(values[number]) for values in series.values())) for number, place in enumerate(places)
+    )
+    says = (
+        "; ".join(f"{words}: {values[0]} at {low:g}, {values[-1]} at {high:g}" for words, values in series.items())
+        + "."
+    )
     svg = picture(name, WIDTH, height, title=title, says=says, parts=parts)
     return Chart(title, says, svg, Table(title, (across, *series), rows))

@@ -92,7 +92,14 @@ def household(name: str, people: Sequence[Person]) -> Markup:
                 stroke_width=1.5,
                 class_="soft-line",
             ),
-            text(6, 16, f"{head}{more}", font_weight="bold", fill=RED if leaders != 1 else BLUE, class_="bad" if leaders != 1 else "good"),
+            text(
+                6,
+                16,
+                f"{head}{more}",
+                font_weight="bold",
+                fill=RED if leaders != 1 else BLUE,
+                class_="bad" if leaders != 1 else "good",
+            ),
             *(
                 part
                 for place, one in enumerate(shown)
@@ -114,7 +121,9 @@ def _person(one: Person, x: float, y: float) -> Iterator[Markup]:
     middle = x + _CELL_WIDTH / 2
     line = "4 3" if not one.active else None
     fill, kind = (BLUE, "leads") if one.leads else (PAPER, "follows")
-    yield shape("circle", cx=middle, cy=y + 22, r=13, fill=fill, stroke=BLUE, stroke_width=2, stroke_dasharray=line, class_=kind)
+    yield shape(
+        "circle", cx=middle, cy=y + 22, r=13, fill=fill, stroke=BLUE, stroke_width=2, stroke_dasharray=line, class_=kind
+    )
     if one.leads:
         crown = f"M{middle - 11:g} {y + 6:g}l4 -11 7 6 7 -6 4 11z"
         yield shape("path", d=crown, fill=ORANGE, class_="crown")
@@ -174,8 +183,12 @@ def _dot(x: float, y: float, number: str) -> Iterator[Markup]:
 
 def _gap(x: float, y: float, height: float) -> Iterator[Markup]:
     yield text(x, 14, "missing", text_anchor="middle", font_size="10.5", font_weight="bold", fill=RED, class_="bad")
-    yield shape("path", d=f"M{x} 18V{height - 8}", stroke=RED, stroke_width=1.5, stroke_dasharray="4 3", class_="bad-line")
-    yield shape("circle", cx=x, cy=y, r=11, fill=PAPER, stroke=RED, stroke_width=2, stroke_dasharray="4 3", class_="gap")
+    yield shape(
+        "path", d=f"M{x} 18V{height - 8}", stroke=RED, stroke_width=1.5, stroke_dasharray="4 3", class_="bad-line"
+    )
+    yield shape(
+        "circle", cx=x, cy=y, r=11, fill=PAPER, stroke=RED, stroke_width=2, stroke_dasharray="4 3", class_="gap"
+    )
     yield text(x, y + 4, "?", text_anchor="middle", font_weight="bold", fill=RED, class_="bad")
 
 

@@ -58,16 +58,20 @@ def _frame(**more: Any) -> dict[str, Any]:
 
 def render(of: Morning, hiding: Hiding, *, trouble: str = "", index: str = "") -> str:
     """The morning page. `trouble` says what went wrong since the last night, `index` where the other nights' pages are."""
-    return _environment().get_template("page.html").render(
-        _frame(
-            of=of,
-            environment=hiding.policy.environment,
-            tonight=tonight(of, hiding, trouble),
-            index=index,
-            groups=list(_groups(of, hiding)),
-            older=older(of.older),
-            trends=trends(of, hiding.policy),
-            coverage=coverage(of),
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            _frame(
+                of=of,
+                environment=hiding.policy.environment,
+                tonight=tonight(of, hiding, trouble),
+                index=index,
+                groups=list(_groups(of, hiding)),
+                older=older(of.older),
+                trends=trends(of, hiding.policy),
+                coverage=coverage(of),
+            )
         )
     )
 

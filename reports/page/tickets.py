@@ -143,7 +143,9 @@ def _story(of: Ticket, finding: Finding, hiding: Hiding) -> Story:
     return Story(
         lines=tuple(lines),
         sections=tuple(block for block in message.blocks if isinstance(block, Section)),
-        tables=tuple(block for block in message.blocks if isinstance(block, Table) and block.heading != "About this ticket"),
+        tables=tuple(
+            block for block in message.blocks if isinstance(block, Table) and block.heading != "About this ticket"
+        ),
         moments=tuple((f"{moment.at:%Y-%m-%d %H:%M:%S}", moment.what, moment.who) for moment in moments),
         missing=missing,
         household=pictures.household(f"who-{of.external_id}", people) if people else None,

@@ -38,7 +38,6 @@ class Listing:
     tone: str
     number: int
     lines: tuple[Line, ...]
-    empty: str
 
     @property
     def more(self) -> int:
@@ -67,6 +66,16 @@ class Tonight:
     unchanged: int
     open: int
 
+    @property
+    def lists(self) -> tuple[Listing, ...]:
+        """The lists that hold something: what to do, then what changed."""
+        return tuple(one for one in (self.overdue, self.due, *self.changes) if one.number)
+
+    @property
+    def tiles(self) -> tuple[Listing, ...]:
+        """What is bad news first."""
+        return (*self.changes[:3], self.overdue, *self.changes[3:])
+
 
 def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
     """The first part of the page."""
@@ -81,8 +90,8 @@ def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
         verdict=verdict,
         sound=sound,
         changes=tuple(_changed(of, hiding, kind) for kind in CHANGES),
-        overdue=_listing("overdue", "Overdue", "now", [_late(card, of, hiding) for card in overdue], "Nothing is overdue."),
-        due=_listing("due", "Due next", "soon", [_due(card, of, hiding) for card in due], "Nothing is due."),
+        overdue=_listing("overdue", "Overdue", "now", [_late(card, of, hiding) for card in overdue]),
+        due=_listing("due", "Due next", "soon", [_due(card, of, hiding) for card in due]),
         told=tuple(_line(one.ticket, hiding, one.words) for one in of.settled),
         teams=tuple(_team(of, hiding, team, waiting) for team in hiding.policy.teams),
         unchanged=of.unchanged,
@@ -98,7 +107,10 @@ def _verdict(of: Morning) -> tuple[str, bool]:
     failed = sorted(one.detector for one in endings if one.status == "failed")
     unable = sum(one.status == "not_applicable" for one in endings)
     if of.now - of.night.as_of > 1.5 * DAY:
-        return f"The last night was {clock(of.night.as_of)}, {span(of.now - of.night.as_of)} ago: nothing since is on this page.", False
+        return (
+            f"The last night was {clock(of.night.as_of)}, {span(of.now - of.night.as_of)} ago: nothing since is on this page.",
+            False,
+        )
     if not of.night.complete:
         return f"Incomplete: {listed(failed) or 'a table'} could not be looked at, so nothing is known of it.", False
     if not endings:
@@ -107,18 +119,19 @@ def _verdict(of: Morning) -> tuple[str, bool]:
     return f"{count(len(endings) - unable, 'detector')} looked at everything that they needed{blind}.", True
 
 
-def _listing(name: str, title: str, colour: str, lines: Sequence[Line], empty: str) -> Listing:
-    return Listing(name, title, colour, len(lines), tuple(lines[:SHOWN]), empty)
+def _listing(name: str, title: str, colour: str, lines: Sequence[Line]) -> Listing:
+    return Listing(name, title, colour, len(lines), tuple(lines[:SHOWN]))
 
 
 def _changed(of: Morning, hiding: Hiding, kind: str) -> Listing:
     tones = {"new": "soon", "worse": "now", "back": "now", "fixed": "good", "better": "good", "not looked at": "later"}
     changes = sorted(
-        (one for one in of.changes if one.kind == kind), key=lambda one: (urgency(one.entry.severity), one.entry.detector)
+        (one for one in of.changes if one.kind == kind),
+        key=lambda one: (urgency(one.entry.severity), one.entry.detector),
     )
     names = {"not looked at": "Not looked at", "fixed": "Fixed, verified by a scan"}
     title = names.get(kind, kind.capitalize())
-    return _listing(kind.replace(" ", "-"), title, tones[kind], [_change(one, hiding) for one in changes], "None tonight.")
+    return _listing(kind.replace(" ", "-"), title, tones[kind], [_change(one, hiding) for one in changes])
 
 
 def _change(one: Change, hiding: Hiding) -> Line:

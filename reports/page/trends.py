@@ -67,7 +67,9 @@ def _weeks(history: History, now: datetime) -> Table:
             sum(count(one, now - (place + 1) * WEEK, now - place * WEEK) for one in history.tickets)
             for place in range(WEEKS)
         ]
-        before = [value for place, value in enumerate(values[1:5], start=1) if now - place * WEEK > _first(history, now)]
+        before = [
+            value for place, value in enumerate(values[1:5], start=1) if now - place * WEEK > _first(history, now)
+        ]
         mean = f"{sum(before) / len(before):.1f}" if before else "-"
         rows.append((name, str(values[0]), mean))
     return Table("This week", ("", "Last 7 days", "A week, of the 4 before"), tuple(rows))
@@ -85,7 +87,10 @@ _COUNTS: tuple[tuple[str, Callable[[Ticket, datetime, datetime], bool]], ...] = 
     ("Tickets made", lambda one, start, end: _within(one.opened_at, start, end)),
     ("Verified as fixed", lambda one, start, end: one.status == "verified" and _within(one.ended_at, start, end)),
     ("Closed by people", lambda one, start, end: one.status == "closed" and _within(one.ended_at, start, end)),
-    ("False positives", lambda one, start, end: one.closed_as == "false-positive" and _within(one.ended_at, start, end)),
+    (
+        "False positives",
+        lambda one, start, end: one.closed_as == "false-positive" and _within(one.ended_at, start, end),
+    ),
     (
         "Acknowledged late",
         lambda one, start, end: (
@@ -124,7 +129,7 @@ def _bars(of: Statistics) -> tuple[Bars, ...]:
     for promise, title in (("acknowledge", "Acknowledged in time"), ("resolve", "Resolved in time")):
         part = parts[f"{promise}_promises"]
         rows = {
-            f"{row[0]} {row[1]}, promised {row[2] or 'nothing'}": (_number(row[6]), _number(row[7]))
+            f"{row[0]} {row[1]} ({row[2] or 'nothing'})": (_number(row[6]), _number(row[7]))
             for row in part.rows
             if row[6] or row[7]
         }
@@ -180,4 +185,3 @@ def _costs(nights: Sequence[Night], days: Sequence[date]) -> tuple[Chart, ...]:
         charts.line("seconds", "What a night takes", [night.row.seconds for night in nights], days, "seconds"),
         charts.line("rows-all", "Rows in all tables", rows, days, "rows"),
     )
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -36,6 +37,7 @@ REASONS = {
 }
 """The named reasons of decisions that are told."""
 ABOUT_MOST = 110
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 ACTIONS = {"open": "ticket made", "comment": "commented", "reopen": "reopened", "verify": "verified as fixed"}
 
 
@@ -58,8 +60,13 @@ def ahead(length: timedelta) -> str:
 
 def about(subject: Mapping[str, str]) -> str:
     """What a finding is about, with a separator behind it; empty where that is longer than a line holds."""
-    words = ", ".join(f"{key.removesuffix('_id').replace('_', ' ')} {value}" for key, value in subject.items())
+    words = ", ".join(f"{key.removesuffix('_id').replace('_', ' ')} {_short(value)}" for key, value in subject.items())
     return f"{words} · " if words and len(words) <= ABOUT_MOST else ""
+
+
+def _short(value: str) -> str:
+    """The beginning of an id in UUID's form; whoever needs the rest finds it on the ticket."""
+    return f"{value[:8]}…" if _UUID.fullmatch(value) else value
 
 
 def clock(at: datetime) -> str:
