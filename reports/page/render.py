@@ -25,7 +25,7 @@ from reports.page.tonight import tonight
 from reports.page.trends import trends
 from reports.page.words import clock
 
-ROOM = 900_000
+ROOM = 700_000
 """Characters that open tickets' stories may take: a page must open at once, also on a telephone."""
 
 
@@ -85,8 +85,8 @@ def _groups(of: Morning, hiding: Hiding) -> Iterator[tuple[str, str, list[Markup
     left = ROOM
     written: dict[tuple[str, str], list[Markup]] = {}
     for card in of.cards:
-        view = view_of(card, of, hiding)
-        drawn = template.render(one=view, whole=left > 0)
+        whole = left > 0
+        drawn = template.render(one=view_of(card, of, hiding, whole=whole), whole=whole)
         left -= len(drawn)
         written.setdefault(_group(card, hiding), []).append(Markup(drawn))  # noqa: S704  # a template's
     names = [*(rules.name for rules in hiding.policy.teams.values()), "Ended of late"]

@@ -70,11 +70,11 @@ class Older:
     rows: tuple[tuple[str, str, str, str, str], ...]
 
 
-def view_of(card: Card, of: Morning, hiding: Hiding) -> TicketView:
-    """One ticket as the page shows it."""
+def view_of(card: Card, of: Morning, hiding: Hiding, *, whole: bool) -> TicketView:
+    """One ticket as the page shows it, with its story where it is shown as a `whole`."""
     one = card.ticket
     words, late = _clock(card, of)
-    finding = hiding.finding(card.finding)
+    finding = hiding.finding(card.finding) if whole else None
     url = one.ref_url or ""
     return TicketView(
         id=one.external_id,

@@ -72,7 +72,7 @@ def _weeks(history: History, now: datetime) -> Table:
         ]
         mean = f"{sum(before) / len(before):.1f}" if before else "-"
         rows.append((name, str(values[0]), mean))
-    return Table("This week", ("", "Last 7 days", "A week, of the 4 before"), tuple(rows))
+    return Table("This week", ("What", "Last 7 days", "A week, of the 4 before"), tuple(rows))
 
 
 def _first(history: History, now: datetime) -> datetime:
