@@ -27,6 +27,26 @@ NIGHTS_KEPT = 90
 _PAGE = re.compile(r"night-(\d{4}-\d{2}-\d{2})\.html")
 
 
+output_option = click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write to this file, for this user alone, instead of standard output.",
+)
+
+
+def give(output: Path | None, text: str) -> None:
+    """Write `text` to a file, whole or not at all, or to standard output. Raises UsageError where the file cannot be written."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        files.make_private(output.absolute().parent)
+        files.put(output, text.encode())
+    except OSError as error:
+        raise click.UsageError(f"{output} cannot be written: {error.strerror}") from error
+
+
 def page_of(
     settings: Settings, policy: Policy, now: datetime, *, trouble: str = "", index: str = ""
 ) -> tuple[str, Morning]:

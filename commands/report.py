@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from commands.options import Moment, Settings, global_options
-from commands.pages import page_of
+from commands.pages import give, output_option, page_of
 from escalation.history import history_of
 from escalation.ledger import open_ledger
 from escalation.policy import Policy, load_policy
-from reports import files
 
 PERIOD = timedelta(days=30)
 
@@ -28,12 +27,7 @@ PERIOD = timedelta(days=30)
     default="table",
     show_default=True,
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write to this file, for this user alone, instead of standard output.",
-)
+@output_option
 def report(settings: Settings, since: datetime | None, until: datetime | None, form: str, output: Path | None) -> None:
     """Say what became of a period's tickets: times against promises, false positives, what was learned.
 
@@ -46,14 +40,7 @@ def report(settings: Settings, since: datetime | None, until: datetime | None, f
         written, _ = page_of(settings, policy, settings.moment)
     else:
         written = _figures(settings, policy, since, until, form)
-    if output is None:
-        click.echo(written, nl=False)
-        return
-    try:
-        files.make_private(output.absolute().parent)
-        files.put(output, written.encode())
-    except OSError as error:
-        raise click.UsageError(f"{output} cannot be written: {error.strerror}") from error
+    give(output, written)
 
 
 def _figures(settings: Settings, policy: Policy, since: datetime | None, until: datetime | None, form: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from detectors.contract import Finding
@@ -78,7 +78,8 @@ class Night:
 class Morning:
     """Everything at `now`. `cards` are the tickets in progress, the most pressing first, and then those that ended of late.
 
-    `older` are the tickets that ended before that. `nights` has one night for each day, the last of that day.
+    `older` are the tickets that ended before that. `nights` has one night for each day on which there was one, the last of
+    that day.
     """
 
     now: datetime
@@ -91,6 +92,16 @@ class Morning:
     older: tuple[Ticket, ...]
     nights: tuple[Night, ...]
     history: History
+
+    @property
+    def calendar(self) -> tuple[tuple[date, Night | None], ...]:
+        """Every day from the first night to the last one, with its night; None where nobody looked."""
+        if not self.nights:
+            return ()
+        known = {night.row.as_of.date(): night for night in self.nights}
+        first, last = min(known), max(known)
+        days = (first + timedelta(days=place) for place in range((last - first).days + 1))
+        return tuple((day, known.get(day)) for day in days)
 
 
 def morning(ledger: Ledger, policy: Policy, now: datetime) -> Morning:

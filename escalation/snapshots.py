@@ -153,11 +153,16 @@ class SnapshotsPart:
 
     @undamaged()
     def rows_by_night(self, nights: Collection[int]) -> dict[int, dict[str, int]]:
-        """By night, how many rows each table held; of the audit table, those of its last days."""
-        query = select(VOLUMES.c.night_id, VOLUMES.c.table_name, VOLUMES.c.rows).where(
-            VOLUMES.c.night_id.in_(nights), VOLUMES.c.rows.is_not(None)
+        """By night, how many rows each table held; of the audit table, which is counted by days, those of the day before."""
+        query = (
+            select(VOLUMES.c.night_id, VOLUMES.c.table_name, VOLUMES.c.rows, VOLUMES.c.days, NIGHTS.c.as_of)
+            .join(NIGHTS, NIGHTS.c.id == VOLUMES.c.night_id)
+            .where(VOLUMES.c.night_id.in_(nights), VOLUMES.c.rows.is_not(None))
         )
         found: dict[int, dict[str, int]] = {}
         for row in self._connection.execute(query):
-            found.setdefault(int(row.night_id), {})[str(row.table_name)] = int(row.rows)
+            day = f"{row.as_of.date() - timedelta(days=1)}"
+            rows = row.days.get(day) if row.days else row.rows
+            if rows is not None:
+                found.setdefault(int(row.night_id), {})[str(row.table_name)] = int(rows)
         return found

@@ -18,6 +18,7 @@ from reports.svg import clipped, picture, shape, text
 
 LEFT, RIGHT, TOP, BOTTOM = 206, 14, 22, 30
 WIDTH = 960
+NO_RUN = "no run"
 HEAT_STEPS = (1, 2, 4, 8, 16)
 """The least number of each shade of a heat map."""
 
@@ -66,7 +67,9 @@ def _mark(kind: str, x: float, y: float, wide: float, high: float) -> str:
         case "unable":
             return f"M{x} {middle}h{w}"
         case "unwritten":
-            return f"M{round(x + w / 2 - 1, 1)} {middle - 1}h2v2h-2z"
+            return f"M{round(x + w / 2 - 2, 1)} {middle - 2}h4v4h-4z"
+        case "missed":
+            return f"M{x} {y + h:g}l{w} -{h}"
         case "part":
             return f"M{x} {middle}h{w}v{h / 2:g}h-{w}z"
     return f"M{x} {y}h{w}v{h}h-{w}z"
@@ -88,25 +91,35 @@ def _days(days: Sequence[date], left: float, wide: float, y: float) -> Iterator[
         yield text(left + place * wide, y, f"{days[place]:%d %b}", class_="ink soft", font_size="11")
 
 
-def heat_map(name: str, title: str, numbers: Mapping[str, Sequence[int]], days: Sequence[date], unit: str) -> Chart:
+Numbers = Mapping[str, Sequence[int | None]]
+"""By row or series a number for each day; None where nobody looked."""
+
+
+def heat_map(name: str, title: str, numbers: Numbers, days: Sequence[date], unit: str) -> Chart:
     """Numbers by row and day, the darker the more."""
-    shades = {f"heat{place}": f"{least}+" for place, least in enumerate(HEAT_STEPS)}
+    shades = {f"heat{place}": f"{least}+" for place, least in enumerate(HEAT_STEPS)} | {"missed": NO_RUN}
     cells = {row: [_shade(number) for number in values] for row, values in numbers.items()}
-    sums = {row: sum(values) for row, values in numbers.items()}
+    sums = {row: sum(filter(None, values)) for row, values in numbers.items()}
     top = max(sums, key=lambda row: sums[row], default="")
     says = f"{count(len(numbers), 'row')} over {count(len(days), 'night')}; the most in {top}." if top else "Nothing."
-    rows = tuple((row, *(str(number) for number in values), str(sums[row])) for row, values in numbers.items())
+    rows = tuple((row, *map(_said, values), str(sums[row])) for row, values in numbers.items())
     columns = ("Detector", *(f"{day:%m-%d}" for day in days), "Sum")
     return Chart(title, says, grid(name, title, says, cells, days, shades), Table(f"{title}: {unit}", columns, rows))
 
 
-def _shade(number: int) -> str:
+def _said(number: int | None) -> str:
+    return NO_RUN if number is None else str(number)
+
+
+def _shade(number: int | None) -> str:
+    if number is None:
+        return "missed"
     return f"heat{sum(number >= least for least in HEAT_STEPS) - 1}" if number else ""
 
 
-def stacked(name: str, title: str, series: Mapping[str, Sequence[int]], days: Sequence[date], unit: str) -> Chart:
+def stacked(name: str, title: str, series: Numbers, days: Sequence[date], unit: str) -> Chart:
     """Bars, one a day, whose parts are the series, the first at the bottom."""
-    totals = [sum(column) for column in zip(*series.values(), strict=True)]
+    totals = [sum(filter(None, column)) for column in zip(*series.values(), strict=True)]
     top, height, left = _nice(max(totals, default=0)), 230, 44
     wide = min(40.0, (WIDTH - left - RIGHT) / max(1, len(days)))
     floor = height - BOTTOM
@@ -130,7 +143,7 @@ def stacked(name: str, title: str, series: Mapping[str, Sequence[int]], days: Se
     parts += _days(days, left, wide, floor + 16)
     says = f"{totals[-1]} on the last night, at most {max(totals)}." if totals else "No nights."
     rows = tuple(
-        (f"{day}", *(str(values[place]) for values in series.values()), str(totals[place]))
+        (f"{day}", *(_said(values[place]) for values in series.values()), str(totals[place]))
         for place, day in enumerate(days)
     )
     svg = picture(name, WIDTH, height, title=title, says=says, parts=parts)

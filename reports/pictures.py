@@ -17,8 +17,10 @@ from reports.svg import BLUE, GREY, ORANGE, PAPER, RED, clipped, picture, shape,
 SHOWN = 12
 """So many people, or lanes of a timeline, are drawn; a line says how many more there are."""
 MOMENTS_SHOWN = 24
+NOBODY = "nobody known"
 _ACROSS = 4
 _CELL_WIDTH, _CELL_HEIGHT, _HEAD = 150, 92, 40
+_LEFT, _STEP, _LANE_HEIGHT, _TOP = 128, 34, 30, 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def household(name: str, people: Sequence[Person]) -> Markup:
     down = -(-len(shown) // across)
     width, height = max(across, 2) * _CELL_WIDTH + 20, down * _CELL_HEIGHT + _HEAD + 14
     leaders = sum(one.leads for one in people)
+    led = leaders == 1
     head = f"{count(sum(one.active for one in people), 'active member')} shown, {count(leaders, 'leader') if leaders else 'no leader'}"
     more = f", {len(people) - len(shown)} more people are not drawn" if len(people) > len(shown) else ""
     return picture(
@@ -80,25 +83,9 @@ def household(name: str, people: Sequence[Person]) -> Markup:
         title="Who is in the household, and who leads it",
         says=f"{head}{more}. {_in_words(shown)}",
         parts=(
-            shape(
-                "rect",
-                x=4,
-                y=26,
-                width=width - 8,
-                height=height - 32,
-                rx=10,
-                fill="none",
-                stroke=GREY,
-                stroke_width=1.5,
-                class_="soft-line",
-            ),
+            _box(width, height),
             text(
-                6,
-                16,
-                f"{head}{more}",
-                font_weight="bold",
-                fill=RED if leaders != 1 else BLUE,
-                class_="bad" if leaders != 1 else "good",
+                6, 16, f"{head}{more}", font_weight="bold", fill=BLUE if led else RED, class_="good" if led else "bad"
             ),
             *(
                 part
@@ -107,6 +94,11 @@ def household(name: str, people: Sequence[Person]) -> Markup:
             ),
         ),
     )
+
+
+def _box(width: float, height: float) -> Markup:
+    size = {"x": 4, "y": 26, "width": width - 8, "height": height - 32, "rx": 10}
+    return shape("rect", **size, fill="none", stroke=GREY, stroke_width=1.5, class_="soft-line")
 
 
 def _in_words(people: Sequence[Person]) -> str:
@@ -139,33 +131,13 @@ def sequence(name: str, moments: Sequence[TimelineEntry], missing: str = "") -> 
     The dots stand in order, not to scale: a household's life is long and what goes wrong takes seconds.
     """
     shown = moments[-MOMENTS_SHOWN:]
-    first = len(moments) - len(shown) + 1
-    lanes = list(dict.fromkeys(moment.actor or "nobody known" for moment in shown))
+    lanes = list(dict.fromkeys(moment.actor or NOBODY for moment in shown))
     lanes = lanes if len(lanes) <= SHOWN else [*lanes[: SHOWN - 1], "others"]
-    left, step, lane_height, top = 128, 34, 30, 34
     steps = len(shown) + bool(missing)
-    width, height = left + steps * step + 20, top + len(lanes) * lane_height + 12
-    parts: list[Markup] = []
-    for place, lane in enumerate(lanes):
-        y = top + place * lane_height + 10
-        parts += [
-            text(4, y + 4, clipped(lane, 15), font_family="ui-monospace, monospace"),
-            shape("path", d=f"M{left} {y}H{width - 12}", stroke=GREY, stroke_opacity=".5", class_="soft-line"),
-        ]
-    day = ""
-    for place, moment in enumerate(shown):
-        x = left + 16 + place * step
-        lane = moment.actor or "nobody known"
-        y = top + (lanes.index(lane) if lane in lanes else len(lanes) - 1) * lane_height + 10
-        if f"{moment.at:%d %b}" != day:
-            day = f"{moment.at:%d %b}"
-            parts += [
-                text(x - 10, 14, day, font_size="10.5", fill=GREY, class_="soft"),
-                shape("path", d=f"M{x - 14} 4V{height - 8}", stroke=GREY, stroke_dasharray="2 3", class_="soft-line"),
-            ]
-        parts += _dot(x, y, str(first + place))
+    width, height = _LEFT + steps * _STEP + 20, _TOP + len(lanes) * _LANE_HEIGHT + 12
+    parts = [*_lanes(lanes, width), *_moments(shown, len(moments) - len(shown) + 1, lanes, height)]
     if missing:
-        parts += _gap(left + 16 + len(shown) * step, top + 10, height)
+        parts += _gap(_LEFT + 16 + len(shown) * _STEP, _TOP + 10, height)
     return picture(
         name,
         width,
@@ -174,6 +146,27 @@ def sequence(name: str, moments: Sequence[TimelineEntry], missing: str = "") -> 
         says=f"{count(len(moments), 'moment')} by {listed(lanes)}." + (f" Missing: {missing}" if missing else ""),
         parts=parts,
     )
+
+
+def _lanes(lanes: Sequence[str], width: float) -> Iterator[Markup]:
+    for place, lane in enumerate(lanes):
+        y = _TOP + place * _LANE_HEIGHT + 10
+        yield text(4, y + 4, clipped(lane, 15), font_family="ui-monospace, monospace")
+        yield shape("path", d=f"M{_LEFT} {y}H{width - 12}", stroke=GREY, stroke_opacity=".5", class_="soft-line")
+
+
+def _moments(shown: Sequence[TimelineEntry], first: int, lanes: Sequence[str], height: float) -> Iterator[Markup]:
+    """A dot for each moment in its person's lane, and a line with the date where a day begins."""
+    day = ""
+    for place, moment in enumerate(shown):
+        x = _LEFT + 16 + place * _STEP
+        lane = moment.actor or NOBODY
+        y = _TOP + (lanes.index(lane) if lane in lanes else len(lanes) - 1) * _LANE_HEIGHT + 10
+        if f"{moment.at:%d %b}" != day:
+            day = f"{moment.at:%d %b}"
+            yield text(x - 10, 14, day, font_size="10.5", fill=GREY, class_="soft")
+            yield shape("path", d=f"M{x - 14} 4V{height - 8}", stroke=GREY, stroke_dasharray="2 3", class_="soft-line")
+        yield from _dot(x, y, str(first + place))
 
 
 def _dot(x: float, y: float, number: str) -> Iterator[Markup]:

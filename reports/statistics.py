@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,8 +78,9 @@ def statistics(history: History, policy: Policy, now: datetime) -> Statistics:
 
 def _series(history: History, end: datetime) -> tuple[Series, ...]:
     """How many tickets were made and settled in each stretch, and how many were in progress at its end."""
-    days = max(1, -(-(-(-(end - history.since) // DAY)) // SERIES_MOST))
-    starts = [history.since + place * days * DAY for place in range(-(-(end - history.since) // (days * DAY)))]
+    whole = (end - history.since) / DAY
+    days = max(1, math.ceil(whole / SERIES_MOST))
+    starts = [history.since + place * days * DAY for place in range(math.ceil(whole / days))]
     if len(starts) < 2:
         return ()
 
@@ -88,7 +90,9 @@ def _series(history: History, end: datetime) -> tuple[Series, ...]:
 
     return (
         Series("made", days, counted(lambda one, start, stop: start <= one.opened_at < stop)),
-        Series("ended", days, counted(lambda one, start, stop: one.ended_at is not None and start <= one.ended_at < stop)),
+        Series(
+            "ended", days, counted(lambda one, start, stop: one.ended_at is not None and start <= one.ended_at < stop)
+        ),
         Series(
             "in progress",
             days,

@@ -19,10 +19,10 @@ def shape(name: str, *inside: str, **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    start = Markup("<{} {}").format(Markup(name), written).rstrip()
+    start = Markup("<{} {}").format(name, written).rstrip()
     if not inside:
         return Markup("{}/>").format(start)
-    return Markup("{}>{}</{}>").format(start, together(inside), Markup(name))
+    return Markup("{}>{}</{}>").format(start, together(inside), name)
 
 
 def together(parts: Iterable[str]) -> Markup:

@@ -37,7 +37,12 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = list(strings(5, 60))
     findings = [TRANSFER_FAILED, MASS_CREATION, hostile(texts)]
     file = tmp_path_factory.mktemp("page") / "page.html"
-    file.write_text(render(morning(findings, words=texts[0], reason="without what was never written"), Hiding(load_policy(), "personal")))
+    file.write_text(
+        render(
+            morning(findings, words=texts[0], reason="without what was never written"),
+            Hiding(load_policy(), "personal"),
+        )
+    )
     return file
 
 
@@ -55,7 +60,8 @@ def test_nothing_is_loaded_nothing_runs_and_nothing_hurts(browser: Any, page_fil
     axe = next(Path(importlib.util.find_spec("axe_playwright_python").origin).parent.glob("axe.min.js")).read_text()  # type: ignore[union-attr,arg-type]  # see pytestmark
     for width in WIDTHS:
         page = browser.new_page(viewport={"width": width, "height": 900})
-        asked, said = [], []
+        asked: list[str] = []
+        said: list[str] = []
         page.on("request", lambda request, asked=asked: asked.append(request.url))
         page.on("console", lambda message, said=said: said.append(message.text))
         page.on("dialog", lambda dialog, said=said: said.append(dialog.message))
@@ -79,7 +85,9 @@ def test_the_keyboard_reaches_everything_and_a_link_opens_its_ticket(browser: An
     assert not page.locator("#hw-0000000000000002").is_visible()
     page.goto("about:blank")
     page.goto(page_file.as_uri())
-    reachable = "[...document.querySelectorAll('a[href], summary, [tabindex=\"0\"]')].filter(one => one.checkVisibility())"
+    reachable = (
+        "[...document.querySelectorAll('a[href], summary, [tabindex=\"0\"]')].filter(one => one.checkVisibility())"
+    )
     number = page.evaluate(f"(window.reachable = {reachable}).length")
     reached = set()
     for _ in range(number):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from detectors.contract import NEVER_WROTE
 from detectors.words import count
@@ -21,6 +22,7 @@ LEGEND = {
     "unable": "nothing to look at",
     "unwritten": "never written",
     "failed": "failed",
+    "missed": charts.NO_RUN,
 }
 """How a detector ended a night: the class of its cell and the word for it."""
 _ORDER = ("failed", "unwritten", "unable", "part", "ran", "proved")
@@ -58,18 +60,21 @@ def coverage(of: Morning) -> Coverage:
     ]
     return Coverage(
         tonight=tuple((words, counted[kind]) for kind, words in LEGEND.items() if counted[kind]),
-        grid=_grid(known, of.nights) if known else None,
+        grid=_grid(known, of.calendar) if known else None,
         unseen=Table("Who could not look at everything tonight", ("Detector", "How it ended", "Why"), tuple(reasons)),
     )
 
 
-def _grid(known: Sequence[Night], nights: Sequence[Night]) -> Chart:
+def _grid(known: Sequence[Night], calendar: Sequence[tuple[date, Night | None]]) -> Chart:
     detectors = list(dict.fromkeys(name for night in reversed(known) for name in night.endings))
-    cells = {name: [kind_of(night.endings.get(name)) for night in nights] for name in detectors}
-    days = [night.row.as_of.date() for night in nights]
+    cells = {
+        name: ["missed" if night is None else kind_of(night.endings.get(name)) for _, night in calendar]
+        for name in detectors
+    }
+    days = [day for day, _ in calendar]
     title = "Who looked on which night"
     failed = sum("failed" in kinds for kinds in cells.values())
-    says = f"{count(len(detectors), 'detector')} over {count(len(days), 'night')}; {failed or 'none'} of them failed on some night."
+    says = f"{count(len(detectors), 'detector')} over {count(len(days), 'day')}; {failed or 'none'} of them failed on some night."
     rows = tuple(
         (name, *(str(kinds.count(kind)) for kind in LEGEND), "-" if not kinds[-1] else LEGEND[kinds[-1]])
         for name, kinds in cells.items()

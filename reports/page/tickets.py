@@ -16,7 +16,7 @@ from escalation.snapshots import ROWS_KEPT
 from reports import pictures
 from reports.message import Section, Table, Template, Timeline
 from reports.page.hiding import Hiding
-from reports.page.words import ACTIONS, PROMISES, REASONS, about, ahead, clock, span, tone
+from reports.page.words import ACTIONS, PROMISES, REASONS, ahead, clock, span, tone
 from reports.text import template_lines
 from reports.ticket import ticket as ticket_message
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -12,6 +12,7 @@ from escalation.history import History
 from escalation.morning import Morning, Night
 from escalation.policy import Policy
 from escalation.records import Ticket
+from escalation.volumes import EVENTS
 from reports import charts
 from reports.charts import Chart
 from reports.message import Table
@@ -46,16 +47,17 @@ class Trends:
 
 def trends(of: Morning, policy: Policy) -> Trends:
     """The charts of `of.nights`. A detector without a finding has no row."""
-    days = [night.row.as_of.date() for night in of.nights]
+    days = [day for day, _ in of.calendar]
+    nights = [night for _, night in of.calendar]
     numbers = statistics(of.history, policy, of.now)
     return Trends(
-        nights=len(days),
+        nights=len(of.nights),
         week=_weeks(of.history, of.now),
-        heat=_heat(of.nights, days),
-        ages=_ages(of.nights, days),
+        heat=_heat(nights, days),
+        ages=_ages(nights, days),
         bars=_bars(numbers),
-        volumes=_volumes(of.nights, days),
-        costs=_costs(of.nights, days),
+        volumes=_volumes(nights, days),
+        costs=_costs(nights, days),
     )
 
 
@@ -103,23 +105,28 @@ _COUNTS: tuple[tuple[str, Callable[[Ticket, datetime, datetime], bool]], ...] = 
 )
 
 
-def _heat(nights: Sequence[Night], days: Sequence[date]) -> tuple[Chart, ...]:
+Nights = Sequence[Night | None]
+
+
+def _heat(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
     found = []
-    for name, title, unit, of in (
-        ("found", "Findings by detector", "findings that a night saw", lambda night: night.found),
-        ("made", "Tickets made by detector", "tickets that a night made", lambda night: night.opened),
+    for name, title, unit, counted in (
+        ("found", "Findings by detector", "findings that a night saw", [one and one.found for one in nights]),
+        ("made", "Tickets made by detector", "tickets that a night made", [one and one.opened for one in nights]),
     ):
-        detectors = sorted({detector for night in nights for detector in of(night)})
-        numbers = {detector: [of(night).get(detector, 0) for night in nights] for detector in detectors}
+        detectors = sorted({detector for night in counted for detector in night or ()})
+        numbers = {
+            detector: [None if night is None else night.get(detector, 0) for night in counted] for detector in detectors
+        }
         if numbers:
             found.append(charts.heat_map(f"heat-{name}", title, numbers, days, unit))
     return tuple(found)
 
 
-def _ages(nights: Sequence[Night], days: Sequence[date]) -> Chart | None:
+def _ages(nights: Nights, days: Sequence[date]) -> Chart | None:
     if not nights:
         return None
-    series = {name: [night.open_by_age[place] for night in nights] for place, name in enumerate(AGE_NAMES)}
+    series = {name: [night and night.open_by_age[place] for night in nights] for place, name in enumerate(AGE_NAMES)}
     return charts.stacked("ages", "Tickets in progress, by age", series, days, "tickets in progress that night")
 
 
@@ -151,7 +158,7 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _bar(name: str, title: str, rows: dict[str, tuple[int, ...]], kinds: dict[str, str], part: Part) -> Bars:
+def _bar(name: str, title: str, rows: Mapping[str, tuple[int, ...]], kinds: dict[str, str], part: Part) -> Bars:
     kept, whole = sum(row[0] for row in rows.values()), sum(map(sum, rows.values()))
     table = Table(
         title,
@@ -163,25 +170,26 @@ def _bar(name: str, title: str, rows: dict[str, tuple[int, ...]], kinds: dict[st
     return Bars(title, f"{kept} of {whole} {first}.", charts.shares(f"bars-{name}", title, rows, kinds), table)
 
 
-def _volumes(nights: Sequence[Night], days: Sequence[date]) -> tuple[Chart, ...]:
-    tables = sorted({table for night in nights for table in night.rows})
+def _volumes(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
+    tables = sorted({table for night in nights if night for table in night.rows})
     return tuple(
         charts.line(
             f"rows-{table.replace('_', '-')}",
             table.replace("_", " ").capitalize(),
-            [night.rows.get(table) for night in nights],
+            [night and night.rows.get(table) for night in nights],
             days,
-            "rows of the last days" if table == "household_events" else "rows",
+            "rows of the day before" if table == EVENTS else "rows",
         )
         for table in tables
     )
 
 
-def _costs(nights: Sequence[Night], days: Sequence[date]) -> tuple[Chart, ...]:
-    if not any(night.row.seconds is not None for night in nights):
+def _costs(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
+    seconds = [night and night.row.seconds for night in nights]
+    if not any(value is not None for value in seconds):
         return ()
-    rows = [sum(night.rows.values()) or None for night in nights]
+    tables = [night and sum(rows for table, rows in night.rows.items() if table != EVENTS) for night in nights]
     return (
-        charts.line("seconds", "What a night takes", [night.row.seconds for night in nights], days, "seconds"),
-        charts.line("rows-all", "Rows in all tables", rows, days, "rows"),
+        charts.line("seconds", "What a scan takes", seconds, days, "seconds"),
+        charts.line("rows-all", "Rows in all tables but events", tables, days, "rows"),
     )
