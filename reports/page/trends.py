@@ -111,8 +111,18 @@ Nights = Sequence[Night | None]
 def _heat(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
     found = []
     for name, title, unit, counted in (
-        ("found", "Findings by detector", "findings that a night saw", [one and one.found for one in nights]),
-        ("made", "Tickets made by detector", "tickets that a night made", [one and one.opened for one in nights]),
+        (
+            "found",
+            "Findings by detector",
+            "findings that a night saw",
+            [None if one is None else one.found for one in nights],
+        ),
+        (
+            "made",
+            "Tickets made by detector",
+            "tickets that a night made",
+            [None if one is None else one.opened for one in nights],
+        ),
     ):
         detectors = sorted({detector for night in counted for detector in night or ()})
         numbers = {
@@ -126,7 +136,10 @@ def _heat(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
 def _ages(nights: Nights, days: Sequence[date]) -> Chart | None:
     if not nights:
         return None
-    series = {name: [night and night.open_by_age[place] for night in nights] for place, name in enumerate(AGE_NAMES)}
+    series = {
+        name: [None if night is None else night.open_by_age[place] for night in nights]
+        for place, name in enumerate(AGE_NAMES)
+    }
     return charts.stacked("ages", "Tickets in progress, by age", series, days, "tickets in progress that night")
 
 
@@ -176,7 +189,7 @@ def _volumes(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
         charts.line(
             f"rows-{table.replace('_', '-')}",
             table.replace("_", " ").capitalize(),
-            [night and night.rows.get(table) for night in nights],
+            [None if night is None else night.rows.get(table) for night in nights],
             days,
             "rows of the day before" if table == EVENTS else "rows",
         )
@@ -185,10 +198,13 @@ def _volumes(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
 
 
 def _costs(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:
-    seconds = [night and night.row.seconds for night in nights]
+    seconds = [None if night is None else night.row.seconds for night in nights]
     if not any(value is not None for value in seconds):
         return ()
-    tables = [night and sum(rows for table, rows in night.rows.items() if table != EVENTS) for night in nights]
+    tables = [
+        None if night is None else sum(rows for table, rows in night.rows.items() if table != EVENTS)
+        for night in nights
+    ]
     return (
         charts.line("seconds", "What a scan takes", seconds, days, "seconds"),
         charts.line("rows-all", "Rows in all tables but events", tables, days, "rows"),
