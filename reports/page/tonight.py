@@ -172,7 +172,7 @@ def _late(card: Card, of: Morning, hiding: Hiding) -> Line:
 
 def _due(card: Card, of: Morning, hiding: Hiding) -> Line:
     what, at = card.progress.next if card.progress and card.progress.next else ("", of.now)
-    return _line(card.ticket, hiding, f"{PROMISES[what]} {ahead(at - of.now)}", clock(at), card)
+    return _line(card.ticket, hiding, f"{PROMISES[what]} due {ahead(at - of.now)}", clock(at), card)
 
 
 def _team(of: Morning, hiding: Hiding, team: str, waiting: Iterable[Card]) -> TeamRow:

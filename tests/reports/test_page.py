@@ -90,7 +90,7 @@ def test_a_ticket_is_told_with_its_pictures_and_its_missing_step() -> None:
     assert f"Missing: {TRANSFER_FAILED.story.expected}" in text
     assert "user_2: member, longest-standing member" in text, "the picture in words"
     assert text.count("found for the first time") == 2
-    assert "resolution in 1 d" in text
+    assert "resolution due in 1 d" in text
 
 
 def test_hostile_text_stays_text() -> None:
