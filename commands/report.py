@@ -9,6 +9,7 @@ import click
 
 from commands.options import Moment, Settings, global_options
 from commands.pages import give, output_option, page_of
+from commands.scanning import empty
 from escalation.history import history_of
 from escalation.ledger import open_ledger
 from escalation.policy import Policy, load_policy
@@ -51,7 +52,7 @@ def _figures(settings: Settings, policy: Policy, since: datetime | None, until: 
     end = until or settings.moment
     start = since or end - PERIOD
     if start >= end:
-        raise click.UsageError(f"the period is empty: it starts at {start:%Y-%m-%dT%H:%M:%SZ} and ends before that")
+        raise click.UsageError(empty("period", start, end))
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
         history = history_of(ledger, start, end)
     numbers = statistics(history, policy, settings.moment)
