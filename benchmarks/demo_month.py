@@ -19,12 +19,12 @@ import duckdb
 
 from benchmarks.demo_town import DAY, FIRST_NIGHT, FOLDER
 from detectors.contract import Context, Finding, Window, fingerprint
+from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
-from detectors.runner import scan
 from detectors.source import open_source
-from escalation.causes import one_per_cause
-from escalation.policy import Policy, load_policy
-from escalation.scrub import pack, unpack
+from escalation.decide.causes import one_per_cause
+from escalation.ledger.scrub import pack, unpack
+from escalation.policy.policy import Policy, load_policy
 
 NIGHTS = 28
 MISSED, BAD, RELEASE = 16, 9, 19

@@ -16,12 +16,12 @@ from commands.pages import give, output_option
 from commands.scanning import context_of, named_detectors, opened
 from commands.sweeping import Sweep, SweepType, called_false
 from detectors.contract import Coverage, Detector, Window
-from detectors.kept import Found
-from detectors.runner import scan as run_scan
+from detectors.engine.runner import scan as run_scan
+from detectors.findings import Found
 from detectors.source import Source
-from escalation.ledger import Ledger
-from escalation.policy import Policy, load_policy
-from escalation.rehearsal import RehearsedNight, rehearse, windows
+from escalation.ledger.ledger import Ledger
+from escalation.nights.dry_run import DryRunNight, dry_run, windows
+from escalation.policy.policy import Policy, load_policy
 
 NIGHTS_MOST = 92
 """So many nights are played at most: each of them reads the source like a nightly run."""
@@ -81,7 +81,7 @@ def backtest(
 
 def _swept(
     settings: Settings, detectors: Sequence[Detector], since: datetime, until: datetime, sweep: Sweep, form: str
-) -> tuple[str, list[list[RehearsedNight]]]:
+) -> tuple[str, list[list[DryRunNight]]]:
     # pandas and the templates take half a second to load, and few commands need them.
     from reports.statistics_formats import FORMATS  # noqa: PLC0415
     from reports.sweep import swept, to_html  # noqa: PLC0415
@@ -98,7 +98,7 @@ def _swept(
 
 def _compared(
     settings: Settings, detectors: Sequence[Detector], since: datetime, until: datetime, against: str | None, form: str
-) -> tuple[str, list[list[RehearsedNight]]]:
+) -> tuple[str, list[list[DryRunNight]]]:
     # pandas takes a third of a second to load, and few commands need it.
     from reports.backtest import compared  # noqa: PLC0415
     from reports.statistics_formats import FORMATS  # noqa: PLC0415
@@ -123,14 +123,14 @@ def _days(settings: Settings, policy: Policy, since: datetime, until: datetime) 
 
 def _played(
     settings: Settings, policy: Policy, detectors: Sequence[Detector], days: Sequence[Window]
-) -> list[RehearsedNight]:
+) -> list[DryRunNight]:
     with _files(settings, policy) as files:
         return _played_on(files, settings, policy, detectors, days)
 
 
 def _played_on(
     files: Source | None, settings: Settings, policy: Policy, detectors: Sequence[Detector], days: Sequence[Window]
-) -> list[RehearsedNight]:
+) -> list[DryRunNight]:
     with progress() as told:
 
         @once_more
@@ -141,7 +141,7 @@ def _played_on(
                 result = run_scan(source, detectors, context, recheck=known_households(ledger, detectors))
             return result.findings, result.coverage
 
-        return rehearse(days, look, policy, settings.moment)
+        return dry_run(days, look, policy, settings.moment)
 
 
 @contextmanager

@@ -13,22 +13,22 @@ from typing import Any
 
 import click
 
-from commands.desk import open_desk
+from commands.desk import open_helpdesk_delivery
 from commands.nightly import night
 from commands.options import Settings
 from commands.pages import TONIGHT, renew
 from detectors.contract import Coverage
 from detectors.registry import DETECTORS
-from detectors.words import count
-from escalation.ledger import Ledger, open_ledger
-from escalation.night import next_window, run_night
-from escalation.outcomes import outcome_of
-from escalation.policy import Policy, load_policy
-from escalation.progress import acknowledge_ticket, resolve_ticket
-from escalation.records import Looked, Volume
-from escalation.scrub import unpack
-from escalation.silences import close_ticket
-from escalation.volumes import EVENTS
+from detectors.text.wording import count
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.records import Looked, Volume
+from escalation.ledger.scrub import unpack
+from escalation.ledger.volumes import EVENTS
+from escalation.nights.night import next_window, run_night
+from escalation.people.outcomes import outcome_of
+from escalation.people.progress import acknowledge_ticket, resolve_ticket
+from escalation.people.silences import close_ticket
+from escalation.policy.policy import Policy, load_policy
 
 DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
 NIGHTS = (
@@ -78,7 +78,7 @@ def demo(settings: Settings, folder: Path) -> None:
 def _play_month(settings: Settings, month: Mapping[str, Any]) -> None:
     """The recorded nights with what people did between them; no source is read."""
     policy = load_policy(settings.policy)
-    desk = open_desk(settings, policy)
+    helpdesk = open_helpdesk_delivery(settings, policy)
     deeds = list(month["deeds"])
     with open_ledger(settings.ledger) as ledger:
         for recorded in month["nights"]:
@@ -93,7 +93,7 @@ def _play_month(settings: Settings, month: Mapping[str, Any]) -> None:
                 policy,
                 at,
                 window=next_window(ledger, at, policy),
-                desk=desk,
+                helpdesk=helpdesk,
                 looked=_looked(recorded),
             )
         for deed in deeds:

@@ -10,18 +10,18 @@ from pathlib import Path
 import click
 
 from commands.believing import held_against, known_of, looked_of
-from commands.desk import open_board, open_desk
+from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.pages import paged
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from commands.watched import Watch, watched
 from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
+from detectors.engine.runner import forgetful
 from detectors.registry import DETECTORS
-from detectors.runner import forgetful
-from detectors.words import count
-from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, look_back_days, next_window, run_night
-from escalation.policy import load_policy
+from detectors.text.wording import count
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.nights.night import NightReport, look_back_days, next_window, run_night
+from escalation.policy.policy import load_policy
 from reports.metrics import Seen
 from reports.night import summary
 
@@ -91,8 +91,8 @@ def night(
     settings: Settings, form: str, *, announced: bool, since: datetime | None = None, accept: bool = False
 ) -> tuple[NightReport, ScanDocument, Seen]:
     policy = load_policy(settings.policy)
-    desk = open_desk(settings, policy)
-    board = open_board(policy) if announced else None
+    helpdesk = open_helpdesk_delivery(settings, policy)
+    slack_delivery = open_slack_delivery(policy) if announced else None
     with open_ledger(settings.ledger) as ledger:
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy, since=since))
         days = look_back_days(ledger, settings.moment, policy)
@@ -114,8 +114,8 @@ def night(
             policy,
             context.as_of,
             window=context.window,
-            desk=desk,
-            board=board,
+            helpdesk=helpdesk,
+            slack_delivery=slack_delivery,
             looked=replace(looked_of(result, known, DETECTORS, accept=accept), seconds=info.seconds),
         )
     document = document_of(info, report.findings, result)

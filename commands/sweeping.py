@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from commands.options import Settings
 from detectors.limits import Limits
-from escalation.ledger import open_ledger
-from escalation.policy import Policy
-from escalation.store import LedgerUsageError
+from escalation.ledger.ledger import open_ledger
+from escalation.ledger.store import LedgerUsageError
+from escalation.policy.policy import Policy
 
 VALUES_MOST = 25
 """Each value plays every night again."""

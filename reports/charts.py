@@ -12,7 +12,7 @@ from datetime import date
 
 from markupsafe import Markup
 
-from detectors.words import count
+from detectors.text.wording import count
 from reports.message import Table
 from reports.svg import clipped, picture, shape, text
 
@@ -101,7 +101,9 @@ def heat_map(name: str, title: str, numbers: Numbers, days: Sequence[date], unit
     cells = {row: [_shade(number) for number in values] for row, values in numbers.items()}
     sums = {row: sum(filter(None, values)) for row, values in numbers.items()}
     top = max(sums, key=lambda row: sums[row], default="")
-    says = f"{count(len(numbers), 'detector')} over {count(len(days), 'day')}; the most in {top}." if top else "Nothing."
+    says = (
+        f"{count(len(numbers), 'detector')} over {count(len(days), 'day')}; the most in {top}." if top else "Nothing."
+    )
     rows = tuple((row, *map(_said, values), str(sums[row])) for row, values in numbers.items())
     columns = ("Detector", *(f"{day:%m-%d}" for day in days), "Sum")
     return Chart(title, says, grid(name, title, says, cells, days, shades), Table(f"{title}: {unit}", columns, rows))

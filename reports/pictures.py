@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from detectors.contract import Finding, TimelineEntry
-from detectors.words import count, listed
+from detectors.text.wording import count, listed
 from reports.svg import BLUE, GREY, ORANGE, PAPER, RED, clipped, picture, shape, text
 
 SHOWN = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from escalation.rehearsal import RehearsedNight
+from escalation.nights.dry_run import DryRunNight
 from reports.charts import Chart, curve
 from reports.page.render import render_curves
 from reports.statistics import Part, Statistics
@@ -12,7 +12,7 @@ from reports.statistics import Part, Statistics
 COLUMNS = ("findings", "tickets", "called_false")
 
 
-def swept(limit: str, plays: Mapping[int, Sequence[RehearsedNight]], false: Collection[str]) -> Statistics:
+def swept(limit: str, plays: Mapping[int, Sequence[DryRunNight]], false: Collection[str]) -> Statistics:
     """New findings and tickets by the limit's value, and how many of those tickets people have called false positives."""
     first = next(iter(plays.values()))
     rows = tuple((value, *_numbers(nights, false)) for value, nights in plays.items())
@@ -26,7 +26,7 @@ def swept(limit: str, plays: Mapping[int, Sequence[RehearsedNight]], false: Coll
     )
 
 
-def _numbers(nights: Sequence[RehearsedNight], false: Collection[str]) -> tuple[int, int, int]:
+def _numbers(nights: Sequence[DryRunNight], false: Collection[str]) -> tuple[int, int, int]:
     cases = [case.fingerprint for night in nights for case in night.opened]
     return sum(night.new for night in nights), len(cases), sum(case in false for case in cases)
 

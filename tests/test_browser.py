@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from escalation.policy import load_policy
+from escalation.policy.policy import load_policy
 from reports.page.hiding import Hiding
 from reports.page.render import render
 from tests.reports.examples import MASS_CREATION, TRANSFER_FAILED

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from detectors.contract import NEVER_WROTE
-from detectors.words import count
-from escalation.morning import Morning, Night
-from escalation.snapshots import Ending
+from detectors.text.wording import count
+from escalation.ledger.snapshots import Ending
+from escalation.views.morning import Morning, Night
 from reports import charts
 from reports.charts import Chart
 from reports.message import Table

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from detectors.contract import Finding, Team
-from escalation.policy import Policy
-from escalation.process import Redaction
-from escalation.records import Entry
+from escalation.ledger.records import Entry
+from escalation.policy.policy import Policy
+from escalation.policy.process import Redaction
 from reports.redact import redacted, word_scrub
 
 BY_EMAIL = "Told by e-mail only"

@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from escalation.morning import Card, Morning, Night
+from escalation.views.morning import Card, Morning, Night
 from reports.charts import Chart
 from reports.neutral import visible
 from reports.page.coverage import coverage

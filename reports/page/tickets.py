@@ -10,9 +10,9 @@ from itertools import groupby
 from markupsafe import Markup
 
 from detectors.contract import Finding
-from escalation.morning import Card, Morning
-from escalation.records import Ticket
-from escalation.snapshots import ROWS_KEPT
+from escalation.ledger.records import Ticket
+from escalation.ledger.snapshots import ROWS_KEPT
+from escalation.views.morning import Card, Morning
 from reports import pictures
 from reports.message import Section, Table, Template, Timeline
 from reports.page.hiding import Hiding

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from detectors.contract import SEVERITY_ORDER, Severity
-from detectors.words import count, listed
-from escalation.morning import CHANGES, Card, Change, Morning
-from escalation.records import Ticket
+from detectors.text.wording import count, listed
+from escalation.ledger.records import Ticket
+from escalation.views.morning import CHANGES, Card, Change, Morning
 from reports.page.hiding import Hiding
 from reports.page.words import PROMISES, REASONS, about, ahead, clock, span, tone, urgency
 

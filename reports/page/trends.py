@@ -8,11 +8,11 @@ from datetime import date, datetime, timedelta
 
 from markupsafe import Markup
 
-from escalation.history import History
-from escalation.morning import Morning, Night
-from escalation.policy import Policy
-from escalation.records import Ticket
-from escalation.volumes import EVENTS
+from escalation.ledger.records import Ticket
+from escalation.ledger.volumes import EVENTS
+from escalation.policy.policy import Policy
+from escalation.views.history import History
+from escalation.views.morning import Morning, Night
 from reports import charts
 from reports.charts import Chart
 from reports.message import Table

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from detectors.contract import Finding
-from escalation.digest import InProgress
-from escalation.history import History
-from escalation.ledger import NightRow
-from escalation.morning import Card, Change, Morning, Night
-from escalation.records import Entry, Ticket, TicketOutcome
-from escalation.snapshots import Ending
+from escalation.ledger.ledger import NightRow
+from escalation.ledger.records import Entry, Ticket, TicketOutcome
+from escalation.ledger.snapshots import Ending
+from escalation.views.digest import InProgress
+from escalation.views.history import History
+from escalation.views.morning import Card, Change, Morning, Night
 
 NOW = datetime(2026, 2, 4, 3, tzinfo=UTC)
 DAY = timedelta(days=1)

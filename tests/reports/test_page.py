@@ -11,7 +11,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from detectors.contract import Finding, Impact, Story, TimelineEntry
-from escalation.policy import load_policy
+from escalation.policy.policy import load_policy
 from reports import pictures
 from reports.page.hiding import BY_EMAIL, Hiding
 from reports.page.render import render
