@@ -16,7 +16,7 @@ from commands.pages import paged
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from commands.watched import Watch, watched
 from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
-from detectors.engine.runner import forgetful
+from detectors.engine.runner import Counting, forgetful
 from detectors.registry import DETECTORS
 from detectors.text.wording import count
 from escalation.ledger.ledger import Ledger, open_ledger
@@ -106,6 +106,7 @@ def night(
             recheck=known_households(ledger, DETECTORS),
             days=known.days(context.as_of),
             after=held_against(known, DETECTORS, accept=accept),
+            counting=Counting(closely=ever_known(ledger)),
         )
         report = run_night(
             ledger,
@@ -117,6 +118,7 @@ def night(
             helpdesk=helpdesk,
             slack_delivery=slack_delivery,
             looked=replace(looked_of(result, known, DETECTORS, accept=accept), seconds=info.seconds),
+            alike=result.alike,
         )
     document = document_of(info, report.findings, result)
     click.echo(formatted(document, form), nl=False)
@@ -132,3 +134,9 @@ def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str,
             if entry.present and entry.kind == "state" and entry.detector in households:
                 households[entry.detector].extend(entry.households)
     return households
+
+
+def ever_known(ledger: Ledger) -> frozenset[str]:
+    """The households of which the ledger has ever known anything by itself: their tickets tell of them alone."""
+    with ledger.begin() as tx:
+        return frozenset(tx.households())

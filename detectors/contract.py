@@ -402,6 +402,8 @@ class Detector:
     """What a detector that finds nothing of its own adds to the others' findings, after all of them have ended."""
     remarkable: Callable[[Any, Context], bool] = lambda _, __: True
     """Whether an account can make a difference to `mark`; the others are not kept while it works."""
+    by_shape: bool = False
+    """Whether `evaluate` decides about a quiet household by its shape alone (see engine/alike.py), so that very many can be counted."""
 
     @property
     def id(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
-from detectors.findings import Found
+from detectors.findings import Alike, Found
 from escalation.decide.causes import INCIDENT
 from escalation.decide.clocks import Overdue, overdue_with_team
 from escalation.decide.windows import covered, late_rows, midnight, silent_days, uncovered
@@ -122,10 +122,12 @@ def run_night(
     helpdesk: HelpdeskDelivery[RefT, MessageT],
     slack_delivery: SlackDelivery[PayloadT] | None = None,
     looked: Looked = NOTHING_MORE,
+    alike: Sequence[Alike] = (),
 ) -> NightReport:
     """Play one night. `findings` are the scan's own, not yet one for each cause; `now` is the scan's time.
 
-    Without a `slack_delivery` nothing is said on Slack. `looked` is what the scan saw of the source itself.
+    Without a `slack_delivery` nothing is said on Slack. `looked` is what the scan saw of the source itself, `alike` what it counted
+    besides the findings: none of it is in a household of which the ledger knows anything.
 
     What could not be sent is in the report and stays in the ledger for the next run. A process that dies at any moment
     leaves a ledger with which the next run carries on.
@@ -166,6 +168,7 @@ def run_night(
             now,
             announced=slack_delivery is not None,
             looked=looked,
+            alike=alike,
         )
         night.play()
         tx.add_decisions(night_id, night.decided)

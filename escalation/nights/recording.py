@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
-from detectors.findings import Found, whole
+from detectors.findings import Alike, Found, whole
 from escalation.decide.causes import INCIDENT, OnePerCause, told_of
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide.decisions import (
@@ -94,12 +94,13 @@ class Recording:
         *,
         announced: bool,
         looked: Looked = NOTHING_MORE,
+        alike: Sequence[Alike] = (),
     ) -> None:
         self._tx, self._policy, self._now = tx, policy, now
         self._announced, self._source = announced, looked
         self._audit_began = tx.audit_began_by(now)
         self._known = tx.entries()
-        told = told_of(raw, policy.limits, policy.environment, self._ongoing())
+        told = told_of(raw, policy.limits, policy.environment, self._ongoing(), alike)
         self.findings = told.findings
         self._primary = {one.fingerprint: one for one in self.findings}
         self._raw: dict[str, Found] = {}
