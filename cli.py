@@ -12,12 +12,13 @@ from typing import Any, NoReturn
 import click
 
 from commands.backtest import backtest
+from commands.demo import demo
 from commands.escalate import escalate
 from commands.failures import stop_of
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.ledger import ledger_commands
 from commands.logs import traceback_of
-from commands.nightly import demo, run
+from commands.nightly import run
 from commands.options import EXIT_FAILURE, Settings, Stop, forget_output, global_options
 from commands.report import report
 from commands.scanning import scan

@@ -1,11 +1,10 @@
-"""`run`, the nightly job, and `demo`, which plays two nights of a small town."""
+"""`run`, the nightly job."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -13,6 +12,7 @@ import click
 from commands.believing import held_against, known_of, looked_of
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options, show
+from commands.pages import paged
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from commands.watched import Watch, watched
 from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
@@ -27,7 +27,6 @@ from reports.night import summary
 
 FUTURE_TOLERATED = timedelta(hours=1)
 """Clocks differ by so much at most."""
-DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
 
 
 @click.command()
@@ -49,6 +48,13 @@ DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
     type=Moment(),
     help="Start of the window, for what no run has seen.  [default: where the last complete run ended]",
 )
+@click.option(
+    "--report",
+    "pages",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the morning page there: tonight's, the last 90 nights' and an index.",
+)
 @click.option("--accept-volume", is_flag=True, help="Take it once that a table has lost rows: they are really gone.")
 def run(
     settings: Settings,
@@ -56,6 +62,7 @@ def run(
     fail_on: Severity | None,
     metrics: Path | None,
     since: datetime | None,
+    pages: Path | None,
     accept_volume: bool,
 ) -> None:
     """The nightly job: scan, compare with the ledger, file tickets, follow up."""
@@ -64,14 +71,14 @@ def run(
             f"--as-of {settings.moment:%Y-%m-%d %H:%M} UTC has not come yet, and every later run would be refused; "
             "leave it out to run as of now"
         )
-    with watched(settings, metrics) as watch:
+    with watched(settings, metrics) as watch, paged(settings, pages):
         _run(settings, form, fail_on, watch, since=since, accept=accept_volume)
 
 
 def _run(
     settings: Settings, form: str, fail_on: Severity | None, watch: Watch, *, since: datetime | None, accept: bool
 ) -> None:
-    report, document, watch.seen = _night(settings, form, announced=True, since=since, accept=accept)
+    report, document, watch.seen = night(settings, form, announced=True, since=since, accept=accept)
     finish(document, None, report.looked.disbelieved)
     if report.undelivered:
         lost = (*report.failed, *report.unannounced)
@@ -80,7 +87,7 @@ def _run(
     finish(document, fail_on)
 
 
-def _night(
+def night(
     settings: Settings, form: str, *, announced: bool, since: datetime | None = None, accept: bool = False
 ) -> tuple[NightReport, ScanDocument, Seen]:
     policy = load_policy(settings.policy)
@@ -110,7 +117,7 @@ def _night(
             window=context.window,
             helpdesk=helpdesk,
             slack_delivery=slack_delivery,
-            looked=looked_of(result, known, DETECTORS, accept=accept),
+            looked=replace(looked_of(result, known, DETECTORS, accept=accept), seconds=info.seconds),
             alike=result.alike,
         )
     document = document_of(info, report.findings, result)
@@ -133,45 +140,3 @@ def ever_known(ledger: Ledger) -> frozenset[str]:
     """The households of which the ledger has ever known anything by itself: their tickets tell of them alone."""
     with ledger.begin() as tx:
         return frozenset(tx.households())
-
-
-@click.command()
-@click.pass_obj
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path("out/demo"),
-    show_default=True,
-    help="Where its tickets and ledger go; made anew.",
-)
-def demo(settings: Settings, folder: Path) -> None:
-    """Play two nights of a small town with planted faults: what is found, which tickets are made, what is new."""
-    made_here = folder / ".hearthwatch-demo"
-    if folder.exists() and not made_here.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise click.UsageError(f"{folder} holds things that are not the demo's; name a folder that is new or empty")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    made_here.touch()
-    for night, as_of in (
-        ("night-1", datetime(2026, 2, 3, 3, tzinfo=UTC)),
-        ("night-2", datetime(2026, 2, 4, 3, tzinfo=UTC)),
-    ):
-        click.echo(
-            f"\n=== {night}: hearthwatch run --source fixtures/demo/{night} --as-of {as_of:%Y-%m-%dT%H:%M:%SZ}\n"
-        )
-        place = replace(
-            settings,
-            source=str(DEMO / night),
-            ledger=f"sqlite:///{folder / 'hearthwatch.db'}",
-            queue=f"folder:{folder / 'queue'}",
-            as_of=as_of,
-        )
-        _night(place, "table", announced=False)
-    click.echo(f"\nThe tickets are in {folder / 'queue'}: one .md for people and one .json for programs each.")
-    click.echo(
-        f"Their lives: hearthwatch tickets list --as-of 2026-02-04T03:00Z --ledger sqlite:///{folder / 'hearthwatch.db'}"
-    )
-    click.echo(
-        "Does one still hold? hearthwatch tickets verify TICKET --source fixtures/demo/night-2 --as-of 2026-02-04T03:00Z "
-        f"--ledger sqlite:///{folder / 'hearthwatch.db'}"
-    )

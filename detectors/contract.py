@@ -65,6 +65,10 @@ PERSON = "person"
 """Stands in the place of a detector's id where a person escalated something. No rule may have it, and no scan looks for it."""
 
 
+NEVER_WROTE = "the source never wrote"
+"""What a coverage entry's reason says where a detector has nothing to look at because its events do not exist."""
+
+
 def iso(at: datetime) -> str:
     """`at` as UTC in ISO 8601 with a trailing Z, to the microsecond where there is one."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -132,6 +132,7 @@ def read_states(
         ended = {entry.ticket_id for entry in tx.entries_for(seen).values() if entry.ticket_id is not None}
         asked = {ticket.id: ticket for ticket in (*map(tx.ticket_by_row, sorted(ended)), *tx.tickets(ended=False))}
         tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None]
+        opening = {row.ticket_id for row in tx.unsent("queue") if row.payload.get("reopens")}
     failed: list[Failed] = []
     changes: list[tuple[Ticket, Ticket]] = []
     in_a_row = 0
@@ -145,7 +146,10 @@ def read_states(
                 break
             continue
         in_a_row = 0
-        changes.append((ticket, after_state(ticket, state, now)))
+        # What our own comment may have opened, without our knowing that it arrived, nobody has acknowledged with that.
+        ours = ticket.id in opening and state.status in ("open", "acknowledged")
+        known = replace(ticket, queue_status=state.status) if ours else ticket
+        changes.append((ticket, after_state(known, state, now)))
     deleted = [(old, new) for old, new in changes if new.status == "missing" and not old.ended]
     if len(deleted) >= ANOTHER_QUEUE and len(deleted) == sum(not old.ended for old, _ in changes):
         text = f"all {len(deleted)} tickets are gone at once: is this another queue? nothing was recorded about them"

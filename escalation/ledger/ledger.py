@@ -15,6 +15,7 @@ from escalation.decide.clocks import Deadlines
 from escalation.ledger.outbox import OutboxPart
 from escalation.ledger.records import ENDED, Decision, Entry, Silence, Ticket, TicketOutcome
 from escalation.ledger.schema import DECISIONS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS
+from escalation.ledger.snapshots import SnapshotsPart
 from escalation.ledger.store import Store, open_store
 from escalation.ledger.undamaged import record, undamaged
 from escalation.ledger.volumes import VolumesPart
@@ -33,6 +34,8 @@ class NightRow:
     window_end: datetime
     complete: bool
     reached: datetime | None = None
+    seconds: float | None = None
+    """How long the scan took; None where no version of the program has said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +98,29 @@ def open_ledger(url: str, *, exclusive: bool = True, create: bool = True) -> Ite
         ledger.close()
 
 
-class Transaction(OutboxPart, VolumesPart):
+class Transaction(OutboxPart, VolumesPart, SnapshotsPart):
     """What can be read and written in one transaction."""
 
     # --- nights and decisions
 
     def add_night(
-        self, as_of: datetime, start: datetime, end: datetime, *, complete: bool, reached: datetime | None = None
+        self,
+        as_of: datetime,
+        start: datetime,
+        end: datetime,
+        *,
+        complete: bool,
+        reached: datetime | None = None,
+        seconds: float | None = None,
     ) -> int:
-        values = {"as_of": as_of, "window_start": start, "window_end": end, "complete": complete, "reached": reached}
+        values = {
+            "as_of": as_of,
+            "window_start": start,
+            "window_end": end,
+            "complete": complete,
+            "reached": reached,
+            "seconds": seconds,
+        }
         return self._inserted(self._connection.execute(insert(NIGHTS).values(values)).inserted_primary_key)
 
     @undamaged()

@@ -243,3 +243,5 @@ class Looked:
     """The fingerprints of states behind which rows are missing that were there when they were last seen."""
     trail: frozenset[str] = frozenset()
     """The detectors whose verdicts rest on the audit table."""
+    seconds: float | None = None
+    """How long the scan took."""

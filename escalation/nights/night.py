@@ -153,8 +153,12 @@ def run_night(
         late = late_rows(tx.all_nights(), tx.audit_days(), _believed_days(looked), window, policy)
         # An audit table without a row has shown nothing of the window.
         reached = looked.reached or (window.start if looked.audited else None)
-        night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=reached)
+        night_id = tx.add_night(
+            now, window.start, window.end, complete=complete, reached=reached, seconds=looked.seconds
+        )
         tx.add_volumes(night_id, looked.volumes)
+        tx.add_endings(night_id, coverage)
+        tx.forget_snapshots(now)
         gaps = uncovered(tx.all_nights(), window, policy)
         night = Recording(
             tx,

@@ -293,6 +293,7 @@ class Recording:
         case.entry = _said(case.entry)
         finding = self._primary[entry.fingerprint]
         self._send(f"{external_id}/create", ticket, "create", pack(finding))
+        self._keep(ticket, finding)
 
     def _change(
         self, case: _Case, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
@@ -311,6 +312,12 @@ class Recording:
         if entry.fingerprint == ticket.fingerprint:
             finding = self._primary[entry.fingerprint]
             self._send(self._key(ticket, "update", entry), ticket, "update", pack(finding))
+            self._keep(ticket, finding)
+
+    def _keep(self, ticket: Ticket, finding: Finding) -> None:
+        """What a team is told by e-mail only is for its readers alone, so no page may show it."""
+        if self._policy.teams[ticket.team].by != "email":
+            self._tx.add_snapshot(ticket, finding, self._now)
 
     def _after_change(self, ticket: Ticket, entry: Entry, decision: Decision) -> Ticket:
         due = self._deadlines(entry)
