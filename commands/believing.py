@@ -44,12 +44,17 @@ class Known:
         return doubts(self.baselines, seen, self.policy.volume, outage=self.outage)
 
 
-def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
-    """What a scan as of `as_of` is held against. Raises LedgerError."""
+def known_of(ledger: Ledger, policy: Policy, as_of: datetime, asked: Iterable[Detector] | None = None) -> Known:
+    """What a scan as of `as_of` is held against, with what only the detectors `asked` know. Raises LedgerError."""
+    ids = None if asked is None else {one.id for one in asked}
     with ledger.begin() as tx:
         found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
         last = tx.latest_night()
-        entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
+        entries = tuple(
+            one
+            for one in tx.entries().values()
+            if one.present and one.kind == "state" and (ids is None or one.detector in ids)
+        )
     return Known(
         {table: baseline for table, baseline in found.items() if baseline is not None},
         entries,
@@ -57,6 +62,16 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
         policy,
         as_of,
     )
+
+
+def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:
+    """The households in which something was last seen that may have left the look-back, by detector."""
+    households: dict[str, list[str]] = {name: [] for name in forgetful(detectors)}
+    with ledger.begin() as tx:
+        for entry in tx.entries().values():
+            if entry.present and entry.kind == "state" and entry.detector in households:
+                households[entry.detector].extend(entry.households)
+    return households
 
 
 def volumes_of(result: ScanResult, tables: Iterable[str]) -> dict[str, Volume]:

@@ -17,9 +17,21 @@ from escalation.desk import pack_note
 from escalation.ledger import Transaction
 from escalation.notes import external_id_of, follow_up, note
 from escalation.policy import Policy
-from escalation.records import Action, Decision, Entry, Looked, NightStatus, OutboxKind, Reason, Silence, Ticket
+from escalation.records import (
+    Action,
+    Decision,
+    Entry,
+    Look,
+    Looked,
+    NightStatus,
+    OutboxKind,
+    Reason,
+    Silence,
+    Ticket,
+)
 from escalation.remains import RESOLVED, ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
 from escalation.scrub import pack
+from escalation.volumes import EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +95,13 @@ class Recording:
         *,
         announced: bool,
         looked: Looked = NOTHING_MORE,
+        look: Look = "night",
     ) -> None:
-        self._tx, self._policy, self._now = tx, policy, now
+        self._tx, self._policy, self._now, self._look = tx, policy, now, look
         self._announced, self._source = announced, looked
-        self._audit_began = tx.audit_began_by(now)
+        # What a quick look counts is not kept.
+        oldest = (one.oldest for one in looked.volumes if one.table == EVENTS and one.believed)
+        self._audit_began = max(filter(None, (tx.audit_began_by(now), *oldest)), default=None)
         self._known = tx.entries()
         told = told_of(raw, policy.limits, policy.environment, self._ongoing())
         self.findings = told.findings
@@ -159,13 +174,24 @@ class Recording:
             sight, finding = self._sight(key, before)
             if before is None and (finding is None or self._is_row_of_an_incident(key)):
                 continue
+            if before is not None and self._left_to_the_night(before, sight):
+                self._watch(_Case(before, before, "not-looked-at"))
+                continue
             cause = self._causes.get(key)
             entry = observe(before, sight, finding, self._policy.nights, self._now, cause=cause)
             if sight in ("seen", "explained") and key in self._source.behind:
                 entry = replace(entry, rows=self._source.behind[key])
-            self._cases[key] = _Case(before, entry, sight)
-            if entry.ticket_id is not None:
-                self._on_ticket[entry.ticket_id].append(self._cases[key])
+            self._watch(_Case(before, entry, sight))
+
+    def _watch(self, case: _Case) -> None:
+        self._cases[case.entry.fingerprint] = case
+        if case.entry.ticket_id is not None:
+            self._on_ticket[case.entry.ticket_id].append(case)
+
+    def _left_to_the_night(self, before: Entry, sight: Sight) -> bool:
+        """Whether a quick look changes nothing of what is known: it did not look, or an occurrence lies on another day."""
+        unseen = sight == "not-looked-at" or (sight == "absent" and before.kind == "occurrence")
+        return self._look == "quick" and unseen
 
     def _sight(self, key: str, before: Entry | None) -> tuple[Sight, Finding | None]:
         if key in self._primary:
@@ -217,13 +243,16 @@ class Recording:
             self._now,
             others_present=bool(others),
             said=case.sight in LOST and self._tx.was_said(entry.fingerprint, case.sight, entry.last_seen_at),
+            look=self._look,
         )
         self._end_broken(silence, entry, case.sight)
         if decision.action == "open":
             self._open(case, ticket)
         elif decision.action != "none" and ticket is not None:
             self._change(case, ticket, decision, others, cause)
-        self.decided.append((case.entry, decision))
+        # Of three hundred looks a day only what they did is kept.
+        if self._look == "night" or decision.action != "none":
+            self.decided.append((case.entry, decision))
 
     def _end_resolved_snoozes(self) -> None:
         """Whoever resolves a ticket says that there is nothing to put off any more: what is still seen must be said."""

@@ -61,6 +61,7 @@ NIGHTS = Table(
     Column("window_end", UtcTime, nullable=False),
     Column("complete", Boolean, nullable=False),
     Column("reached", UtcTime),
+    Column("kind", String(8), nullable=False, server_default="night"),
 )
 
 VOLUMES = Table(

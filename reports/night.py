@@ -69,8 +69,9 @@ def _lines(report: NightReport) -> Iterator[str]:
     counted = report.counted()
     done = [f"{count(counted[action], noun)} {what}" for action, (noun, what) in _WORDS.items() if counted.get(action)]
     yield ""
-    yield from _reach(report)
-    yield f"Tonight: {', '.join(done) or 'nothing found, nothing to do'}."
+    if report.look == "night":
+        yield from _reach(report)
+    yield f"{'Tonight' if report.look == 'night' else 'This look'}: {', '.join(done) or 'nothing found, nothing to do'}."
     where = {one.external_id: one.url for one in report.delivered}
     for one in sorted(report.told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint)):
         if one.action == "none":

@@ -130,4 +130,9 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("troubles", is_creation, collect, COLUMNS),))
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Ride("troubles", is_creation, collect, COLUMNS),),
+    by_night="it judges the share of a whole day's creations",
+)

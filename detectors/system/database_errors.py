@@ -83,6 +83,8 @@ def collect(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     for trouble in troubles:
         if is_database_error(trouble, context):
             bare = trouble.error_code == context.limits.app_database_error
+            if bare and context.so_far:
+                continue
             if bare and {trouble.correlation_id, trouble.event_id} & explained:
                 left.add(trouble.correlation_id or trouble.event_id)
             else:
@@ -127,4 +129,9 @@ def _explained(troubles: list[Trouble], context: Context) -> set[str]:
     return {trouble.correlation_id or trouble.event_id for trouble in theirs} - {""} | context.explained
 
 
-DETECTOR = Detector(META, __doc__, (Ride("troubles", may_matter, collect, COLUMNS, last=True),))
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Ride("troubles", may_matter, collect, COLUMNS, last=True),),
+    by_night_in_part="bare DATABASE_ERRORs, which another finding of the day may explain",
+)

@@ -167,4 +167,6 @@ def _finding(
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("conduct", many_actions),), judge)
+DETECTOR = Detector(
+    META, __doc__, (Ride("conduct", many_actions),), judge, by_night="it judges the rhythm of a person's whole day"
+)

@@ -197,4 +197,10 @@ def _finding(case: TroubledCase, punishments: list[_Punishment], context: Contex
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("retaliation", removed_after_trouble),), judge)
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Ride("retaliation", removed_after_trouble),),
+    judge,
+    by_night="whoever clears a household may still leave it, which excuses the removals",
+)

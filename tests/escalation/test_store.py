@@ -15,6 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, inspect, text
 
+from escalation import locks
 from escalation import store as store_module
 from escalation.ledger import open_ledger
 from escalation.night import next_window, run_night
@@ -114,13 +115,13 @@ def test_a_lock_that_was_left_behind_in_another_connection_is_noticed(
     """As behind a pooler that shares a server's connections among its clients."""
     with postgres.new_database(()) as database:
         locking: list[Connection] = []
-        check = store_module._check_held
+        check = locks._check_held
 
         def watched(connection: Connection, where: str) -> None:
             locking.append(connection)
             check(connection, where)
 
-        monkeypatch.setattr(store_module, "_check_held", watched)
+        monkeypatch.setattr(locks, "_check_held", watched)
         store = open_store(database.url, exclusive=True)
         with store.begin():
             locking[0].execute(text("SELECT pg_advisory_unlock_all()"))
