@@ -8,8 +8,8 @@ from datetime import datetime
 
 import click
 
-from commands.failures import once_more
 from commands.believing import known_households
+from commands.failures import once_more
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.scanning import context_of, named_detectors, opened
 from detectors.contract import Coverage, Detector, Window

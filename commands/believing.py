@@ -44,17 +44,12 @@ class Known:
         return doubts(self.baselines, seen, self.policy.volume, outage=self.outage)
 
 
-def known_of(ledger: Ledger, policy: Policy, as_of: datetime, asked: Iterable[Detector] | None = None) -> Known:
-    """What a scan as of `as_of` is held against, with what only the detectors `asked` know. Raises LedgerError."""
-    ids = None if asked is None else {one.id for one in asked}
+def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
+    """What a scan as of `as_of` is held against. Raises LedgerError."""
     with ledger.begin() as tx:
         found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
         last = tx.latest_night()
-        entries = tuple(
-            one
-            for one in tx.entries().values()
-            if one.present and one.kind == "state" and (ids is None or one.detector in ids)
-        )
+        entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
     return Known(
         {table: baseline for table, baseline in found.items() if baseline is not None},
         entries,
@@ -123,7 +118,8 @@ def _after(
     found = {one.fingerprint for one in result.findings}
     # Where nothing is left to look at a detector is not applicable, and then what it once found is gone, too.
     failed = {one.detector for one in result.coverage if one.status == "failed"}
-    absent = [one for one in entries if one.detector not in failed and one.fingerprint not in found]
+    asked = by_id.keys() - failed
+    absent = [one for one in entries if one.detector in asked and one.fingerprint not in found]
     wanted = {table: ids for table, ids in rows_to_look_for(absent).items() if table not in result.disbelieved}
     each = Counter(one.detector for one in result.findings)
     # What becomes an incident is watched as a whole.

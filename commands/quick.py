@@ -69,7 +69,7 @@ def _looked(
 ) -> tuple[ScanResult, ScanInfo]:
     """What is wrong now and what happened in the first of `windows`, with what happened in the others."""
     asked = by_day(DETECTORS)
-    known = known_of(ledger, policy, settings.moment, asked)
+    known = known_of(ledger, policy, settings.moment)
     days = look_back_days(ledger, settings.moment, policy, "quick")
     recheck = known_households(ledger, asked)
 

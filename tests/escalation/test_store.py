@@ -16,7 +16,6 @@ from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, inspect, text
 
 from escalation import locks
-from escalation import store as store_module
 from escalation.ledger import open_ledger
 from escalation.night import next_window, run_night
 from escalation.policy import load_policy
