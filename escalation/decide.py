@@ -260,7 +260,10 @@ def _happened_anew(before: Entry | None, entry: Entry, ticket: Ticket, policy: P
     if ended is not None and (look == "night" or entry.happened_at > ended):
         return True
     zone = ZoneInfo(policy.limits.time_zone)
-    return entry.happened_at.astimezone(zone).date() > before.happened_at.astimezone(zone).date()
+    day = before.happened_at.astimezone(zone).date()
+    # Only a quick look sees something on the day on which it happens.
+    going_on = look == "quick" or before.last_seen_at.astimezone(zone).date() == day
+    return not going_on or entry.happened_at.astimezone(zone).date() > day
 
 
 def _first_reason(before: Entry | None, silence: Silence | None, *, broken: bool) -> Reason:
