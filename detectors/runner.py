@@ -287,7 +287,7 @@ class _Run:
 
         What ran out of time would do so again for nearly each of them.
         """
-        reach = one.reach if self._scope is None else "picked"
+        reach = one.reach if self._scope is None and not self._reads_a_part_of_a_day(one) else "picked"
         try:
             combined = statement(one, [rider for rider, _ in riders], self._source.tables, self._scope, self._context)
             rows = self._source.rows(combined, f"pass {one.id}", reach=reach)
@@ -304,6 +304,10 @@ class _Run:
             (rider, detector, [row if rider.ride.collect else row[one.key] for row in rows if row[rider.flag]])
             for rider, detector in riders
         ]
+
+    def _reads_a_part_of_a_day(self, one: Pass) -> bool:
+        """Whether a look during the day asks for little of the audit table: an index finds it, however long the history is."""
+        return self._context.so_far and any(need.startswith(f"{EVENTS}.") for need in one.needs)
 
     def _take(self, one: Pass, rode: Sequence[tuple[Rider, Detector, list[Any]]]) -> None:
         for rider, detector, rows in rode:
