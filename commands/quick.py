@@ -77,7 +77,8 @@ def _looked(
         context = _context(settings, policy, window, days)
         after = held_against(known, detectors, accept=False)
         counted = known.days(context.as_of)
-        return scanned(settings, policy, context, detectors, recheck=recheck, days=counted, after=after)
+        # What there is to note of the source, the night says.
+        return scanned(settings, policy, context, detectors, recheck=recheck, days=counted, after=after, notes=False)
 
     result, info = look(windows[0], asked)
     occurrences = [one for one in asked if one.meta.kind == "occurrence"]

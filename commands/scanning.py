@@ -131,6 +131,8 @@ def scanned(
     recheck: Mapping[str, Sequence[str]] | None = None,
     days: Collection[date] = (),
     after: After = lambda _, result: result,
+    *,
+    notes: bool = True,
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
@@ -139,7 +141,7 @@ def scanned(
             source, detectors, context, households=households, users=users, recheck=recheck, days=days, progress=told
         )
         result = after(source, result)
-        for notice in result.notices:
+        for notice in result.notices if notes else ():
             click.echo(f"note: {notice.said}", err=True)
         if (households or users) and not any(result.rows_read.values()):
             click.echo(

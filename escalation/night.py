@@ -11,7 +11,7 @@ from detectors.contract import Coverage, Finding, Team, Window, fingerprint
 from detectors.kept import Found
 from escalation.board import Board, PayloadT, announce
 from escalation.causes import INCIDENT
-from escalation.clocks import Overdue, overdue_with_team
+from escalation.clocks import Overdue, ladder_step, overdue_with_team
 from escalation.desk import Delivered, Desk, Failed, MessageT, RefT, deliver, read_states
 from escalation.ledger import Ledger
 from escalation.outcomes import Settled, settled_between, without_outcome
@@ -170,7 +170,12 @@ def run_night(
     seen |= {
         fingerprint(name, policy.environment, {"operation": INCIDENT}) for name in {one.detector for one in findings}
     }
-    read = read_states(ledger, desk, seen, now)
+    asked = {entry.detector for entry in coverage}
+
+    def matters(ticket: Ticket) -> bool:
+        return nightly or ticket.detector in asked or ladder_step(ticket, policy, now) > ticket.ladder_step
+
+    read = read_states(ledger, desk, seen, now, matters)
     with ledger.begin() as tx:
         complete = not looked.disbelieved and all(entry.status != "failed" for entry in coverage)
         late = late_rows(tx.all_nights(), tx.audit_days(), _believed_days(looked), window, policy) if nightly else {}
