@@ -34,8 +34,17 @@ PATIENCE = 10.0
 """Seconds for which another run's turn at the folder is waited for."""
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _STATUSES: tuple[Status, ...] = tuple(status for status in get_args(Status) if status != "missing")
-# Trying again soon cannot help where a person must first make room, give rights or correct the path.
-_FOR_A_PERSON = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+# Trying again soon cannot help where a person must first give rights or correct the path. Room is often made meanwhile.
+_FOR_A_PERSON = {
+    errno.EACCES: "let this user write there",
+    errno.EPERM: "let this user write there",
+    errno.EROFS: "mount it to be written",
+    errno.ENOTDIR: "a file stands where a folder must be: move it away",
+    errno.EISDIR: "a folder stands where a file must be: move it away",
+    errno.ENAMETOOLONG: "choose a shorter path",
+    errno.ELOOP: "correct the links",
+}
+_MAY_PASS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"}
 
 
 Record = dict[str, Any]
@@ -59,7 +68,8 @@ class FolderQueue:
         place = next(one for one in (self._folder.absolute(), *self._folder.absolute().parents) if one.exists())
         if place.is_dir() and os.access(place, os.W_OK | os.X_OK):
             return [Check("folder", True, f"{self._folder} can be written")]
-        return [Check("folder", False, f"{place} is no folder that this user can write in")]
+        why = "is no folder: move it away" if not place.is_dir() else "may not be written by this user: give the right"
+        return [Check("folder", False, f"{place} {why}, or give another one with --queue folder:PATH")]
 
     def create(self, external_id: str, message: Message) -> TicketRef:
         record = {
@@ -202,7 +212,7 @@ class FolderQueue:
         except files.OddFileError as error:
             raise DeliveryError(str(error), retry=False) from None
         except OSError as error:
-            text = f"cannot {doing} tickets in {self._folder}: {error.strerror or error}"
+            text = f"cannot {doing} tickets in {self._folder}: {_remedy(error)}"
             raise DeliveryError(text, retry=error.errno not in _FOR_A_PERSON) from error
 
 
@@ -222,6 +232,13 @@ def _is_ticket(record: Any, external_id: str) -> bool:
         )
     except (LookupError, TypeError, ValueError, RecursionError):
         return False
+
+
+def _remedy(error: OSError) -> str:
+    """What is wrong, and what a person can do about it where one must."""
+    said = error.strerror or str(error)
+    remedy = (_FOR_A_PERSON | _MAY_PASS).get(error.errno or 0)
+    return f"{said}; {remedy}, or give another folder with --queue folder:PATH" if remedy else said
 
 
 def _wait_for(folder: int, path: Path) -> None:

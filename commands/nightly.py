@@ -100,7 +100,7 @@ def _end(done: tuple[NightReport, ScanDocument, Seen], fail_on: Severity | None,
     finish(document, None, report.looked.disbelieved)
     if report.undelivered:
         lost = (*report.failed, *report.unannounced)
-        told = f"{count(len(lost), 'message')} not delivered ({lost[0].error}); the next run tries again"
+        told = f"{count(len(lost), 'message')} not delivered ({lost[0].error}); they are kept, and each run tries again"
         raise Stop(told, EXIT_UNDELIVERED)
     finish(document, fail_on)
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import click
 
 from commands.options import Moment, Settings, global_options
+from commands.scanning import empty
 from escalation.history import history_of
 from escalation.ledger import open_ledger
 from escalation.policy import load_policy
@@ -31,7 +32,7 @@ def report(settings: Settings, since: datetime | None, until: datetime | None, f
     end = until or settings.moment
     start = since or end - PERIOD
     if start >= end:
-        raise click.UsageError(f"the period is empty: it starts at {start:%Y-%m-%dT%H:%M:%SZ} and ends before that")
+        raise click.UsageError(empty("period", start, end))
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
         history = history_of(ledger, start, end)
     numbers = statistics(history, policy, settings.moment)

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
@@ -18,6 +19,7 @@ from commands.believing import After
 from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.stopping import cancelled_on_signal
+from detectors.applicability import lacking
 from detectors.contract import (
     SEVERITY_ORDER,
     TEAMS,
@@ -33,7 +35,8 @@ from detectors.contract import (
 from detectors.registry import BY_ID, DETECTORS
 from detectors.runner import ScanResult, passes_of
 from detectors.runner import scan as run_scan
-from detectors.source import Source, open_source
+from detectors.source import CANONICAL, Source, open_source
+from detectors.words import count
 from escalation.causes import one_per_cause
 from escalation.policy import Policy, load_policy
 from escalation.volume import what_to_do
@@ -116,8 +119,16 @@ def window_of(
     end = until or (as_of if scoped or since else midnight)
     start = since or (end - SCOPED_DAYS if scoped else closed.day_start(closed.day(end - timedelta(microseconds=1))))
     if start >= end:
-        raise click.UsageError(f"the window is empty: it starts at {start:%Y-%m-%dT%H:%M:%SZ} and ends before that")
+        raise click.UsageError(empty("window", start, end))
     return Window(start, end)
+
+
+def empty(period: str, start: datetime, end: datetime) -> str:
+    """What to say of a `period` that ends before it starts, with both ends as they were understood."""
+    return (
+        f"the {period} is empty: it starts at {start:%Y-%m-%d %H:%M:%S} UTC and ends at {end:%Y-%m-%d %H:%M:%S} UTC; "
+        "give an earlier --since or a later --until"
+    )
 
 
 @once_more
@@ -141,8 +152,10 @@ def scanned(
             source, detectors, context, households=households, users=users, recheck=recheck, days=days, progress=told
         )
         result = after(source, result)
-        for notice in result.notices if notes else ():
-            click.echo(f"note: {notice.said}", err=True)
+        if notes:
+            _say_what_is_missing(source, detectors)
+            for notice in result.notices:
+                click.echo(f"note: {notice.line}", err=True)
         if (households or users) and not any(result.rows_read.values()):
             click.echo(
                 "note: the source holds no household, member or request of that id; is it written in full?", err=True
@@ -154,6 +167,16 @@ def scanned(
             engine=source.engine,
             rows_read=result.rows_read,
             seconds=round(time.perf_counter() - started, 3),
+        )
+
+
+def _say_what_is_missing(source: Source, detectors: Sequence[Detector]) -> None:
+    """One line on the tables that are not there, where detectors cannot look without them."""
+    blind = Counter(table for one in detectors for table in lacking(one, source.schema) if table in CANONICAL)
+    if blind:
+        told = ", ".join(f"without {table} {number}" for table, number in sorted(blind.items()))
+        click.echo(
+            f"note: {told} of {count(len(detectors), 'detector')} cannot look; see `hearthwatch doctor`", err=True
         )
 
 

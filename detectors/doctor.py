@@ -8,8 +8,18 @@ from detectors.applicability import Outlook, health_of, lacking, outlook
 from detectors.contract import Context, Detector
 from detectors.counting import HOUSEHOLD_COLUMN, count_rows
 from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
+from detectors.source.base import Engine, Verdict
 from detectors.source.health import WORD_COLUMNS, Health
 from detectors.source.quoting import quoted
+
+_EMPTY: dict[Engine, str] = {
+    "postgresql": "if the table is not empty, this is the wrong schema or database: check --source and the mapping",
+    "duckdb": "if the table is not empty, this is half an export or the wrong folder: check --source",
+}
+_EMPTY_OPTIONAL: dict[Engine, str] = {
+    "postgresql": "if the table is not empty, map the right one, or grant the role SELECT",
+    "duckdb": "if the table is not empty, export it again",
+}
 
 
 def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector], context: Context) -> Iterator[Check]:
@@ -18,7 +28,7 @@ def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector
     yield from _tables(source, mapping)
     health = health_of(source, detectors, context.limits)
     yield from _rows(source, health)
-    yield from (Check("problem", f"rows of {notice.table}", notice.said) for notice in source.notices)
+    yield from (Check("note", f"rows of {notice.table}", notice.said, notice.remedy) for notice in source.notices)
     yield from _words(source, health)
     yield from _trail(health)
     yield from (Check("note", "not looked at", what) for what in health.unseen)
@@ -64,12 +74,9 @@ def _rows(source: Source, health: Health) -> Iterator[Check]:
     counted = count_rows(source, None, health.rows, HOUSEHOLD_COLUMN)
     for name, rows in counted.items():
         if rows == 0:
-            yield Check(
-                "problem",
-                f"rows of {name}",
-                "0 rows can be read",
-                "if the table is not empty, this is the wrong schema, database or folder: check --source and the mapping",
-            )
+            # Where only one of them is empty, that is one problem, and it is said with what follows from it.
+            verdict: Verdict = "note" if any(fault.startswith(f"{name} ") for fault in health.faults) else "problem"
+            yield Check(verdict, f"rows of {name}", "0 rows can be read", _EMPTY[source.engine])
         else:
             yield Check("ok", f"rows of {name}", f"{rows:,} rows can be read")
     for name in sorted(health.empty - set(counted)):
@@ -77,7 +84,7 @@ def _rows(source: Source, health: Health) -> Iterator[Check]:
             "note",
             f"rows of {name}",
             "0 rows can be read",
-            "if the table is not empty, map the right one, or grant the role SELECT",
+            _EMPTY_OPTIONAL[source.engine],
         )
 
 

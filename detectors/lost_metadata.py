@@ -10,9 +10,11 @@ from detectors.contract import Context
 from detectors.facts import text_of
 from detectors.passes.base import Scope, of_households, of_users, since
 from detectors.source import Notice, QueryError, Source
+from detectors.source.base import and_others
 from detectors.source.sql import json_is_lost
 
 _COLUMN = "household_events.metadata"
+_REMEDY = "have the app write a JSON object there; the rows count, what their metadata would say does not"
 _NAMED = 3
 """So many households are named."""
 _SMALL = 500_000
@@ -80,7 +82,8 @@ def notice_of(source: Source, context: Context, counted: dict[str, int]) -> Noti
     rows = sum(by_household.values())
     if not rows:
         return None
-    named = sorted(set(by_household) - {""}, key=lambda household: (-by_household[household], household))[:_NAMED]
-    whose = f" (household {', '.join(named)})" if named else ""
+    others = [""] if by_household.get("") else []
+    named = [*sorted(set(by_household) - {""}, key=lambda household: (-by_household[household], household)), *others]
+    whose = f" (household{'s' if len(named) > 1 else ''} {and_others(named, _NAMED)})" if named[0] else ""
     said = f"{rows} row{'s' if rows > 1 else ''} whose metadata is neither an object nor a text that holds one{whose}"
-    return Notice("household_events", f"{_COLUMN}: {said}; read as empty", frozenset({_COLUMN}))
+    return Notice("household_events", f"{_COLUMN}: {said}; read as empty", frozenset({_COLUMN}), _REMEDY)

@@ -73,7 +73,10 @@ def check_file(file: Path, where: str) -> None:
         size = file.stat().st_size
     except OSError as error:
         raise LedgerError(f"{where} cannot be read ({error.strerror}); give this user the right to") from error
-    damage = "restore it from a backup, or move it away to begin a new ledger"
+    damage = (
+        "restore it from a backup; a new ledger, which begins where this is moved away, knows none of the tickets that are "
+        "open: it files them again and verifies none of them"
+    )
     if not size:
         raise LedgerError(f"{where} is empty, which no ledger ever is: {damage}")
     if not head.startswith(_MAGIC[: len(head)]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
 from importlib import resources
@@ -38,6 +39,31 @@ from escalation.spans import stricter
 _LONGEST_FILE = 10_000_000
 """Bytes. The packaged policy has 20,000."""
 _SHOWN = 200
+_WANTED = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must be a table",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "frozen_set_type": "must be a list",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be {expected}",
+    "missing": "is missing",
+    "model_type": "must be a table",
+    "set_type": "must be a list",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be text in quotes",
+    "too_short": "must have at least {min_length} entries",
+    "tuple_type": "must be a list",
+}
+"""What a value must be, by the validator's own name of the failure."""
 """Characters of a wrong value that a message repeats."""
 
 
@@ -155,7 +181,7 @@ def load_policy(path: str | Path | None = None) -> Policy:
         policy = Policy.model_validate(_merged(default, own))
         policy._from_file = frozenset(key for key, _ in _leaves(own))
     except ValidationError as error:
-        raise PolicyError(f"{path}: {_first_problem(error)}") from error
+        raise PolicyError(f"{path}: {_first_problem(error, default)}") from error
     except RecursionError as error:
         raise PolicyError(f"{path}: its tables are nested without end; see `hearthwatch policy show`") from error
     _check_flags(policy, own, path)
@@ -204,17 +230,31 @@ def _leaves(table: Mapping[str, Any], above: str = "", *, whole_too: bool = Fals
             yield from _leaves(value, dotted, whole_too=whole_too)
 
 
-def _first_problem(error: ValidationError) -> str:
+def _first_problem(error: ValidationError, default: Mapping[str, Any]) -> str:
     problems = error.errors(include_url=False)
     first = problems[0]
     # A union of keys or a validator puts parts like "[key]" into the place; they are no part of the file.
     place = _short(".".join(str(part) for part in first["loc"] if part != "[key]")) or "(the whole file)"
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
-        return f"{place}: unknown key; remove it, or see `hearthwatch policy show` for the known ones{more}"
-    message = _short(" ".join(first["msg"].removeprefix("Value error, ").split()))
+        return f"{place}: unknown key; {_near(place, default)}{more}"
+    wanted = _WANTED.get(first["type"], first["msg"].removeprefix("Value error, "))
+    message = _short(
+        " ".join(wanted.format_map(first.get("ctx", {})).split())
+        if first["type"] in _WANTED
+        else " ".join(wanted.split())
+    )
     given = "" if isinstance(first["input"], dict | Policy) else f" (it is {_short(repr(first['input']))})"
     return f"{place}: {message}{given}; correct it, or remove it to use the default{more}"
+
+
+def _near(place: str, default: Mapping[str, Any]) -> str:
+    """What a key that nobody knows may have been meant to be."""
+    whole = [key.split(".") for key, _, _ in Policy.model_validate(default).values()]
+    known = {".".join(parts[:end]) for parts in whole for end in range(1, len(parts) + 1)}
+    near = difflib.get_close_matches(place, known, 1, cutoff=0.8)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return f"{hint}remove it, or see `hearthwatch policy show` for the known ones"
 
 
 def _short(text: str) -> str:

@@ -72,7 +72,7 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
     had_rows = before.latest.rows or before.latest.oldest is not None
     since = f"since the run of {stamp(before.at)}"
     if now.rows is None:
-        return f"{table} is missing, although it was there on the last run"
+        return f"{table} {MISSING}, although it was there on the last run"
     if now.empty:
         some = count(before.rows, "row") if before.rows else "rows"
         return f"{table} came empty, although it had {some} on the run of {stamp(before.at)}" if had_rows else None
@@ -118,9 +118,13 @@ def recorded(seen: Mapping[str, Volume], reasons: Mapping[str, str], *, accept: 
     )
 
 
+MISSING = "is missing"
+
+
 def what_to_do(reason: str) -> str:
     """The line for whoever must do something about a table that was not believed."""
+    gone = "table is" if MISSING in reason else "rows are"
     return (
         f"{reason}; nothing that rests on it was filed or called fixed. Deliver the whole table and run again, "
-        "or, if the rows are really gone, take that once with `hearthwatch run --accept-volume`"
+        f"or, if the {gone} really gone, take that once with `hearthwatch run --accept-volume`"
     )

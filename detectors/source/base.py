@@ -121,6 +121,7 @@ class Schema:
 Reach = Literal["picked", "whole", "grouped"]
 """What a statement reads of big tables: a few rows, all of them, or all of them to group them by an id."""
 Verdict = Literal["ok", "note", "problem"]
+Engine = Literal["postgresql", "duckdb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,17 @@ class Notice:
     """One line: what is wrong with how many rows, and what was done about it. Ids only, no other values."""
     columns: frozenset[str] = frozenset()
     """The table.column names that cannot be relied on for those rows. Detectors that need one of them say so."""
+    remedy: str = ""
+    """What to do about it, where that is not clear from what is said."""
+
+    @property
+    def line(self) -> str:
+        return f"{self.said}; {self.remedy}" if self.remedy else self.said
+
+
+def and_others(named: Sequence[str], most: int) -> str:
+    """The first `most` of `named` in one line, and whether there are others."""
+    return ", ".join(named[:most]) + (" and others" if len(named) > most else "")
 
 
 @dataclass(slots=True)
@@ -166,7 +178,7 @@ Row = Mapping[str, Any]
 class Source(Protocol):
     """A source that is open: one snapshot, read-only, until it is closed."""
 
-    engine: Literal["postgresql", "duckdb"]
+    engine: Engine
     label: str
     """Where it is, without credentials."""
     schema: Schema

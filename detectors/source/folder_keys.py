@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from detectors.source.base import Notice
+from detectors.source.base import Notice, and_others
 
 _MOST_NAMED = 3
 _ACT = {
@@ -78,20 +78,23 @@ def _told(table: str, key: str, columns: Sequence[str], execute: Execute) -> lis
         f"GROUP BY {key} HAVING count(*) > 1"
     )
     same = " AND ".join(f"t.{column} IS NOT DISTINCT FROM d.{column}" for column in key.split(", "))
-    alike = f"SELECT sum(times) - count(*) FROM twice t WHERE NOT EXISTS (SELECT 1 FROM differing d WHERE {same})"
-    (((repeated,),), ((several,),)) = execute(alike), execute("SELECT count(*) FROM differing")
+    alike = f"FROM twice t WHERE NOT EXISTS (SELECT 1 FROM differing d WHERE {same})"
+    ((repeated,),) = execute(f"SELECT sum(times) - count(*) {alike}")
+    ((several,),) = execute("SELECT count(*) FROM differing")
     notices = []
     if repeated:
-        said = f"{_counted(repeated, 'row')} of {table} repeat{'s' if repeated == 1 else ''} another row, id and all: read once"
+        named = execute(f"SELECT DISTINCT id {alike} ORDER BY id LIMIT {_MOST_NAMED + 1}")
+        ids = and_others([str(each[0]) for each in named], _MOST_NAMED)
+        said = f"{_counted(repeated, 'row')} of {table} repeat{'s' if repeated == 1 else ''} another row, id and all: read once ({ids})"
         notices.append(Notice(table, said))
     if several:
         (row,) = execute(f"SELECT {', '.join(f'bool_or({column})' for column in others)} FROM differing")
         differing = [column for column, is_so in zip(others, row, strict=True) if is_so]
-        named = execute(f"SELECT DISTINCT id FROM differing ORDER BY id LIMIT {_MOST_NAMED}")
+        named = execute(f"SELECT DISTINCT id FROM differing ORDER BY id LIMIT {_MOST_NAMED + 1}")
         kept = "the one updated last" if "updated_at" in columns else "the last in the files"
         said = (
             f"{_counted(several, 'id')} of {table} in several rows that differ in {', '.join(differing)}: "
-            f"only {kept} is read ({', '.join(str(each[0]) for each in named)})"
+            f"only {kept} is read ({and_others([str(each[0]) for each in named], _MOST_NAMED)})"
         )
         notices.append(Notice(table, said, frozenset(f"{table}.{column}" for column in differing)))
     return notices

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import FoundTable, NativeType, Notice, SourceError
+from detectors.source.base import FoundTable, NativeType, Notice, SourceError, and_others
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
 from detectors.source.folder_shapes import (
@@ -220,7 +220,7 @@ class _OneTable:
             self._unusable[full] = f"{bad} of its {values} values are not {wanted}"
             return []
         said = f"{_counted(bad, 'row')} of {self._name} {'holds' if bad == 1 else 'hold'} in {column} what is not {wanted}: read as missing"
-        return [Notice(self._name, said + self._whose(column), frozenset({full}))]
+        return [Notice(self._name, said + self._whose(column), frozenset({full}), f"export the column as {wanted}")]
 
     def _bad_value(self, column: str, shape: Shape) -> str:
         """Where the first bad value is. The value itself is not shown: it can be personal."""
@@ -243,11 +243,10 @@ class _OneTable:
                 owner = plain_id_of(f"CAST({readings[key].plain} AS VARCHAR)")
                 query = f"SELECT DISTINCT {owner} AS owner FROM {shape.relation} WHERE {readings[column].bad}"
                 rows = self._execute(
-                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {_MOST_NAMED}"
+                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {_MOST_NAMED + 1}"
                 )
                 found.update(str(row[0]) for row in rows)
-        named = sorted(found)[:_MOST_NAMED]
-        return f" ({kind}{'s' if len(named) > 1 else ''} {', '.join(named)})" if named else ""
+        return f" ({kind}{'s' if len(found) > 1 else ''} {and_others(sorted(found), _MOST_NAMED)})" if found else ""
 
     def _rows(self) -> str:
         """The statement that reads all rows, columns named and typed as the canonical ones."""

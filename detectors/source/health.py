@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, func, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
-from detectors.source.base import Notice, QueryError, Source, SourceError
+from detectors.source.base import Engine, Notice, QueryError, Source, SourceError
 from detectors.source.filled import Sample, incomplete, is_column, sample_of, unfilled, unfilled_faults
 from detectors.source.mapping import CANONICAL, STATE_WORDS
-from detectors.source.spelling import Spoken, dictionary, shown, spoken
+from detectors.source.spelling import Spoken, dictionary, meant, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
 
 logger = logging.getLogger("hearthwatch.source")
@@ -94,7 +94,7 @@ def look_at(
             )
     _remark(health)
     if own is None:
-        health.faults += [*_empty_beside_full(health), *_word_faults(source, health)]
+        health.faults += [*_empty_beside_full(health, source.engine), *_word_faults(source, health)]
         if not health.faults:
             _compare_columns(source, {name for name, sample in samples.items() if sample.rows < COMPARABLE}, health)
     return health
@@ -154,15 +154,19 @@ def _find_unfilled(
         health.unseen.append(f"whether columns hold anything: {error}")
 
 
-def _empty_beside_full(health: Health) -> Iterator[str]:
+_WHY_EMPTY: dict[Engine, str] = {
+    "postgresql": "this is half a delivery, the wrong table, or a role that may not see the rows; "
+    "load it again, map the right table, or let the role see them",
+    "duckdb": "this is half an export, or the wrong file; export the table again",
+}
+
+
+def _empty_beside_full(health: Health, engine: Engine) -> Iterator[str]:
     required = ("households", "household_members")
     empty = [name for name in required if name in health.empty]
     if len(empty) == 1:
         (full,) = set(required) - set(empty)
-        yield (
-            f"{empty[0]} has no row that can be read, although {full} has some: this is half a delivery, the wrong table, "
-            "or a role that may not see the rows; export it again, or map the right table"
-        )
+        yield (f"{empty[0]} has no row that can be read, although {full} has some: {_WHY_EMPTY[engine]}")
 
 
 def _word_faults(source: Source, health: Health) -> Iterator[str]:
@@ -193,8 +197,8 @@ def _unknown_words(source: Source, place: str, found: Spoken) -> str:
         )
     return (
         f"{_named(source, place)} holds words that nobody knows, in {words.total():,} of {found.rows:,} rows: "
-        f"{shown(words)}. Known are {ours}: say in the policy what yours mean, [source.words.{place}] "
-        f'word = "…", or ignore = ["word"]'
+        f"{shown(words)}. Known are {ours}: say in the policy what yours mean, as in [source.words.{place}] "
+        f'{meant(next(iter(words)), STATE_WORDS[place])}, or ignore = ["…"]'
     )
 
 

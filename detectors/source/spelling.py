@@ -5,6 +5,7 @@ A tidy table is only counted: one more comparison for each row tells that all it
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -141,6 +142,15 @@ def shown(words: Collection[str]) -> str:
     some = [f"'{shown_word(word)}'" for word in list(words)[:SHOWN_WORDS]]
     more = len(words) - len(some)
     return ", ".join(some) + (f" and {more:,} more" if more > 0 else "")
+
+
+def meant(word: str, ours: Collection[str]) -> str:
+    """The line of the policy that says what `word` means, with the likeliest of `ours`."""
+    # "inactive" is near to "active" and means something else: the same beginning is asked for.
+    alike = sorted(one for one in ours if one[:1] == word.casefold()[:1])
+    near = difflib.get_close_matches(word.casefold(), alike, 1, cutoff=0.7)
+    quoted = '"' + shown_word(word).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f'{quoted} = "{near[0] if near else "…"}"'
 
 
 def shown_word(word: str) -> str:

@@ -249,5 +249,8 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     queue = FolderQueue(tmp_path / "file" / "queue", text=markdown.render, csv=csv_text.render)
     with pytest.raises(DeliveryError) as caught:
         queue.create(ID, TICKET)
-    assert str(caught.value) == f"cannot write tickets in {tmp_path}/file/queue: Not a directory"
+    assert str(caught.value) == (
+        f"cannot write tickets in {tmp_path}/file/queue: Not a directory; a file stands where a folder must be: "
+        "move it away, or give another folder with --queue folder:PATH"
+    )
     assert not caught.value.retry

@@ -168,7 +168,14 @@ def _many_removed(day: Day, home: Home, at: datetime, late: timedelta) -> None:
 
 def _many_created(day: Day, home: Home, at: datetime, late: timedelta) -> None:
     for _ in range(12):
-        day.event("household_created", day.new("made"), home.others[2], at, late)
+        made = Home(day.new("made"), home.others[2], ())
+        code = f"{''.join(chr(65 + int(digit, 16)) for digit in made.id.hex[:6])}-ALPHA-BRAVO"
+        day.life.do(
+            "INSERT INTO households VALUES (%s, 'Home', NULL, %s, NULL, %s, %s, %s)", made.id, code, made.leader, at, at
+        )
+        _row(day, made, made.leader, at)
+        day.life.role(made, made.leader, "leader")
+        day.event("household_created", made.id, made.leader, at, late)
 
 
 def _left(day: Day, home: Home, at: datetime, late: timedelta) -> None:

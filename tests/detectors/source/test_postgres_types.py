@@ -238,6 +238,20 @@ def test_a_required_column_that_cannot_be_read_is_named(
         scanned(database.url)
 
 
+def test_ids_are_read_carefully_where_nobody_can_be_asked_how_they_are_written(database: Database) -> None:
+    """A column that fails for one row must not take the others' notation with it."""
+    change(
+        database,
+        altered("household_members", household_id="text", user_id="text"),
+        "UPDATE household_members SET household_id = upper(household_id), user_id = upper(user_id)",
+        "ALTER TABLE household_members RENAME TO all_members",
+        "CREATE VIEW household_members AS SELECT id, household_id, user_id, role, status, joined_at, "
+        f"(1 / abs(strpos(user_id, '{uid('dan').upper()}') - 1))::text AS invited_by FROM all_members",
+    )
+    found = [(one.detector, one.subject) for one in scanned(database.url).findings]
+    assert found == [("no-leader", {"household_id": uid("oak")})]
+
+
 def test_one_column_may_be_two_of_ours(database: Database, town: Town) -> None:
     mapping = SourceMapping(
         tables={
