@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from commands.believing import held_against, known_households, known_of, looked_of
 from commands.desk import open_board, open_desk
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.quick import explained, quick_look
 from commands.scanning import context_of, document_of, finish, formatted, scanned
-from commands.watched import Watch, watched
+from commands.watched import Watch, quick_metrics, watched
 from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
 from detectors.registry import DETECTORS
 from detectors.words import count
@@ -43,7 +45,7 @@ DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
     envvar="HEARTHWATCH_METRICS",
     show_envvar=True,
     metavar="FILE.prom",
-    help="Write how it went for Prometheus.",
+    help="Write how it went for Prometheus; of --quick the variable is HEARTHWATCH_QUICK_METRICS.",
 )
 @click.option(
     "--since",
@@ -79,6 +81,8 @@ def run(
             f"--as-of {settings.moment:%Y-%m-%d %H:%M} UTC has not come yet, and every later run would be refused; "
             "leave it out to run as of now"
         )
+    if quick and click.get_current_context().get_parameter_source("metrics") is not ParameterSource.COMMANDLINE:
+        metrics = quick_metrics(os.environ)
     with watched(settings, metrics, "quick" if quick else "night") as watch:
         if quick:
             _quick(settings, form, fail_on, watch)

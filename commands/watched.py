@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,12 @@ class Watch:
     seen: metrics.Seen | None = None
     gave_way: bool = False
     """True for a quick look that another run has kept from looking."""
+
+
+def quick_metrics(environment: Mapping[str, str]) -> Path | None:
+    """The file of a quick look's metrics: what the environment names for nights is the nights' own."""
+    named = environment.get("HEARTHWATCH_QUICK_METRICS", "")
+    return Path(named) if named else None
 
 
 @contextmanager
