@@ -312,13 +312,13 @@ def _absent(entry: Entry, ticket: Ticket | None, *, others_present: bool, newly_
 def _on_finished_ticket(entry: Entry, ticket: Ticket, *, again: bool, look: Look) -> Decision:
     if entry.kind == "occurrence":
         return Decision("reopen", "happened-again") if again else Decision("none", "done")
-    if ticket.status == "resolved" and look == "quick":
-        return Decision("none", "still-there")
     reason: Reason = "still-seen"
     if ticket.status == "verified":
         reason = "back"
     elif ticket.closed_as is not None:
         reason = "closing-ended"
+    elif look == "quick":
+        return Decision("none", "still-there")
     return Decision("reopen", reason)
 
 

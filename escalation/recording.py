@@ -113,7 +113,7 @@ class Recording:
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
         self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
-        self._silences = tx.silences()
+        self._silences = {key: _patient(one, look) for key, one in tx.silences().items()}
         self._tickets = _Tickets(tx)
         self._cases: dict[str, _Case] = {}
         self._on_ticket: dict[int, list[_Case]] = defaultdict(list)
@@ -407,6 +407,13 @@ class Recording:
                 reason=decision.reason,
                 external_id=ticket.external_id if ticket else None,
             )
+
+
+def _patient(silence: Silence, look: Look) -> Silence:
+    """For a quick look a snooze is broken once what was put off has doubled: what goes on all day grows with each look."""
+    if look == "night" or silence.size is None:
+        return silence
+    return replace(silence, size=2 * silence.size)
 
 
 def _said(entry: Entry) -> Entry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from escalation.ledger import open_ledger
 from escalation.night import next_window, run_night
 from escalation.policy import load_policy
 from escalation.schema import METADATA
-from escalation.store import LedgerError, LedgerUsageError, open_store
+from escalation.store import BusyError, LedgerError, LedgerUsageError, open_store
 from tests.escalation.findings import NOON, finding
 from tests.escalation.queues import MemoryQueue, desk
 from tests.support.pooler import pooled
@@ -53,6 +54,18 @@ def test_a_second_run_is_refused_until_the_first_has_ended(url: str) -> None:
         open_store(url, exclusive=True)
     open_store(url, exclusive=False).close()
     first.close()
+    open_store(url, exclusive=True).close()
+
+
+def test_a_quick_look_gives_way_and_is_waited_for(url: str) -> None:
+    night = open_store(url, exclusive=True)
+    with pytest.raises(BusyError):
+        open_store(url, exclusive=True, look="quick")
+    night.close()
+    quick = open_store(url, exclusive=True, look="quick")
+    with pytest.raises(BusyError):
+        open_store(url, exclusive=True, look="quick")
+    threading.Timer(0.3, quick.close).start()
     open_store(url, exclusive=True).close()
 
 
