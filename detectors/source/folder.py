@@ -63,8 +63,12 @@ class FolderSource:
             raise
 
     def _execute(self, statement: str) -> Sequence[Any]:
-        result = self._connection.exec_driver_sql(statement)
-        return result.all() if result.returns_rows else []
+        # By itself: SQLAlchemy's driver reads a statement that makes a table letter by letter, for a number nobody asks for.
+        try:
+            rows: Sequence[Any] = self._raw.execute(statement).fetchall()
+        except duckdb.Error as error:
+            raise DBAPIError(statement, None, error, hide_parameters=True) from error
+        return rows
 
     def _load(self, folder: Path, mapping: SourceMapping) -> Schema:
         found = deliveries(folder, mapping)

@@ -95,21 +95,31 @@ class Tables:
         self._raw: dict[str, Table] = {}
         self.user_type = self._common(schema, "user")
         self.household_type = self._common(schema, "household")
-        self._tables: dict[str, FromClause] = {name: self._table(schema, name) for name in schema.tables}
+        self._tables: dict[str, FromClause] = {}
 
     def __getitem__(self, name: str) -> FromClause:
-        return self._tables[name]
+        # Two threads may make one at the same time; both take the one that was kept, as a statement must not mix them.
+        found = self._tables.get(name)
+        return self._tables.setdefault(name, self._table(name)) if found is None else found
 
     def __contains__(self, name: str) -> bool:
-        return name in self._tables
+        return name in self.schema.tables
 
     def respelled(self, spellings: Spellings) -> Tables:
         """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns."""
-        return Tables(self.schema, self.mapping, self._odd, spellings)
+        again = Tables(self.schema, self.mapping, self._odd, spellings)
+        plain = {
+            name: found
+            for name, found in self._tables.items()
+            if not any(place.startswith(f"{name}.") for place in spellings)
+        }
+        again._tables.update(plain)
+        again._raw.update({name: self._raw[name] for name in plain})
+        return again
 
     def raw(self, name: str, column: str) -> ColumnElement[Any]:
         """A column as it stands in the source, so that its index serves whatever its type is."""
-        return typing_cast(ColumnElement[Any], self._raw[name].c[self.mapping.column_name(name, column)])
+        return typing_cast(ColumnElement[Any], self._source_table(name).c[self.mapping.column_name(name, column)])
 
     def _in_our_words(self, place: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
         spellings = self._spellings.get(place)
@@ -151,6 +161,10 @@ class Tables:
         return self._own(name, native) if kind == "id" else _BY_KIND[kind]
 
     def _source_table(self, name: str) -> Table:
+        known = self._raw.get(name)
+        return self._raw.setdefault(name, self._make_source_table(name)) if known is None else known
+
+    def _make_source_table(self, name: str) -> Table:
         found = self.schema.tables[name]
         schema_name, table_name = found.place or (None, found.name)
         # One column of the source may be several of ours.
@@ -166,8 +180,8 @@ class Tables:
         own, read_as = rows.c[self.mapping.column_name(name, column)], self.schema.tables[name].read_as
         return read_as[column](own) if column in read_as else own
 
-    def _table(self, schema: Schema, name: str) -> FromClause:
-        found, raw = schema.tables[name], self._source_table(name)
+    def _table(self, name: str) -> FromClause:
+        found, raw = self.schema.tables[name], self._source_table(name)
         columns: list[ColumnElement[Any]] = []
         for column, canonical in CANONICAL[name].columns.items():
             native, place = found.columns.get(column), f"{name}.{column}"
@@ -184,7 +198,6 @@ class Tables:
                 columns.append(own.label(column))
             else:
                 columns.append(cast(own, _TYPES[target]).label(column))
-        self._raw[name] = raw
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
         return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
 
