@@ -23,11 +23,11 @@ import psycopg
 from benchmarks import many
 from benchmarks.night import last_night
 from detectors.contract import Context, Window
+from detectors.engine.runner import scan
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
-from detectors.runner import scan
 from detectors.source import SourceMapping, open_source
-from escalation.process import Nights
+from escalation.policy.process import Nights
 
 RARE = (
     "household_member_removed",

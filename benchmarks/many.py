@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from detectors.vocabulary import INVITE_CODE_WORDS
+from detectors.text.word_lists import INVITE_CODE_WORDS
 
 HOUSEHOLDS, LEADERLESS = 330_000, 300_000
 WORD = INVITE_CODE_WORDS[0]

@@ -11,7 +11,7 @@ import click
 
 from commands.options import Moment
 from detectors.contract import SEVERITY_ORDER, Severity, Team
-from escalation.questions import (
+from escalation.people.questions import (
     FIXED_SEVERITY,
     QUESTIONS,
     AnswerError,

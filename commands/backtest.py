@@ -13,12 +13,12 @@ from commands.failures import once_more
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.scanning import context_of, named_detectors, opened
 from detectors.contract import Coverage, Detector, Window
-from detectors.kept import Found
-from detectors.runner import scan as run_scan
+from detectors.engine.runner import scan as run_scan
+from detectors.findings import Found
 from detectors.source import Source
-from escalation.ledger import Ledger
-from escalation.policy import Policy, load_policy
-from escalation.rehearsal import RehearsedNight, rehearse, windows
+from escalation.ledger.ledger import Ledger
+from escalation.nights.dry_run import DryRunNight, dry_run, windows
+from escalation.policy.policy import Policy, load_policy
 
 NIGHTS_MOST = 92
 """So many nights are played at most: each of them reads the source like a nightly run."""
@@ -71,7 +71,7 @@ def _days(settings: Settings, policy: Policy, since: datetime, until: datetime) 
 
 def _played(
     settings: Settings, policy: Policy, detectors: Sequence[Detector], days: Sequence[Window]
-) -> list[RehearsedNight]:
+) -> list[DryRunNight]:
     with _files(settings, policy) as files, progress() as told:
 
         @once_more
@@ -82,7 +82,7 @@ def _played(
                 result = run_scan(source, detectors, context, recheck=known_households(ledger, detectors))
             return result.findings, result.coverage
 
-        return rehearse(days, look, policy, settings.moment)
+        return dry_run(days, look, policy, settings.moment)
 
 
 @contextmanager

@@ -7,20 +7,20 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from detectors.applicability import tables_of
-from detectors.behind import added_up, behind_each, rows_behind
-from detectors.belief import disbelieve, rows_gone
 from detectors.contract import Detector
-from detectors.counting import count_rows
-from detectors.runner import ScanResult, forgetful
+from detectors.engine.applicability import tables_of
+from detectors.engine.belief import disbelieve, rows_gone
+from detectors.engine.row_counts import count_rows
+from detectors.engine.rows_behind import added_up, behind_each, rows_behind
+from detectors.engine.runner import ScanResult, forgetful
 from detectors.source import Source, SourceError
 from detectors.source.trail import EVENTS
-from escalation.decide import IDS_KEPT
-from escalation.ledger import Ledger
-from escalation.policy import Policy
-from escalation.records import Entry, Looked, Volume
-from escalation.remains import rows_to_look_for
-from escalation.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
+from escalation.decide.decisions import IDS_KEPT
+from escalation.decide.remains import rows_to_look_for
+from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
+from escalation.ledger.ledger import Ledger
+from escalation.ledger.records import Entry, Looked, Volume
+from escalation.policy.policy import Policy
 
 After = Callable[[Source, ScanResult], ScanResult]
 """What is made of a scan's result while its source is still open."""

@@ -16,12 +16,12 @@ from channels.settings import ChannelSettingError
 from channels.slack import SlackWorkspace, open_slack
 from commands.options import Settings
 from detectors.contract import Finding, Team
-from escalation.board import Board, Occasion
-from escalation.clocks import restarted
-from escalation.desk import Desk, Note
-from escalation.policy import Policy
-from escalation.process import Redaction, TeamPolicy
-from escalation.records import Ticket
+from escalation.decide.clocks import restarted
+from escalation.deliver.helpdesk import HelpdeskDelivery, Note
+from escalation.deliver.messenger import Notification, SlackDelivery
+from escalation.ledger.records import Ticket
+from escalation.policy.policy import Policy
+from escalation.policy.process import Redaction, TeamPolicy
 from reports import csv_text, markdown, slack, text
 from reports import mail as mail_words
 from reports.message import Message
@@ -36,7 +36,7 @@ RENDERERS = Renderers(
 )
 
 
-def open_desk(settings: Settings, policy: Policy) -> Desk[TicketRef, Message]:
+def open_helpdesk_delivery(settings: Settings, policy: Policy) -> HelpdeskDelivery[TicketRef, Message]:
     """The queue with the words for it, redacted as the policy says for its kind; credentials from the environment.
 
     With a mail server in the environment, the teams that the process tells by e-mail are told so.
@@ -55,7 +55,7 @@ def open_desk(settings: Settings, policy: Policy) -> Desk[TicketRef, Message]:
         return ticket(hidden, policy, reference=external_id)
 
     queue = opened_queue(settings, policy)
-    return Desk(
+    return HelpdeskDelivery(
         queue=queue,
         ref=TicketRef,
         ticket=as_ticket,
@@ -129,7 +129,7 @@ def slack_channels(policy: Policy) -> dict[str, str]:
     return {channel: ", ".join(what) for channel, what in said.items()}
 
 
-def open_board(policy: Policy) -> Board[dict[str, Any]] | None:
+def open_slack_delivery(policy: Policy) -> SlackDelivery[dict[str, Any]] | None:
     """Slack with the words for it; None where the environment names no token."""
     workspace = opened_slack()
     if workspace is None:
@@ -137,29 +137,29 @@ def open_board(policy: Policy) -> Board[dict[str, Any]] | None:
     hides = policy.redaction.slack
     key = _pseudonym_key(hides, "Slack's")
 
-    def as_ticket(finding: Finding, external_id: str, occasion: Occasion) -> dict[str, Any]:
-        return _payload(ticket(redacted(finding, hides, key), policy, reference=external_id), policy, occasion)
+    def as_ticket(finding: Finding, external_id: str, notification: Notification) -> dict[str, Any]:
+        return _payload(ticket(redacted(finding, hides, key), policy, reference=external_id), policy, notification)
 
-    def as_note(note: Note, occasion: Occasion) -> dict[str, Any]:
-        scrub = word_scrub(hides, key, occasion.ids)
+    def as_note(note: Note, notification: Notification) -> dict[str, Any]:
+        scrub = word_scrub(hides, key, notification.ids)
         hidden = replace(note, title=scrub(note.title), lines=tuple(map(scrub, note.lines)))
-        return _payload(note_message(hidden, policy), policy, occasion)
+        return _payload(note_message(hidden, policy), policy, notification)
 
-    def as_standing(of: Ticket, occasion: Occasion) -> dict[str, Any]:
-        hidden = replace(of, title=word_scrub(hides, key, occasion.ids)(of.title))
-        return _payload(standing_message(hidden, policy), policy, occasion)
+    def as_standing(of: Ticket, notification: Notification) -> dict[str, Any]:
+        hidden = replace(of, title=word_scrub(hides, key, notification.ids)(of.title))
+        return _payload(standing_message(hidden, policy), policy, notification)
 
-    return Board(wall=workspace, ticket=as_ticket, note=as_note, standing=as_standing)
+    return SlackDelivery(client=workspace, ticket=as_ticket, note=as_note, standing=as_standing)
 
 
-def _payload(message: Message, policy: Policy, occasion: Occasion) -> dict[str, Any]:
+def _payload(message: Message, policy: Policy, notification: Notification) -> dict[str, Any]:
     return slack.payload(
         message,
-        place=occasion.place,
-        link=occasion.link,
-        slack_id=policy.mentions.get(occasion.place.mention, ""),
-        reply=occasion.in_thread,
-        loud=occasion.loud,
+        place=notification.place,
+        link=notification.link,
+        slack_id=policy.mentions.get(notification.place.mention, ""),
+        reply=notification.in_thread,
+        with_mention=notification.with_mention,
     )
 
 

@@ -10,26 +10,26 @@ import click
 
 from channels.protocol import TicketRef
 from commands.asking import asked, asked_ids, check_options, severities
-from commands.desk import open_board, open_desk
+from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.failures import once_more
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.scanning import context_of, opened
 from detectors.contract import Finding, Team, Window
-from detectors.dossier import Dossier, dossier
+from detectors.engine.lookup import Lookup, look_up
 from detectors.source import SourceError
-from escalation.board import Board, announce
-from escalation.desk import Desk, deliver
-from escalation.ledger import Ledger, open_ledger
-from escalation.person import add_comment, cautions, file, finding_of, standing
-from escalation.policy import Policy, load_policy
-from escalation.questions import (
+from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
+from escalation.deliver.messenger import SlackDelivery, announce
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.records import Ticket
+from escalation.ledger.store import LedgerError
+from escalation.people.person import add_comment, cautions, file, finding_of, open_escalation
+from escalation.people.questions import (
     FIXED_SEVERITY,
     QUESTIONS,
     Escalation,
 )
-from escalation.records import Ticket
-from escalation.store import LedgerError
-from escalation.suggest import suggestions
+from escalation.people.suggest import suggestions
+from escalation.policy.policy import Policy, load_policy
 from reports import escalation as words
 from reports import text
 from reports.message import Message
@@ -113,7 +113,7 @@ for _team in COMMANDS:
 
 def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     policy = load_policy(settings.policy)
-    desk, board = open_desk(settings, policy), open_board(policy)
+    helpdesk, slack_delivery = open_helpdesk_delivery(settings, policy), open_slack_delivery(policy)
     check_options(team, given, settings.moment)
     users, households = asked_ids(team, given)
     # Looked up before the rest is asked, so that a wrong id costs nobody their answers.
@@ -122,13 +122,13 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
         users, households = facts.named_users, facts.named_households
     escalation = asked(team, given, households, users, settings.moment)
     with open_ledger(settings.ledger, exclusive=False) as ledger, ledger.begin() as tx:
-        current, key = standing(tx, escalation, policy.environment)
+        current, key = open_escalation(tx, escalation, policy.environment)
         past = tx.tickets_about((*escalation.households, *escalation.users))
     if current is not None and not given["anyway"]:
-        _is_there(settings, policy, desk, board, current, escalation, given)
+        _is_there(settings, policy, helpdesk, slack_delivery, current, escalation, given)
         return
     finding = finding_of(escalation, facts, blind, past, key, settings.moment)
-    click.echo(text.render(desk.ticket(finding, f"hw-{key[:16]}")))
+    click.echo(text.render(helpdesk.ticket(finding, f"hw-{key[:16]}")))
     typed = [escalation.title, *(one for some in escalation.answers.values() for one in some)]
     troubleshot = given["troubleshot"] or (
         not given["silent"] and click.confirm("Was basic troubleshooting done?", err=True)
@@ -139,12 +139,12 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     if not _confirmed(given, f"File this ticket for {policy.teams[team].name}?"):
         click.echo("Nothing was filed.", err=True)
         return
-    _file(settings, policy, desk, board, finding, patient=not given["silent"])
+    _file(settings, policy, helpdesk, slack_delivery, finding, patient=not given["silent"])
 
 
 def _looked_up(
     settings: Settings, policy: Policy, households: Sequence[str], users: Sequence[str]
-) -> tuple[Dossier | None, str]:
+) -> tuple[Lookup | None, str]:
     """What the source says, or why it could not be asked. Raises SubjectError for an id that it cannot hold."""
     if not (households or users):
         return None, "no id was named"
@@ -154,9 +154,9 @@ def _looked_up(
     context = context_of(settings, policy, Window(settings.moment, settings.moment))
 
     @once_more
-    def facts_of_them() -> Dossier:
+    def facts_of_them() -> Lookup:
         with opened(settings, policy) as source:
-            return dossier(source, households, users, context)
+            return look_up(source, households, users, context)
 
     try:
         facts = facts_of_them()
@@ -172,8 +172,8 @@ def _looked_up(
 def _is_there(
     settings: Settings,
     policy: Policy,
-    desk: Desk[TicketRef, Message],
-    board: Board[Any] | None,
+    helpdesk: HelpdeskDelivery[TicketRef, Message],
+    slack_delivery: SlackDelivery[Any] | None,
     current: Ticket,
     escalation: Escalation,
     given: dict[str, Any],
@@ -187,9 +187,9 @@ def _is_there(
         click.echo("Nothing was added; --anyway files another one.", err=True)
         return
     with open_ledger(settings.ledger) as ledger:
-        add_comment(ledger, current, escalation, policy, settings.moment, announced=board is not None)
-        _, failed = deliver(ledger, desk, {}, settings.moment)
-        _announce(ledger, board, policy, {}, settings.moment)
+        add_comment(ledger, current, escalation, policy, settings.moment, announced=slack_delivery is not None)
+        _, failed = deliver(ledger, helpdesk, {}, settings.moment)
+        _announce(ledger, slack_delivery, policy, {}, settings.moment)
         with ledger.begin() as tx:
             held = any(row.ticket_id == current.id for row in tx.unsent("queue"))
     if any(one.external_id == current.external_id for one in failed):
@@ -208,8 +208,8 @@ def _confirmed(given: dict[str, Any], question: str) -> bool:
 def _file(
     settings: Settings,
     policy: Policy,
-    desk: Desk[TicketRef, Message],
-    board: Board[Any] | None,
+    helpdesk: HelpdeskDelivery[TicketRef, Message],
+    slack_delivery: SlackDelivery[Any] | None,
     finding: Finding,
     *,
     patient: bool,
@@ -217,9 +217,9 @@ def _file(
     while True:
         try:
             with open_ledger(settings.ledger) as ledger:
-                ticket = file(ledger, finding, policy, settings.moment, announced=board is not None)
-                sent, failed = deliver(ledger, desk, {finding.fingerprint: finding}, settings.moment)
-                _announce(ledger, board, policy, {finding.fingerprint: finding}, settings.moment)
+                ticket = file(ledger, finding, policy, settings.moment, announced=slack_delivery is not None)
+                sent, failed = deliver(ledger, helpdesk, {finding.fingerprint: finding}, settings.moment)
+                _announce(ledger, slack_delivery, policy, {finding.fingerprint: finding}, settings.moment)
             break
         except LedgerError as error:
             # Nobody should have to type all of it again because the nightly run is at work.
@@ -237,11 +237,15 @@ def _file(
 
 
 def _announce(
-    ledger: Ledger, board: Board[Any] | None, policy: Policy, findings: Mapping[str, Finding], now: datetime
+    ledger: Ledger,
+    slack_delivery: SlackDelivery[Any] | None,
+    policy: Policy,
+    findings: Mapping[str, Finding],
+    now: datetime,
 ) -> None:
     """Tell Slack, too. The ticket is what counts: what fails here is warned of, and the next run tries again."""
-    if board is None:
+    if slack_delivery is None:
         return
-    _, failed = announce(ledger, board, policy, findings, now)
+    _, failed = announce(ledger, slack_delivery, policy, findings, now)
     for one in failed:
         click.echo(f"warning: {one.external_id}: {visible(one.error)}; the next run tries again", err=True)

@@ -12,9 +12,9 @@ import click
 
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Stop
 from detectors.source import LostError, SourceError, SubjectError
-from escalation.policy import PolicyError
-from escalation.silences import RefusedError
-from escalation.store import LedgerError, LedgerUsageError
+from escalation.ledger.store import LedgerError, LedgerUsageError
+from escalation.people.silences import RefusedError
+from escalation.policy.policy import PolicyError
 
 P = ParamSpec("P")
 T = TypeVar("T")

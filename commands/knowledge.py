@@ -14,10 +14,10 @@ from commands.options import EXIT_SOURCE, EXIT_UNDELIVERED, Settings, Stop, glob
 from commands.scaffold import new_detector
 from commands.scanning import context_of, named_detectors, opened, window_of
 from detectors.contract import TEAMS, Team
-from detectors.doctor import examine
+from detectors.engine.doctor import examine
 from detectors.registry import BY_ID, DETECTORS
-from detectors.words import count
-from escalation.policy import Policy, check, load_policy
+from detectors.text.wording import count
+from escalation.policy.policy import Policy, check, load_policy
 from reports.neutral import visible
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 import click
 
 from commands.options import Moment, Settings, global_options
-from detectors.words import count, stamp
-from escalation.forgetting import after_moment, forget_after
-from escalation.ledger import open_ledger
-from escalation.policy import load_policy
+from detectors.text.wording import count, stamp
+from escalation.ledger.ledger import open_ledger
+from escalation.nights.forgetting import after_moment, forget_after
+from escalation.policy.policy import load_policy
 
 
 @click.group("ledger")

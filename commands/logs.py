@@ -13,9 +13,9 @@ import click
 from channels.protocol import DeliveryError
 from channels.settings import ChannelSettingError
 from detectors.source import SourceError, SubjectError
-from escalation.policy import PolicyError
-from escalation.silences import RefusedError
-from escalation.store import LedgerError
+from escalation.ledger.store import LedgerError
+from escalation.people.silences import RefusedError
+from escalation.policy.policy import PolicyError
 
 OURS = (
     click.ClickException,

@@ -12,18 +12,18 @@ import click
 from click.core import ParameterSource
 
 from commands.believing import held_against, known_households, known_of, looked_of
-from commands.desk import open_board, open_desk
+from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from commands.quick import explained, quick_look
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from commands.watched import Watch, quick_metrics, watched
 from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
 from detectors.registry import DETECTORS
-from detectors.words import count
-from escalation.ledger import Ledger, open_ledger
-from escalation.locks import PATIENCE_SECONDS, BusyError
-from escalation.night import NightReport, look_back_days, next_window, run_night
-from escalation.policy import load_policy
+from detectors.text.wording import count
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.locks import PATIENCE_SECONDS, BusyError
+from escalation.nights.night import NightReport, look_back_days, next_window, run_night
+from escalation.policy.policy import load_policy
 from reports.metrics import Seen
 from reports.night import summary
 
@@ -113,8 +113,8 @@ def _night(
     settings: Settings, form: str, *, announced: bool, since: datetime | None = None, accept: bool = False
 ) -> tuple[NightReport, ScanDocument, Seen]:
     policy = load_policy(settings.policy)
-    desk = open_desk(settings, policy)
-    board = open_board(policy) if announced else None
+    helpdesk = open_helpdesk_delivery(settings, policy)
+    slack_delivery = open_slack_delivery(policy) if announced else None
     with open_ledger(settings.ledger) as ledger:
         settings = after_the_look(settings, ledger)
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy, since=since))
@@ -137,8 +137,8 @@ def _night(
             policy,
             context.as_of,
             window=context.window,
-            desk=desk,
-            board=board,
+            helpdesk=helpdesk,
+            slack_delivery=slack_delivery,
             looked=looked_of(result, known, DETECTORS, accept=accept),
         )
     document = document_of(info, report.findings, result)

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from commands.options import EXIT_USAGE, Settings, Stop, global_options
-from escalation.ledger import Ledger, open_ledger
-from escalation.outcomes import outcome_of
-from escalation.policy import Policy, load_policy
-from escalation.records import Ticket, TicketOutcome
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.records import Ticket, TicketOutcome
+from escalation.people.outcomes import outcome_of
+from escalation.policy.policy import Policy, load_policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

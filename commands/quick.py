@@ -9,17 +9,17 @@ from datetime import timedelta
 import click
 
 from commands.believing import held_against, known_households, known_of, looked_of
-from commands.desk import open_board, open_desk
+from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.options import Settings
 from commands.scanning import context_of, document_of, formatted, scanned
-from detectors.by_day import by_day, coverage_by_day, left_to_night
 from detectors.contract import Context, Coverage, Detector, ScanDocument, ScanInfo, Window
-from detectors.kept import Found
+from detectors.engine.by_day import by_day, coverage_by_day, left_to_night
+from detectors.engine.runner import ScanResult
+from detectors.findings import Found
 from detectors.registry import DETECTORS
-from detectors.runner import ScanResult
-from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, look_back_days, quick_windows, run_night
-from escalation.policy import Policy, load_policy
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.nights.night import NightReport, look_back_days, quick_windows, run_night
+from escalation.policy.policy import Policy, load_policy
 from reports.metrics import Seen
 from reports.night import summary
 
@@ -40,7 +40,7 @@ def explained(detectors: Iterable[Detector]) -> str:
 def quick_look(settings: Settings, form: str) -> tuple[NightReport, ScanDocument, Seen]:
     """One quick look, from the scan to the last message. Raises BusyError where another run is at work."""
     policy = load_policy(settings.policy)
-    desk, board = open_desk(settings, policy), open_board(policy)
+    helpdesk, slack_delivery = open_helpdesk_delivery(settings, policy), open_slack_delivery(policy)
     with open_ledger(settings.ledger, create=False, look="quick") as ledger:
         windows = quick_windows(ledger, settings.moment, policy)
         known = known_of(ledger, policy, settings.moment)
@@ -52,8 +52,8 @@ def quick_look(settings: Settings, form: str) -> tuple[NightReport, ScanDocument
             policy,
             settings.moment,
             window=windows[0],
-            desk=desk,
-            board=board,
+            helpdesk=helpdesk,
+            slack_delivery=slack_delivery,
             looked=looked_of(result, known, DETECTORS, accept=False),
             look="quick",
         )

@@ -8,9 +8,9 @@ import click
 
 from commands.options import Moment, Settings, global_options
 from commands.scanning import empty
-from escalation.history import history_of
-from escalation.ledger import open_ledger
-from escalation.policy import load_policy
+from escalation.ledger.ledger import open_ledger
+from escalation.policy.policy import load_policy
+from escalation.views.history import history_of
 
 PERIOD = timedelta(days=30)
 

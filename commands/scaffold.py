@@ -44,9 +44,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.contract import Context, Detector, Finding, Impact, Meta, Ride, Story, find
-from detectors.facts import HouseholdCase
-from detectors.timeline import timeline
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.cases.household import HouseholdCase
+from detectors.cases.timeline import timeline
 
 META = Meta(
     id="$id",
@@ -68,9 +68,9 @@ def may_be_wrong(household: FromClause, context: Context) -> ColumnElement[bool]
     return household.c.active_members > context.limits.household_capacity
 
 
-def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
+def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     """The rule itself, on the facts of one household that the pass has named."""
-    if case.household is None or case.household.created_at > context.settled:
+    if case.household is None or case.household.created_at > context.watermark:
         return
     if len(case.active) <= context.limits.household_capacity:
         return
@@ -93,7 +93,7 @@ def judge(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Ride("households", may_be_wrong),), judge)
+DETECTOR = Detector(META, __doc__, (Subscription("households", may_be_wrong),), evaluate)
 ''')
 
 _TEST = Template('''"""$id: what must fire, what must not, and both sides of every limit."""
@@ -102,7 +102,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.$family.$module import DETECTOR
+from detectors.rules.$family.$module import DETECTOR
 from tests.support.towns import Scanner, Town, uid
 
 
@@ -128,8 +128,6 @@ def test_fires_on_exactly_the_bad_thing(
 
 
 _LONGEST_ID = 60
-NO_FAMILIES = frozenset({"passes", "source"})
-"""Folders below detectors/ that hold no rules."""
 
 
 def _shown(text: str) -> str:
@@ -139,7 +137,7 @@ def _shown(text: str) -> str:
 @click.command("new")
 @click.argument("name", metavar="ID")
 @click.option(
-    "--family", default="malfunctions", show_default=True, help="The folder below detectors/ that it goes into."
+    "--family", default="malfunctions", show_default=True, help="The folder below detectors/rules/ that it goes into."
 )
 def new_detector(name: str, family: str) -> None:
     """Make the file and the test of a new detector (docs/writing-a-detector.md)."""
@@ -151,9 +149,11 @@ def new_detector(name: str, family: str) -> None:
         )
     if name in BY_ID:
         raise click.UsageError(f"there is a detector {name!r} already: `hearthwatch detectors explain {name}` shows it")
-    families = sorted({path.parent.name for path in (ROOT / "detectors").glob("*/__init__.py")} - NO_FAMILIES)
+    families = sorted({path.parent.name for path in (ROOT / "detectors" / "rules").glob("*/__init__.py")})
     if family not in families:
-        raise click.UsageError(f"there is no family {_shown(family)!r} below detectors/, only {', '.join(families)}")
+        raise click.UsageError(
+            f"there is no family {_shown(family)!r} below detectors/rules/, only {', '.join(families)}"
+        )
     module = name.replace("-", "_")
     words = {
         "id": name,
@@ -162,8 +162,8 @@ def new_detector(name: str, family: str) -> None:
         "sentence": name.replace("-", " ").capitalize() + " (say it in five words)",
     }
     files = {
-        ROOT / "detectors" / family / f"{module}.py": _DETECTOR,
-        ROOT / "tests" / "detectors" / family / f"test_{module}.py": _TEST,
+        ROOT / "detectors" / "rules" / family / f"{module}.py": _DETECTOR,
+        ROOT / "tests" / "detectors" / "rules" / family / f"test_{module}.py": _TEST,
     }
     taken = [path for path in files if path.exists()]
     if taken:

@@ -19,7 +19,6 @@ from commands.believing import After
 from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.stopping import cancelled_on_signal
-from detectors.applicability import lacking
 from detectors.contract import (
     SEVERITY_ORDER,
     TEAMS,
@@ -32,14 +31,15 @@ from detectors.contract import (
     Window,
     WindowInfo,
 )
+from detectors.engine.applicability import lacking
+from detectors.engine.runner import ScanResult, passes_of
+from detectors.engine.runner import scan as run_scan
 from detectors.registry import BY_ID, DETECTORS
-from detectors.runner import ScanResult, passes_of
-from detectors.runner import scan as run_scan
 from detectors.source import CANONICAL, Source, open_source
-from detectors.words import count
-from escalation.causes import one_per_cause
-from escalation.policy import Policy, load_policy
-from escalation.volume import what_to_do
+from detectors.text.wording import count
+from escalation.decide.causes import one_per_cause
+from escalation.decide.volume import what_to_do
+from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -69,9 +69,9 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     """Detect and show; writes nothing."""
     detectors = named_detectors(chosen["names"])
     if explain_passes:
-        for name, riders in passes_of(detectors).items():
-            click.echo(f"{name}: {', '.join(riders) or '(nobody)'}")
-        walkers = [detector.id for detector in detectors if not detector.rides]
+        for name, subscribers in passes_of(detectors).items():
+            click.echo(f"{name}: {', '.join(subscribers) or '(nobody)'}")
+        walkers = [detector.id for detector in detectors if not detector.subscriptions]
         if walkers:
             click.echo(f"no pass, but the catalog or others' findings: {', '.join(walkers)}")
         return

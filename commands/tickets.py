@@ -14,16 +14,16 @@ from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import context_of, named_detectors, scanned, window_of
 from detectors.contract import TEAMS, Team
-from detectors.runner import ScanResult
-from detectors.words import count
-from escalation.digest import digest, in_progress
-from escalation.ledger import Ledger, open_ledger
-from escalation.policy import load_policy
-from escalation.progress import acknowledge_ticket, resolve_ticket
-from escalation.records import Entry
-from escalation.remains import trail_is_gone
-from escalation.review import TicketStory, recheck, scope_of, story_of
-from escalation.silences import close_ticket, lift_silences, silence_ticket
+from detectors.engine.runner import ScanResult
+from detectors.text.wording import count
+from escalation.decide.remains import trail_is_gone
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.records import Entry
+from escalation.people.progress import acknowledge_ticket, resolve_ticket
+from escalation.people.silences import close_ticket, lift_silences, silence_ticket
+from escalation.policy.policy import load_policy
+from escalation.views.digest import digest, in_progress
+from escalation.views.review import TicketStory, recheck, scope_of, story_of
 from reports import ticket_list
 from reports.digest import FORMATS
 

@@ -17,7 +17,7 @@ from channels.settings import ChannelSettingError
 from commands.failures import exit_code_of
 from commands.options import EXIT_FINDINGS, Settings
 from commands.stopping import StoppedError
-from escalation.records import Look
+from escalation.ledger.records import Look
 from reports import metrics
 from reports.files import OddFileError
 from reports.neutral import visible

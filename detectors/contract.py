@@ -46,13 +46,13 @@ SubjectKey = Literal[
 CaseKind = Literal[
     "household_id",
     "user_id",
-    "founder",
+    "creator",
     "support_id",
     "actor",
-    "traveller",
+    "anomaly",
     "target",
-    "troubled_household",
-    "visited_household",
+    "retaliation_household",
+    "accessed_household",
     "handed_over_household",
 ]
 """What a case is about, and with it the facts that are fetched for it (cases.py)."""
@@ -301,7 +301,7 @@ class Context:
     """For a look while its window is still open: how much later than it happened an audit row may come."""
 
     @property
-    def settled(self) -> datetime:
+    def watermark(self) -> datetime:
         """What is at or before this moment is no longer in flight."""
         return self.as_of - self.limits.grace
 
@@ -358,31 +358,31 @@ def find(meta: Meta, context: Context, subject: Mapping[SubjectKey, str], *, imp
 
 Row = Mapping[str, Any]
 Condition = Callable[["FromClause", Context], "ColumnElement[bool]"]
-Collect = Callable[[Iterable[Row], Context], Iterable[Finding]]
+Aggregate = Callable[[Iterable[Row], Context], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
-class Ride:
+class Subscription:
     """A detector's place on a pass: the condition that the pass evaluates for it on each of its rows.
 
-    Without `collect` the key of each row that fires becomes a case: its facts are fetched and the detector's `judge`
-    decides; the condition may then be wider than the rule, never narrower. With `collect` the rows are all there is.
+    Without `aggregate` the key of each row that fires becomes a case: its facts are fetched and the detector's `evaluate`
+    decides; the condition may then be wider than the rule, never narrower. With `aggregate` the rows are all there is.
     """
 
     on: str
     condition: Condition
-    collect: Collect | None = None
+    aggregate: Aggregate | None = None
     columns: tuple[str, ...] = ()
-    """Columns of the pass's rows that `collect` reads, besides the key."""
+    """Columns of the pass's rows that `aggregate` reads, besides the key."""
     last: bool = False
-    """Whether `collect` waits until all cases are judged, to leave out what their findings explain."""
+    """Whether `aggregate` waits until all cases are judged, to leave out what their findings explain."""
     optional: bool = False
     """Whether the detector still has work where the source lacks what this ride's pass needs."""
     opens: CaseKind | None = None
     """The kind of case that a row opens, where it is not what the pass's key is called."""
 
 
-Judge = Callable[[Any, Context], Iterable[Finding]]
+Evaluate = Callable[[Any, Context], Iterable[Finding]]
 Inspect = Callable[["Schema", Context], Iterable[Finding]]
 Mark = Callable[[Finding, Mapping[str, Any], Context], Finding]
 """Given a finding and its users' accounts by id: the same finding, or a copy that says more."""
@@ -398,8 +398,8 @@ class Detector:
 
     meta: Meta
     page: str
-    rides: tuple[Ride, ...]
-    judge: Judge | None = None
+    subscriptions: tuple[Subscription, ...]
+    evaluate: Evaluate | None = None
     proved_by: Callable[[Schema], str | None] = _never
     """The name of a validated constraint of the source that makes a violation impossible, or None."""
     pointless: Callable[[Limits], str | None] = _never

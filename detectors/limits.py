@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from detectors import vocabulary
+from detectors.text import word_lists
 
 _GREATEST = 2**31 - 1
 """What every database takes for a whole number."""
@@ -105,7 +105,7 @@ class Limits(BaseModel):
     """The creator is the one whose row was written at most this long after (or before) the household's."""
     old_code_minutes: float = Field(default=5, ge=0)
     """A request with the previous code this long after a regeneration may have been under way."""
-    invite_code_words: tuple[str, ...] = vocabulary.INVITE_CODE_WORDS
+    invite_code_words: tuple[str, ...] = word_lists.INVITE_CODE_WORDS
     """A code is a prefix of capital letters and two of these words, joined by hyphens."""
     invite_code_prefix_least: int = Field(default=3, ge=1)
     invite_code_prefix_most: int = Field(default=6, ge=1)
@@ -120,15 +120,15 @@ class Limits(BaseModel):
     commercial_sitting_households: int = Field(default=5, ge=1)
     commercial_sitting_days: int = Field(default=30, ge=1)
     """So many temporary memberships, across so many households, within so many days, are a business."""
-    commercial_words: tuple[str, ...] = vocabulary.COMMERCIAL
+    commercial_words: tuple[str, ...] = word_lists.COMMERCIAL
     """Words of a business; they count beside contact details or a price."""
-    commercial_rates: tuple[str, ...] = vocabulary.RATES
+    commercial_rates: tuple[str, ...] = word_lists.RATES
     """What a service is charged by; they count right after a price."""
-    company_words: tuple[str, ...] = vocabulary.COMPANIES
+    company_words: tuple[str, ...] = word_lists.COMPANIES
     """Legal forms of companies; they count in a household's name, beside contact details or a price."""
-    off_topic_words: tuple[str, ...] = vocabulary.OFF_TOPIC
+    off_topic_words: tuple[str, ...] = word_lists.OFF_TOPIC
     """Words for what is not the care of pets."""
-    competitor_names: tuple[str, ...] = vocabulary.COMPETITORS
+    competitor_names: tuple[str, ...] = word_lists.COMPETITORS
     """Competing services, as their users write them."""
     # Trust & Safety, unauthorised access, and the people who write to support.
     service_accounts: tuple[str, ...] = ("00000000-0000-0000-0000-000000000000", "service", "system")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from detectors.contract import Detector
-from detectors.customer_success import (
+from detectors.rules.customer_success import (
     capacity_request,
     leader_member_dispute,
     over_capacity,
     policy_question,
     vip_affected,
 )
-from detectors.edge_cases import (
+from detectors.rules.edge_cases import (
     concurrent_conflict,
     invite_code_collision,
     legitimate_high_volume,
     missing_index,
     rate_limit_inconsistent,
 )
-from detectors.integrity import (
+from detectors.rules.integrity import (
     duplicate_member,
     member_of_many_households,
     members_without_household,
@@ -26,11 +26,11 @@ from detectors.integrity import (
     orphaned_household,
     transfer_failed,
 )
-from detectors.legal import legal_matter
-from detectors.malfunctions import approval_not_applied, old_invite_code_accepted, removal_not_applied
-from detectors.performance import member_list_failing, repeated_timeouts, slow_dashboard
-from detectors.product import feature_gap
-from detectors.security import (
+from detectors.rules.legal import legal_matter
+from detectors.rules.malfunctions import approval_not_applied, old_invite_code_accepted, removal_not_applied
+from detectors.rules.performance import member_list_failing, repeated_timeouts, slow_dashboard
+from detectors.rules.product import feature_gap
+from detectors.rules.security import (
     member_without_approval,
     rate_limit_bypass,
     self_approved_request,
@@ -39,8 +39,8 @@ from detectors.security import (
     temporary_access_expired,
     unauthorised_access,
 )
-from detectors.system import api_timeouts, creation_failure_rate, database_errors, invite_code_failure
-from detectors.trust_safety import (
+from detectors.rules.system import api_timeouts, creation_failure_rate, database_errors, invite_code_failure
+from detectors.rules.trust_safety import (
     abuse_report,
     bot_cadence,
     commercial_use,

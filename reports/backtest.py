@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from escalation.rehearsal import Case, RehearsedNight
+from escalation.nights.dry_run import Case, DryRunNight
 from reports.statistics import Part, Statistics, Value
 
 CASES_SHOWN = 50
 """Of the tickets that only one policy makes, so many are named."""
 
 
-def compared(plays: Mapping[str, Sequence[RehearsedNight]]) -> Statistics:
+def compared(plays: Mapping[str, Sequence[DryRunNight]]) -> Statistics:
     """The nights of each policy (by the name it is called), their sums, and the tickets that not all policies make.
 
     All plays are of the same nights. A night on which no detector could look has no numbers.
@@ -29,7 +29,7 @@ def compared(plays: Mapping[str, Sequence[RehearsedNight]]) -> Statistics:
     )
 
 
-def _frame(nights: Sequence[RehearsedNight]) -> pd.DataFrame:
+def _frame(nights: Sequence[DryRunNight]) -> pd.DataFrame:
     """One row a night, by its day; numbers are missing where nothing was looked at."""
     rows = [
         {
@@ -83,7 +83,7 @@ def _sums(frames: Mapping[str, pd.DataFrame]) -> Part:
     return Part("summary", columns, tuple(rows), "Nights: with tickets. Median and most: tickets a night.")
 
 
-def _differences(plays: Mapping[str, Sequence[RehearsedNight]]) -> list[Part]:
+def _differences(plays: Mapping[str, Sequence[DryRunNight]]) -> list[Part]:
     made = {
         name: {case.fingerprint: case for night in nights for case in night.opened} for name, nights in plays.items()
     }

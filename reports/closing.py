@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from detectors.words import count, listed
-from escalation.outcomes import Settled
-from escalation.records import Ticket
+from detectors.text.wording import count, listed
+from escalation.ledger.records import Ticket
+from escalation.people.outcomes import Settled
 from reports.neutral import defused
 
 _MOST = 10

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from detectors.words import count, stamp
-from escalation.digest import Digest, EndingSilence, InProgress
-from escalation.policy import Policy
+from detectors.text.wording import count, stamp
+from escalation.policy.policy import Policy
+from escalation.views.digest import Digest, EndingSilence, InProgress
 from reports import markdown, text
 from reports.closing import to_tell
 from reports.message import Section

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from detectors.contract import Finding, Team
-from detectors.words import stamp
-from escalation.clocks import deadlines
-from escalation.personal import masked
-from escalation.policy import Policy
-from escalation.suggest import Suggestion
+from detectors.text.wording import stamp
+from escalation.decide.clocks import deadlines
+from escalation.ledger.personal import masked
+from escalation.people.suggest import Suggestion
+from escalation.policy.policy import Policy
 from reports.neutral import defused
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from detectors.words import stamp
+from detectors.text.wording import stamp
 from reports.message import FACTS, Table
 
 VALUES_SHOWN = 20

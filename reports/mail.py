@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from detectors.words import stamp
+from detectors.text.wording import stamp
 from reports import text
 from reports.message import Block, Message, Section, Table, Template, Timeline
 from reports.neutral import defused, visible

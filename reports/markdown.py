@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from detectors.words import stamp
+from detectors.text.wording import stamp
 from reports.message import Message, Section, Table, Template, Timeline
 from reports.neutral import defused, for_markdown
 from reports.text import template_lines

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from detectors.contract import Coverage
-from escalation.night import NightReport
-from escalation.records import Look
+from escalation.ledger.records import Look
+from escalation.nights.night import NightReport
 from reports import files
 
 _LONGEST = 10_000_000

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from detectors.contract import SEVERITY_ORDER
-from detectors.words import count, listed, stamp
-from escalation.night import NightReport
-from escalation.records import Action
+from detectors.text.wording import count, listed, stamp
+from escalation.ledger.records import Action
+from escalation.nights.night import NightReport
 from reports.closing import closing_lines
 from reports.neutral import defused, visible
 

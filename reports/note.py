@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from escalation.desk import Note
-from escalation.policy import Policy
-from escalation.records import Ticket
+from escalation.deliver.helpdesk import Note
+from escalation.ledger.records import Ticket
+from escalation.policy.policy import Policy
 from reports.message import Message, Section
 
 

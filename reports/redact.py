@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from detectors.contract import Finding, Member
-from escalation.personal import is_typed, masked
-from escalation.process import Redaction
+from escalation.ledger.personal import is_typed, masked
+from escalation.policy.process import Redaction
 
 HIDDEN = "(hidden)"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from detectors.contract import TEAMS, Coverage, Finding, ScanDocument, Status, Team
-from detectors.words import count, listed, stamp
-from escalation.personal import masked
+from detectors.text.wording import count, listed, stamp
+from escalation.ledger.personal import masked
 
 TEAM_NAMES: dict[Team, str] = {
     "engineering": "Engineering",

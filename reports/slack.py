@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from detectors.words import stamp
-from escalation.process import SlackPlace
+from detectors.text.wording import stamp
+from escalation.policy.process import SlackPlace
 from reports.message import Block, Line, Listing, Message, Section, Table, Template, Timeline
 from reports.neutral import defused
 
@@ -31,18 +31,24 @@ Element = dict[str, Any]
 
 
 def payload(
-    message: Message, *, place: SlackPlace, link: str, slack_id: str = "", reply: bool = False, loud: bool = True
+    message: Message,
+    *,
+    place: SlackPlace,
+    link: str,
+    slack_id: str = "",
+    reply: bool = False,
+    with_mention: bool = True,
 ) -> dict[str, Any]:
     """The arguments of chat.postMessage for `message` in `place`; `link` is where the ticket is.
 
-    `slack_id` is Slack's own id of whom the place tags. Only who is `loud` tags anybody. A `reply` has no head of its own;
+    `slack_id` is Slack's own id of whom the place tags. Only who is `with_mention` tags anybody. A `reply` has no head of its own;
     one that is loud is shown in the channel, too.
 
     Raises ValueError for a legal matter: those are discussed by e-mail only.
     """
     if message.team == "legal":
         raise ValueError("legal matters never go to Slack")
-    mention = _mention(place, slack_id) if loud else ""
+    mention = _mention(place, slack_id) if with_mention else ""
     lead = {"type": "section", "text": {"type": "mrkdwn", "text": _lead(message, mention, link)}}
     head = {"type": "header", "text": {"type": "plain_text", "text": _cut(message.title, HEADER_MOST), "emoji": False}}
     first = [lead] if reply else [head, lead]

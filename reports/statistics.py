@@ -9,9 +9,9 @@ from typing import Literal
 import pandas as pd
 
 from detectors.contract import SEVERITY_ORDER, TEAMS
-from escalation.history import History
-from escalation.policy import Policy
-from escalation.records import Ticket
+from escalation.ledger.records import Ticket
+from escalation.policy.policy import Policy
+from escalation.views.history import History
 
 Promise = Literal["acknowledge", "resolve"]
 Value = str | int | float | None

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 
 from detectors.contract import iso
-from detectors.words import count
+from detectors.text.wording import count
 from reports import csv_text, markdown
 from reports.message import Table
 from reports.neutral import for_ascii_json, for_markdown

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from detectors.words import stamp
+from detectors.text.wording import stamp
 from reports.message import FACTS, Block, Listing, Message, Section, Table, Template, Timeline
 from reports.neutral import defused, visible
 

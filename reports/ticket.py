@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from detectors.contract import PERSON, Finding, Member, Related
-from detectors.words import count, listed, stamp
-from escalation.audience import audience_of
-from escalation.policy import Policy
-from escalation.process import RequiredField, TeamPolicy
+from detectors.text.wording import count, listed, stamp
+from escalation.decide.audience import audience_of
+from escalation.policy.policy import Policy
+from escalation.policy.process import RequiredField, TeamPolicy
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from detectors.words import count
-from escalation.digest import InProgress
-from escalation.review import Recheck, TicketStory
+from detectors.text.wording import count
+from escalation.views.digest import InProgress
+from escalation.views.review import Recheck, TicketStory
 from reports.evidence import cell
 from reports.neutral import defused
 from reports.night import DELETED

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
-from detectors.cases import FETCHERS
+from detectors.cases.fetchers import FETCHERS
 from detectors.registry import BY_ID
 from tests.conftest import ReadDatabase
 from tests.support.postgres import Database, load

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from commands.nightly import _night
 from commands.options import Settings
 from commands.quick import quick_look
-from detectors.by_day import left_to_night
 from detectors.contract import Context, Window
+from detectors.engine.by_day import left_to_night
+from detectors.engine.runner import scan
 from detectors.registry import BY_ID, DETECTORS
-from detectors.runner import scan
 from detectors.source import SourceMapping, open_source
-from escalation.ledger import open_ledger
-from escalation.night import NightReport
-from escalation.records import Entry
+from escalation.ledger.ledger import open_ledger
+from escalation.ledger.records import Entry
+from escalation.nights.night import NightReport
 from tests.support.day_life import DEEDS, HOMES, Day, people
 from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load
 from tests.support.town_life import MINUTE

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from detectors.contract import Context, Window
+from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
-from detectors.runner import scan
 from detectors.source import SourceMapping, open_source
-from escalation.causes import one_per_cause
-from escalation.policy import load_policy
+from escalation.decide.causes import one_per_cause
+from escalation.policy.policy import load_policy
 from reports import markdown, text
 from reports.ticket import ticket
 

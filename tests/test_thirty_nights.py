@@ -20,10 +20,10 @@ from click.testing import CliRunner
 
 from benchmarks.town import generate, preset
 from cli import main
-from escalation.digest import in_progress
-from escalation.ledger import open_ledger
-from escalation.policy import load_policy
-from escalation.records import Ticket
+from escalation.ledger.ledger import open_ledger
+from escalation.ledger.records import Ticket
+from escalation.policy.policy import load_policy
+from escalation.views.digest import in_progress
 from tests.support.postgres import PostgresServer
 from tests.support.town_life import HOUR, MINUTE, Home, Life, uid
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from benchmarks.peers.checks import CREATIONS_PER_DAY, REMOVALS_PER_DAY
 from detectors.contract import Context, Finding, Window
-from detectors.kept import whole
+from detectors.engine.runner import ScanResult, scan
+from detectors.findings import whole
 from detectors.registry import DETECTORS
-from detectors.runner import ScanResult, scan
 from detectors.source import SourceMapping, open_source
 
 Counting = Callable[[Iterable[Finding], date], int]

@@ -12,22 +12,22 @@ from typing import Any
 
 from sqlalchemy import Select, false, func, or_, select
 
-from detectors.contract import Context, Ride
-from detectors.passes import admissions, leading, operations, people, presence, requests, state
+from detectors.contract import Context, Subscription
+from detectors.passes import admissions, households, names_and_codes, operations, people, presence, requests
 from detectors.passes.base import Key, Pass, Scope
 from detectors.source import QueryError, Tables
 
-__all__ = ["PASSES", "Key", "Pass", "Rider", "Scope", "statement"]
+__all__ = ["PASSES", "Key", "Pass", "Scope", "Subscriber", "statement"]
 
 
 PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
-        *leading.PASSES,
+        *households.PASSES,
         *requests.PASSES,
         *admissions.PASSES,
         *presence.PASSES,
-        *state.PASSES,
+        *names_and_codes.PASSES,
         *people.PASSES,
         *operations.PASSES,
     )
@@ -36,14 +36,16 @@ PASSES: dict[str, Pass] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rider:
+class Subscriber:
     """One ride of one detector, with the name of its flag in the pass's result."""
 
     flag: str
-    ride: Ride
+    subscription: Subscription
 
 
-def statement(one: Pass, riders: Sequence[Rider], tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+def statement(
+    one: Pass, subscribers: Sequence[Subscriber], tables: Tables, scope: Scope | None, context: Context
+) -> Select[Any]:
     """The pass as one statement: its rows' key, the columns that collecting rides ask for, and a flag for each rider.
 
     Only rows on which some rider's condition holds come back. Raises QueryError for a condition on a column that the pass
@@ -51,10 +53,13 @@ def statement(one: Pass, riders: Sequence[Rider], tables: Tables, scope: Scope |
     """
     rows = one.rows(tables, scope, context)
     try:
-        conditions = {rider.flag: func.coalesce(rider.ride.condition(rows, context), false()) for rider in riders}
+        conditions = {
+            subscriber.flag: func.coalesce(subscriber.subscription.condition(rows, context), false())
+            for subscriber in subscribers
+        }
     except AttributeError as error:
         raise QueryError(f"there is no column {error}: docs/passes.md names those that there are") from error
-    collected = sorted({column for rider in riders for column in rider.ride.columns})
+    collected = sorted({column for subscriber in subscribers for column in subscriber.subscription.columns})
     return select(
         rows.c[one.key],
         *(rows.c[column] for column in collected),

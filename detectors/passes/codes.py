@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.passes.base import Scope, of_households, since
-from detectors.passes.state import code_key
+from detectors.passes.names_and_codes import code_key
 from detectors.source import Tables
 from detectors.source.sql import json_text, matches
 
@@ -129,7 +129,7 @@ def _codes_used(asked: FromClause, context: Context) -> Select[Any]:
         .where(
             asked.c.invite_code.is_not(None),
             asked.c.invite_code.is_distinct_from(asked.c.current_code),
-            asked.c.requested_at <= context.settled,
+            asked.c.requested_at <= context.watermark,
         )
         .group_by(asked.c.household_id, used)
     )
@@ -149,7 +149,7 @@ def _codes_told(
         .where(
             tables.event_is("household_invite_code_regenerated"),
             or_(since(events, context.history_start), tables.households_in(events.c.household_id, context.known)),
-            events.c.event_timestamp <= context.settled,
+            events.c.event_timestamp <= context.watermark,
             or_(old.like("%-%"), new.like("%-%")),
         )
         .cte("told")

@@ -79,13 +79,13 @@ def _limited(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     too low. A `scope` sees its own validations alone, not those of everybody else behind an address.
     """
     done = union_all(_limited_events(tables, scope, context), _limited_requests(tables, scope, context)).subquery()
-    spot = (done.c.limit_name, done.c.actor)
+    counter = (done.c.limit_name, done.c.actor)
     refused_now = and_(done.c.kind == "refused", done.c.at >= context.window.start)
     counted = select(
         *done.c,
-        func.count().filter(done.c.kind == "done").over(partition_by=spot).label("events_done"),
-        func.count().filter(done.c.kind == "row").over(partition_by=spot).label("rows_done"),
-        func.count().filter(refused_now).over(partition_by=spot).label("refusals"),
+        func.count().filter(done.c.kind == "done").over(partition_by=counter).label("events_done"),
+        func.count().filter(done.c.kind == "row").over(partition_by=counter).label("rows_done"),
+        func.count().filter(refused_now).over(partition_by=counter).label("refusals"),
     ).subquery("counted")
     return _with_leader(tables, counted, context)
 
@@ -159,7 +159,7 @@ def _with_leader(tables: Tables, counted: FromClause, context: Context) -> FromC
     )
 
 
-def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+def _error_events(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """The window's events that carry an error or a time-out, and the successful creations that failures compare with.
 
     `active_members` is filled in for households whose member list failed often enough to matter.
@@ -215,7 +215,7 @@ def _with_members(tables: Tables, found: FromClause) -> FromClause:
     return (
         select(*found.c, cast(func.coalesce(sizes.c.active_members, 0), Integer).label("active_members"))
         .select_from(found.outerjoin(sizes, sizes.c.household_id == found.c.household_id))
-        .subquery("trouble")
+        .subquery("error_event")
     )
 
 
@@ -265,13 +265,13 @@ def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             views.c.duration_ms,
             func.count().over().label("views"),
         )
-        .where(views.c.at >= context.window.start, views.c.at <= context.settled)
+        .where(views.c.at >= context.window.start, views.c.at <= context.watermark)
         .subquery("dashboard")
     )
 
 
 PASSES = (
     Pass("limited", "limited operations and refusals by actor", "user_id", EVENTS, _limited),
-    Pass("troubles", "errors and time-outs of the window", "user_id", EVENTS | METADATA, _troubles),
+    Pass("error-events", "errors and time-outs of the window", "user_id", EVENTS | METADATA, _error_events),
     Pass("dashboards", "dashboard views of the window", "user_id", EVENTS | METADATA, _dashboards),
 )

@@ -26,9 +26,9 @@ from sqlalchemy import (
     union_all,
 )
 
+from detectors.cases.household import VIEWS
+from detectors.cases.people import CHANGES, GUESS, IP_ACTOR, LOGINS, failures_count_for
 from detectors.contract import Context
-from detectors.facts import VIEWS
-from detectors.facts_people import CHANGES, GUESS, IP_ACTOR, LOGINS, failures_count_for
 from detectors.passes.base import EVENTS, Pass, Scope, either, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -57,7 +57,7 @@ def _support(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             table.c.category,
             func.lower(func.trim(table.c.status)).label("status"),
         )
-        .where(table.c.created_at <= context.settled, _of_parties(tables, scope, table))
+        .where(table.c.created_at <= context.watermark, _of_parties(tables, scope, table))
         .subquery("support_request")
     )
 
@@ -82,7 +82,7 @@ def _features(tables: Tables, scope: Scope | None, context: Context) -> FromClau
             table.c.feature.is_not(None),
             table.c.created_at > context.window.start - timedelta(days=limits.feature_days),
             table.c.created_at < context.window.end,
-            table.c.created_at <= context.settled,
+            table.c.created_at <= context.watermark,
             _of_parties(tables, scope, table),
         )
         .subquery("asked")
@@ -167,7 +167,7 @@ def network(address: ColumnElement[str]) -> ColumnElement[str]:
     return case((address.contains(":"), case((itself, address), else_=six)), else_=four)
 
 
-def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+def _access_anomalies(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each user and hour in which they changed a household, with the networks and user agents of the time before.
 
     A user agent is new here if it did not occur on the day before: that spares reading weeks for everybody, and the
@@ -214,17 +214,17 @@ def _travellers(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     new = acts.c.agent_since > changed.c.hour - before
     return (
         select(
-            changed.c.user_id.label("traveller"),
+            changed.c.user_id.label("anomaly"),
             func.count(acts.c.network.distinct()).label("networks"),
             func.count(acts.c.agent.distinct()).filter(new).label("new_agents"),
         )
         .select_from(changed.join(acts, near))
         .group_by(changed.c.user_id, changed.c.hour)
-        .subquery("traveller")
+        .subquery("anomaly")
     )
 
 
-def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+def _retaliation(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household in which members were removed: how many, and how many of them had objected to something."""
     events, reports, limits = tables["household_events"], tables["support_requests"], context.limits
     removed = (
@@ -253,13 +253,13 @@ def _troubles(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     )
     return (
         select(
-            removed.c.household_id.label("troubled_household"),
+            removed.c.household_id.label("retaliation_household"),
             func.count().label("removals"),
             func.count(objected.c.requester_id).label("objectors"),
         )
         .select_from(removed.outerjoin(objected, objected.c.requester_id == removed.c.member_id))
         .group_by(removed.c.household_id)
-        .subquery("trouble")
+        .subquery("retaliation")
     )
 
 
@@ -303,12 +303,12 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         .where(of_users(tables, scope, acts.c.user_id))
         .group_by(acts.c.user_id)
     )
-    blows = (
+    adverse_actions = (
         select(acts.c.target, acts.c.user_id.label("by"), acts.c.household_id, acts.c.at, false().label("reported"))
         .where(acts.c.target.is_not(None), acts.c.at >= start - harassment)
         .where(of_households(tables, scope, acts.c.household_id))
     )
-    return either(actors, _struck(tables, scope, context, blows), "doer")
+    return either(actors, _struck(tables, scope, context, adverse_actions), "doer")
 
 
 def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[Any]) -> Select[Any]:
@@ -323,26 +323,26 @@ def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[
             reports.c.created_at < context.window.end,
             reports.c.subject_user_id.is_not(None),
         )
-        blows = union_all(acts, words).subquery("blow")
+        adverse_actions = union_all(acts, words).subquery("adverse")
     else:
-        blows = acts.subquery("blow")
-    struck: ColumnElement[bool] = func.bool_or(blows.c.at >= context.window.start, type_=Boolean())
+        adverse_actions = acts.subquery("adverse")
+    struck: ColumnElement[bool] = func.bool_or(adverse_actions.c.at >= context.window.start, type_=Boolean())
     places: ColumnElement[bool] = or_(
-        func.count(blows.c.household_id.distinct()) > 1,
-        func.bool_or(or_(blows.c.reported, blows.c.household_id.is_(None)), type_=Boolean()),
+        func.count(adverse_actions.c.household_id.distinct()) > 1,
+        func.bool_or(or_(adverse_actions.c.reported, adverse_actions.c.household_id.is_(None)), type_=Boolean()),
     )
     if scope is not None:
         # A scan of some households sees the acts in those alone, and the facts may tell of others.
         struck, places = true(), true()
     return (
         select(
-            blows.c.target.label("user_id"),
-            func.count(blows.c.by.distinct()).label("people"),
+            adverse_actions.c.target.label("user_id"),
+            func.count(adverse_actions.c.by.distinct()).label("people"),
             struck.label("struck_in_window"),
             places.label("in_places"),
         )
-        .where(blows.c.by != blows.c.target, of_users(tables, scope, blows.c.target))
-        .group_by(blows.c.target)
+        .where(adverse_actions.c.by != adverse_actions.c.target, of_users(tables, scope, adverse_actions.c.target))
+        .group_by(adverse_actions.c.target)
     )
 
 
@@ -396,14 +396,16 @@ PASSES: tuple[Pass, ...] = (
     ),
     Pass("conduct", "the window's events by actor", "actor", _EVENTS, _conduct, reach="whole"),
     Pass(
-        "travellers",
+        "access-anomalies",
         "networks and devices of who changed a household",
-        "traveller",
+        "anomaly",
         _EVENTS,
-        _travellers,
+        _access_anomalies,
         reach="whole",
     ),
-    Pass("retaliation", "removals beside objections", "troubled_household", _EVENTS | _SUPPORT | _ABOUT, _troubles),
+    Pass(
+        "retaliation", "removals beside objections", "retaliation_household", _EVENTS | _SUPPORT | _ABOUT, _retaliation
+    ),
     Pass("acts", "creations, removals and rejections by actor and by target", "user_id", EVENTS, _acts),
     Pass(
         "hand-overs",

@@ -20,8 +20,8 @@ from sqlalchemy import (
     union_all,
 )
 
+from detectors.cases.people import INSIDE, LEADER_ACTIONS
 from detectors.contract import Context
-from detectors.facts_people import INSIDE, LEADER_ACTIONS
 from detectors.passes.base import (
     EVENTS,
     MEMBERS,
@@ -60,7 +60,7 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     members, households = tables["household_members"], tables["households"]
     gone = _departures(tables, scope, context).cte("gone")
     acts = union_all(
-        _visits(tables, scope, context),
+        _accesses(tables, scope, context),
         select(
             gone.c.household_id,
             gone.c.user_id,
@@ -103,7 +103,7 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     return either(beside, _survived(tables, scope, context, gone), "presence")
 
 
-def _visits(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
     """Each person who read or changed a household in the window, with that household."""
     events = tables["household_events"]
     return (

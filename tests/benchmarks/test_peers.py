@@ -16,8 +16,8 @@ from benchmarks.peers.run_hearthwatch import counts
 from benchmarks.town import generate, preset
 from benchmarks.town.faults import EVERYONE_LEFT
 from detectors.contract import Context, Window
+from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
-from detectors.runner import scan
 from detectors.source import SourceMapping, open_source
 from tests.support.postgres import Database, PostgresServer, load
 from tests.support.towns import AS_OF, MINUTE, Town, uid

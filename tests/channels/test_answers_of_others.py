@@ -14,8 +14,8 @@ from channels.open_queue import RT_TOKEN, ZENDESK_TOKEN, open_queue
 from channels.protocol import DeliveryError
 from channels.settings import TIMEOUT
 from channels.slack import SlackMessage, SlackWorkspace
-from escalation.policy import load_policy
-from escalation.process import SlackPlace
+from escalation.policy.policy import load_policy
+from escalation.policy.process import SlackPlace
 from reports.slack import payload
 from reports.ticket import ticket
 from tests.reports.examples import TRANSFER_FAILED

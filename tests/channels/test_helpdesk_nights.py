@@ -14,11 +14,11 @@ from channels.open_queue import RT_TOKEN, open_queue
 from channels.protocol import TicketRef
 from channels.settings import TIMEOUT
 from detectors.contract import Coverage, Finding, Impact
-from escalation.desk import Desk
-from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, next_window, run_night
-from escalation.policy import load_policy
-from escalation.records import Ticket
+from escalation.deliver.helpdesk import HelpdeskDelivery
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.records import Ticket
+from escalation.nights.night import NightReport, next_window, run_night
+from escalation.policy.policy import load_policy
 from reports.message import Message
 from reports.note import note_message
 from reports.ticket import ticket
@@ -38,14 +38,14 @@ class Town:
     """A ledger and a desk whose RT is reached through a proxy. Runs are so close together that nothing is overdue."""
 
     ledger: Ledger
-    desk: Desk[TicketRef, Message]
+    helpdesk: HelpdeskDelivery[TicketRef, Message]
     now: datetime = datetime(2026, 2, 3, 1, tzinfo=UTC)
 
     def night(self, *findings: Finding) -> NightReport:
         coverage = [Coverage(detector=name, status="ran") for name in DETECTORS]
         self.now += timedelta(minutes=1)
         window = next_window(self.ledger, self.now, POLICY)
-        return run_night(self.ledger, findings, coverage, POLICY, self.now, window=window, desk=self.desk)
+        return run_night(self.ledger, findings, coverage, POLICY, self.now, window=window, helpdesk=self.helpdesk)
 
     def tickets(self) -> dict[str, Ticket]:
         with self.ledger.begin() as tx:
@@ -55,14 +55,14 @@ class Town:
 @pytest.fixture
 def town(tmp_path: Path, request_tracker: RequestTracker, rt_proxy: FaultyProxy) -> Iterator[Town]:
     queue = open_queue(f"rt:{rt_proxy.url}/", {RT_TOKEN: request_tracker.token, TIMEOUT: "3"}, RENDERERS)
-    desk = Desk(
+    helpdesk = HelpdeskDelivery(
         queue=queue,
         ref=TicketRef,
         ticket=lambda found, external_id: ticket(found, POLICY, reference=external_id),
         note=lambda note: note_message(note, POLICY),
     )
     with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:
-        yield Town(ledger, desk)
+        yield Town(ledger, helpdesk)
 
 
 Trouble = Callable[[RequestTracker, str], Fault]

@@ -13,7 +13,7 @@ from channels import mail
 from channels.mail import MailQueue, Recipients, open_mail_server
 from channels.protocol import DeliveryError, TicketState
 from channels.settings import TIMEOUT, ChannelSettingError
-from escalation.policy import load_policy
+from escalation.policy.policy import load_policy
 from reports import mail as words
 from reports.message import Message
 from reports.ticket import ticket

@@ -16,8 +16,8 @@ from channels.open_queue import RT_TOKEN
 from channels.protocol import TicketRef
 from channels.request_tracker import RequestTrackerQueue
 from cli import main
-from escalation.ledger import open_ledger
-from escalation.policy import load_policy
+from escalation.ledger.ledger import open_ledger
+from escalation.policy.policy import load_policy
 from reports.message import Section
 from reports.ticket import ticket
 from tests.reports.examples import TRANSFER_FAILED

@@ -15,8 +15,8 @@ from channels.mail import PASSWORD
 from channels.open_queue import RT_TOKEN
 from channels.settings import TIMEOUT
 from cli import main
-from escalation.ledger import open_ledger
-from escalation.records import Ticket
+from escalation.ledger.ledger import open_ledger
+from escalation.ledger.records import Ticket
 from tests.channels.test_helpdesk_nights import MAKE, SAY, TROUBLES
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.mail_server import MailServer, mail_server

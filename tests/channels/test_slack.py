@@ -12,8 +12,8 @@ import pytest
 from channels.protocol import DeliveryError
 from channels.settings import ChannelSettingError
 from channels.slack import API, TOKEN, SlackMessage, SlackWorkspace, open_slack
-from escalation.policy import load_policy
-from escalation.process import SlackPlace
+from escalation.policy.policy import load_policy
+from escalation.policy.process import SlackPlace
 from reports.slack import payload
 from reports.ticket import ticket
 from tests.reports.examples import TRANSFER_FAILED

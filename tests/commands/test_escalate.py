@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
-from escalation.ledger import open_ledger
+from escalation.ledger.ledger import open_ledger
 from tests.support.postgres import Database, load
 from tests.support.towns import Town, uid, write_csv
 

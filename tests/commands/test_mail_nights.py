@@ -13,7 +13,7 @@ from channels import slack as slack_channel
 from channels.mail import PASSWORD
 from cli import main
 from commands.desk import PSEUDONYM_KEY
-from escalation.desk import GIVE_UP_AFTER
+from escalation.deliver.helpdesk import GIVE_UP_AFTER
 from tests.support import slack_stub
 from tests.support.mail_server import MailServer, mail_server
 from tests.support.towns import Town, uid, write_csv

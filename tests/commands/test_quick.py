@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 
 from cli import main
 from detectors.registry import BY_ID
-from escalation.ledger import open_ledger
-from escalation.records import Ticket
-from escalation.schema import NIGHTS
+from escalation.ledger.ledger import open_ledger
+from escalation.ledger.records import Ticket
+from escalation.ledger.schema import NIGHTS
 from tests.support.towns import DAY, HOUR, MINUTE, Town, uid, write_csv
 
 NIGHT = datetime(2026, 2, 3, 3, tzinfo=UTC)

@@ -14,8 +14,8 @@ from commands import scaffold
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "detectors" / "malfunctions").mkdir(parents=True)
-    (tmp_path / "detectors" / "malfunctions" / "__init__.py").touch()
+    (tmp_path / "detectors" / "rules" / "malfunctions").mkdir(parents=True)
+    (tmp_path / "detectors" / "rules" / "malfunctions" / "__init__.py").touch()
     monkeypatch.setattr(scaffold, "ROOT", tmp_path)
     return tmp_path
 
@@ -23,14 +23,14 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_files_are_a_working_detector_and_its_test(checkout: Path) -> None:
     result = CliRunner().invoke(main, ["detectors", "new", "crowded-garden"])
     assert result.exit_code == 0
-    made = checkout / "detectors" / "malfunctions" / "crowded_garden.py"
+    made = checkout / "detectors" / "rules" / "malfunctions" / "crowded_garden.py"
     spec = importlib.util.spec_from_file_location("crowded_garden", made)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.DETECTOR.id == "crowded-garden"
-    test = checkout / "tests" / "detectors" / "malfunctions" / "test_crowded_garden.py"
+    test = checkout / "tests" / "detectors" / "rules" / "malfunctions" / "test_crowded_garden.py"
     compile(test.read_text(encoding="utf-8"), str(test), "exec")
 
 

@@ -15,15 +15,15 @@ from click.testing import CliRunner
 
 from channels.slack import API, TOKEN, SlackWorkspace
 from cli import main
-from commands.desk import PSEUDONYM_KEY, open_board
+from commands.desk import PSEUDONYM_KEY, open_slack_delivery
 from detectors.contract import Coverage, Finding, Impact
-from escalation.board import Board
-from escalation.ledger import Ledger, open_ledger
-from escalation.night import NightReport, next_window, run_night
-from escalation.policy import load_policy
-from escalation.silences import silence_subject
+from escalation.deliver.messenger import SlackDelivery
+from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.nights.night import NightReport, next_window, run_night
+from escalation.people.silences import silence_subject
+from escalation.policy.policy import load_policy
 from tests.escalation.findings import finding
-from tests.escalation.queues import MemoryQueue, desk
+from tests.escalation.queues import MemoryQueue, helpdesk
 from tests.support import slack_stub
 from tests.support.slack_stub import SlackStub, slack
 from tests.support.towns import Town as TownOfFamilies
@@ -61,9 +61,16 @@ class Town:
     def again(self, *findings: Finding) -> NightReport:
         coverage = [Coverage(detector=name, status="ran") for name in DETECTORS]
         window = next_window(self.ledger, self.now, self.policy)
-        board: Board[dict[str, Any]] | None = open_board(self.policy)
+        slack_delivery: SlackDelivery[dict[str, Any]] | None = open_slack_delivery(self.policy)
         return run_night(
-            self.ledger, findings, coverage, self.policy, self.now, window=window, desk=desk(self.queue), board=board
+            self.ledger,
+            findings,
+            coverage,
+            self.policy,
+            self.now,
+            window=window,
+            helpdesk=helpdesk(self.queue),
+            slack_delivery=slack_delivery,
         )
 
     def threads(self, channel: str) -> list[list[str]]:

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from channels.heartbeat import QUICK_URL, URL
 from cli import main
-from escalation.ledger import open_ledger
+from escalation.ledger.ledger import open_ledger
 from tests.support.towns import Town, write_csv
 
 FIRST, SECOND = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from detectors.applicability import elements_of
 from detectors.contract import Detector
+from detectors.engine.applicability import elements_of
 from detectors.passes import PASSES
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, EVENT_TYPES
@@ -33,9 +33,14 @@ def test_conventions(detector: Detector) -> None:
     for need in detector.meta.needs:
         table, column = need.split(".")
         assert column in CANONICAL[table].columns
-    assert all(ride.on in PASSES for ride in detector.rides)
-    assert detector.rides or detector.inspect or detector.mark
-    assert detector.judge or detector.inspect or detector.mark or all(ride.collect for ride in detector.rides)
+    assert all(subscription.on in PASSES for subscription in detector.subscriptions)
+    assert detector.subscriptions or detector.inspect or detector.mark
+    assert (
+        detector.evaluate
+        or detector.inspect
+        or detector.mark
+        or all(subscription.aggregate for subscription in detector.subscriptions)
+    )
     assert detector.meta.process.split(",")[0].split(":")[0].strip()
 
 
@@ -43,9 +48,9 @@ def test_conventions(detector: Detector) -> None:
 def test_each_has_a_file_and_a_test_of_its_name(detector: Detector) -> None:
     """Detectors that share one rule and differ in a word share a test, which imports each of them."""
     name = detector.id.replace("-", "_")
-    files = list((TESTS.parent.parent / "detectors").glob(f"*/{name}.py"))
+    files = list((TESTS.parent.parent / "detectors" / "rules").glob(f"*/{name}.py"))
     assert len(files) == 1
-    family = TESTS / files[0].parent.name
+    family = TESTS / "rules" / files[0].parent.name
     own = family / f"test_{name}.py"
     assert own.exists() or any(f" {name}" in path.read_text(encoding="utf-8") for path in family.glob("test_*.py"))
 
@@ -70,7 +75,7 @@ EXEMPT = {
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.id)
 def test_what_it_compares_with_is_declared(detector: Detector) -> None:
-    function = detector.judge or next((ride.collect for ride in detector.rides), None)
+    function = detector.evaluate or next((subscription.aggregate for subscription in detector.subscriptions), None)
     if function is None:
         return
     source = inspect.getsource(importlib.import_module(function.__module__))

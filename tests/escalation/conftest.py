@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from escalation.ledger import open_ledger
+from escalation.ledger.ledger import open_ledger
 from tests.escalation.town import Town
 
 

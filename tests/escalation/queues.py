@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Literal
 
 from detectors.contract import Finding
-from escalation.clocks import restarted
-from escalation.desk import Desk, Note
-from escalation.policy import load_policy
+from escalation.decide.clocks import restarted
+from escalation.deliver.helpdesk import HelpdeskDelivery, Note
+from escalation.policy.policy import load_policy
 
 POLICY = load_policy()
 REOPENS = "[reopens]"
@@ -101,8 +101,8 @@ class MemoryQueue:
         return [text.split(":")[0] for text in self.tickets[external_id].comments.values()]
 
 
-def desk(queue: MemoryQueue) -> Desk[Ref, str]:
-    return Desk(queue, Ref, _ticket, _note, restarted=lambda late, now: restarted(late, POLICY, now))
+def helpdesk(queue: MemoryQueue) -> HelpdeskDelivery[Ref, str]:
+    return HelpdeskDelivery(queue, Ref, _ticket, _note, restarted=lambda late, now: restarted(late, POLICY, now))
 
 
 def _ticket(finding: Finding, external_id: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from detectors.contract import Coverage, Finding, Impact, Window
-from escalation.night import NightReport, run_night
-from escalation.silences import silence_ticket
+from escalation.nights.night import NightReport, run_night
+from escalation.people.silences import silence_ticket
 from tests.escalation.findings import finding
-from tests.escalation.queues import desk
+from tests.escalation.queues import helpdesk
 from tests.escalation.town import POLICY, Town
 
 NO_LEADER = finding("no-leader", household="h1", impact=Impact(users=4, households=1))
@@ -21,7 +21,7 @@ def look(town: Town, *findings: Finding, hours: float) -> NightReport:
     coverage = [Coverage(detector=name, status="ran") for name in ASKED]
     window = Window(town.now.replace(hour=0, minute=0), town.now)
     return run_night(
-        town.ledger, findings, coverage, POLICY, town.now, window=window, desk=desk(town.queue), look="quick"
+        town.ledger, findings, coverage, POLICY, town.now, window=window, helpdesk=helpdesk(town.queue), look="quick"
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Status
-from escalation.ledger import Ledger
-from escalation.night import NightReport, next_window, run_night
-from escalation.policy import load_policy
-from tests.escalation.queues import MemoryQueue, desk
+from escalation.ledger.ledger import Ledger
+from escalation.nights.night import NightReport, next_window, run_night
+from escalation.policy.policy import load_policy
+from tests.escalation.queues import MemoryQueue, helpdesk
 
 POLICY = load_policy()
 FIRST = datetime(2026, 2, 3, 1, tzinfo=UTC)
@@ -41,7 +41,9 @@ class Town:
     def again(self, *findings: Finding, status: Status = "ran") -> NightReport:
         coverage = [Coverage(detector=name, status=status) for name in DETECTORS]
         window = next_window(self.ledger, self.now, POLICY)
-        return run_night(self.ledger, findings, coverage, POLICY, self.now, window=window, desk=desk(self.queue))
+        return run_night(
+            self.ledger, findings, coverage, POLICY, self.now, window=window, helpdesk=helpdesk(self.queue)
+        )
 
     @property
     def only_ticket(self) -> str:

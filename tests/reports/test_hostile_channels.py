@@ -17,7 +17,7 @@ import pytest
 import regex
 from markdown_it import MarkdownIt
 
-from escalation.process import SlackPlace
+from escalation.policy.process import SlackPlace
 from reports import csv_text, mail, markdown, slack, text
 from reports.message import Message, Section
 from reports.neutral import defused, for_csv, visible

@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from hypothesis import example, given, settings
 
 from detectors.contract import Window
-from escalation.clocks import Overdue
-from escalation.desk import Delivered, Failed
-from escalation.digest import Digest, EndingSilence, InProgress
-from escalation.ledger import EndedSilence, PastDecision
-from escalation.night import NightReport
-from escalation.outcomes import Settled
-from escalation.policy import load_policy
-from escalation.recording import Told
-from escalation.records import Entry, Silence, Ticket, TicketOutcome
-from escalation.review import Recheck, TicketStory
+from escalation.decide.clocks import Overdue
+from escalation.deliver.helpdesk import Delivered, Failed
+from escalation.ledger.ledger import EndedSilence, PastDecision
+from escalation.ledger.records import Entry, Silence, Ticket, TicketOutcome
+from escalation.nights.night import NightReport
+from escalation.nights.recording import Told
+from escalation.people.outcomes import Settled
+from escalation.policy.policy import load_policy
+from escalation.views.digest import Digest, EndingSilence, InProgress
+from escalation.views.review import Recheck, TicketStory
 from reports import digest, night, ticket_list
 from tests.reports.hostile import FRAGMENTS, hidden, live, texts
 from tests.reports.hostile import WHEN as NOW
@@ -82,9 +82,11 @@ def settled_of(text: str) -> Settled:
 
 def digest_of(text: str) -> Digest:
     quiet = InProgress(ticket_of(text), timedelta(days=1), (), ("resolve", SOON), True, silence_of(text))
-    loud = InProgress(ticket_of(text), timedelta(days=1), (Overdue("acknowledge", LATE),), None, False, None)
+    with_mention = InProgress(ticket_of(text), timedelta(days=1), (Overdue("acknowledge", LATE),), None, False, None)
     ending = EndingSilence(silence_of(text), entry_of(text), ticket_of(text))
-    return Digest(LATE, NOW, {"engineering": (quiet, loud)}, (ending,), (settled_of(text),), (ticket_of(text),), 3)
+    return Digest(
+        LATE, NOW, {"engineering": (quiet, with_mention)}, (ending,), (settled_of(text),), (ticket_of(text),), 3
+    )
 
 
 def report_of(text: str) -> NightReport:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from hypothesis import given, settings
 
 from detectors.contract import Finding
-from escalation.policy import load_policy
+from escalation.policy.policy import load_policy
 from reports import mail, text
 from reports.ticket import ticket
 from tests.reports.examples import TRANSFER_FAILED, bare, incident

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from detectors.contract import Coverage, Finding
-from escalation.policy import load_policy
+from escalation.policy.policy import load_policy
 from reports import csv_text, mail, markdown, scan_formats, terminal, text
 from reports.message import Message, from_plain, to_plain
 from reports.neutral import defused, for_csv, for_markdown, in_our_words, visible

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.contract import Finding, Impact, Member, Related, Story, TimelineEntry
-from escalation.personal import masked, without
-from escalation.policy import load_policy
-from escalation.process import Redaction
+from escalation.ledger.personal import masked, without
+from escalation.policy.policy import load_policy
+from escalation.policy.process import Redaction
 from reports import csv_text, markdown, text
 from reports.redact import pseudonym, redacted
 from reports.ticket import ticket

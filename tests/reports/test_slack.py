@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from detectors.contract import TEAMS, Finding, Story
-from escalation.policy import load_policy
-from escalation.process import SlackPlace
+from escalation.policy.policy import load_policy
+from escalation.policy.process import SlackPlace
 from reports.message import Message
 from reports.slack import ALL_MOST, SEE_TICKET, payload
 from reports.ticket import ticket

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from escalation.history import History
-from escalation.policy import load_policy
-from escalation.records import Ticket, TicketOutcome
+from escalation.ledger.records import Ticket, TicketOutcome
+from escalation.policy.policy import load_policy
+from escalation.views.history import History
 from reports.statistics import Part, statistics
 from reports.statistics_formats import to_csv, to_json, to_markdown, to_table
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detectors.contract import Finding, Story
-from escalation.policy import load_policy
+from escalation.policy.policy import load_policy
 from reports import markdown, text
 from reports.message import Section, Table, Template, from_plain, to_plain
 from reports.ticket import IDS_SHOWN, TABLE_ROWS_SHOWN, ticket

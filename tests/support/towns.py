@@ -15,12 +15,12 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from detectors.applicability import elements_of
 from detectors.contract import Context, Detector, Finding, Window
-from detectors.kept import whole
+from detectors.engine.applicability import elements_of
+from detectors.engine.runner import ScanResult, scan
+from detectors.findings import whole
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
-from detectors.runner import ScanResult, scan
 from detectors.source import CANONICAL, SourceMapping, open_source
 
 AS_OF = datetime(2026, 2, 3, 3, 0, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.integrity import no_leader, orphaned_household
+from detectors.rules.integrity import no_leader, orphaned_household
 from detectors.source import SourceError
 from tests.support.towns import LONG_AGO, Scanner, Town, uid
 

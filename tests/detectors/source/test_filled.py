@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from detectors.integrity import no_leader
-from detectors.malfunctions import removal_not_applied
-from detectors.security import self_approved_request
+from detectors.rules.integrity import no_leader
+from detectors.rules.malfunctions import removal_not_applied
+from detectors.rules.security import self_approved_request
+from detectors.rules.trust_safety import abuse_report
 from detectors.source import SourceError
-from detectors.trust_safety import abuse_report
 from tests.support.towns import HOUR, LONG_AGO, NOON, Scanner, Town, uid
 
 RULES = (no_leader.DETECTOR, removal_not_applied.DETECTOR, self_approved_request.DETECTOR)

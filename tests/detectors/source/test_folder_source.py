@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from detectors.contract import Context
+from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
-from detectors.runner import scan
 from detectors.source import SlowError, SourceError, SourceMapping, open_source
 from detectors.source.folder_text import LONGEST_LINE
 from detectors.source.mapping import TableMapping

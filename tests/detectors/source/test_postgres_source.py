@@ -12,9 +12,9 @@ from psycopg import sql
 from sqlalchemy import select, text
 
 from detectors.contract import Context
-from detectors.kept import whole
+from detectors.engine.runner import scan
+from detectors.findings import whole
 from detectors.registry import DETECTORS
-from detectors.runner import scan
 from detectors.source import QueryError, SourceError, SourceMapping, SubjectError, open_source
 from detectors.source.mapping import TableMapping
 from tests.conftest import ReadDatabase

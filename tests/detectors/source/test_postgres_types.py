@@ -14,9 +14,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from detectors.contract import Context
-from detectors.doctor import examine
+from detectors.engine.doctor import examine
+from detectors.engine.runner import ScanResult, scan
 from detectors.registry import BY_ID, DETECTORS
-from detectors.runner import ScanResult, scan
 from detectors.source import SourceError, SourceMapping, open_source
 from detectors.source.mapping import TableMapping
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, load

@@ -13,16 +13,16 @@ import pytest
 from pydantic import ValidationError
 
 from detectors.contract import Context
-from detectors.doctor import examine
-from detectors.integrity import no_leader, orphaned_household
-from detectors.legal import legal_matter
+from detectors.engine.doctor import examine
+from detectors.engine.runner import ScanResult, scan
 from detectors.limits import Limits
-from detectors.malfunctions import removal_not_applied
 from detectors.registry import DETECTORS
-from detectors.runner import ScanResult, scan
-from detectors.security import member_without_approval
+from detectors.rules.integrity import no_leader, orphaned_household
+from detectors.rules.legal import legal_matter
+from detectors.rules.malfunctions import removal_not_applied
+from detectors.rules.security import member_without_approval
+from detectors.rules.trust_safety import abuse_report, fake_households
 from detectors.source import SourceError, SourceMapping, open_source
-from detectors.trust_safety import abuse_report, fake_households
 from tests.support.towns import AS_OF, DAY, HOUR, NOON, YESTERDAY, Scanner, Town, uid
 
 SOUND = (

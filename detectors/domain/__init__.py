@@ -1,0 +1,1 @@
+"""What PetForce is: who belongs to a household, and who leads it."""

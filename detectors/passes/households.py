@@ -1,0 +1,382 @@
+"""The passes over who belongs to households and leads them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    literal_column,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    union,
+    union_all,
+)
+
+from detectors.cases.household import BELONGING, LIVED_IN
+from detectors.contract import Context
+from detectors.passes.base import (
+    EVENTS,
+    HOUSEHOLDS,
+    MEMBERS,
+    Pass,
+    Scope,
+    meta,
+    nothing,
+    of_households,
+    of_users,
+    operation,
+    since,
+)
+from detectors.source import Tables
+from detectors.source.sql import json_text
+
+
+def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household about whose leaders or sitters something may be wrong, or with more member rows than the capacity.
+
+    Its members are counted. All other households are left out.
+
+    `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
+    that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has
+    seen the whole life of the household, that its leader joined after its creation and that no transfer event names them.
+    `leader_gone` says that the account of an active leader is deleted; the counts do not ask. `lived_in` says of a household
+    without any member row that the audit trail tells of members. A household that has member rows and no row of its own has
+    no `created_at` and no `leader_id`, and `is_missing`.
+    """
+    members = tables["household_members"]
+    active = members.c.status == "active"
+    leads = and_(active, members.c.role == "leader")
+    sits = and_(active, members.c.is_temporary.is_(True))
+    overdue = members.c.temporary_expires_at <= context.watermark
+    suspected = union_all(
+        _in_disorder(tables, scope, context), _by_number(tables, scope, context), _led_by_nobody(tables, scope, context)
+    ).subquery()
+    # Named twice, so that it is worked out once, before anything is joined to it.
+    suspects = (
+        select(
+            suspected.c.id,
+            suspected.c.leader_id,
+            suspected.c.created_at,
+            func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
+            func.bool_or(suspected.c.leader_unannounced).label("leader_unannounced"),
+            func.bool_or(suspected.c.leader_gone).label("leader_gone"),
+            func.bool_or(suspected.c.is_missing).label("is_missing"),
+        )
+        .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
+        .cte("suspect")
+    )
+    counted = (
+        select(
+            members.c.household_id,
+            func.count().label("member_rows"),
+            func.count().filter(active).label("active_members"),
+            func.count().filter(leads).label("active_leaders"),
+            func.min(cast(members.c.user_id, Text)).filter(leads).label("sole_leader"),
+            func.count().filter(sits).label("sitters"),
+            func.count().filter(and_(sits, or_(leads, overdue))).label("sitters_beyond_rights"),
+        )
+        .where(members.c.household_id.in_(select(suspects.c.id)))
+        .group_by(members.c.household_id)
+        .cte("counted")
+    )
+    lived_in = _lived_in(tables, suspects, counted)
+    return (
+        select(
+            suspects.c.id.label("household_id"),
+            suspects.c.leader_id,
+            suspects.c.created_at,
+            suspects.c.leader_unapproved,
+            suspects.c.leader_unannounced,
+            suspects.c.leader_gone,
+            lived_in.c.household_id.is_not(None).label("lived_in"),
+            suspects.c.is_missing,
+            func.coalesce(counted.c.member_rows, 0).label("member_rows"),
+            func.coalesce(counted.c.active_members, 0).label("active_members"),
+            func.coalesce(counted.c.active_leaders, 0).label("active_leaders"),
+            counted.c.sole_leader,
+            counted.c.sitters,
+            counted.c.sitters_beyond_rights,
+        )
+        .select_from(
+            suspects.outerjoin(counted, counted.c.household_id == suspects.c.id).outerjoin(
+                lived_in, lived_in.c.household_id == suspects.c.id
+            )
+        )
+        .subquery("household")
+    )
+
+
+def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """The households whose only leading row is not that of their leader_id, or that have a sitter beyond their rights.
+
+    All others are in order but for their number: counting the members of these alone is several times cheaper than
+    counting everybody's. Here too, as this is where leaders meet their households: those whose leader nobody let in, or
+    whose leadership no transfer tells of.
+    """
+    households, members, asked = (
+        tables[name] for name in ("households", "household_members", "household_join_requests")
+    )
+    sits = members.c.is_temporary.is_(True)
+    row = (
+        select(members.c.household_id, members.c.user_id, members.c.joined_at, members.c.role, sits.label("sits"))
+        .where(
+            members.c.status == "active",
+            or_(members.c.role == "leader", and_(sits, members.c.temporary_expires_at <= context.watermark)),
+            of_households(tables, scope, members.c.household_id),
+        )
+        .subquery("row")
+    )
+    beside = timedelta(seconds=context.limits.creator_seconds)
+    came_later = and_(
+        row.c.role == "leader",
+        not_(row.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)),
+    )
+    promoted = _promoted(row, households, context)
+    disorder = or_(row.c.household_id.is_(None), row.c.user_id.is_distinct_from(households.c.leader_id), row.c.sits)
+    met = (
+        select(
+            households.c.id,
+            households.c.leader_id,
+            households.c.created_at,
+            row.c.user_id,
+            disorder.label("disorder"),
+            func.coalesce(came_later, False).label("came_later"),
+            func.coalesce(promoted, False).label("promoted"),
+        )
+        .select_from(households.outerjoin(row, row.c.household_id == households.c.id))
+        .where(or_(disorder, came_later, promoted), of_households(tables, scope, households.c.id))
+        .cte("met")
+    )
+    approved = (
+        select(asked.c.household_id, asked.c.user_id)
+        .where(asked.c.status == "approved", asked.c.household_id.in_(select(met.c.id).where(met.c.came_later)))
+        .distinct()
+        .subquery("approved")
+    )
+    unapproved = and_(met.c.came_later, approved.c.user_id.is_(None))
+    let_in = and_(approved.c.household_id == met.c.id, approved.c.user_id == met.c.user_id)
+    announced = _announced(tables, scope, context)
+    unannounced = and_(met.c.promoted, announced.c.user_id.is_(None))
+    named = and_(announced.c.household_id == met.c.id, announced.c.user_id == met.c.user_id)
+    return (
+        select(
+            met.c.id,
+            met.c.leader_id,
+            met.c.created_at,
+            unapproved.label("leader_unapproved"),
+            unannounced.label("leader_unannounced"),
+            false().label("leader_gone"),
+            false().label("is_missing"),
+        )
+        .select_from(met.outerjoin(approved, let_in).outerjoin(announced, named))
+        .where(or_(met.c.disorder, unapproved, unannounced))
+    )
+
+
+def _led_by_nobody(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+    """The households whose leader_id names an active member whose account is deleted: there are few deleted accounts."""
+    households, members = tables["households"], tables["household_members"]
+    leads = and_(households.c.id == members.c.household_id, households.c.leader_id == members.c.user_id)
+    unsaid = [false().label(name) for name in ("leader_unapproved", "leader_unannounced")]
+    led = (
+        select(households.c.id, households.c.leader_id, households.c.created_at, *unsaid, true(), false())
+        .select_from(members.join(households, leads))
+        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
+    )
+    if not tables.schema.has("users.deleted_at"):
+        return led.where(false())
+    users = tables["users"]
+    deleted = select(users.c.id).where(users.c.deleted_at <= context.watermark)
+    if scope is not None:
+        theirs = select(households.c.leader_id).where(of_households(tables, scope, households.c.id))
+        deleted = deleted.where(users.c.id.in_(theirs))
+    return led.where(members.c.user_id.in_(deleted))
+
+
+def _lived_in(tables: Tables, suspects: FromClause, counted: FromClause) -> FromClause:
+    """The suspects without any member row of which the audit trail tells what only members do."""
+    households = tables["households"]
+    if "household_events" not in tables:
+        return nothing(household_id=households.c.id).subquery("lived_in")
+    events = tables["household_events"]
+    here = select(counted.c.household_id).where(counted.c.household_id == suspects.c.id)
+    empty = select(suspects.c.id).where(~here.exists())
+    # An array, and no join: an index on households finds the few.
+    return (
+        select(events.c.household_id)
+        .where(
+            events.c.household_id == func.any(func.array(empty.scalar_subquery())),
+            tables.event_is(*LIVED_IN, *BELONGING, common=True),
+            func.coalesce(meta(events, "error_code"), "") == "",
+        )
+        .distinct()
+        .subquery("lived_in")
+    )
+
+
+def _promoted(row: FromClause, households: FromClause, context: Context) -> ColumnElement[bool]:
+    """Whether a row is that of a leader who became it while the audit table watched: before it began nothing was written."""
+    if context.audit_began is None:
+        return false()
+    return and_(
+        row.c.role == "leader",
+        row.c.user_id == households.c.leader_id,
+        row.c.joined_at > households.c.created_at + timedelta(seconds=context.limits.creator_seconds),
+        households.c.created_at > context.audit_began,
+    )
+
+
+def _announced(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Whom the audit trail has ever named as the new leader of a household; nobody where there is no trail."""
+    if context.audit_began is None:
+        households = tables["households"]
+        return nothing(household_id=households.c.id, user_id=households.c.leader_id).subquery("announced")
+    events = tables["household_events"]
+    return (
+        select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))
+        .where(tables.event_is("household_leadership_transferred"), of_households(tables, scope, events.c.household_id))
+        .distinct()
+        .subquery("announced")
+    )
+
+
+def _by_number(tables: Tables, scope: Scope | None, context: Context) -> CompoundSelect[Any]:
+    """The households with more member rows than active members are allowed, or with several leading rows.
+
+    And those that have member rows and no row of their own, as all households with members are counted here.
+    """
+    households, members = tables["households"], tables["household_members"]
+    mine = of_households(tables, scope, members.c.household_id)
+    # Whatever their status: indexes alone can tell.
+    rows = select(members.c.household_id, literal_column("0").label("home"))
+    homes = select(households.c.id, literal_column("1"))
+    if scope is not None:
+        # Without a scope there is no condition at all, not even a true one: PostgreSQL would no longer merge two indexes.
+        rows, homes = rows.where(mine), homes.where(of_households(tables, scope, households.c.id))
+    each = union_all(rows, homes).subquery("each")
+    is_missing = func.max(each.c.home) == 0
+    groups = [
+        # No join: grouping the ids of both by their indexes costs a third of what a hash table does.
+        select(each.c.household_id, is_missing.label("missing"))
+        .group_by(each.c.household_id)
+        .having(or_(func.count() - func.sum(each.c.home) > context.limits.household_capacity, is_missing))
+    ]
+    if not tables.schema.unique_on("household_members", "household_id", "user_id"):
+        # Two leading rows of one person are two leaders too.
+        leads = and_(members.c.status == "active", members.c.role == "leader")
+        groups.append(
+            select(members.c.household_id, false())
+            .where(leads, mine)
+            .group_by(members.c.household_id)
+            .having(func.count() > 1)
+        )
+    # Worked out first: there are few, whatever the planner expects, and an index finds their households.
+    many = union(*groups).cte("many").prefix_with("MATERIALIZED", dialect="postgresql")
+    unsaid = [false().label(name) for name in ("leader_unapproved", "leader_unannounced", "leader_gone", "is_missing")]
+    present = select(households.c.id, households.c.leader_id, households.c.created_at, *unsaid).where(
+        households.c.id.in_(select(many.c.household_id).where(~many.c.missing))
+    )
+    missing = select(
+        many.c.household_id,
+        cast(null(), households.c.leader_id.type),
+        cast(null(), households.c.created_at.type),
+        *unsaid[:-1],
+        true(),
+    ).where(many.c.missing, many.c.household_id.is_not(None))
+    return union_all(present, missing)
+
+
+def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each user with how many memberships of each kind they have: permanent ones at once, and sittings lately.
+
+    Temporary memberships that are over count as sittings too. `active_rows` counts permanent and temporary ones; where a
+    unique key of the source excludes duplicates nobody asks for it, and it counts the other two.
+    """
+    members, limits = tables["household_members"], context.limits
+    active = members.c.status == "active"
+    temporary = func.coalesce(members.c.is_temporary, False)
+    permanent = and_(active, temporary.is_(False))
+    lately = and_(temporary, members.c.joined_at > context.as_of - timedelta(days=limits.commercial_sitting_days))
+    rows = or_(active, lately)
+    active_rows: ColumnElement[int] = func.count().filter(active)
+    if tables.schema.unique_on("household_members", "household_id", "user_id"):
+        # Fewer and narrower rows to sort.
+        rows, active_rows = or_(permanent, lately), func.count()
+        permanent, lately = temporary.is_(False), temporary
+    return (
+        select(
+            members.c.user_id,
+            active_rows.label("active_rows"),
+            func.count().filter(permanent).label("permanent_rows"),
+            func.count().filter(lately).label("recent_sittings"),
+        )
+        .where(rows, of_users(tables, scope, members.c.user_id))
+        .group_by(members.c.user_id)
+        .subquery("active_user")
+    )
+
+
+def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+    """Each household's last leadership transfer event: whom it names, and who leader_id is now."""
+    events, households = tables["household_events"], tables["households"]
+    named = tables.user_key(json_text(events.c.metadata, "to_user_id"))
+    one, in_order = (events.c.household_id, operation(events)), (events.c.event_timestamp, events.c.id)
+    each = (
+        select(
+            events.c.household_id,
+            named.label("to_user_id"),
+            events.c.event_timestamp.label("at"),
+            events.c.id,
+            # A retry repeats the operation; what its first row says counts, at that row's time.
+            func.row_number().over(partition_by=one, order_by=in_order).label("attempt"),
+        )
+        .where(
+            tables.event_is("household_leadership_transferred"),
+            since(events, context.history_start),
+            of_households(tables, scope, events.c.household_id),
+        )
+        .subquery("each")
+    )
+    newest_first = (each.c.at.desc(), each.c.id.desc())
+    transfers = (
+        select(
+            each.c.household_id,
+            each.c.to_user_id,
+            func.row_number().over(partition_by=each.c.household_id, order_by=newest_first).label("place"),
+        )
+        .where(each.c.attempt == 1)
+        .subquery("transfer")
+    )
+    return (
+        select(transfers.c.household_id, transfers.c.to_user_id, households.c.leader_id)
+        .select_from(transfers.join(households, households.c.id == transfers.c.household_id))
+        .where(transfers.c.place == 1)
+        .subquery("last_transfer")
+    )
+
+
+PASSES = (
+    Pass(
+        "households",
+        "households and their members",
+        "household_id",
+        HOUSEHOLDS | MEMBERS,
+        _households,
+        reach="grouped",
+    ),
+    Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, reach="grouped"),
+    Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers, history=True),
+)

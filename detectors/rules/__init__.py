@@ -1,0 +1,1 @@
+"""What is wrong: one file for each rule, by family. A leading underscore marks what several rules share."""

@@ -1,0 +1,63 @@
+"""Question about policy
+
+Problem
+-------
+A customer asks for a decision that no documentation covers.
+
+Fires when
+----------
+A support request of the category policy_question is open.
+
+Stays silent when
+-----------------
+The request is closed, or younger than the grace period.
+
+Evidence
+--------
+A short quotation, the customer's value, the household's members and leader, other support requests of the parties, the
+household's trail.
+
+What to do
+----------
+Decide, tell the customer, and write the decision down for the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.cases.people import SupportCase
+from detectors.contract import Context, Detector, Finding, Meta, Subscription
+from detectors.rules._support import open_in
+from detectors.rules.customer_success._request import NEEDS, request_finding
+
+META = Meta(
+    id="policy-question",
+    title="Question About Policy",
+    team="csm",
+    severity="Next-day",
+    kind="state",
+    subject=("support_id",),
+    needs=NEEDS,
+    process="Customer Success Manager Escalations, Next-Day: Policy questions",
+)
+
+
+def asks_about_policy(request: FromClause, context: Context) -> ColumnElement[bool]:
+    return open_in(request, context, context.limits.policy_categories)
+
+
+def evaluate(case: SupportCase, context: Context) -> Iterator[Finding]:
+    yield request_finding(
+        META,
+        case,
+        context,
+        summary="A customer needs a decision on policy",
+        recommendation="Decide on the question, and document the decision",
+        urgency="The customer cannot proceed without a decision",
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Subscription("support", asks_about_policy),), evaluate)

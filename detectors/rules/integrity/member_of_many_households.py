@@ -1,0 +1,100 @@
+"""A member of several households
+
+Problem
+-------
+The app allows one household per user and shows the user one of them; memberships in others are invisible to their owner
+and still give access.
+
+Fires when
+----------
+A user is an active member of more than one household, where the policy says one per user (it does by default).
+
+Stays silent when
+-----------------
+The further memberships are temporary: a sitter may look after several households. Rows younger than the grace period do
+not count.
+
+Evidence
+--------
+Each household with the role and the time of joining.
+
+What to do
+----------
+Ask the user which household is theirs, set the other rows to 'removed', and find out which path let them join twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.cases.household import Membership, UserCase
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.limits import Limits
+from detectors.source import Schema
+from detectors.text.wording import count, listed, stamp
+
+META = Meta(
+    id="member-of-many-households",
+    title="User Is Active in Several Households",
+    team="engineering",
+    severity="P0",
+    kind="state",
+    subject=("user_id",),
+    needs=frozenset({"household_members.household_id", "household_members.user_id", "household_members.status"}),
+    process="Engineering Escalations, P0: Data integrity issues",
+)
+
+
+def several_permanent_rows(user: FromClause, context: Context) -> ColumnElement[bool]:
+    return user.c.permanent_rows > 1
+
+
+def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
+    first: dict[str, Membership] = {}
+    for member in case.memberships:
+        if member.active and not member.is_temporary and member.joined_at <= context.watermark:
+            first.setdefault(member.household_id, member)
+    if len(first) < 2:
+        return
+    rows = sorted(first.values(), key=lambda member: (member.joined_at, member.household_id))
+    yield find(
+        META,
+        context,
+        {"user_id": case.user_id},
+        impact=Impact(users=case.affected, households=len(rows)),
+        households=list(first),
+        users=[case.user_id],
+        evidence={
+            "memberships": [
+                {"household_id": row.household_id, "role": row.role, "joined_at": row.joined_at} for row in rows
+            ]
+        },
+        story=Story(
+            issue=f"User is an active member of {count(len(rows), 'household')}; the app allows one.",
+            steps=(
+                f"User joined {rows[0].household_id} at {stamp(rows[0].joined_at)}",
+                *(f"User joined {row.household_id} at {stamp(row.joined_at)} without leaving" for row in rows[1:6]),
+                "System should have refused it (ALREADY_IN_HOUSEHOLD)",
+            ),
+            expected="A user is an active member of one household at a time",
+            actual=f"Active in {listed([row.household_id for row in rows])}",
+            impact=f"{count(case.affected, 'user')} with access to {count(len(rows) - 1, 'household')} too many",
+            screenshots="None; the memberships are listed above",
+            requesting="Decision with the user which membership stays, removal of the others, and investigation",
+        ),
+    )
+
+
+def pointless(limits: Limits) -> str | None:
+    return None if limits.one_household_per_user else "the policy allows several households per user"
+
+
+def proved_by(schema: Schema) -> str | None:
+    return schema.unique_on("household_members", "user_id")
+
+
+DETECTOR = Detector(
+    META, __doc__, (Subscription("active-users", several_permanent_rows),), evaluate, proved_by, pointless
+)

@@ -1,0 +1,151 @@
+"""How often one person did something on each day, and on which of those days it was too often.
+
+Process, Trust & Safety, Same-day: a limit for one day, counted over several days; and the document's own example, which
+no single day gives away: fifteen households in three days.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from detectors.cases.household import Event, UserCase
+from detectors.contract import Context, Severity, Story, TimelineEntry
+from detectors.text.wording import count
+
+DOUBLE_CLICK = timedelta(seconds=10)
+"""Nobody asks again, is let in and is removed again this soon: two removals of one member are one, whatever their ids."""
+REPEAT_WITHIN = timedelta(hours=1)
+"""Two removals of one member in one household, without correlation ids to tell them apart, are one within this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayLimits:
+    """More than `per_day` in a day, or `per_three_days` or more in three days in a row, is too much."""
+
+    per_day: int
+    per_three_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """The days on which it was too much, in order, and how urgent that is."""
+
+    days: tuple[date, ...]
+    severity: Severity
+
+
+def creations(case: UserCase, context: Context) -> tuple[Event, ...]:
+    """The households that the user created in the look-back, each once."""
+    seen: set[str] = set()
+    kept = []
+    for event in _in_lookback(case.events_of("household_created"), context):
+        if not event.household_id or event.household_id not in seen:
+            kept.append(event)
+        seen.add(event.household_id)
+    return tuple(kept)
+
+
+def removals(case: UserCase, context: Context) -> tuple[Event, ...]:
+    """The removals of others by the user in the look-back, each once, however often it was logged."""
+    kept: list[Event] = []
+    last: dict[tuple[str, str], Event] = {}
+    for event in _in_lookback(case.events_of("household_member_removed"), context):
+        removed = event.text("member_id")
+        if removed == case.user_id:
+            continue
+        pair = (event.household_id, removed)
+        earlier = last.get(pair)
+        if removed and earlier and event.at - earlier.at <= _one_removal_within(earlier, event):
+            continue
+        last[pair] = event
+        kept.append(event)
+    return tuple(kept)
+
+
+def _one_removal_within(earlier: Event, event: Event) -> timedelta:
+    told_apart = event.text("correlation_id") and earlier.text("correlation_id")
+    return DOUBLE_CLICK if told_apart else REPEAT_WITHIN
+
+
+def _in_lookback(events: Iterable[Event], context: Context) -> Iterable[Event]:
+    first_day = context.day(context.window.start) - timedelta(days=context.limits.pattern_lookback_days - 1)
+    start = context.day_start(first_day)
+    return (event for event in events if start <= event.at < context.window.end and event.at <= context.watermark)
+
+
+def pattern(events: Iterable[Event], limits: DayLimits, context: Context) -> Pattern | None:
+    """The pattern of `events`, if its last day lies in the scan's window; Same-day urgent if on two or more days."""
+    per_day = Counter(context.day(event.at) for event in events)
+    too_much: set[date] = set()
+    for day, number in per_day.items():
+        if number > limits.per_day:
+            too_much.add(day)
+        span = [day - timedelta(days=back) for back in (2, 1, 0)]
+        if sum(per_day[other] for other in span) >= limits.per_three_days:
+            too_much.update(other for other in span if per_day[other])
+    days = tuple(sorted(too_much))
+    if not days or not _ends_in_window(days[-1], context):
+        return None
+    return Pattern(days, "Same-day" if len(days) > 1 else "Next-day")
+
+
+def _ends_in_window(day: date, context: Context) -> bool:
+    starts, ends = context.day_start(day), context.day_start(day + timedelta(days=1))
+    return starts < context.window.end and ends > context.window.start
+
+
+def per_day(created: Iterable[Event], removed: Iterable[Event], context: Context) -> list[dict[str, object]]:
+    """Each day with what was done on it, the latest first: [{"day", "households_created", "members_removed"}]."""
+    made, gone = (Counter(context.day(event.at) for event in events) for events in (created, removed))
+    return [
+        {"day": day.isoformat(), "households_created": made[day], "members_removed": gone[day]}
+        for day in sorted(made.keys() | gone.keys(), reverse=True)
+    ]
+
+
+def story(what: str, rows: list[dict[str, object]], households: tuple[str, ...]) -> Story:
+    """The Trust & Safety template for a person's days. `what` is "creations" or "removals", the part that was too much."""
+    made = sum(int(str(row["households_created"])) for row in rows)
+    gone = sum(int(str(row["members_removed"])) for row in rows)
+    days = count(len(rows), "day")
+    if what == "creations":
+        said = f"User has created {count(made, 'household')} in {days}" + (
+            f", removed {count(gone, 'member')} total" if gone else ""
+        )
+    else:
+        said = f"User has removed {count(gone, 'member')} in {days}" + (
+            f", created {count(made, 'household')} total" if made else ""
+        )
+    return Story(
+        pattern=said,
+        evidence=tuple(f"{row['day']}: {_done(row, made, gone)}" for row in rows),
+        suspected_violation="Automated abuse or testing/gaming the system",
+        reporter="Internal monitoring alert",
+        requesting="Account review and potential restriction of household features",
+        affected_households=households,
+    )
+
+
+def _done(row: dict[str, object], made: int, gone: int) -> str:
+    parts = []
+    if made:
+        parts.append(f"created {count(int(str(row['households_created'])), 'household')}")
+    if gone:
+        parts.append(f"removed {count(int(str(row['members_removed'])), 'member')}")
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def day_timeline(rows: list[dict[str, object]], user_id: str, context: Context) -> tuple[TimelineEntry, ...]:
+    """One entry a day, oldest first."""
+    return tuple(
+        TimelineEntry(
+            at=context.day_start(date.fromisoformat(str(row["day"]))),
+            what=f"on {row['day']}: {row['households_created']} households created, {row['members_removed']} members removed",
+            actor=user_id,
+        )
+        for row in reversed(rows)
+    )

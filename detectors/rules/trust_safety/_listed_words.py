@@ -1,0 +1,54 @@
+"""What the rules about word lists share: a household whose name or description holds words of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import ColumnElement, FromClause, true
+
+from detectors.cases.household import moment, text_of
+from detectors.contract import Context, Finding, Impact, Meta, Row, Story, find
+from detectors.text.reading import words_in
+from detectors.text.wording import listed
+
+COLUMNS = ("household_id", "leader_id", "name", "description", "created_at")
+
+
+def any_text(texts: FromClause, context: Context) -> ColumnElement[bool]:
+    return true()
+
+
+def settled_rows(rows: Iterable[Row], context: Context) -> Iterator[Row]:
+    """The rows of households that are no longer being created."""
+    return (row for row in rows if moment(row["created_at"]) <= context.watermark)
+
+
+def findings_of(
+    meta: Meta, words: tuple[str, ...], rows: Iterable[Row], context: Context, *, pattern: str, violation: str
+) -> Iterator[Finding]:
+    """A finding for each household with one of `words` in its name or description. `pattern` says it before the words."""
+    for row in settled_rows(rows, context):
+        hits = {field: hit for field in ("name", "description") if (hit := words_in(row[field], words))}
+        if not hits:
+            continue
+        household_id, leader_id = text_of(row["household_id"]), text_of(row["leader_id"])
+        found = sorted({word for hit in hits.values() for word in hit.found})
+        yield find(
+            meta,
+            context,
+            {"household_id": household_id},
+            impact=Impact(users=1 if leader_id else 0, households=1),
+            households=[household_id],
+            users=[leader_id],
+            evidence={
+                "words": found,
+                "texts": [{"field": field, "quote": hit.quote} for field, hit in hits.items()],
+            },
+            story=Story(
+                pattern=f"{pattern}: {listed(found)}",
+                evidence=tuple(f"{field}: “{hit.quote}”" for field, hit in hits.items()),
+                suspected_violation=violation,
+                reporter="Internal monitoring alert",
+                requesting="Review of the household, and of its leader's account if the words mean what they seem to",
+            ),
+        )

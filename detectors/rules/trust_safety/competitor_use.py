@@ -1,0 +1,61 @@
+"""Use for a competing service
+
+Problem
+-------
+A household serves a competitor: it advertises another service to our members, or organises that service's customers.
+
+Fires when
+----------
+A household's name or description holds an entry of the list of competing services in the policy (competitor_names), as whole words, whatever the
+case, with escapes undone and Unicode disguises taken off.
+
+Stays silent when
+-----------------
+The letters are part of another word; the entry's words stand apart, or a comma or the like ends a thought between them
+("the car, pool and garden"). Also while the household is younger than the grace period.
+
+Evidence
+--------
+The matched entries, and a quotation of at most 80 characters with invisible characters made visible.
+
+What to do
+----------
+Read the whole text and look at the household's life; a pet can have any name. Warn or restrict the leader's account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from detectors.contract import Context, Detector, Finding, Meta, Row, Subscription
+from detectors.limits import Limits
+from detectors.rules.trust_safety._listed_words import COLUMNS, any_text, findings_of
+
+META = Meta(
+    id="competitor-use",
+    title="Household Made for a Competing Service",
+    team="trust-safety",
+    severity="Next-day",
+    kind="state",
+    subject=("household_id",),
+    needs=frozenset({"households.name"}),
+    process="Trust & Safety Escalations, Next-Day: Creating households for competing services",
+)
+
+
+def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
+    return findings_of(
+        META,
+        context.limits.competitor_names,
+        rows,
+        context,
+        pattern="Household's texts name a competing service",
+        violation="Creating households for competing services",
+    )
+
+
+def pointless(limits: Limits) -> str | None:
+    return None if limits.competitor_names else "the policy's list of words is empty"
+
+
+DETECTOR = Detector(META, __doc__, (Subscription("texts", any_text, aggregate, COLUMNS),), pointless=pointless)

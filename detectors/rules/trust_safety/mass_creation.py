@@ -1,0 +1,94 @@
+"""Mass creation of households
+
+Problem
+-------
+One person creates households far beyond a family's need: automated abuse, spam, or gaming of the app's limits.
+
+Fires when
+----------
+A user created more than 10 households in a day, or 15 or more in any three days in a row. Same-day if that holds for two
+or more days of the look-back, else Next-day. It fires on the night whose window holds the last such day.
+
+Stays silent when
+-----------------
+Exactly 10 on a day; 14 in three days; the same creation logged twice (one correlation_id, or one household) counts once;
+the app's own service accounts, which are nobody's.
+
+Evidence
+--------
+The households created and members removed on each day, as in the process document's template.
+
+What to do
+----------
+Review the account; restrict household features if the pattern has no good explanation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.cases.household import UserCase
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.rules.trust_safety._daily_pattern import (
+    DayLimits,
+    creations,
+    day_timeline,
+    pattern,
+    per_day,
+    removals,
+    story,
+)
+
+META = Meta(
+    id="mass-creation",
+    title="Suspected Household Abuse Pattern",
+    team="trust-safety",
+    severity="Same-day",
+    kind="occurrence",
+    subject=("user_id",),
+    needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
+    events=(frozenset({"household_created"}),),
+    process="Trust & Safety Escalations, Same-Day: User creating >10 households per day (multiple days)",
+)
+
+
+def many_creations(actor: FromClause, context: Context) -> ColumnElement[bool]:
+    limits = context.limits
+    return actor.c.creations >= min(limits.creations_per_day + 1, limits.creations_per_three_days)
+
+
+def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
+    limits = context.limits
+    if case.user_id in limits.service_accounts:
+        return
+    created, removed = creations(case, context), removals(case, context)
+    found = pattern(created, DayLimits(limits.creations_per_day, limits.creations_per_three_days), context)
+    if found is None:
+        return
+    rows = per_day(created, removed, context)
+    made_in = {event.household_id for event in created}
+    removed_in = {event.household_id for event in removed}
+    yield find(
+        META,
+        context,
+        {"user_id": case.user_id},
+        impact=Impact(users=len({event.member_id for event in removed} - {""}), households=len(made_in | removed_in)),
+        severity=found.severity,
+        households=[*made_in, *removed_in],
+        users=[case.user_id],
+        first_seen=created[0].at,
+        occurred_at=created[-1].at,
+        evidence={
+            "days": rows,
+            "qualifying_days": [day.isoformat() for day in found.days],
+            "households_created": len(created),
+            "members_removed": len(removed),
+        },
+        timeline=day_timeline(rows, case.user_id, context),
+        story=story("creations", rows, tuple(sorted(removed_in or made_in))),
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Subscription("acts", many_creations),), evaluate)

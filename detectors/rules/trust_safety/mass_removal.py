@@ -1,0 +1,95 @@
+"""Mass removal of members
+
+Problem
+-------
+One person removes members far beyond what a family's life explains: retaliation, a hijacked account, or a script.
+
+Fires when
+----------
+A user removed more than 20 members in a day, or 45 or more in any three days in a row. Same-day if that holds for two or
+more days of the look-back, else Next-day. It fires on the night whose window holds the last such day.
+
+Stays silent when
+-----------------
+Members leave by themselves; exactly 20 on a day; 44 in three days; one removal logged twice counts once; the app's own
+service accounts, as when they end sitters' time. Removals are counted from events alone: a member row that is 'removed'
+has no actor and no time.
+
+Evidence
+--------
+The members removed and households created on each day, as in the process document's template.
+
+What to do
+----------
+Review the account; ask the household's other members; restore who was removed wrongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.cases.household import UserCase
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.rules.trust_safety._daily_pattern import (
+    DayLimits,
+    creations,
+    day_timeline,
+    pattern,
+    per_day,
+    removals,
+    story,
+)
+
+META = Meta(
+    id="mass-removal",
+    title="Suspected Mass Removal of Members",
+    team="trust-safety",
+    severity="Same-day",
+    kind="occurrence",
+    subject=("user_id",),
+    needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
+    events=(frozenset({"household_member_removed"}),),
+    process="Trust & Safety Escalations, Same-Day: Excessive member removals (>20 per day, multiple days)",
+)
+
+
+def many_removals(actor: FromClause, context: Context) -> ColumnElement[bool]:
+    limits = context.limits
+    return actor.c.removals >= min(limits.removals_per_day + 1, limits.removals_per_three_days)
+
+
+def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
+    limits = context.limits
+    if case.user_id in limits.service_accounts:
+        return
+    created, removed = creations(case, context), removals(case, context)
+    found = pattern(removed, DayLimits(limits.removals_per_day, limits.removals_per_three_days), context)
+    if found is None:
+        return
+    rows = per_day(created, removed, context)
+    removed_in = {event.household_id for event in removed}
+    people = {event.text("member_id") for event in removed} - {""}
+    yield find(
+        META,
+        context,
+        {"user_id": case.user_id},
+        impact=Impact(users=len(people), households=len(removed_in)),
+        severity=found.severity,
+        households=list(removed_in),
+        users=[case.user_id, *people],
+        first_seen=removed[0].at,
+        occurred_at=removed[-1].at,
+        evidence={
+            "days": rows,
+            "qualifying_days": [day.isoformat() for day in found.days],
+            "households_created": len(created),
+            "members_removed": len(removed),
+        },
+        timeline=day_timeline(rows, case.user_id, context),
+        story=story("removals", rows, tuple(sorted(removed_in))).model_copy(update={"affected_users": (case.user_id,)}),
+    )
+
+
+DETECTOR = Detector(META, __doc__, (Subscription("acts", many_removals),), evaluate)

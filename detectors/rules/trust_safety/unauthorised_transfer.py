@@ -1,0 +1,240 @@
+"""Unauthorised leadership transfer
+
+Problem
+-------
+Leadership of a household moved although its leader did not hand it over: a hijacked account, or a hole in the app. The
+new leader can remove everybody.
+
+Fires when
+----------
+In the window a transfer was written
+- *not-by-old-leader*: by somebody else than the old leader, who had not started to leave and did not leave;
+- *foreign-session*: from a session that belongs to somebody else than the old leader;
+- *new-address*: it, or the leave that it belongs to, from an IP address that the old leader had never used, within an hour
+  after failed logins (two or more) or a password reset.
+Or *no-event*, at any time: the effective leader is not the creator, the household is younger than the audit table, no
+transfer names the leader and nobody who led before started to leave or left (since the last transfer, where there is one);
+also where the creator still has the role beside them, as a hand-over always starts with household_leave_started.
+
+Stays silent when
+-----------------
+The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
+*new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
+somebody who led before is deleted. Also within the grace period. Where the source never wrote household_leave_started (for
+*not-by-old-leader*: household_left neither), its absence says nothing, and only the other ways are looked at.
+
+Evidence
+--------
+Which of the four it is, the old and the new leader, who acted, from which address and session, the audit trail.
+
+What to do
+----------
+Freeze the household's leader functions; ask the old leader; give leadership back and end the intruder's sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.cases.household import Event, HouseholdCase
+from detectors.cases.people import HandedOverCase
+from detectors.cases.timeline import timeline
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.leadership import in_flight, leads_effectively
+from detectors.domain.membership import is_creator
+from detectors.text.addresses import plain_address
+from detectors.text.wording import listed, stamp
+
+TRANSFER = "household_leadership_transferred"
+LEAVING = ("household_leave_started", "household_left")
+
+META = Meta(
+    id="unauthorised-transfer",
+    title="Unauthorised Leadership Transfer",
+    team="trust-safety",
+    severity="Immediate",
+    kind="occurrence",
+    subject=("household_id",),
+    needs=frozenset({"household_events.metadata", "households.leader_id", "household_members.role"}),
+    consults=frozenset({"users", "sessions"}),
+    events=(frozenset({f"{TRANSFER}.to_user_id"}),),
+    ways={
+        "hand-overs by somebody else than the old leader": (frozenset(LEAVING),),
+        "transfers from a foreign session": (frozenset(f"{event}.session_id" for event in (TRANSFER, *LEAVING)),),
+        "transfers from a new address": (frozenset(f"{event}.ip_address" for event in (TRANSFER, *LEAVING)),),
+        "leaders of whom no event tells": (frozenset({"household_leave_started"}),),
+    },
+    process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
+)
+
+
+def handed_over(hand_over: FromClause, context: Context) -> ColumnElement[bool]:
+    return hand_over.c.handed_over_household.is_not(None)
+
+
+def leads_unannounced(household: FromClause, context: Context) -> ColumnElement[bool]:
+    return household.c.leader_unannounced.is_(True)
+
+
+def evaluate(case: HandedOverCase, context: Context) -> Iterator[Finding]:
+    moves = [
+        {"way": way, "old_leader": event.text("from_user_id"), "new_leader": event.text("to_user_id"), **_trace(event)}
+        for event in case.home.events_of(TRANSFER)
+        if event.at in context.window and event.at <= context.watermark
+        for way in ways(case, event, context)
+    ]
+    if not moves and not context.so_far and case.home.household and taken_silently(case.home, context):
+        moves = [{"way": "no-event", "old_leader": None, "new_leader": case.home.household.leader_id}]
+    if moves:
+        yield _finding(case, moves, context)
+
+
+def _no_leave_can_follow(event: Event, context: Context) -> bool:
+    """Whether the leave that would explain a transfer has been written, if there is one."""
+    explains = timedelta(minutes=context.limits.leave_explains_minutes)
+    return not context.so_far or event.at <= context.heard - explains
+
+
+def ways(case: HandedOverCase, event: Event, context: Context) -> Iterator[str]:
+    """In which ways a transfer event is suspicious, if any."""
+    old = event.text("from_user_id")
+    if not old or old == event.text("to_user_id") or event.user_id in context.limits.service_accounts:
+        return
+    left = _own_leave(case.home, old, event, context)
+    by_another = event.user_id and event.user_id != old and not left
+    if by_another and not context.never_written.issuperset(LEAVING) and _no_leave_can_follow(event, context):
+        yield "not-by-old-leader"
+    sessions = {e.text("session_id") for e in (event, *left)} - {""}
+    if any(case.session_owner.get(session, old) != old for session in sessions):
+        yield "foreign-session"
+    if event.at <= context.heard and _from_new_address(case, event, left, context):
+        yield "new-address"
+
+
+def _own_leave(home: HouseholdCase, old: str, event: Event, context: Context) -> list[Event]:
+    explains = timedelta(minutes=context.limits.leave_explains_minutes)
+    return [
+        e
+        for e in home.events_of(*LEAVING)
+        if e.user_id == old
+        and -explains < e.at - event.at < (explains if e.type == "household_left" else _later(context))
+    ]
+
+
+def _later(context: Context) -> timedelta:
+    return context.limits.grace + timedelta(microseconds=1)
+
+
+def _from_new_address(case: HandedOverCase, event: Event, left: list[Event], context: Context) -> bool:
+    limits, old = context.limits, event.text("from_user_id")
+    since = event.at - timedelta(minutes=limits.transfer_after_failures_minutes)
+    addresses = {plain_address(one.text("ip_address")) for one in (event, *left)} - {""}
+    theirs = case.activity.get(old, ())
+    recent = [e for e in theirs if since < e.at <= event.at]
+    failures = [e for e in recent if e.type == "login_failed"]
+    resets = [e for e in recent if e.type in limits.reset_events]
+    if len(failures) < limits.failed_logins_before_transfer:
+        failures = []
+    if not addresses or not failures + resets:
+        return False
+    trouble_began = min(e.at for e in failures + resets)
+    known = {e.text("ip_address") for e in theirs if e.at < trouble_began and e.type != "login_failed"}
+    known |= {session.ip_address for session in case.sessions.get(old, ()) if session.created_at < trouble_began}
+    known = {plain_address(address) for address in known} - {""} | case.earlier_addresses.get(old, frozenset())
+    return bool(known) and not addresses <= known
+
+
+def taken_silently(home: HouseholdCase, context: Context) -> bool:
+    """Whether somebody leads who did not create the household, without a trace of how they came to it."""
+    household, began = home.household, context.audit_began
+    if household is None or household.leader_id is None or began is None or household.created_at <= began:
+        return False
+    if "household_leave_started" in context.never_written:
+        return False
+    leader = household.leader_id
+    if in_flight(home, context) or not leads_effectively(home, leader):
+        return False
+    creators = {row.user_id for row in home.members if is_creator(home, row, context)}
+    creators |= {event.user_id for event in home.events_of("household_created")} - {""}
+    if not creators or leader in creators:
+        return False
+    transfers = home.events_of(TRANSFER)
+    led = creators | {event.text("to_user_id") for event in transfers}
+    led |= {row.user_id for row in home.members if row.role == "leader"}
+    led.discard(leader)
+    if led & home.gone.keys():
+        # A deleted account leads nobody: its successor may have been named by hand.
+        return False
+    left = [e for e in home.events_of(*LEAVING) if e.user_id in led]
+    if transfers:
+        # Where leadership went after an earlier leave is known; what happened after the last transfer is not.
+        last = transfers[-1]
+        left = [e for e in left if e.at > last.at and e.user_id != last.text("from_user_id")]
+    return not left and not any(event.text("to_user_id") == leader for event in transfers)
+
+
+def _trace(event: Event) -> dict[str, Any]:
+    return {
+        "at": event.at,
+        "actor": event.user_id or None,
+        "ip_address": event.text("ip_address") or None,
+        "session_id": event.text("session_id") or None,
+    }
+
+
+_WORDS = {
+    "not-by-old-leader": "leadership was moved by somebody else than the old leader, who had not started to leave",
+    "foreign-session": "the transfer came from a session that belongs to somebody else",
+    "new-address": "the transfer came from an IP address new to the old leader, after failed logins or a reset",
+    "no-event": "somebody leads who did not create the household, and no event says how they came to it",
+}
+
+
+def _finding(case: HandedOverCase, moves: list[dict[str, Any]], context: Context) -> Finding:
+    home = case.home
+    happened = [move["at"] for move in moves if "at" in move]
+    people = {str(move[key]) for move in moves for key in ("old_leader", "new_leader", "actor") if move.get(key)}
+    found = list(dict.fromkeys(str(move["way"]) for move in moves))
+    return find(
+        META,
+        context,
+        {"household_id": case.key},
+        impact=Impact(users=len(home.affected), households=1),
+        households=[case.key],
+        users=people,
+        first_seen=min(happened, default=None),
+        occurred_at=max(happened, default=None),
+        evidence={"ways": found, "transfers": moves, "leader_id": home.household and home.household.leader_id},
+        timeline=timeline(home.events),
+        story=Story(
+            pattern=f"Leadership changed hands without the old leader: {'; '.join(_WORDS[way] for way in found)}",
+            evidence=tuple(_line(move) for move in moves),
+            suspected_violation="Account compromise or unauthorised takeover of a household",
+            reporter="Internal monitoring alert",
+            requesting="Freeze of leader functions, contact with the old leader, and return of leadership if confirmed",
+            affected_users=tuple(sorted(people)),
+        ),
+    )
+
+
+def _line(move: dict[str, Any]) -> str:
+    if "at" not in move:
+        return f"{move['new_leader']} leads; no transfer event names them"
+    details = [f"{key} {move[key]}" for key in ("actor", "ip_address", "session_id") if move[key]]
+    return f"{stamp(move['at'])}: from {move['old_leader']} to {move['new_leader']} ({listed(details) or 'no trace'})"
+
+
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (
+        Subscription("hand-overs", handed_over),
+        Subscription("households", leads_unannounced, opens="handed_over_household"),
+    ),
+    evaluate,
+    by_night_in_part="leaders of whom no event tells, and transfers that a leave may still explain",
+)

@@ -1,0 +1,1 @@
+"""Texts: how people's words are read, and how a ticket's are written."""

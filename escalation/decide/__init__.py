@@ -1,0 +1,1 @@
+"""What is done about a finding, and why. Pure: no I/O and no clock."""

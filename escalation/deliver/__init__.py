@@ -1,0 +1,1 @@
+"""Telling the helpdesk and the messenger what was decided, each thing exactly once."""

@@ -1,0 +1,313 @@
+"""Telling the helpdesk: the outbox is emptied into a queue, each thing exactly once; and what people did is read back.
+
+A ticket is looked up by its external id before it is made and marked only after the queue has confirmed it; comments
+have keys under which a queue takes them once. So whatever is lost on the way, the next run can simply go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+from detectors.contract import SEVERITY_ORDER, Finding, Severity, Team
+from escalation.decide.decisions import is_held
+from escalation.ledger.ledger import Ledger, Transaction
+from escalation.ledger.records import OutboxKind, OutboxRow, Reason, Ticket
+from escalation.ledger.scrub import unpack
+
+logger = logging.getLogger("hearthwatch.delivery")
+GIVE_UP_AFTER = 5
+"""So many failures in a row mean that the queue is out of reach; the rest waits for the next run."""
+_NEWS: frozenset[Reason] = frozenset({"back", "more-urgent", "snooze-broken", "flapping"})
+"""What whoever deleted a ticket cannot have known while it had not been said on it."""
+ANOTHER_QUEUE = 3
+"""Where no ticket is left, and there were so many, nobody has deleted them: the queue is another one, or empty."""
+
+
+class Reference(Protocol):
+    """A ticket in its queue: the queue's own id, and where a person opens it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+
+
+class State(Protocol):
+    """What people made of a ticket."""
+
+    @property
+    def status(self) -> Literal["open", "acknowledged", "resolved", "closed", "missing"]: ...
+    @property
+    def first_reply_at(self) -> datetime | None: ...
+
+
+RefT = TypeVar("RefT", bound=Reference)
+MessageT = TypeVar("MessageT")
+Message_contra = TypeVar("Message_contra", contravariant=True)
+
+
+class Queue(Protocol[RefT, Message_contra]):
+    """A helpdesk queue as the escalation needs it. Any exception means: perhaps not done, try again next time."""
+
+    def find(self, external_id: str) -> RefT | None: ...
+    def create(self, external_id: str, message: Message_contra) -> RefT: ...
+    def comment(self, ref: RefT, key: str, message: Message_contra) -> None: ...
+    def update(self, ref: RefT, message: Message_contra) -> None: ...
+    def state(self, ref: RefT) -> State: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to be said on a ticket: why, in which words, and (for follow-ups) where on Slack and to whom."""
+
+    external_id: str
+    team: Team
+    severity: Severity
+    title: str
+    reason: Reason | Literal["follow-up", "added"]
+    at: datetime
+    lines: tuple[str, ...]
+    channel: str = ""
+    mention: str = ""
+    reopens: bool = False
+    """True if with it a ticket is opened again that people have ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class HelpdeskDelivery(Generic[RefT, MessageT]):
+    """A queue, how to name one of its tickets again, and how findings and notes become its messages."""
+
+    queue: Queue[RefT, MessageT]
+    ref: Callable[[str, str], RefT]
+    """Makes the queue's reference from the id and url that it gave."""
+    ticket: Callable[[Finding, str], MessageT]
+    """The message of a finding's ticket, known by the external id."""
+    note: Callable[[Note], MessageT]
+    place: Callable[[Team], str] = lambda _: "helpdesk"
+    """Where a team's tickets go. That one place is out of reach says nothing of another."""
+    restarted: Callable[[Ticket, datetime], Ticket] = lambda ticket, _: ticket
+    """Begins the clock of a ticket anew that arrives later than it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Something that the queue has confirmed."""
+
+    external_id: str
+    kind: OutboxKind
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something that the queue has not confirmed; the next run tries again."""
+
+    external_id: str
+    kind: OutboxKind | Literal["state"]
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatesRead:
+    """What came of asking the queue for its tickets' states: those found deleted just now, and what failed."""
+
+    deleted: tuple[Ticket, ...]
+    failed: tuple[Failed, ...]
+
+
+def read_states(
+    ledger: Ledger,
+    helpdesk: HelpdeskDelivery[RefT, MessageT],
+    seen: Iterable[str],
+    now: datetime,
+    matters: Callable[[Ticket], bool] = lambda _: True,
+) -> StatesRead:
+    """Bring the tickets' lives up to date with what people did in the queue.
+
+    Of the tickets that have ended only those are asked for whose findings were `seen` tonight (fingerprints), as one
+    that was deleted cannot be reopened, and one that was put back is there again. What does not matter now is not asked for.
+    """
+    with ledger.begin() as tx:
+        ended = {entry.ticket_id for entry in tx.entries_for(seen).values() if entry.ticket_id is not None}
+        asked = {ticket.id: ticket for ticket in (*map(tx.ticket_by_row, sorted(ended)), *tx.tickets(ended=False))}
+        tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None and matters(ticket)]
+    failed: list[Failed] = []
+    changes: list[tuple[Ticket, Ticket]] = []
+    in_a_row = 0
+    for ticket in tickets:
+        try:
+            state = helpdesk.queue.state(helpdesk.ref(ticket.ref_id or "", ticket.ref_url or ""))
+        except Exception as error:
+            failed.append(Failed(ticket.external_id, "state", one_line(error)))
+            in_a_row += _may_pass(error)
+            if in_a_row == GIVE_UP_AFTER:
+                break
+            continue
+        in_a_row = 0
+        changes.append((ticket, after_state(ticket, state, now)))
+    deleted = [(old, new) for old, new in changes if new.status == "missing" and not old.ended]
+    if len(deleted) >= ANOTHER_QUEUE and len(deleted) == sum(not old.ended for old, _ in changes):
+        text = f"all {len(deleted)} tickets are gone at once: is this another queue? nothing was recorded about them"
+        failed.append(Failed("every ticket", "state", text))
+        changes = [pair for pair in changes if pair not in deleted]
+        deleted = []
+    with ledger.begin() as tx:
+        for old, new in changes:
+            if new != old:
+                tx.save_ticket(new)
+        for _, ticket in deleted:
+            _let_go(tx, ticket)
+    return StatesRead(tuple(new for _, new in deleted), tuple(failed))
+
+
+def _let_go(tx: Transaction, deleted: Ticket) -> None:
+    """Drop what was still to be said on a deleted ticket.
+
+    States of which that was news are on no ticket any more, and neither are effects: when their cause no longer explains
+    them, they speak for themselves.
+    """
+    untold = any(
+        row.ticket_id == deleted.id and row.kind == "comment" and row.payload["reason"] in _NEWS
+        for row in tx.unsent("queue")
+    )
+    tx.forget_unsent(deleted)
+    leaving = [one for one in tx.entries_on(deleted) if one.kind == "state" and (untold or one.explained_by)]
+    tx.save_entries([replace(one, ticket_id=None) for one in leaving], [one.fingerprint for one in leaving])
+
+
+def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
+    """The ticket, once it is known what people made of it. What the queue said before is no news."""
+    if ticket.status == "missing" and state.status != "missing":
+        again = replace(ticket, status="acknowledged" if ticket.acknowledged_at else "open", ended_at=None)
+        return after_state(replace(again, queue_status="open"), state, now)
+    changed = replace(ticket, queue_status=state.status)
+    if ticket.ended:
+        return changed
+    if ticket.acknowledged_at is None and (state.first_reply_at is not None or state.status not in ("open", "missing")):
+        # A reply from before the ticket was reopened acknowledges nothing; a status that has not changed neither.
+        replied = state.first_reply_at is not None and state.first_reply_at >= ticket.clock_began_at
+        if replied or (state.status != ticket.queue_status and state.status != "open"):
+            at = max(state.first_reply_at, ticket.clock_began_at) if replied and state.first_reply_at else now
+            changed = replace(changed, acknowledged_at=at, status="acknowledged")
+    if state.status == "missing":
+        return replace(changed, status="missing", ended_at=now)
+    if state.status == ticket.queue_status:
+        return changed
+    if state.status in ("resolved", "closed"):
+        return replace(changed, status="resolved", resolved_at=now)
+    if ticket.status == "resolved":
+        return replace(changed, status="acknowledged", resolved_at=None)
+    return changed
+
+
+def deliver(
+    ledger: Ledger, helpdesk: HelpdeskDelivery[RefT, MessageT], findings: Mapping[str, Finding], now: datetime
+) -> tuple[list[Delivered], list[Failed]]:
+    """Send what is in the outbox, the most urgent first, except on tickets that are muted now.
+
+    `findings` are tonight's, by fingerprint. What arrives only now starts its team's clock only now.
+    """
+    delivered: list[Delivered] = []
+    failed: list[Failed] = []
+    with ledger.begin() as tx:
+        rows, silences = by_urgency(tx, tx.unsent("queue")), tx.silences()
+    blocked: set[int] = set()
+    in_a_row: Counter[str] = Counter()
+    for row in rows:
+        with ledger.begin() as tx:
+            ticket = tx.ticket_by_row(row.ticket_id)
+            held = ticket.id in blocked or is_held(ticket.fingerprint, tx.entries_on(ticket), silences, now)
+        if held:
+            continue
+        place = helpdesk.place(ticket.team)
+        try:
+            if in_a_row[place] == GIVE_UP_AFTER:
+                raise ConnectionError("not tried: the queue is out of reach")
+            ref = _send(helpdesk, ticket, row, findings)
+            stands = helpdesk.queue.state(ref).status if row.payload.get("reopens") else ticket.queue_status
+        except Exception as error:
+            logger.debug("delivery of %s failed", row.key, exc_info=True)
+            in_a_row[place] = min(in_a_row[place] + _may_pass(error), GIVE_UP_AFTER)
+            blocked.add(ticket.id)
+            failed.append(Failed(ticket.external_id, row.kind, one_line(error)))
+            with ledger.begin() as tx:
+                tx.mark_failed(row, failed[-1].error)
+            continue
+        in_a_row[place] = 0
+        with ledger.begin() as tx:
+            # What we opened ourselves is no news, and nobody has acknowledged it with that.
+            known = replace(ticket, ref_id=ref.id, ref_url=ref.url, queue_status=stands)
+            begins = row.kind == "create" or bool(row.payload.get("reopens"))
+            tx.save_ticket(helpdesk.restarted(known, now) if begins and known.acknowledged_at is None else known)
+            tx.mark_sent(row, now)
+        delivered.append(Delivered(ticket.external_id, row.kind, ref.url))
+    return delivered, failed
+
+
+def by_urgency(tx: Transaction, rows: Iterable[OutboxRow]) -> list[OutboxRow]:
+    """The rows of the most urgent tickets first; those of one ticket stay in their order."""
+    urgency = {ticket.id: SEVERITY_ORDER.index(ticket.severity) for ticket in tx.tickets()}
+    return sorted(rows, key=lambda row: (urgency[row.ticket_id], row.id))
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it can be the queue's own trouble; what is for a person to mend tells nothing of the next ticket."""
+    return bool(getattr(error, "retry", True))
+
+
+def _send(
+    helpdesk: HelpdeskDelivery[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]
+) -> RefT:
+    if row.kind == "create":
+        known = helpdesk.queue.find(ticket.external_id)
+        return known or helpdesk.queue.create(ticket.external_id, _ticket_message(helpdesk, ticket, row, findings))
+    if ticket.ref_id is None:
+        raise LookupError("the ticket itself has not been made yet")
+    ref = helpdesk.ref(ticket.ref_id, ticket.ref_url or "")
+    if row.kind == "update":
+        helpdesk.queue.update(ref, _ticket_message(helpdesk, ticket, row, findings))
+    else:
+        helpdesk.queue.comment(ref, row.key, helpdesk.note(note_from(row.payload)))
+    return ref
+
+
+def _ticket_message(
+    helpdesk: HelpdeskDelivery[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]
+) -> MessageT:
+    return helpdesk.ticket(finding_of_row(row, findings), ticket.external_id)
+
+
+def finding_of_row(row: OutboxRow, findings: Mapping[str, Finding]) -> Finding:
+    """What a row wants to say: tonight's own finding says more than the ledger may keep; after a crash what was kept must do."""
+    return findings.get(row.payload["fingerprint"]) or unpack(row.payload)
+
+
+def pack_note(note: Note) -> dict[str, Any]:
+    """A note as JSON types."""
+    return {
+        "external_id": note.external_id,
+        "team": note.team,
+        "severity": note.severity,
+        "title": note.title,
+        "reason": note.reason,
+        "at": note.at.isoformat(),
+        "lines": list(note.lines),
+        "channel": note.channel,
+        "mention": note.mention,
+        "reopens": note.reopens,
+    }
+
+
+def note_from(payload: Mapping[str, Any]) -> Note:
+    """The note that pack_note kept."""
+    return Note(**{**payload, "at": datetime.fromisoformat(payload["at"]), "lines": tuple(payload["lines"])})
+
+
+def one_line(error: Exception) -> str:
+    """An error's text on one line."""
+    return " ".join(str(error).split())[:300] or "it failed without a reason; --verbose shows where"

@@ -1,0 +1,1 @@
+"""What people say: their own escalations, silences, progress and outcomes."""

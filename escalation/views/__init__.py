@@ -1,0 +1,1 @@
+"""What the ledger shows: digest, review and the figures of a report."""

@@ -1,0 +1,136 @@
+"""Looking at tickets: one with its whole story, and whether what a ticket claims still holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from detectors.contract import PERSON, Coverage, Finding
+from detectors.findings import Found, whole
+from escalation.decide.causes import INCIDENT, one_per_cause
+from escalation.decide.decisions import claims_of, size_of
+from escalation.decide.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone
+from escalation.ledger.ledger import EndedSilence, Ledger, PastDecision
+from escalation.ledger.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
+from escalation.policy.policy import Policy
+
+NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})
+Outcome = Literal[
+    "still true", "changed", "fixed", "no longer there", "happened once", "not looked at", "for a person to judge"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStory:
+    """Everything the ledger knows of one ticket."""
+
+    ticket: Ticket
+    entries: tuple[Entry, ...]
+    decisions: tuple[PastDecision, ...]
+    silences: tuple[Silence, ...]
+    ended_silences: tuple[EndedSilence, ...]
+    unsent: tuple[OutboxRow, ...]
+    outcomes: tuple[TicketOutcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """What became of one finding of a ticket: `changes` are (what, then, now), `why` is said where nobody could tell."""
+
+    entry: Entry
+    outcome: Outcome
+    changes: tuple[tuple[str, Any, Any], ...] = ()
+    why: str = ""
+
+
+def story_of(ledger: Ledger, external_id: str) -> TicketStory | None:
+    """One ticket with its findings, every decision about them, its silences and what is still to be sent."""
+    with ledger.begin() as tx:
+        ticket = tx.ticket(external_id)
+        if ticket is None:
+            return None
+        entries = tx.entries_on(ticket)
+        return TicketStory(
+            ticket=ticket,
+            entries=tuple(entries),
+            decisions=tuple(tx.decisions_of(ticket)),
+            silences=tuple(tx.silences(entry.fingerprint for entry in entries).values()),
+            ended_silences=tuple(tx.ended_silences(entry.fingerprint for entry in entries)),
+            unsent=tuple(row for row in tx.unsent() if row.ticket_id == ticket.id),
+            outcomes=tuple(tx.outcomes().get(ticket.id, ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What must be scanned again for a recheck: these detectors, on these ids, or on everything where both are empty."""
+
+    detectors: tuple[str, ...]
+    households: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+def scope_of(entries: Iterable[Entry]) -> Scope:
+    """The smallest scan that can say whether what is on a ticket still holds; no detectors where no scan can."""
+    entries = [entry for entry in entries if entry.detector != PERSON]
+    detectors = tuple(sorted({entry.detector for entry in entries}))
+    if any("operation" in entry.subject or not (entry.households or entry.users) for entry in entries):
+        return Scope(detectors, (), ())
+    households = {one for entry in entries for one in entry.households}
+    users = {one for entry in entries if not entry.households for one in entry.users}
+    return Scope(detectors, tuple(sorted(households)), tuple(sorted(users)))
+
+
+def recheck(
+    entries: Sequence[Entry],
+    findings: Sequence[Found],
+    coverage: Collection[Coverage],
+    policy: Policy,
+    *,
+    gone: Mapping[str, frozenset[str]] = NOTHING_GONE,
+    trail_gone: Collection[str] = (),
+    thinned: Collection[str] = (),
+) -> list[Recheck]:
+    """Each finding of a ticket against a fresh scan (its own findings, not yet one for each cause).
+
+    `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed,
+    `thinned` of what fewer rows stand behind than when it was last seen.
+    """
+    blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
+    failed = {entry.detector for entry in coverage if entry.status == "failed"}
+    unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
+    ongoing = {entry.detector for entry in entries if entry.subject.get("operation") == INCIDENT}
+    grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing) if ongoing else ()
+    found: dict[str, Found] = {one.fingerprint: one for one in (*grouped, *findings)}
+    rechecked = []
+    for entry in entries:
+        finding = found.get(entry.fingerprint)
+        lost = entry.kind == "state" and entry.detector not in unasked | failed
+        if entry.detector == PERSON:
+            rechecked.append(Recheck(entry, "for a person to judge"))
+        elif finding is not None:
+            rechecked.append(_compared(entry, whole(finding)))
+        elif lost and rows_are_gone(entry, gone):
+            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
+        elif lost and entry.fingerprint in trail_gone:
+            rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
+        elif lost and entry.fingerprint in thinned:
+            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
+        elif entry.detector in blind or entry.detector in unasked:
+            rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
+        elif entry.kind == "occurrence":
+            rechecked.append(Recheck(entry, "happened once"))
+        else:
+            rechecked.append(Recheck(entry, "fixed"))
+    return rechecked
+
+
+def _compared(entry: Entry, finding: Finding) -> Recheck:
+    then = {"severity": entry.severity, "affected": entry.size, **entry.claims}
+    now = {"severity": finding.severity, "affected": size_of(finding), **claims_of(finding)}
+    changes = tuple(
+        (key, then.get(key), now.get(key)) for key in dict.fromkeys((*then, *now)) if then.get(key) != now.get(key)
+    )
+    return Recheck(entry, "changed" if changes else "still true", changes)

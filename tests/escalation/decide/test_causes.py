@@ -1,0 +1,291 @@
+"""One cause is one finding, many findings are one incident, and nothing is lost."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.contract import Finding, Impact, Member, Severity
+from detectors.limits import Limits
+from detectors.registry import BY_ID
+from escalation.decide.causes import explain, incidents, one_per_cause
+from tests.escalation.findings import NOON, finding
+from tests.support.towns import Scanner, Town, uid
+
+LIMITS = Limits()
+
+
+def everyone_left(*households: str, severity: Severity = "P2") -> Finding:
+    return finding(
+        "orphaned-household",
+        {"operation": "everyone-left"},
+        severity=severity,
+        members=tuple(Member(subject={"household_id": one}, households=(one,)) for one in households),
+    )
+
+
+def approval(request: str, household: str = "h1", user: str = "u1", *, hours: int = 0) -> Finding:
+    return finding(
+        "approval-not-applied",
+        {"request_id": request},
+        household=household,
+        user=user,
+        occurred_at=NOON + timedelta(hours=hours),
+    )
+
+
+TRANSFER = finding("transfer-failed", household="h1", users=("u1", "u2"))
+CASES: list[tuple[str, list[Finding], dict[str, list[str]]]] = [
+    (
+        "a failed transfer explains the household's leaders",
+        [TRANSFER, finding("no-leader", household="h1"), finding("multiple-leaders", household="h1")],
+        {"transfer-failed": ["multiple-leaders", "no-leader"]},
+    ),
+    (
+        "but not another household's",
+        [TRANSFER, finding("no-leader", household="h2")],
+        {"transfer-failed": [], "no-leader": []},
+    ),
+    (
+        "nor what it does not cause",
+        [TRANSFER, finding("duplicate-member", household="h1", user="u1")],
+        {"transfer-failed": [], "duplicate-member": []},
+    ),
+    (
+        "an unauthorised transfer takes a failed one, and all that it explains, to the other team",
+        [finding("unauthorised-transfer", household="h1"), TRANSFER, finding("no-leader", household="h1")],
+        {"unauthorised-transfer": ["transfer-failed", "no-leader"]},
+    ),
+    (
+        "without the failed transfer the missing leader is Engineering's",
+        [finding("unauthorised-transfer", household="h1"), finding("no-leader", household="h1")],
+        {"unauthorised-transfer": [], "no-leader": []},
+    ),
+    (
+        "an orphan explains what else is wrong with it",
+        [finding("orphaned-household", household="h1"), approval("r1")],
+        {"orphaned-household": ["approval-not-applied"]},
+    ),
+    (
+        "but nothing of another team",
+        [finding("orphaned-household", household="h1"), finding("unauthorised-transfer", household="h1")],
+        {"orphaned-household": [], "unauthorised-transfer": []},
+    ),
+    (
+        "nor what concerns several households",
+        [
+            finding("orphaned-household", household="h1"),
+            finding("self-approved-request", {"request_id": "r"}, households=("h1", "h2")),
+        ],
+        {"orphaned-household": [], "self-approved-request": []},
+    ),
+    (
+        "everyone having left explains a state of one of its households",
+        [everyone_left("h1", "h2"), approval("r1", "h2")],
+        {"orphaned-household": ["approval-not-applied"]},
+    ),
+    ("but of no other", [everyone_left("h2"), approval("r1")], {"orphaned-household": [], "approval-not-applied": []}),
+    (
+        "nor an occurrence",
+        [everyone_left("h1"), approval("r1").model_copy(update={"kind": "occurrence"})],
+        {"orphaned-household": [], "approval-not-applied": []},
+    ),
+    (
+        "nor a P0 behind a P2",
+        [everyone_left("h1"), finding("self-approved-request", {"request_id": "r"}, household="h1")],
+        {"orphaned-household": [], "self-approved-request": []},
+    ),
+    (
+        "unless the policy has raised it",
+        [everyone_left("h1", severity="P0"), finding("self-approved-request", {"request_id": "r"}, household="h1")],
+        {"orphaned-household": ["self-approved-request"]},
+    ),
+    (
+        "an approval in vain explains the requester's repeated requests",
+        [approval("r1"), finding("concurrent-conflict", household="h1", user="u1"), approval("r2", hours=1)],
+        {"approval-not-applied": ["approval-not-applied", "concurrent-conflict"]},
+    ),
+    (
+        "but nobody else's, and no other household's",
+        [
+            approval("r1"),
+            finding("concurrent-conflict", household="h1", user="u2"),
+            finding("concurrent-conflict", household="h2", user="u1"),
+        ],
+        {"approval-not-applied": [], "concurrent-conflict": [], "concurrent-conflict#2": []},
+    ),
+    (
+        "one person's creations and removals are one finding",
+        [finding("mass-removal", user="u1", users=("u1", "u7", "u8")), finding("mass-creation", user="u1")],
+        {"mass-creation": ["mass-removal"]},
+    ),
+    (
+        "two people's are two",
+        [finding("mass-removal", user="u1"), finding("mass-creation", user="u2")],
+        {"mass-creation": [], "mass-removal": []},
+    ),
+]
+
+
+@pytest.mark.parametrize(("findings", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_causes_and_effects(findings: list[Finding], expected: dict[str, list[str]]) -> None:
+    for ordered in (findings, findings[::-1]):
+        told: dict[str, list[str]] = {}
+        for one in explain(ordered):
+            name = one.detector if one.detector not in told else f"{one.detector}#2"
+            told[name] = [effect.detector for effect in one.related]
+        assert {name: sorted(effects) for name, effects in told.items()} == {
+            name: sorted(effects) for name, effects in expected.items()
+        }
+
+
+def test_the_first_of_repeated_requests_is_the_cause() -> None:
+    (told,) = explain([approval("r1", hours=2), approval("r2", hours=1), approval("r3", hours=3)])
+    assert told.subject == {"request_id": "r2"}
+    assert [effect.subject for effect in told.related] == [{"request_id": "r1"}, {"request_id": "r3"}]
+
+
+def test_effects_keep_their_own_effects_and_marks() -> None:
+    removed = finding("mass-removal", user="u1", marks=("vip-affected",)).model_copy(
+        update={"related": (TRANSFER.as_related(),)}
+    )
+    (told,) = explain([finding("mass-creation", user="u1", severity="Next-day"), removed])
+    assert [effect.detector for effect in told.related] == ["mass-removal", "transfer-failed"]
+    assert (told.severity, told.marks) == ("Same-day", ("vip-affected",))
+
+
+def test_an_unauthorised_transfer_keeps_its_own_urgency() -> None:
+    (told,) = explain([finding("unauthorised-transfer", household="h1"), TRANSFER])
+    assert (told.team, told.severity) == ("trust-safety", "Immediate")
+
+
+def test_a_takeover_that_left_the_old_leader_in_office_is_one_finding(scanner: Scanner) -> None:
+    town = Town()
+    town.family("oak", "anna", "ben", "cleo")
+    town.event("household_leadership_transferred", "oak", "ben", from_user_id="anna", to_user_id="ben")
+    town.home("oak")["leader_id"] = uid("ben")
+    town.row("oak", "ben")["role"] = "leader"
+    rules = (BY_ID["transfer-failed"], BY_ID["multiple-leaders"], BY_ID["unauthorised-transfer"])
+    (told,) = explain(scanner.findings(town, *rules))
+    assert (told.detector, told.team, told.severity) == ("unauthorised-transfer", "trust-safety", "Immediate")
+    assert {effect.detector for effect in told.related} == {"transfer-failed", "multiple-leaders"}
+
+
+def many(number: int, detector: str = "no-leader") -> list[Finding]:
+    return [
+        finding(
+            detector,
+            household=f"h{index:03}",
+            user=f"u{index:03}",
+            impact=Impact(users=1, households=1),
+            occurred_at=NOON + timedelta(minutes=index),
+        )
+        for index in range(number)
+    ]
+
+
+def test_twenty_five_findings_are_findings() -> None:
+    findings = many(25)
+    assert incidents(findings, LIMITS, "production") == findings
+
+
+def test_twenty_six_are_one_incident() -> None:
+    (incident,) = incidents(many(26), LIMITS, "production")
+    assert incident.subject == {"operation": "incident"}
+    assert (incident.kind, incident.severity, incident.team) == ("state", "P0", "engineering")
+    assert len(incident.members) == 26
+    assert (incident.households[0], incident.households[-1], len(incident.users)) == ("h000", "h025", 26)
+    assert incident.impact == Impact(users=26, households=26)
+    assert incident.evidence["count"] == 26
+    assert (incident.evidence["first"], incident.evidence["last"]) == (NOON, NOON + timedelta(minutes=25))
+    assert len(incident.evidence["worst"]) == 10
+    assert incident.story.steps[1] == "household h000, user u000 (2026-02-02 12:00:00 UTC)"
+    assert incident.story.steps[-1] == "and 16 more, all of them in the attachment"
+
+
+def test_an_incidents_identity_does_not_depend_on_its_rows() -> None:
+    (one,), (other,) = (incidents(many(number), LIMITS, "production") for number in (26, 40))
+    (elsewhere,) = incidents(many(26), LIMITS, "staging")
+    assert one.fingerprint == other.fingerprint != elsewhere.fingerprint
+
+
+def test_an_ongoing_incident_shrinks_to_its_end() -> None:
+    (incident,) = incidents(many(1), LIMITS, "production", ongoing={"no-leader"})
+    assert (incident.subject, len(incident.members)) == ({"operation": "incident"}, 1)
+    assert incidents([], LIMITS, "production", ongoing={"no-leader"}) == []
+
+
+def test_an_incident_has_the_worst_urgency_first_and_keeps_what_its_rows_explain() -> None:
+    findings = [one.model_copy(update={"severity": "P2", "related": (TRANSFER.as_related(),)}) for one in many(25)]
+    urgent = finding("no-leader", household="z")
+    (incident,) = incidents([*findings, urgent], LIMITS, "production")
+    assert incident.severity == "P0"
+    assert incident.members[0].subject == {"household_id": "z"}
+    assert incident.related == (TRANSFER.as_related(),)
+
+
+def test_ids_that_are_hit_twice_count_once() -> None:
+    twice = [
+        finding(
+            "duplicate-member", {"household_id": "h", "user_id": user, "window": str(row)}, household="h", user=user
+        )
+        for row in range(13)
+        for user in ("a", "b")
+    ]
+    (incident,) = incidents(twice, LIMITS, "production")
+    assert incident.impact == Impact(users=2, households=1)
+
+
+def test_affected_people_who_are_not_named_are_summed() -> None:
+    rows = [one.model_copy(update={"impact": Impact(users=4, households=1)}) for one in many(26)]
+    (incident,) = incidents(rows, LIMITS, "production")
+    assert incident.impact == Impact(users=104, households=26)
+
+
+def test_only_some_rows_are_carried_but_all_are_counted() -> None:
+    limits = Limits(incident_size=2, incident_members_most=3)
+    (incident,) = incidents(many(5), limits, "production")
+    assert (len(incident.members), incident.evidence["count"], incident.evidence["listed"]) == (3, 5, 3)
+
+
+def test_a_group_of_a_detectors_own_is_not_grouped_again() -> None:
+    group = everyone_left("h1")
+    told = incidents([group, *many(26, "orphaned-household")], LIMITS, "production")
+    assert {one.subject["operation"] for one in told} == {"incident", "everyone-left"}
+
+
+detectors = st.sampled_from(
+    [
+        "multiple-leaders",
+        "no-leader",
+        "orphaned-household",
+        "transfer-failed",
+        "approval-not-applied",
+        "concurrent-conflict",
+        "unauthorised-transfer",
+    ]
+)
+rows = st.tuples(detectors, st.sampled_from("ab"), st.sampled_from("xy"))
+
+
+@given(st.sets(rows, max_size=20), st.integers(1, 4), st.randoms())
+def test_nothing_is_lost_and_order_does_not_matter(drawn: set[tuple[str, str, str]], size: int, random: Random) -> None:
+    findings = [
+        finding(detector, {"household_id": household, "user_id": user}, household=household, user=user)
+        for detector, household, user in sorted(drawn)
+    ]
+    told = one_per_cause(findings, Limits(incident_size=size), "production")
+    shuffled = list(findings)
+    random.shuffle(shuffled)
+    assert one_per_cause(shuffled, Limits(incident_size=size), "production") == told
+    everything = {(one.detector, tuple(sorted(one.subject.items()))) for one in findings}
+    said = {
+        *((one.detector, tuple(sorted(one.subject.items()))) for one in told if not one.members),
+        *((one.detector, tuple(sorted(row.subject.items()))) for one in told for row in one.members),
+        *((row.detector, tuple(sorted(row.subject.items()))) for one in told for row in one.related),
+    }
+    assert said == everything
