@@ -312,8 +312,8 @@ class Context:
 
     @property
     def heard(self) -> datetime:
-        """What is at or before this moment is settled, and all audit rows that may explain it have come."""
-        return self.settled if self.late is None else min(self.settled, self.as_of - self.late)
+        """What is at or before this moment is no longer in flight, and all audit rows that may explain it have come."""
+        return self.watermark if self.late is None else min(self.watermark, self.as_of - self.late)
 
     @property
     def history_start(self) -> datetime | None:

@@ -163,9 +163,10 @@ def check_end(played: Played) -> None:
     for key, entry in quick.items():
         if entry.kind == "occurrence":
             assert key in nights, f"made up: {entry}"
-        elif entry.present and entry.status != "not-looked-at":
-            # Whose rows are gone stays there until a person has looked at it.
-            assert nights[key].present, f"there by quick looks alone: {entry}"
+        elif entry.present and entry.status != "not-looked-at" and entry.explained_by is None:
+            # Whose rows are gone stays there until a person has looked at it; what came first has a ticket of its own.
+            assert key in nights, f"there by quick looks alone: {entry}"
+            assert nights[key].present, entry
     before = played.said("nights")
     for (key, reason), times in played.said("quick").items():
         if reason in ONCE:
