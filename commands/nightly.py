@@ -18,6 +18,7 @@ from commands.quick import explained, quick_look
 from commands.scanning import context_of, document_of, finish, formatted, scanned
 from commands.watched import Watch, quick_metrics, watched
 from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
+from detectors.engine.runner import Counting
 from detectors.registry import DETECTORS
 from detectors.text.wording import count
 from escalation.ledger.ledger import Ledger, open_ledger
@@ -129,6 +130,7 @@ def _night(
             recheck=known_households(ledger, DETECTORS),
             days=known.days(context.as_of),
             after=held_against(known, DETECTORS, accept=accept),
+            counting=Counting(closely=ever_known(ledger)),
         )
         report = run_night(
             ledger,
@@ -140,6 +142,7 @@ def _night(
             helpdesk=helpdesk,
             slack_delivery=slack_delivery,
             looked=looked_of(result, known, DETECTORS, accept=accept),
+            alike=result.alike,
         )
     document = document_of(info, report.findings, result)
     click.echo(formatted(document, form), nl=False)
@@ -154,6 +157,12 @@ def after_the_look(settings: Settings, ledger: Ledger) -> Settings:
     if settings.as_of is not None or latest is None or not settings.moment < latest <= settings.moment + WAITED:
         return settings
     return replace(settings, as_of=latest)
+
+
+def ever_known(ledger: Ledger) -> frozenset[str]:
+    """The households of which the ledger has ever known anything by itself: their tickets tell of them alone."""
+    with ledger.begin() as tx:
+        return frozenset(tx.households())
 
 
 @click.command()

@@ -32,7 +32,7 @@ from detectors.contract import (
     WindowInfo,
 )
 from detectors.engine.applicability import lacking
-from detectors.engine.runner import ScanResult, passes_of
+from detectors.engine.runner import Counting, ScanResult, passes_of
 from detectors.engine.runner import scan as run_scan
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, Source, open_source
@@ -79,8 +79,12 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     scoped = bool(chosen["households"] or chosen["users"])
     looked_at = window_of(settings, policy, chosen["since"], chosen["until"], scoped=scoped)
     context = context_of(settings, policy, looked_at)
-    result, info = scanned(settings, policy, context, detectors, chosen["households"], chosen["users"])
-    document = document_of(info, one_per_cause(result.findings, policy.limits, policy.environment), result)
+    result, info = scanned(
+        settings, policy, context, detectors, chosen["households"], chosen["users"], counting=Counting()
+    )
+    document = document_of(
+        info, one_per_cause(result.findings, policy.limits, policy.environment, alike=result.alike), result
+    )
     if chosen["teams"] or chosen["severities"]:
         teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
         kept = tuple(f for f in document.findings if f.team in teams and f.severity in severities)
@@ -142,6 +146,7 @@ def scanned(
     recheck: Mapping[str, Sequence[str]] | None = None,
     days: Collection[date] = (),
     after: After = lambda _, result: result,
+    counting: Counting | None = None,
     *,
     notes: bool = True,
 ) -> tuple[ScanResult, ScanInfo]:
@@ -149,7 +154,15 @@ def scanned(
     started = time.perf_counter()
     with opened(settings, policy) as source, progress() as told:
         result = run_scan(
-            source, detectors, context, households=households, users=users, recheck=recheck, days=days, progress=told
+            source,
+            detectors,
+            context,
+            households=households,
+            users=users,
+            recheck=recheck,
+            days=days,
+            progress=told,
+            counting=counting,
         )
         result = after(source, result)
         if notes:

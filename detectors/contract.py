@@ -414,6 +414,8 @@ class Detector:
     """Why only a window that has closed can be judged; empty where what is found so far stays true."""
     by_night_in_part: str = ""
     """What of it is not judged before the window has closed."""
+    by_shape: bool = False
+    """Whether `evaluate` decides about a quiet household by its shape alone (see engine/alike.py), so that very many can be counted."""
 
     @property
     def id(self) -> str:

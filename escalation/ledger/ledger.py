@@ -245,6 +245,12 @@ class Transaction(OutboxPart, VolumesPart):
         return set(self._connection.scalars(select(ENTRIES.c.fingerprint)))
 
     @undamaged()
+    def households(self) -> set[str]:
+        """Those that anything which was ever known by itself was about."""
+        subjects = self._connection.scalars(select(ENTRIES.c.subject))
+        return {subject["household_id"] for subject in subjects if "household_id" in subject}
+
+    @undamaged()
     def entries_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:
         """The entries of some fingerprints, however old."""
         found: dict[str, Entry] = {}

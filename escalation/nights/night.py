@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
-from detectors.findings import Found
+from detectors.findings import Alike, Found
 from escalation.decide.causes import INCIDENT
 from escalation.decide.clocks import Overdue, ladder_step, overdue_with_team
 from escalation.decide.windows import covered, late_rows, midnight, silent_days, uncovered
@@ -144,10 +144,12 @@ def run_night(
     slack_delivery: SlackDelivery[PayloadT] | None = None,
     looked: Looked = NOTHING_MORE,
     look: Look = "night",
+    alike: Sequence[Alike] = (),
 ) -> NightReport:
     """Play one night, or a quick look. `findings` are the scan's own, not yet one for each cause; `now` is the scan's time.
 
-    Without a `slack_delivery` nothing is said on Slack. `looked` is what the scan saw of the source itself.
+    Without a `slack_delivery` nothing is said on Slack. `looked` is what the scan saw of the source itself, `alike` what it counted
+    besides the findings: none of it is in a household of which the ledger knows anything.
 
     What could not be sent is in the report and stays in the ledger for the next run. A process that dies at any moment
     leaves a ledger with which the next run carries on.
@@ -196,6 +198,7 @@ def run_night(
             announced=slack_delivery is not None,
             looked=looked,
             look=look,
+            alike=alike,
         )
         night.play()
         tx.add_decisions(night_id, night.decided)

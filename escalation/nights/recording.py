@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
-from detectors.findings import Found, whole
+from detectors.findings import Alike, Found, whole
 from escalation.decide.causes import INCIDENT, OnePerCause, told_of
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide.decisions import (
@@ -107,6 +107,7 @@ class Recording:
         announced: bool,
         looked: Looked = NOTHING_MORE,
         look: Look = "night",
+        alike: Sequence[Alike] = (),
     ) -> None:
         self._tx, self._policy, self._now, self._look = tx, policy, now, look
         self._announced, self._source = announced, looked
@@ -114,7 +115,7 @@ class Recording:
         oldest = (one.oldest for one in looked.volumes if one.table == EVENTS and one.believed)
         self._audit_began = max(filter(None, (tx.audit_began_by(now), *oldest)), default=None)
         self._known = tx.entries()
-        told = told_of(raw, policy.limits, policy.environment, self._ongoing())
+        told = told_of(raw, policy.limits, policy.environment, self._ongoing(), alike)
         self.findings = told.findings
         self._primary = {one.fingerprint: one for one in self.findings}
         self._raw: dict[str, Found] = {}
