@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
+from commands.believing import known_households
 from commands.failures import once_more
-from commands.nightly import known_households
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.pages import give, output_option
 from commands.scanning import context_of, named_detectors, opened

@@ -149,6 +149,8 @@ def scanned(
     days: Collection[date] = (),
     after: After = lambda _, result: result,
     counting: Counting | None = None,
+    *,
+    notes: bool = True,
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
@@ -165,9 +167,10 @@ def scanned(
             counting=counting,
         )
         result = after(source, result)
-        _say_what_is_missing(source, detectors)
-        for notice in result.notices:
-            click.echo(f"note: {notice.line}", err=True)
+        if notes:
+            _say_what_is_missing(source, detectors)
+            for notice in result.notices:
+                click.echo(f"note: {notice.line}", err=True)
         if (households or users) and not any(result.rows_read.values()):
             click.echo(
                 "note: the source holds no household, member or request of that id; is it written in full?", err=True

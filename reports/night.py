@@ -91,8 +91,9 @@ def _done(report: NightReport) -> Iterator[str]:
 
 def _lines(report: NightReport) -> Iterator[str]:
     yield ""
-    yield from _reach(report)
-    yield f"Tonight: {', '.join(_done(report)) or 'nothing found, nothing to do'}."
+    if report.look == "night":
+        yield from _reach(report)
+    yield f"{'Tonight' if report.look == 'night' else 'This look'}: {', '.join(_done(report)) or 'nothing found, nothing to do'}."
     where = {one.external_id: one.url for one in report.delivered}
     for one in sorted(report.told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint)):
         if one.action == "none":

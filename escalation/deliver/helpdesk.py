@@ -121,17 +121,21 @@ class StatesRead:
 
 
 def read_states(
-    ledger: Ledger, helpdesk: HelpdeskDelivery[RefT, MessageT], seen: Iterable[str], now: datetime
+    ledger: Ledger,
+    helpdesk: HelpdeskDelivery[RefT, MessageT],
+    seen: Iterable[str],
+    now: datetime,
+    matters: Callable[[Ticket], bool] = lambda _: True,
 ) -> StatesRead:
     """Bring the tickets' lives up to date with what people did in the queue.
 
     Of the tickets that have ended only those are asked for whose findings were `seen` tonight (fingerprints), as one
-    that was deleted cannot be reopened, and one that was put back is there again.
+    that was deleted cannot be reopened, and one that was put back is there again. What does not matter now is not asked for.
     """
     with ledger.begin() as tx:
         ended = {entry.ticket_id for entry in tx.entries_for(seen).values() if entry.ticket_id is not None}
         asked = {ticket.id: ticket for ticket in (*map(tx.ticket_by_row, sorted(ended)), *tx.tickets(ended=False))}
-        tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None]
+        tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None and matters(ticket)]
         opening = {row.ticket_id for row in tx.unsent("queue") if row.payload.get("reopens")}
     failed: list[Failed] = []
     changes: list[tuple[Ticket, Ticket]] = []

@@ -53,6 +53,8 @@ Reason = Literal[
     "dismissed",
     "ticket-deleted",
 ]
+Look = Literal["night", "quick"]
+"""A night looks at a whole day; a quick look in between at what cannot wait."""
 OutboxKind = Literal["create", "update", "comment", "follow-up"]
 Destination = Literal["queue", "slack"]
 

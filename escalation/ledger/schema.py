@@ -63,6 +63,7 @@ NIGHTS = Table(
     Column("complete", Boolean, nullable=False),
     Column("reached", UtcTime),
     Column("seconds", Float),
+    Column("kind", String(8), nullable=False, server_default="night"),
 )
 
 VOLUMES = Table(

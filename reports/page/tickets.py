@@ -47,6 +47,8 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class TicketView:
+    """One ticket of the page: its clocks, its story, its pictures."""
+
     id: str
     title: str
     severity: str

@@ -33,6 +33,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
+    """A ticket in one line."""
+
     id: str
     title: str
     tone: str
@@ -46,6 +48,8 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class TeamRow:
+    """What is open with one team."""
+
     name: str
     open: str
     overdue: int
@@ -56,6 +60,8 @@ class TeamRow:
 
 @dataclass(frozen=True, slots=True)
 class Tonight:
+    """What the page says first: how the night went, what it did, what is due."""
+
     verdict: str
     sound: bool
     changes: tuple[Listing, ...]

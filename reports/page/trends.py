@@ -26,6 +26,8 @@ KEPT = {"kept": "kept", "broken": "broken"}
 
 @dataclass(frozen=True, slots=True)
 class Bars:
+    """A chart of bars, its text alternative and its data."""
+
     title: str
     says: str
     svg: Markup
