@@ -67,6 +67,16 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
     )
 
 
+def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:
+    """The households in which something was last seen that may have left the look-back, by detector."""
+    households: dict[str, list[str]] = {name: [] for name in forgetful(detectors)}
+    with ledger.begin() as tx:
+        for entry in tx.entries().values():
+            if entry.present and entry.kind == "state" and entry.detector in households:
+                households[entry.detector].extend(entry.households)
+    return households
+
+
 def volumes_of(result: ScanResult, tables: Iterable[str]) -> dict[str, Volume]:
     """What the scan saw of each of `tables`; those that could not be counted are left out."""
     seen: dict[str, Volume] = {}
@@ -123,7 +133,8 @@ def _after(
     found = {one.fingerprint for one in result.findings}
     # Where nothing is left to look at a detector is not applicable, and then what it once found is gone, too.
     failed = {one.detector for one in result.coverage if one.status == "failed"}
-    absent = [one for one in entries if one.detector not in failed and one.fingerprint not in found]
+    asked = by_id.keys() - failed
+    absent = [one for one in entries if one.detector in asked and one.fingerprint not in found]
     wanted = {table: ids for table, ids in rows_to_look_for(absent).items() if table not in result.disbelieved}
     each = Counter(one.detector for one in result.findings)
     # What becomes an incident is watched as a whole.
@@ -177,6 +188,7 @@ def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *
         behind=result.behind,
         thinned=result.thinned,
         unseen=result.unseen,
+        not_seen=tuple(unseen_lines(result, known)),
         trail=on_trail(detectors),
     )
 

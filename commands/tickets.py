@@ -165,7 +165,7 @@ tickets.add_command(_silencing("dismiss", "Say that nothing is to be done about 
 @tickets.command("unsnooze")
 @global_options()
 @click.argument("ticket")
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", default="no longer needed", show_default=True, help="Why.")
 @click.option("--author", help="Who says so.  [default: the user who runs this]")
 def unsnooze(settings: Settings, ticket: str, reason: str, author: str | None) -> None:
     """End what was snoozed or dismissed on a ticket before its time."""

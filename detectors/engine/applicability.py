@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from detectors.contract import Context, Detector, Groups, Meta, Status
+from detectors.contract import NEVER_WROTE, Context, Detector, Groups, Meta, Status
 from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
@@ -155,7 +155,7 @@ def _reason(group: frozenset[str], health: Health) -> str:
     elements = sorted(group - CANONICAL.keys() - columns)
     never = sorted({element.partition(".")[0] for element in elements} - written)
     if never:
-        told.append(f"the source never wrote {_either(never)}")
+        told.append(f"{NEVER_WROTE} {_either(never)}")
     for element in elements:
         event_type, _, keys = element.partition(".")
         if event_type in written:

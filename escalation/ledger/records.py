@@ -53,6 +53,8 @@ Reason = Literal[
     "dismissed",
     "ticket-deleted",
 ]
+Look = Literal["night", "quick"]
+"""A night looks at a whole day; a quick look in between at what cannot wait."""
 OutboxKind = Literal["create", "update", "comment", "follow-up"]
 Destination = Literal["queue", "slack"]
 
@@ -246,5 +248,9 @@ class Looked:
     """The fingerprints of states behind which rows are missing that were there when they were last seen."""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """By fingerprint of a state that is not found tonight, why it could not be seen as it was when it was last seen."""
+    not_seen: tuple[str, ...] = ()
+    """One line for each of these reasons that touches a ticket in progress."""
     trail: frozenset[str] = frozenset()
     """The detectors whose verdicts rest on the audit table."""
+    seconds: float | None = None
+    """How long the scan took."""
