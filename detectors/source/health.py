@@ -27,7 +27,6 @@ from detectors.source.filled import (
 from detectors.source.mapping import CANONICAL, STATE_WORDS
 from detectors.source.spelling import Spoken, dictionary, meant, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
-from detectors.text.wording import stamp
 
 logger = logging.getLogger("hearthwatch.source")
 WORD_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -207,7 +206,7 @@ def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, healt
     for one in later:
         table, told = (
             one.place.partition(".")[0],
-            f"{one.place} lies after {stamp(as_of)} in {one.rows:,} of {one.of:,} rows",
+            f"{one.place} lies after {as_of:%Y-%m-%d %H:%M:%S} UTC in {one.rows:,} of {one.of:,} rows",
         )
         if past:
             health.notices.append(Notice(table, f"{told}, as this scan is of a past time"))
