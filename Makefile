@@ -38,8 +38,10 @@ demo: $(RUN_STAMP) ## play two nights on the demo town, without any server
 demo-rt: $(DEV_STAMP) ## the same two nights in a throwaway Request Tracker (Debian's request-tracker5 rt5-db-sqlite rt5-standalone)
 	@$(BIN)/python -m tests.support.demo_rt
 
-test: lint ## check everything, then run all tests (starts its own PostgreSQL)
-	@$(BIN)/pytest -n auto
+test: $(DEV_STAMP) ## check everything and run all tests (starts its own PostgreSQL)
+	@$(MAKE) --no-print-directory lint & lint=$$!; \
+	$(BIN)/pytest -n auto; tests=$$?; \
+	wait $$lint || exit 1; exit $$tests
 
 test-fast: $(DEV_STAMP) ## run the fifth of the tests that catches most, in a minute and a half
 	@$(BIN)/pytest -n auto --fast

@@ -127,6 +127,8 @@ class Thing:
     silence: tuple[SilenceKind, datetime, tuple[int, Severity] | None] | None = None
     deleted: bool = False
     """Somebody has deleted the ticket that it was on, and it has not been gone since."""
+    resolved: bool = False
+    """Somebody has resolved the ticket that it is on, which ends a snooze as soon as a night hears of it."""
 
     def muted(self, now: datetime) -> bool:
         return self.silence is not None and now < self.silence[1]
@@ -181,17 +183,23 @@ class Nights(RuleBasedStateMachine):
             filed = self.queue.tickets[external_id]
             filed.status = status
             filed.first_reply_at = filed.first_reply_at or self.now
+            for thing in self.on_ticket(external_id):
+                thing.resolved |= status in ("resolved", "closed")
 
     def somebody_deletes(self, number: int) -> None:
         external_id = self.pick(number)
         if external_id is not None:
             del self.queue.tickets[external_id]
             self.deletions[external_id] += 1
-            entries, tickets = self.kept()
-            (ticket,) = [one for one in tickets if one.external_id == external_id]
-            for name, one in FINDINGS.items():
-                entry = entries.get(one.fingerprint)
-                self.things[name].deleted |= entry is not None and entry.ticket_id == ticket.id
+            for thing in self.on_ticket(external_id):
+                thing.deleted = True
+
+    def on_ticket(self, external_id: str) -> list[Thing]:
+        """What is on one of the tickets."""
+        entries, tickets = self.kept()
+        (ticket,) = [one for one in tickets if one.external_id == external_id]
+        found = ((name, entries.get(one.fingerprint)) for name, one in FINDINGS.items())
+        return [self.things[name] for name, entry in found if entry is not None and entry.ticket_id == ticket.id]
 
     def pick(self, number: int) -> str | None:
         """One of the tickets in the queue, if there is any."""
@@ -220,6 +228,8 @@ class Nights(RuleBasedStateMachine):
         else:
             assert not refused
             thing.silence = (kind, until, thing.seen if thing.known else None)
+            statuses = (filed.status for key, filed in self.queue.tickets.items() if thing in self.on_ticket(key))
+            thing.resolved = any(status in ("resolved", "closed") for status in statuses)
 
     # --- the night
 
@@ -455,7 +465,9 @@ class Nights(RuleBasedStateMachine):
             on_it = [one for one in entries.values() if one.ticket_id == ticket.id]
             there = [one for one in on_it if one.present and not one.explained_by]
             deciding = there or [one for one in on_it if one.fingerprint == ticket.fingerprint]
-            if deciding and all(self.things[names[one.fingerprint]].muted(self.now) for one in deciding):
+            deciders = [self.things[names[one.fingerprint]] for one in deciding]
+            ended = any(thing.resolved and thing.silence and thing.silence[0] == "snooze" for thing in deciders)
+            if deciders and not ended and all(thing.muted(self.now) for thing in deciders):
                 assert ticket.external_id not in self.queue.written
 
     def check_deadlines(self, before: list[Ticket]) -> None:
