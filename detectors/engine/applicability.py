@@ -32,12 +32,15 @@ def needs_of(detector: Detector) -> frozenset[str]:
 
 def tables_of(detector: Detector) -> frozenset[str]:
     """The canonical tables on which a detector's verdict rests: where their rows are missing, it saw nothing."""
-    return detector.meta.consults | {need.split(".")[0] for need in needs_of(detector)}
+    return frozenset(need.split(".")[0] for need in needs_of(detector) | detector.meta.consults)
 
 
 def lacking(detector: Detector, schema: Schema) -> list[str]:
     """What the source lacks of what the detector needs; empty if it can run."""
-    missing = schema.missing(needs_of(detector))
+    beside = {
+        each for each in detector.meta.consults if each.partition(".")[2] and each.partition(".")[0] in schema.tables
+    }
+    missing = schema.missing(needs_of(detector) | beside)
     if detector.inspect and not schema.has_catalog:
         missing.append("the catalog of a database server (files have no indexes)")
     return missing
@@ -63,6 +66,11 @@ def _in_part(detector: Detector, schema: Schema, health: Health) -> str | None:
         f"{PASSES[subscription.on].reads} (needs {', '.join(missing)})"
         for subscription in detector.subscriptions
         if subscription.optional and (missing := schema.missing(PASSES[subscription.on].needs))
+    ]
+    unseen += [
+        f"{words} (needs {', '.join(missing)})"
+        for words, columns in detector.meta.partly.items()
+        if (missing := schema.missing(columns))
     ]
     blind = [(way, sees(groups, health)) for way, groups in detector.meta.ways.items()]
     unseen += [f"{way} ({reason})" for way, reason in blind if reason]
