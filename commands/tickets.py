@@ -107,6 +107,12 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
     click.echo(ticket_list.rechecked(found), nl=False)
     for reason in result.disbelieved.values():
         raise Stop(f"{reason}; deliver the whole table and verify again", EXIT_INCOMPLETE)
+    unseen = sum(one.outcome == "not looked at" for one in found)
+    if unseen:
+        raise Stop(
+            f"incomplete: {unseen} of {count(len(found), 'claim')} could not be looked at, for the reasons above",
+            EXIT_INCOMPLETE,
+        )
 
 
 def _trail_gone(

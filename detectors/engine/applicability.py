@@ -11,6 +11,7 @@ from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
 from detectors.source.filled import is_column
 from detectors.source.health import Health, Own, look_at
+from detectors.source.spelling import shown
 from detectors.source.trail import EVENTS, Trail
 from detectors.text.wording import listed
 
@@ -87,6 +88,15 @@ def _blind(detector: Detector, health: Health) -> str | None:
     return sees(detector.meta.events, health)
 
 
+def _speechless(detector: Detector, health: Health) -> str | None:
+    """Why nobody can tell which requests to support are open, or None."""
+    found, place = health.spoken.get("support_requests"), "support_requests.status"
+    words = found.unknown.get(place) if found else None
+    if found and words and words.total() == found.rows and any(one.on == "support" for one in detector.subscriptions):
+        return f"{place} holds no word that is known: {shown(words)}; say in the policy what they mean, [source.words.{place}]"
+    return None
+
+
 def outlook(detector: Detector, schema: Schema, context: Context, health: Health) -> Outlook:
     """Whether a detector can run, perhaps in part, or why there is nothing that it could look at or find."""
     pointless = detector.pointless(context.limits)
@@ -102,7 +112,7 @@ def outlook(detector: Detector, schema: Schema, context: Context, health: Health
     proof = detector.proved_by(schema)
     if proof:
         return Outlook("proved", f"made impossible by {proof}")
-    blind = _blind(detector, health)
+    blind = _blind(detector, health) or _speechless(detector, health)
     if blind:
         return Outlook("not_applicable", blind)
     return Outlook(reason=_in_part(detector, schema, health))

@@ -11,7 +11,15 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Engine, Notice, QueryError, Source, SourceError
-from detectors.source.filled import Sample, incomplete, is_column, sample_of, unfilled, unfilled_faults
+from detectors.source.filled import (
+    Sample,
+    answered_backwards,
+    incomplete,
+    is_column,
+    sample_of,
+    unfilled,
+    unfilled_faults,
+)
 from detectors.source.mapping import CANONICAL, STATE_WORDS
 from detectors.source.spelling import Spoken, dictionary, meant, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
@@ -149,7 +157,9 @@ def _find_unfilled(
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
-            health.notices += incomplete(source, samples)
+            odd = [*incomplete(source, samples), answered_backwards(source)]
+            health.faults += [one for one in odd if isinstance(one, str)]
+            health.notices += [one for one in odd if isinstance(one, Notice)]
     except QueryError as error:
         health.unseen.append(f"whether columns hold anything: {error}")
 
@@ -254,6 +264,7 @@ def _remark(health: Health) -> None:
         for place, words in found.unknown.items():
             told = f"{place} holds words that nobody knows, in {words.total():,} rows"
             told += "" if place in found.no_words else f": {shown(words)}"
+            told += ", which are left out" if place == "support_requests.status" else ""
             health.notices.append(
                 Notice(table, f"{told}; say in the policy what they mean, [source.words.{place}]", frozenset({place}))
             )

@@ -162,7 +162,7 @@ SUPPORT_OPEN: frozenset[str] = frozenset(
         *("escalated", "reopened"),
     ]
 )
-"""What helpdesks call a request that is not closed yet. Any word that no policy calls closed counts as open."""
+"""What helpdesks call a request that is not closed yet. What is neither among these nor called closed is left out."""
 WORDS: dict[str, frozenset[str]] = {
     **STATE_WORDS,
     "support_requests.category": SUPPORT_CATEGORIES,
