@@ -112,6 +112,10 @@ CANONICAL: dict[str, CanonicalTable] = {
 }
 """petforce-data.md, sections 1 and 2. A missing optional table or column makes its detectors not applicable."""
 
+DISPENSABLE: frozenset[str] = frozenset({"users", "support_requests", "sessions"})
+"""Tables that are left out where a column of theirs that they need lacks or is broken. The audit table excuses much: where it
+is there and cannot be read, nothing is believed."""
+
 EVENT_TYPES: frozenset[str] = frozenset(
     [
         "household_created",
