@@ -12,13 +12,14 @@ from typing import Any, NoReturn
 import click
 
 from commands.backtest import backtest
+from commands.demo import demo
 from commands.escalate import escalate
 from commands.failures import stop_of
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.ledger import ledger_commands
 from commands.logs import traceback_of
-from commands.nightly import demo, run
-from commands.options import EXIT_FAILURE, Settings, Stop, global_options
+from commands.nightly import run
+from commands.options import EXIT_FAILURE, Settings, Stop, forget_output, global_options
 from commands.report import report
 from commands.scanning import scan
 from commands.stopping import StoppedError, stopped, stopped_by_signals
@@ -60,7 +61,7 @@ class Commands(click.Group):
             raise Stop(str(error), error.exit_code) from error
         except BrokenPipeError:
             # Whoever read our output has enough of it; there is nobody left to tell.
-            _forget_output()
+            forget_output()
             ctx.exit(0)
         except Exception as error:
             if stopped() is not None:
@@ -69,7 +70,7 @@ class Commands(click.Group):
             if settings.verbose:
                 click.echo(traceback_of(error), err=True, nl=False)
             if isinstance(error, OSError):
-                _forget_output()
+                _last_flush()
             raise stop_of(error) from error
 
 
@@ -89,12 +90,12 @@ def _check_texts(arguments: Sequence[str]) -> None:
             raise click.UsageError(f"{name} is no text in UTF-8; type it again, or rename the file that it names")
 
 
-def _forget_output() -> None:
-    """Where nothing can be written, the interpreter's last flush must not fail once more."""
+def _last_flush() -> None:
+    """Write what is left, or nothing any more."""
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()
 
 
 def _end(message: str, code: int) -> NoReturn:

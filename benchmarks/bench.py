@@ -86,8 +86,11 @@ def main() -> None:
 
 
 def bare_pass(url: str, context: Context) -> tuple[float, float]:
-    """Seconds to read rows once, doing nothing else: those of the three state tables and the audit rows of the window and
-    its look-back; and with them every other row that a scan must read: sessions, support requests, rare events of any age."""
+    """Seconds to read rows once, doing nothing else, in two sums.
+
+    The first is of the three state tables and the audit rows of the window and its look-back. The second adds every other row
+    that a scan must read: sessions, support requests, rare events of any age.
+    """
     with psycopg.connect(url) as connection:
         connection.execute("SET enable_indexonlyscan = off")
         connection.execute("SET jit = off")

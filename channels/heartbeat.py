@@ -14,20 +14,22 @@ from channels.protocol import DeliveryError
 from channels.settings import ChannelSettingError, secret
 
 URL = "HEARTHWATCH_HEARTBEAT_URL"
+QUICK_URL = "HEARTHWATCH_QUICK_HEARTBEAT_URL"
+"""The nights' beat must be missed when only quick looks are alive, so those have their own."""
 SECONDS = 10.0
 
 
-def heartbeat_url(environment: Mapping[str, str]) -> str | None:
-    """The address in the environment, or in the file that it names; None where it names none.
+def heartbeat_url(environment: Mapping[str, str], name: str = URL) -> str | None:
+    """The address in the environment under `name`, or in the file that it names; None where it names none.
 
     Raises:
         ChannelSettingError: the file cannot be read, or it is no web address.
     """
-    if not (environment.get(URL, "").strip() or environment.get(f"{URL}_FILE", "").strip()):
+    if not (environment.get(name, "").strip() or environment.get(f"{name}_FILE", "").strip()):
         return None
-    url = secret(environment, URL)
+    url = secret(environment, name)
     if not url.startswith(("https://", "http://")):
-        raise ChannelSettingError(f"{URL} must be a web address")
+        raise ChannelSettingError(f"{name} must be a web address")
     return url.rstrip("/")
 
 
@@ -40,8 +42,8 @@ def _reason(error: Exception) -> str:
     return "nobody answers there; is the address right?"
 
 
-def beat(url: str, exit_code: int, *, well: bool) -> None:
-    """Say how the run ended: to `url` if it went well, else to `url`/fail.
+def beat(url: str, exit_code: int, *, well: bool, name: str = URL) -> None:
+    """Say how the run ended: to `url` if it went well, else to `url`/fail. `name` is what its setting is called.
 
     Raises:
         DeliveryError: nobody answered, or with an error; the text does not hold the address.
@@ -52,6 +54,6 @@ def beat(url: str, exit_code: int, *, well: bool) -> None:
     try:
         answer = httpx.post(url if well else f"{url}/fail", content=f"exit code {exit_code}\n", timeout=SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise DeliveryError(f"{URL}: {_reason(error)}", retry=True) from None
+        raise DeliveryError(f"{name}: {_reason(error)}", retry=True) from None
     if not answer.is_success:
-        raise DeliveryError(f"{URL}: {answer.status_code} {answer.reason_phrase}", retry=answer.status_code >= 500)
+        raise DeliveryError(f"{name}: {answer.status_code} {answer.reason_phrase}", retry=answer.status_code >= 500)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from pathlib import Path
 
 import click
 
+from commands.believing import known_households
 from commands.failures import once_more
-from commands.nightly import known_households
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
+from commands.pages import give, output_option
 from commands.scanning import context_of, named_detectors, opened
+from commands.sweeping import Sweep, SweepType, called_false
 from detectors.contract import Coverage, Detector, Window
 from detectors.engine.runner import scan as run_scan
 from detectors.findings import Found
@@ -36,27 +39,76 @@ PACKAGED = "default"
     help=f"Another policy to lay beside --policy, such as the one in force; '{PACKAGED}' is the packaged one.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
+    "--sweep",
+    type=SweepType(),
+    metavar="NAME=5..20",
+    help="Play the nights at each value of this limit: the curve of findings and tickets.",
 )
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv", "markdown", "html"]),
+    default="table",
+    show_default=True,
+    help="html draws the curve of a --sweep.",
+)
+@output_option
 def backtest(
-    settings: Settings, names: Sequence[str], since: datetime, until: datetime, against: str | None, form: str
+    settings: Settings,
+    names: Sequence[str],
+    since: datetime,
+    until: datetime,
+    against: str | None,
+    sweep: Sweep | None,
+    form: str,
+    output: Path | None,
 ) -> None:
     """Play past nights with --policy: what would have been found and filed. Reads only, tells nobody."""
-    # pandas takes a third of a second to load, and only this and the report need it.
+    if sweep is not None and against is not None:
+        raise click.UsageError("--sweep moves one limit of --policy; leave --against out")
+    if sweep is None and form == "html":
+        raise click.UsageError("--format html draws the curve of a --sweep; name one, or choose another format")
+    detectors = named_detectors(names)
+    if any(detector.meta.kind == "state" for detector in detectors):
+        click.echo("note: rules about states see the tables as they are now, whichever night is played", err=True)
+    if sweep is not None:
+        written, plays = _swept(settings, detectors, since, until, sweep, form)
+    else:
+        written, plays = _compared(settings, detectors, since, until, against, form)
+    give(output, written)
+    _say_what_could_not_look(entry for nights in plays for night in nights for entry in night.blind)
+
+
+def _swept(
+    settings: Settings, detectors: Sequence[Detector], since: datetime, until: datetime, sweep: Sweep, form: str
+) -> tuple[str, list[list[DryRunNight]]]:
+    # pandas and the templates take half a second to load, and few commands need them.
+    from reports.statistics_formats import FORMATS  # noqa: PLC0415
+    from reports.sweep import swept, to_html  # noqa: PLC0415
+
+    policy = load_policy(settings.policy)
+    days = _days(settings, policy, since, until)
+    policies = sweep.policies(policy)
+    with _files(settings, policy) as files:
+        plays = {value: _played_on(files, settings, one, detectors, days) for value, one in policies.items()}
+    numbers = swept(sweep.limit, plays, called_false(settings))
+    now = float(getattr(policy.limits, sweep.limit))
+    return to_html(numbers, now) if form == "html" else FORMATS[form](numbers), list(plays.values())
+
+
+def _compared(
+    settings: Settings, detectors: Sequence[Detector], since: datetime, until: datetime, against: str | None, form: str
+) -> tuple[str, list[list[DryRunNight]]]:
+    # pandas takes a third of a second to load, and few commands need it.
     from reports.backtest import compared  # noqa: PLC0415
     from reports.statistics_formats import FORMATS  # noqa: PLC0415
 
-    detectors = named_detectors(names)
     policies = {"tried": load_policy(settings.policy)}
     if against is not None:
         policies["against"] = load_policy(None if against == PACKAGED else against)
     days = _days(settings, policies["tried"], since, until)
-    if any(detector.meta.kind == "state" for detector in detectors):
-        click.echo("note: rules about states see the tables as they are now, whichever night is played", err=True)
     plays = {name: _played(settings, policy, detectors, days) for name, policy in policies.items()}
-    numbers = compared(plays)
-    click.echo(FORMATS[form](numbers), nl=False)
-    _say_what_could_not_look(entry for nights in plays.values() for night in nights for entry in night.blind)
+    return FORMATS[form](compared(plays)), list(plays.values())
 
 
 def _days(settings: Settings, policy: Policy, since: datetime, until: datetime) -> list[Window]:
@@ -72,7 +124,14 @@ def _days(settings: Settings, policy: Policy, since: datetime, until: datetime) 
 def _played(
     settings: Settings, policy: Policy, detectors: Sequence[Detector], days: Sequence[Window]
 ) -> list[DryRunNight]:
-    with _files(settings, policy) as files, progress() as told:
+    with _files(settings, policy) as files:
+        return _played_on(files, settings, policy, detectors, days)
+
+
+def _played_on(
+    files: Source | None, settings: Settings, policy: Policy, detectors: Sequence[Detector], days: Sequence[Window]
+) -> list[DryRunNight]:
+    with progress() as told:
 
         @once_more
         def look(window: Window, as_of: datetime, ledger: Ledger) -> tuple[Sequence[Found], Sequence[Coverage]]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from detectors.contract import Detector
-from detectors.engine.applicability import tables_of
+from commands.looking_back import looked_back, not_looked_at
+from detectors.contract import Detector, fingerprint
+from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
+from detectors.engine.blind_spots import blind_spots
 from detectors.engine.row_counts import count_rows
-from detectors.engine.rows_behind import added_up, behind_each, rows_behind
+from detectors.engine.rows_behind import behind_each
 from detectors.engine.runner import ScanResult, forgetful
 from detectors.source import Source, SourceError
 from detectors.source.trail import EVENTS
+from detectors.text.wording import count
+from escalation.decide.causes import INCIDENT
 from escalation.decide.decisions import IDS_KEPT
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
@@ -32,6 +36,8 @@ class Known:
 
     baselines: Mapping[str, Baseline]
     entries: tuple[Entry, ...]
+    waiting: frozenset[int]
+    """The rows of the tickets that have not ended."""
     outage: bool
     policy: Policy
     as_of: datetime
@@ -50,13 +56,25 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
         found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
         last = tx.latest_night()
         entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
+        waiting = frozenset(one.id for one in tx.tickets(ended=False))
     return Known(
         {table: baseline for table, baseline in found.items() if baseline is not None},
         entries,
+        waiting,
         last is not None and as_of - last.as_of > LONG_OUTAGE,
         policy,
         as_of,
     )
+
+
+def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:
+    """The households in which something was last seen that may have left the look-back, by detector."""
+    households: dict[str, list[str]] = {name: [] for name in forgetful(detectors)}
+    with ledger.begin() as tx:
+        for entry in tx.entries().values():
+            if entry.present and entry.kind == "state" and entry.detector in households:
+                households[entry.detector].extend(entry.households)
+    return households
 
 
 def volumes_of(result: ScanResult, tables: Iterable[str]) -> dict[str, Volume]:
@@ -93,7 +111,14 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
 
     def after(source: Source, result: ScanResult) -> ScanResult:
         tables = {table for one in detectors for table in tables_of(one)}
-        whole = replace(result, rows_read=count_rows(source, None, tables=tables))
+        health = health_of(source, detectors, known.policy.limits, as_of=known.as_of)
+        believable(source, health)
+        result = replace(
+            result,
+            spots=blind_spots(detectors, source.schema, health, (*result.notices, *health.notices)),
+            unknown_types=health.trail is not None and bool(health.trail.unknown),
+        )
+        whole = replace(result, rows_read=count_rows(source, None, health.rows, tables=tables))
         reasons = known.doubts(volumes_of(whole, known.baselines))
         concerned = {table: reason for table, reason in reasons.items() if table in tables}
         return _after(source, disbelieve(result, concerned, detectors), known, entries, detectors)
@@ -108,34 +133,47 @@ def _after(
     found = {one.fingerprint for one in result.findings}
     # Where nothing is left to look at a detector is not applicable, and then what it once found is gone, too.
     failed = {one.detector for one in result.coverage if one.status == "failed"}
-    absent = [one for one in entries if one.detector not in failed and one.fingerprint not in found]
+    asked = by_id.keys() - failed
+    absent = [one for one in entries if one.detector in asked and one.fingerprint not in found]
     wanted = {table: ids for table, ids in rows_to_look_for(absent).items() if table not in result.disbelieved}
     each = Counter(one.detector for one in result.findings)
     # What becomes an incident is watched as a whole.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
+    unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
+    behind = behind_each(source, single, by_id, known.as_of, IDS_KEPT)
     return replace(
         result,
         gone=rows_gone(source, wanted),
-        behind=behind_each(source, single, by_id, known.as_of, IDS_KEPT),
-        thinned=frozenset(_thinned(source, absent, by_id, result.disbelieved)),
+        behind=dict(_with_spots(result, behind, known.policy)),
+        unseen=unseen,
+        thinned=thinned,
     )
 
 
-def _thinned(
-    source: Source, absent: Iterable[Entry], detectors: Mapping[str, Detector], disbelieved: Container[str]
-) -> Iterator[str]:
-    """Those behind which there are fewer rows, up to when they were last seen, than there were then."""
-    by_time: dict[datetime, list[Entry]] = defaultdict(list)
-    for entry in absent:
-        if entry.rows:
-            by_time[entry.last_seen_at].append(entry)
-    for until, entries in by_time.items():
-        counted = rows_behind(source, {home for entry in entries for home in entry.households}, until)
-        for entry in entries:
-            now = added_up(counted, entry.households, detectors[entry.detector])
-            then = {table: number for table, number in entry.rows.items() if table not in disbelieved}
-            if any(now.get(table, number) < number for table, number in then.items()):
-                yield entry.fingerprint
+def _with_spots(
+    result: ScanResult, behind: Mapping[str, Mapping[str, int]], policy: Policy
+) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """The rows behind each state, and what its detector did not look at; of an incident that alone."""
+    blind = {name: not_looked_at(spots) for name, spots in result.spots.items()}
+    for name in {one.detector for one in result.findings if one.kind == "state"}:
+        yield fingerprint(name, policy.environment, {"operation": INCIDENT}), blind.get(name, {})
+    for one in result.findings:
+        if one.kind == "state":
+            own = behind.get(one.fingerprint)
+            yield one.fingerprint, {**own, **blind.get(one.detector, {})} if own else blind.get(one.detector, {})
+
+
+def unseen_lines(result: ScanResult, known: Known) -> list[str]:
+    """One line for each reason why what is on tickets in progress could not be seen."""
+    detectors: dict[str, Counter[str]] = defaultdict(Counter)
+    for entry in known.entries:
+        if entry.ticket_id in known.waiting and entry.fingerprint in result.unseen:
+            detectors[result.unseen[entry.fingerprint]][entry.detector] += 1
+    return [
+        f"{reason}; {count(found.total(), 'finding')} of {', '.join(sorted(found))} could not be looked at as before, and "
+        "nothing of that was called fixed. Deliver it as before and run again"
+        for reason, found in detectors.items()
+    ]
 
 
 def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *, accept: bool) -> Looked:
@@ -149,6 +187,8 @@ def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *
         gone=result.gone,
         behind=result.behind,
         thinned=result.thinned,
+        unseen=result.unseen,
+        not_seen=tuple(unseen_lines(result, known)),
         trail=on_trail(detectors),
     )
 

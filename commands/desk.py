@@ -42,9 +42,9 @@ def open_helpdesk_delivery(settings: Settings, policy: Policy) -> HelpdeskDelive
     With a mail server in the environment, the teams that the process tells by e-mail are told so.
     """
     hides = _hidden_in(settings.queue, policy)
-    key = _pseudonym_key(hides, "the queue's")
+    key = pseudonym_key(hides, "the queue's messages")
     by_mail = policy.redaction.email
-    mail_key = _pseudonym_key(by_mail, "e-mail's") if mail_is_set_up() else b""
+    mail_key = pseudonym_key(by_mail, "e-mail's messages") if mail_is_set_up() else b""
 
     def goes_by_mail(team: Team) -> bool:
         return mail_is_set_up() and policy.teams[team].by == "email"
@@ -135,7 +135,7 @@ def open_slack_delivery(policy: Policy) -> SlackDelivery[dict[str, Any]] | None:
     if workspace is None:
         return None
     hides = policy.redaction.slack
-    key = _pseudonym_key(hides, "Slack's")
+    key = pseudonym_key(hides, "Slack's messages")
 
     def as_ticket(finding: Finding, external_id: str, notification: Notification) -> dict[str, Any]:
         return _payload(ticket(redacted(finding, hides, key), policy, reference=external_id), policy, notification)
@@ -163,11 +163,11 @@ def _payload(message: Message, policy: Policy, notification: Notification) -> di
     )
 
 
-def _pseudonym_key(hides: Redaction, whose: str) -> bytes:
+def pseudonym_key(hides: Redaction, whose: str) -> bytes:
     key = os.environ.get(PSEUDONYM_KEY, "").encode()
     if hides == "ids" and not key:
         raise click.UsageError(
-            f"{whose} messages hide ids behind pseudonyms: set {PSEUDONYM_KEY} to a secret of your own, "
+            f"{whose} hide ids behind pseudonyms: set {PSEUDONYM_KEY} to a secret of your own, "
             "or let the policy's [redaction] hide less"
         )
     return key

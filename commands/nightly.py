@@ -1,25 +1,28 @@
-"""`run`, the nightly job, and `demo`, which plays two nights of a small town."""
+"""`run`, the nightly job."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Sequence
+import os
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from commands.believing import held_against, known_of, looked_of
+from commands.believing import held_against, known_households, known_of, looked_of
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
-from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
+from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options, show
+from commands.pages import paged
+from commands.quick import explained, quick_look
 from commands.scanning import context_of, document_of, finish, formatted, scanned
-from commands.watched import Watch, watched
-from detectors.contract import SEVERITY_ORDER, Detector, ScanDocument, Severity
-from detectors.engine.runner import forgetful
+from commands.watched import Watch, quick_metrics, watched
+from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
+from detectors.engine.runner import Counting
 from detectors.registry import DETECTORS
 from detectors.text.wording import count
 from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.locks import PATIENCE_SECONDS, BusyError
 from escalation.nights.night import NightReport, look_back_days, next_window, run_night
 from escalation.policy.policy import load_policy
 from reports.metrics import Seen
@@ -27,7 +30,7 @@ from reports.night import summary
 
 FUTURE_TOLERATED = timedelta(hours=1)
 """Clocks differ by so much at most."""
-DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
+WAITED = timedelta(seconds=PATIENCE_SECONDS)
 
 
 @click.command()
@@ -42,37 +45,71 @@ DEMO = Path(__file__).parent.parent / "fixtures" / "demo"
     envvar="HEARTHWATCH_METRICS",
     show_envvar=True,
     metavar="FILE.prom",
-    help="Write how it went for Prometheus.",
+    help="Write how it went for Prometheus; of --quick the variable is HEARTHWATCH_QUICK_METRICS.",
 )
 @click.option(
     "--since",
     type=Moment(),
     help="Start of the window, for what no run has seen.  [default: where the last complete run ended]",
 )
+@click.option(
+    "--report",
+    "pages",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the morning page there: tonight's, the last 90 nights' and an index.",
+)
 @click.option("--accept-volume", is_flag=True, help="Take it once that a table has lost rows: they are really gone.")
+@click.option("--quick", is_flag=True, help="Look at what cannot wait for the night; meant for every few minutes.")
+@click.option("--explain", is_flag=True, help="With --quick: show what it looks at and what it leaves; run nothing.")
 def run(
     settings: Settings,
     form: str,
     fail_on: Severity | None,
     metrics: Path | None,
     since: datetime | None,
+    pages: Path | None,
     accept_volume: bool,
+    quick: bool,
+    explain: bool,
 ) -> None:
-    """The nightly job: scan, compare with the ledger, file tickets, follow up."""
+    """The nightly job: scan, compare with the ledger, file tickets, follow up.
+
+    With --quick the look in between, at what the process gives less than a day: see `run --quick --explain`.
+    """
+    if explain and not quick:
+        raise click.UsageError("--explain tells of --quick: give both")
+    if quick and (since is not None or accept_volume or pages is not None):
+        raise click.UsageError("--since, --accept-volume and --report are the night's: leave them out, or --quick")
+    if explain:
+        click.echo(explained(DETECTORS), nl=False)
+        return
     if settings.now is not None and settings.moment > settings.now + FUTURE_TOLERATED:
         raise click.UsageError(
             f"--as-of {settings.moment:%Y-%m-%d %H:%M} UTC has not come yet, and every later run would be refused; "
             "leave it out to run as of now"
         )
-    with watched(settings, metrics) as watch:
-        _run(settings, form, fail_on, watch, since=since, accept=accept_volume)
+    if quick and click.get_current_context().get_parameter_source("metrics") is not ParameterSource.COMMANDLINE:
+        metrics = quick_metrics(os.environ)
+    with watched(settings, metrics, "quick" if quick else "night") as watch, paged(settings, pages):
+        if quick:
+            _quick(settings, form, fail_on, watch)
+        else:
+            _end(night(settings, form, announced=True, since=since, accept=accept_volume), fail_on, watch)
 
 
-def _run(
-    settings: Settings, form: str, fail_on: Severity | None, watch: Watch, *, since: datetime | None, accept: bool
-) -> None:
-    report, document, watch.seen = _night(settings, form, announced=True, since=since, accept=accept)
-    finish(document, None, report.looked.disbelieved)
+def _quick(settings: Settings, form: str, fail_on: Severity | None, watch: Watch) -> None:
+    try:
+        _end(quick_look(settings, form), fail_on, watch)
+    except BusyError as error:
+        watch.gave_way = True
+        click.echo(f"note: {error}; this quick look gives way to it", err=True)
+
+
+def _end(done: tuple[NightReport, ScanDocument, Seen], fail_on: Severity | None, watch: Watch) -> None:
+    """End the command as the run did."""
+    report, document, watch.seen = done
+    finish(document, None, report.looked.disbelieved, report.looked.not_seen)
     if report.undelivered:
         lost = (*report.failed, *report.unannounced)
         told = f"{count(len(lost), 'message')} not delivered ({lost[0].error}); they are kept, and each run tries again"
@@ -80,13 +117,14 @@ def _run(
     finish(document, fail_on)
 
 
-def _night(
+def night(
     settings: Settings, form: str, *, announced: bool, since: datetime | None = None, accept: bool = False
 ) -> tuple[NightReport, ScanDocument, Seen]:
     policy = load_policy(settings.policy)
     helpdesk = open_helpdesk_delivery(settings, policy)
     slack_delivery = open_slack_delivery(policy) if announced else None
     with open_ledger(settings.ledger) as ledger:
+        settings = after_the_look(settings, ledger)
         context = context_of(settings, policy, next_window(ledger, settings.moment, policy, since=since))
         days = look_back_days(ledger, settings.moment, policy)
         context = replace(context, limits=context.limits.model_copy(update={"state_lookback_days": days}))
@@ -99,6 +137,7 @@ def _night(
             recheck=known_households(ledger, DETECTORS),
             days=known.days(context.as_of),
             after=held_against(known, DETECTORS, accept=accept),
+            counting=Counting(closely=ever_known(ledger)),
         )
         report = run_night(
             ledger,
@@ -109,57 +148,25 @@ def _night(
             window=context.window,
             helpdesk=helpdesk,
             slack_delivery=slack_delivery,
-            looked=looked_of(result, known, DETECTORS, accept=accept),
+            looked=replace(looked_of(result, known, DETECTORS, accept=accept), seconds=info.seconds),
+            alike=result.alike,
         )
     document = document_of(info, report.findings, result)
-    click.echo(formatted(document, form), nl=False)
-    click.echo(summary(report), nl=False, err=form != "table")
+    show(formatted(document, form))
+    show(summary(report), err=form != "table")
     return report, document, Seen(report, result.coverage, result.rows_read)
 
 
-def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:
-    """The households in which something was last seen that may have left the look-back, by detector."""
-    households: dict[str, list[str]] = {name: [] for name in forgetful(detectors)}
+def after_the_look(settings: Settings, ledger: Ledger) -> Settings:
+    """A night that has waited for a quick look is as of no earlier than that."""
     with ledger.begin() as tx:
-        for entry in tx.entries().values():
-            if entry.present and entry.kind == "state" and entry.detector in households:
-                households[entry.detector].extend(entry.households)
-    return households
+        latest = tx.latest_look()
+    if settings.as_of is not None or latest is None or not settings.moment < latest <= settings.moment + WAITED:
+        return settings
+    return replace(settings, as_of=latest)
 
 
-@click.command()
-@click.pass_obj
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path("out/demo"),
-    show_default=True,
-    help="Where its tickets and ledger go; made anew.",
-)
-def demo(settings: Settings, folder: Path) -> None:
-    """Play two nights of a small town with planted faults: what is found, which tickets are made, what is new."""
-    made_here = folder / ".hearthwatch-demo"
-    if folder.exists() and not made_here.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise click.UsageError(f"{folder} holds things that are not the demo's; name a folder that is new or empty")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    made_here.touch()
-    for night, as_of in (
-        ("night-1", datetime(2026, 2, 3, 3, tzinfo=UTC)),
-        ("night-2", datetime(2026, 2, 4, 3, tzinfo=UTC)),
-    ):
-        click.echo(
-            f"\n=== {night}: hearthwatch run --source fixtures/demo/{night} --as-of {as_of:%Y-%m-%dT%H:%M:%SZ}\n"
-        )
-        place = replace(
-            settings,
-            source=str(DEMO / night),
-            ledger=f"sqlite:///{folder / 'hearthwatch.db'}",
-            queue=f"folder:{folder / 'queue'}",
-            as_of=as_of,
-        )
-        _night(place, "table", announced=False)
-    click.echo(f"\nThe tickets are in {folder / 'queue'}: one .md for people and one .json for programs each.")
-    click.echo(
-        f"Their lives: hearthwatch tickets list --as-of 2026-02-04T03:00Z --ledger sqlite:///{folder / 'hearthwatch.db'}"
-    )
+def ever_known(ledger: Ledger) -> frozenset[str]:
+    """The households of which the ledger has ever known anything by itself: their tickets tell of them alone."""
+    with ledger.begin() as tx:
+        return frozenset(tx.households())

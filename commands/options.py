@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,10 +83,11 @@ def global_options(*, environment: bool = False) -> Callable[[Callable[..., Any]
 
         decorated: Callable[..., Any] = with_settings
         for name, extra in reversed(_GLOBAL.items()):
-            twin = f"HEARTHWATCH_{name.upper()}" if environment else None
-            decorated = click.option(f"--{name.replace('_', '-')}", envvar=twin, show_envvar=environment, **extra)(
-                decorated
-            )
+            twin = f"HEARTHWATCH_{name.upper()}"
+            # The group alone reads the twin; with the command it would win over an option before the command.
+            told = {} if environment else {"help": f"{extra['help']}  [env var: {twin}]"}
+            read = {"envvar": twin, "show_envvar": True} if environment else {}
+            decorated = click.option(f"--{name.replace('_', '-')}", **{**extra, **told, **read})(decorated)
         return decorated
 
     return decorate
@@ -101,10 +103,24 @@ _GLOBAL: dict[str, dict[str, Any]] = {
 }
 
 
+def show(text: str, *, err: bool = False) -> None:
+    """Write a result. Whoever reads it may leave early (`| head`): how the command ends is to be known all the same."""
+    try:
+        click.echo(text, nl=False, err=err)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        forget_output()
+
+
+def forget_output() -> None:
+    """Where nothing can be written, no later write and no last flush of the interpreter's is to fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
-    """What the scan is doing, on a terminal's standard error only."""
-    if not sys.stderr.isatty():
+    """What the scan is doing, where a person looks at it. A recorded terminal would keep each picture of it."""
+    if not (sys.stderr.isatty() and sys.stdin.isatty()) or "CI" in os.environ:
         yield lambda _: None
         return
     with Console(stderr=True).status("opening the source") as status:

@@ -140,7 +140,7 @@ def _shown(text: str) -> str:
     "--family", default="malfunctions", show_default=True, help="The folder below detectors/rules/ that it goes into."
 )
 def new_detector(name: str, family: str) -> None:
-    """Make the file and the test of a new detector (docs/writing-a-detector.md)."""
+    """Make the file and the test of a new detector (CONTRIBUTING.md)."""
     if name == PERSON or keyword.iskeyword(name):
         raise click.UsageError(f"{name!r} means something else already: take more words, such as no-leader")
     if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name) or len(name) > _LONGEST_ID:
@@ -172,6 +172,4 @@ def new_detector(name: str, family: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(template.substitute(words), encoding="utf-8")
         click.echo(f"made {os.path.relpath(path)}")
-    click.echo(
-        f"next: register {family}.{module}.DETECTOR in detectors/registry.py; docs/writing-a-detector.md says how to go on"
-    )
+    click.echo(f"next: register {family}.{module}.DETECTOR in detectors/registry.py; CONTRIBUTING.md says how to go on")

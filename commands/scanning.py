@@ -17,7 +17,7 @@ import click
 
 from commands.believing import After
 from commands.failures import once_more
-from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
+from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress, show
 from commands.stopping import cancelled_on_signal
 from detectors.contract import (
     SEVERITY_ORDER,
@@ -32,7 +32,7 @@ from detectors.contract import (
     WindowInfo,
 )
 from detectors.engine.applicability import lacking
-from detectors.engine.runner import ScanResult, passes_of
+from detectors.engine.runner import Counting, ScanResult, passes_of
 from detectors.engine.runner import scan as run_scan
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, Source, open_source
@@ -66,7 +66,9 @@ SCOPED_DAYS = timedelta(days=30)
     "--format", "form", type=click.Choice(["table", "json", "csv", "markdown"]), default="table", show_default=True
 )
 @click.option("--fail-on", type=click.Choice(SEVERITY_ORDER), help="Exit 10 if there is a finding this urgent or more.")
-@click.option("--explain-passes", is_flag=True, help="Show which detectors ride on which pass; scan nothing.")
+@click.option(
+    "--explain-passes", is_flag=True, help="Show which detectors have a condition on which pass; scan nothing."
+)
 def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes: bool, **chosen: Any) -> None:
     """Detect and show; writes nothing."""
     detectors = named_detectors(chosen["names"])
@@ -81,13 +83,17 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     scoped = bool(chosen["households"] or chosen["users"])
     looked_at = window_of(settings, policy, chosen["since"], chosen["until"], scoped=scoped)
     context = context_of(settings, policy, looked_at)
-    result, info = scanned(settings, policy, context, detectors, chosen["households"], chosen["users"])
-    document = document_of(info, one_per_cause(result.findings, policy.limits, policy.environment), result)
+    result, info = scanned(
+        settings, policy, context, detectors, chosen["households"], chosen["users"], counting=Counting()
+    )
+    document = document_of(
+        info, one_per_cause(result.findings, policy.limits, policy.environment, alike=result.alike), result
+    )
     if chosen["teams"] or chosen["severities"]:
         teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
         kept = tuple(f for f in document.findings if f.team in teams and f.severity in severities)
         document = document.model_copy(update={"findings": kept})
-    click.echo(formatted(document, form), nl=False)
+    show(formatted(document, form))
     finish(document, fail_on)
 
 
@@ -144,17 +150,29 @@ def scanned(
     recheck: Mapping[str, Sequence[str]] | None = None,
     days: Collection[date] = (),
     after: After = lambda _, result: result,
+    counting: Counting | None = None,
+    *,
+    notes: bool = True,
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
     with opened(settings, policy) as source, progress() as told:
         result = run_scan(
-            source, detectors, context, households=households, users=users, recheck=recheck, days=days, progress=told
+            source,
+            detectors,
+            context,
+            households=households,
+            users=users,
+            recheck=recheck,
+            days=days,
+            progress=told,
+            counting=counting,
         )
         result = after(source, result)
-        _say_what_is_missing(source, detectors)
-        for notice in result.notices:
-            click.echo(f"note: {notice.line}", err=True)
+        if notes:
+            _say_what_is_missing(source, detectors)
+            for notice in result.notices:
+                click.echo(f"note: {notice.line}", err=True)
         if (households or users) and not any(result.rows_read.values()):
             click.echo(
                 "note: the source holds no household, member or request of that id; is it written in full?", err=True
@@ -199,10 +217,18 @@ def formatted(document: ScanDocument, form: str) -> str:
     )
 
 
-def finish(document: ScanDocument, fail_on: Severity | None, disbelieved: Mapping[str, str] = NOTHING) -> None:
-    """End the command as its document says: incomplete, with a line for each table that was not believed, or with findings."""
+def finish(
+    document: ScanDocument,
+    fail_on: Severity | None,
+    disbelieved: Mapping[str, str] = NOTHING,
+    unseen: Sequence[str] = (),
+) -> None:
+    """End the command as its document says: incomplete, with a line for each table that was not believed, or with findings.
+
+    `unseen` are the lines on what could not be seen as it was before.
+    """
     failed = [entry for entry in document.coverage if entry.status == "failed"]
-    lines = [what_to_do(reason) for reason in disbelieved.values()]
+    lines = [*(what_to_do(reason) for reason in disbelieved.values()), *unseen]
     reasons: dict[str | None, list[str]] = {}
     for entry in failed:
         if not any(reason in (entry.reason or "") for reason in disbelieved.values()):

@@ -103,10 +103,13 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
         gone=result.gone,
         trail_gone=trail_gone,
         thinned=result.thinned,
+        unseen=result.unseen,
     )
     click.echo(ticket_list.rechecked(found), nl=False)
     for reason in result.disbelieved.values():
         raise Stop(f"{reason}; deliver the whole table and verify again", EXIT_INCOMPLETE)
+    for reason in result.unseen.values():
+        raise Stop(f"{reason}; deliver what the ticket rests on as before and verify again", EXIT_INCOMPLETE)
     unseen = sum(one.outcome == "not looked at" for one in found)
     if unseen:
         raise Stop(
@@ -168,7 +171,7 @@ tickets.add_command(_silencing("dismiss", "Say that nothing is to be done about 
 @tickets.command("unsnooze")
 @global_options()
 @click.argument("ticket")
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", default="no longer needed", show_default=True, help="Why.")
 @click.option("--author", help="Who says so.  [default: the user who runs this]")
 def unsnooze(settings: Settings, ticket: str, reason: str, author: str | None) -> None:
     """End what was snoozed or dismissed on a ticket before its time."""

@@ -65,6 +65,10 @@ PERSON = "person"
 """Stands in the place of a detector's id where a person escalated something. No rule may have it, and no scan looks for it."""
 
 
+NEVER_WROTE = "the source never wrote"
+"""What a coverage entry's reason says where a detector has nothing to look at because its events do not exist."""
+
+
 def iso(at: datetime) -> str:
     """`at` as UTC in ISO 8601 with a trailing Z, to the microsecond where there is one."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -301,11 +305,23 @@ class Context:
     """For rides that come last: the correlation ids of the operations that state findings of this scan tell of."""
     never_written: frozenset[str] = frozenset()
     """The types of events of which the source has never held one: their absence tells nothing."""
+    late: timedelta | None = None
+    """For a look while its window is still open: how much later than it happened an audit row may come."""
 
     @property
     def watermark(self) -> datetime:
         """What is at or before this moment is no longer in flight."""
         return self.as_of - self.limits.grace
+
+    @property
+    def so_far(self) -> bool:
+        """Whether more of the window is to come: what that may take back is left to the night."""
+        return self.late is not None
+
+    @property
+    def heard(self) -> datetime:
+        """What is at or before this moment is no longer in flight, and all audit rows that may explain it have come."""
+        return self.watermark if self.late is None else min(self.watermark, self.as_of - self.late)
 
     @property
     def history_start(self) -> datetime | None:
@@ -402,6 +418,12 @@ class Detector:
     """What a detector that finds nothing of its own adds to the others' findings, after all of them have ended."""
     remarkable: Callable[[Any, Context], bool] = lambda _, __: True
     """Whether an account can make a difference to `mark`; the others are not kept while it works."""
+    by_night: str = ""
+    """Why only a window that has closed can be judged; empty where what is found so far stays true."""
+    by_night_in_part: str = ""
+    """What of it is not judged before the window has closed."""
+    by_shape: bool = False
+    """Whether `evaluate` decides about a quiet household by its shape alone (see engine/alike.py), so that very many can be counted."""
 
     @property
     def id(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import zlib
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from detectors.contract import SEVERITY_ORDER, Finding, Impact, Kind, Member, Re
 
 PLAIN = 1000
 """So many findings of one detector are kept as they are."""
+_PARTS = 64
 BOXED = 64
 """So many findings are packed together: alike as they are, each then costs a fraction of what it costs alone."""
 
@@ -188,6 +190,40 @@ class Keeper:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+
+class Distinct:
+    """How many different ids there are among very many. They are kept by their hashes: the ids would be many megabytes."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        # By the last bits, so that one part at a time is made a set.
+        self._parts = [array("q") for _ in range(_PARTS)]
+
+    def add(self, ids: Iterable[str]) -> None:
+        self.add_hashes(map(hash, ids))
+
+    def add_hashes(self, hashes: Iterable[int]) -> None:
+        for one in hashes:
+            self._parts[one % _PARTS].append(one)
+
+    def add_all(self, other: Distinct) -> None:
+        for mine, theirs in zip(self._parts, other._parts, strict=True):
+            mine.extend(theirs)
+
+    def __len__(self) -> int:
+        return sum(len(set(part)) for part in self._parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """More findings of a detector that were counted instead of made (see engine/alike.py): each is about a household of its own."""
+
+    like: Finding
+    """A finding of the scan that differs from each of them only in whom it names."""
+    number: int
+    users: Distinct
 
 
 def in_order(findings: Iterable[Found]) -> list[Found]:

@@ -44,7 +44,7 @@ class Limits(BaseModel):
 
     # Operations: the app's own limits, security and system failures, performance.
     app_creations_per_day: int = Field(default=5, ge=1)
-    """The app lets a user create this many households in any 24 hours (petforce-data.md, section 3; so below)."""
+    """The app lets a user create this many households in any 24 hours (docs/petforce.md, The app's limits; so below)."""
     app_join_requests_per_hour: int = Field(default=5, ge=1)
     app_removals_per_day: int = Field(default=20, ge=1)
     """A household's member removals in any 24 hours."""

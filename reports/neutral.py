@@ -59,7 +59,7 @@ _FORMULA = re.compile('(^|[;|])([\\s"]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])')
 
 
 def visible(text: str) -> str:
-    """`text` on one line in which nothing is hidden: what would control or draw nothing is written as `\\n`, `\\u202e`."""
+    r"""`text` on one line in which nothing is hidden: what would control or draw nothing is written as `\n`, `\u202e`."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_shown, text, f" {text}"))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from detectors.contract import SEVERITY_ORDER
 from detectors.text.wording import count, listed, stamp
-from escalation.ledger.records import Action
+from escalation.ledger.records import Action, Reason
 from escalation.nights.night import NightReport
 from reports.closing import closing_lines
 from reports.neutral import defused, visible
@@ -16,14 +16,27 @@ from reports.neutral import defused, visible
 _OWN_FILE = re.compile(r"(hw-[0-9a-f]{16}(?:-[0-9]+)?)\[\.\](md|json)")
 """The name of a ticket's file, which is ours and no host; .md is a country's."""
 _MOST = 10
-"""How many overdue tickets are named one by one."""
+"""How many of a kind are named one by one."""
 _WORDS: dict[Action, tuple[str, str]] = {
     "open": ("ticket", "made"),
     "comment": ("ticket", "commented"),
     "reopen": ("ticket", "reopened"),
     "verify": ("ticket", "verified as fixed"),
-    "none": ("finding", "with nothing new to say"),
 }
+_QUIET: dict[Reason, str] = {
+    "explained": "explained by another",
+    "snoozed": "snoozed",
+    "dismissed": "dismissed",
+    "not-looked-at": "not looked at",
+    "ticket-deleted": "without a ticket any more",
+    "flapping": "that comes and goes",
+    "happened-once": "told before",
+    "fixed-before": "known to be gone",
+    "done": "known to be settled",
+    "rows-gone": "known to be no longer there",
+    "trail-gone": "known to be no longer there",
+}
+"""Why nothing was said of a finding. Any other reason means that it is as it was."""
 
 DELETED = "a new ticket is made if it comes back or becomes more urgent"
 
@@ -65,12 +78,22 @@ def _reach(report: NightReport) -> Iterator[str]:
         )
 
 
-def _lines(report: NightReport) -> Iterator[str]:
+def _done(report: NightReport) -> Iterator[str]:
+    """What was done, counted; and the findings of which nothing was said, by the reason."""
     counted = report.counted()
-    done = [f"{count(counted[action], noun)} {what}" for action, (noun, what) in _WORDS.items() if counted.get(action)]
+    for action, (noun, what) in _WORDS.items():
+        if counted.get(action):
+            yield f"{count(counted[action], noun)} {what}"
+    quiet = Counter(_QUIET.get(one.reason, "unchanged") for one in report.told if one.action == "none")
+    for why, number in quiet.most_common():
+        yield f"{count(number, 'finding')} {why}"
+
+
+def _lines(report: NightReport) -> Iterator[str]:
     yield ""
-    yield from _reach(report)
-    yield f"Tonight: {', '.join(done) or 'nothing found, nothing to do'}."
+    if report.look == "night":
+        yield from _reach(report)
+    yield f"{'Tonight' if report.look == 'night' else 'This look'}: {', '.join(_done(report)) or 'nothing found, nothing to do'}."
     where = {one.external_id: one.url for one in report.delivered}
     for one in sorted(report.told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint)):
         if one.action == "none":
@@ -78,9 +101,12 @@ def _lines(report: NightReport) -> Iterator[str]:
         place = where.get(one.external_id or "", "not delivered yet")
         yield f"  {one.action:8} {one.severity:9} {one.detector} ({one.reason}) -> {visible(place)}"
     said = {one.external_id for one in report.told if one.action != "none"}
-    for sent in report.delivered:
-        if sent.external_id not in said:
-            yield f"  sent now, decided earlier: {sent.kind} -> {visible(sent.url)}"
+    earlier = [sent for sent in report.delivered if sent.external_id not in said]
+    for sent in earlier[:_MOST]:
+        yield f"  sent now, decided earlier: {sent.kind} -> {visible(sent.url)}"
+    if len(earlier) > _MOST:
+        kinds = Counter(sent.kind for sent in earlier[_MOST:])
+        yield f"  sent now, decided earlier: {', '.join(f'{number} more ({kind})' for kind, number in kinds.items())}"
     for ticket in report.deleted:
         yield f"  deleted in the queue: {ticket.external_id} {ticket.severity} {ticket.detector}; {DELETED}"
     open_now = ", ".join(f"{team} {number}" for team, number in sorted(report.open_tickets.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -15,7 +17,9 @@ from escalation.views.history import History
 
 Promise = Literal["acknowledge", "resolve"]
 Value = str | int | float | None
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SERIES_MOST = 45
+"""A longer period is told in stretches of several days, so that a line of them fits a terminal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +34,24 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """One number for each stretch of the period, of so many `days`."""
+
+    name: str
+    days: int
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
-    """The tables of a period [since, until), and how many nights they rest on."""
+    """The tables of a period [since, until), how many nights they rest on, and how some numbers went in it."""
 
     since: datetime
     until: datetime
     nights: int
     incomplete: int
     parts: tuple[Part, ...]
+    series: tuple[Series, ...] = ()
 
 
 def statistics(history: History, policy: Policy, now: datetime) -> Statistics:
@@ -57,6 +71,32 @@ def statistics(history: History, policy: Policy, now: datetime) -> Statistics:
             _ages(frame, end),
             _actions(history),
             _outcomes(history),
+        ),
+        series=_series(history, end),
+    )
+
+
+def _series(history: History, end: datetime) -> tuple[Series, ...]:
+    """How many tickets were made and settled in each stretch, and how many were in progress at its end."""
+    whole = (end - history.since) / DAY
+    days = max(1, math.ceil(whole / SERIES_MOST))
+    starts = [history.since + place * days * DAY for place in range(math.ceil(whole / days))]
+    if len(starts) < 2:
+        return ()
+
+    def counted(within: Callable[[Ticket, datetime, datetime], bool]) -> tuple[int, ...]:
+        stretches = [(start, min(end, start + days * DAY)) for start in starts]
+        return tuple(sum(within(one, *stretch) for one in history.tickets) for stretch in stretches)
+
+    return (
+        Series("made", days, counted(lambda one, start, stop: start <= one.opened_at < stop)),
+        Series(
+            "ended", days, counted(lambda one, start, stop: one.ended_at is not None and start <= one.ended_at < stop)
+        ),
+        Series(
+            "in progress",
+            days,
+            counted(lambda one, _, stop: one.opened_at < stop and (one.ended_at is None or one.ended_at >= stop)),
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from detectors.contract import iso
 from detectors.text.wording import count
@@ -14,6 +14,7 @@ from reports.statistics import Part, Statistics, in_words
 from reports.text import table_lines
 
 VERSION = 1
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _SHORT = {
     "median_hours": "median",
     "p90_hours": "p90",
@@ -72,12 +73,22 @@ def to_table(of: Statistics) -> str:
 
 def _table_lines(of: Statistics) -> Iterator[str]:
     yield _head(of)
+    for series in of.series:
+        stretch = "a day" if series.days == 1 else f"every {series.days} days"
+        least, most = min(series.values), max(series.values)
+        yield f"{series.name:11} {sparkline(series.values)}  {least:,} to {most:,} {stretch}"
     for part in of.parts:
         yield ""
         if part.rows:
             yield from table_lines(_table(part))
         else:
             yield f"{_heading(part)}: none"
+
+
+def sparkline(values: Sequence[int]) -> str:
+    """The values as blocks of eight heights, from nothing to the largest one; a zero is the lowest."""
+    most = max(values, default=0)
+    return "".join(_BLOCKS[-(-value * (len(_BLOCKS) - 1) // most) if most else 0] for value in values)
 
 
 def to_markdown(of: Statistics) -> str:

@@ -9,16 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from psycopg import sql
 
+from tests.support.effort import load_profile
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
+from tests.support.selection import add_option, keep_fast
 from tests.support.towns import Scanner, Tables, write_csv
 
-# "ci" gives every run the same examples, so a failure is about the change at hand; "explore" looks for new ones.
-settings.register_profile("ci", derandomize=True, deadline=None)
-settings.register_profile("explore", derandomize=False, deadline=None, max_examples=1000)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+load_profile()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_option(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    keep_fast(config, items)
 
 
 @dataclass(frozen=True)

@@ -214,7 +214,7 @@ def test_no_mark_leaves_by_any_channel(
     queue = {"folder": "folder:queue", "zendesk": f"zendesk:{helpdesk.url}", "mail": "mail:helpdesk@petforce.test"}
     said = ""
     for night, as_of in NIGHTS.items():
-        ran = call("run", "--source", sources[night], "--as-of", as_of, "--queue", queue[where])
+        ran = call("run", "--source", sources[night], "--as-of", as_of, "--queue", queue[where], "--report", "pages")
         assert ran.exit_code == 0, ran.output
         said += ran.output
     assert "made" in said
@@ -223,7 +223,7 @@ def test_no_mark_leaves_by_any_channel(
     assert marks_in(board.everything()) == []
     assert marks_in("".join(one.as_string() + _decoded(one) for one in mail.mails)) == []
     written = [path for path in tmp_path.rglob("*") if path.is_file() and "authority" not in path.parts]
-    assert {"hearthwatch.db", "hearthwatch.prom"} <= {path.name for path in written}
+    assert {"hearthwatch.db", "hearthwatch.prom", "tonight.html"} <= {path.name for path in written}
     assert {str(path): marks for path in written if (marks := marks_in(path.read_text(errors="replace")))} == {}
     assert {
         "folder": "queue" in {path.parent.name for path in written},
@@ -251,6 +251,7 @@ def test_no_mark_is_shown_by_what_people_ask(
         *(("tickets", "show", one, *place) for one in tickets),
         *(("tickets", "verify", one, *place) for one in tickets[::4]),
         ("report", *place),
+        ("report", *place, "--format", "html"),
         ("doctor", *place),
         ("scan", *place),
         ("scan", *place, "--format", "markdown"),

@@ -226,6 +226,14 @@ def test_a_reader_that_stops_reading_is_no_error(folder: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_reader_that_leaves_early_changes_no_exit_code(folder: str) -> None:
+    program = Path(sys.executable).parent / "hearthwatch"
+    command = f"{program} scan --source {folder} --as-of {AS_OF} --fail-on P0 | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "10"
+    assert done.stderr.strip() == "hearthwatch: there are findings at or above P0"
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
 def test_output_that_nobody_can_write_is_one_line(unbuffered: dict[str, str]) -> None:

@@ -37,6 +37,8 @@ class Place:
     nursery: Nursery
     world: World
     sources: list[str]
+    quick: int | None = None
+    """The night in place of which a quick look is taken."""
 
     def run(
         self,
@@ -49,6 +51,7 @@ class Place:
         return self.nursery.run(
             *("run", "--source", self.sources[night], "--as-of", NIGHTS[night], "--queue", self.world.queue),
             *("--policy", str(Path(self.sources[night]).parent / "policy.toml")),
+            *(("--quick",) if night == self.quick else ()),
             environment=self.world.environment,
             die_at=die_at,
             die_after=die_after,
@@ -112,6 +115,15 @@ def test_killed_at_any_step(place: Place, night: int, record_property: Callable[
     record_property("killed", kills)
     print(f"\n{type(place.world).__name__}, night {night + 1}: killed {kills} times")
     assert kills > 0
+
+
+@pytest.mark.parametrize("place", ["folder"], indirect=True)
+def test_a_quick_look_is_killed_at_any_step(place: Place) -> None:
+    place.quick = 1
+    place.until(1)
+    start = Start(place, 1)
+    assert len(start.after(1).said) > len(start.after().said)
+    assert sum(start.killed_at(point, seed) for point, seed in start.points()) > 0
 
 
 class Start:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from tests.support.effort import tries
 from tests.support.field import NIGHT_1, NIGHT_2, call
 from tests.support.towns import DAY, HOUR, LONG_AGO, MINUTE, NOON, Tables, Town, uid, write_csv
 
-SHARED = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+SHARED = tries(15, suppress_health_check=[HealthCheck.too_slow])
 LEAST_HOMES = 8
 """So many that one damaged household is no implausible part of the town."""
 
@@ -239,7 +240,7 @@ def test_what_is_written_otherwise_means_the_same(
     assert after.tickets == whole.tickets
 
 
-@settings(SHARED, max_examples=8)
+@tries(8, suppress_health_check=[HealthCheck.too_slow])
 @given(towns())
 def test_a_repair_is_still_seen(town: Town) -> None:
     tables = town.tables()

@@ -603,3 +603,124 @@ def test_what_the_source_never_wrote_is_not_found_to_be_absent(place: Place) -> 
     assert entry["status"] == "not_applicable"
     assert "household_member_removed" in entry["reason"]
     assert json.dumps(told.coverage["fake-households"]).count("pet_activity_logged")
+
+
+# --- 1: what cannot be seen is not repaired
+
+Change = Callable[[str, dict[str, Any]], dict[str, Any]]
+
+
+def of_events(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Change:
+    return lambda table, row: change(row) if table == "household_events" else row
+
+
+def nested(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"metadata": {"data": row["metadata"]}}
+
+
+def of_removals(**columns: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda row: row | columns if row["event_type"] == "household_member_removed" else row
+
+
+def without_metadata(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != "metadata"}
+
+
+UNSEEN = {
+    "empty": (of_events(without_metadata), "household_member_removed no longer names member_id"),
+    "nested": (of_events(nested), "household_member_removed no longer names member_id"),
+    "null": (of_events(of_removals(metadata=None)), "household_member_removed no longer names member_id"),
+    "another key": (of_events(of_removals(metadata={"memberId": person(3)})), "no longer names member_id"),
+    "a python dict": (of_events(of_removals(metadata=str({"member_id": person(3)}))), "not a JSON object"),
+    "renamed": (
+        of_events(of_removals(event_type="member_gone")),
+        "the source no longer writes household_member_removed",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", UNSEEN)
+def test_what_the_rows_no_longer_tell_is_not_repaired(tmp_path: Path, how: str) -> None:
+    change, said = UNSEEN[how]
+    place = Place("folder", lambda tables: folder_of(tmp_path / f"export-{len(list(tmp_path.iterdir()))}", tables))
+    _stays(place, change, said)
+
+
+def test_what_the_rows_no_longer_tell_is_not_repaired_on_a_server(databases: Callable[..., Database]) -> None:
+    place = Place("postgresql", lambda tables: str(databases(tables).url))
+    _stays(place, *UNSEEN["nested"])
+
+
+def _stays(place: Place, change: Change, said: str) -> None:
+    town = with_removal(base())
+    assert call("run", "--source", place.put(town), "--as-of", NIGHT_1).exit_code == 0
+    damaged = place.put(changed(town, change))
+    night = call("run", "--source", damaged, "--as-of", NIGHT_2)
+    assert night.exit_code == 4, night.output
+    (line,) = [line for line in night.stderr.splitlines() if line.startswith("hearthwatch: ")]
+    assert said in line
+    assert "removal-not-applied" in line
+    assert tickets() == {"removal-not-applied": "open"}
+    checked = call("tickets", "verify", ticket_of("removal-not-applied"), "--source", damaged, "--as-of", NIGHT_2)
+    assert checked.exit_code == 4, checked.output
+    assert checked.stdout.startswith("not looked at: removal-not-applied")
+    # Where it is told again, and repaired, it is seen to be.
+    repaired = changed(
+        town,
+        lambda table, row: row | {"status": "removed"} if row.get("user_id") == person(3) and "role" in row else row,
+    )
+    assert call("run", "--source", place.put(repaired), "--as-of", NIGHT_3).exit_code == 0
+    assert tickets() == {"removal-not-applied": "verified"}
+
+
+def test_a_trail_of_which_no_type_is_known_ends_the_scan(tmp_path: Path) -> None:
+    town = changed(with_removal(base()), of_events(lambda row: row | {"event_type": f"petforce.{row['event_type']}"}))
+    told = scanned(folder_of(tmp_path / "1", town))
+    assert (told.code, told.findings) == (3, [])
+    assert "none that is known" in told.talk
+    assert "'petforce.household_created' = 'household_created'" in told.talk
+
+
+def joined_in_a_year(number: int) -> Change:
+    """Members of the first so many households of `alone`, as if they joined a year later."""
+    late = {f"55555555-0000-4000-8000-{place:012d}" for place in range(number)}
+
+    def change(table: str, row: dict[str, Any]) -> dict[str, Any]:
+        at = datetime(2027, 1, 5, 10, tzinfo=UTC)
+        return row | {"joined_at": at} if table == "household_members" and row["household_id"] in late else row
+
+    return change
+
+
+def with_trail(town: Tables) -> Tables:
+    seen = event(town, "household_dashboard_viewed", None, 1, datetime(2026, 2, 1, tzinfo=UTC))
+    return town | {"household_events": [seen]}
+
+
+def test_times_that_have_not_come_yet_end_the_scan(place: Place) -> None:
+    town = with_trail(alone(60))
+    told = scanned(place.put(changed(town, joined_in_a_year(12))))
+    assert (told.code, told.findings) == (3, [])
+    assert "household_members.joined_at lies after 2026-02-03 03:00:00 UTC in 12 of 60 rows" in told.talk
+    later = event(town, "household_dashboard_viewed", None, 1, datetime(2027, 2, 1, tzinfo=UTC))
+    past = changed(town, joined_in_a_year(12)) | {"household_events": [*town["household_events"], later]}
+    assert scanned(place.put(past)).code == 0
+
+
+def test_a_household_that_has_not_come_yet_is_not_repaired(tmp_path: Path) -> None:
+    town = with_trail(alone(60))
+    for row in town["household_members"][:2]:
+        row["role"] = "member"
+    assert call("run", "--source", folder_of(tmp_path / "1", town), "--as-of", NIGHT_1).exit_code == 0
+    town["household_members"][0]["role"] = town["household_members"][1]["role"] = "leader"
+    night = call("run", "--source", folder_of(tmp_path / "2", changed(town, joined_in_a_year(1))), "--as-of", NIGHT_2)
+    assert night.exit_code == 4, night.output
+    assert "1 of 60 rows, which have not happened yet" in night.stderr
+    with sqlite3.connect("hearthwatch.db") as ledger:
+        assert ledger.execute("SELECT status FROM tickets ORDER BY status").fetchall() == [("open",), ("verified",)]
+
+
+def ticket_of(detector: str) -> str:
+    with sqlite3.connect("hearthwatch.db") as ledger:
+        (found,) = ledger.execute("SELECT external_id FROM tickets WHERE detector = ?", (detector,)).fetchone()
+    return str(found)

@@ -1,4 +1,4 @@
-"""From columns of integers to the rows of petforce-data.md, through DuckDB."""
+"""From columns of integers to the rows of docs/petforce.md, through DuckDB."""
 
 from __future__ import annotations
 

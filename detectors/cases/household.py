@@ -52,6 +52,8 @@ LIVED_IN = (*VIEWS, "household_updated", "pet_activity_logged")
 
 @dataclass(frozen=True, slots=True)
 class Household:
+    """A household's row."""
+
     id: str
     name: str | None
     description: str | None
@@ -86,6 +88,8 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class JoinRequest:
+    """A join request's row."""
+
     id: str
     household_id: str
     user_id: str

@@ -54,6 +54,8 @@ IP_ACTOR = "ip:"
 
 @dataclass(frozen=True, slots=True)
 class SupportRequest:
+    """A support request's row; ids that are missing are empty."""
+
     id: str
     created_at: datetime
     requester_id: str
@@ -67,6 +69,8 @@ class SupportRequest:
 
 @dataclass(frozen=True, slots=True)
 class User:
+    """An account's row."""
+
     id: str
     created_at: datetime | None
     deleted_at: datetime | None
@@ -76,6 +80,8 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """A session's row."""
+
     id: str
     user_id: str
     created_at: datetime
@@ -179,9 +185,9 @@ class TargetCase:
     addresses: Mapping[str, frozenset[str]]
 
 
-def batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), CASES_AT_ONCE):
-        yield ids[start : start + CASES_AT_ONCE]
+def batches(ids: Sequence[str], at_once: int = CASES_AT_ONCE) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), at_once):
+        yield ids[start : start + at_once]
 
 
 def support_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[SupportCase]:
@@ -535,7 +541,7 @@ def _activity_of_addresses(
     return {actor: without_retries(events) for actor, events in found.items()}
 
 
-def users_by_id(source: Source, ids: Sequence[str]) -> dict[str, User]:
+def users_by_id(source: Source, ids: Sequence[str], *, at_once: int = CASES_AT_ONCE) -> dict[str, User]:
     """The accounts of `ids` that are in the users table, by id; empty where there is no such table."""
     if "users" not in source.tables or not ids:
         return {}
@@ -548,7 +554,7 @@ def users_by_id(source: Source, ids: Sequence[str]) -> dict[str, User]:
             row["account_tier"] or "",
             _amount(row["monthly_revenue"]),
         )
-        for some in batches(ids)
+        for some in batches(ids, at_once)
         for row in source.rows(select(table).where(source.tables.users_in(table.c.id, some)), "facts")
     }
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from detectors.contract import Context, Detector, Groups, Meta, Status
+from detectors.contract import NEVER_WROTE, Context, Detector, Groups, Meta, Status
 from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
@@ -48,10 +49,16 @@ def lacking(detector: Detector, schema: Schema) -> list[str]:
 
 
 def health_of(
-    source: Source, detectors: Iterable[Detector], limits: Limits, own: Own | None = None, *, at_once: int = 1
+    source: Source,
+    detectors: Iterable[Detector],
+    limits: Limits,
+    own: Own | None = None,
+    *,
+    as_of: datetime,
+    at_once: int = 1,
 ) -> Health:
     """What `source` holds of the words and events that `detectors` ask for. Raises SourceError if it cannot be read."""
-    return look_at(source, words_of(limits), elements_of(detectors), own, at_once=at_once)
+    return look_at(source, words_of(limits), elements_of(detectors), own, as_of=as_of, at_once=at_once)
 
 
 def believable(source: Source, health: Health) -> None:
@@ -166,7 +173,7 @@ def _reason(group: frozenset[str], health: Health) -> str:
     elements = sorted(group - CANONICAL.keys() - columns)
     never = sorted({element.partition(".")[0] for element in elements} - written)
     if never:
-        told.append(f"the source never wrote {_either(never)}")
+        told.append(f"{NEVER_WROTE} {_either(never)}")
     for element in elements:
         event_type, _, keys = element.partition(".")
         if event_type in written:

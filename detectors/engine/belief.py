@@ -36,6 +36,7 @@ def disbelieve(result: ScanResult, reasons: Mapping[str, str], detectors: Iterab
     return replace(
         result,
         findings=tuple(one for one in result.findings if one.detector not in failed),
+        alike=tuple(one for one in result.alike if one.like.detector not in failed),
         coverage=coverage,
         disbelieved={**result.disbelieved, **reasons},
     )

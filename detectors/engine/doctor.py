@@ -27,7 +27,7 @@ def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector
     """Every check, in the order in which a person would fix things. Raises SourceError if the source stops answering."""
     yield from source.server_checks()
     yield from _tables(source, mapping)
-    health = health_of(source, detectors, context.limits)
+    health = health_of(source, detectors, context.limits, as_of=context.as_of)
     yield from _rows(source, health)
     yield from (Check("note", f"rows of {notice.table}", notice.said, notice.remedy) for notice in source.notices)
     yield from _words(source, health)

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, func, literal, select
 
 from detectors.cases.household import LIFECYCLE
 from detectors.contract import Detector
 from detectors.engine.applicability import tables_of
 from detectors.findings import Found
 from detectors.source import QueryError, Source
+from detectors.source.sql import json_text
 from detectors.source.trail import EVENTS
 
 Rows = Mapping[str, int]
-"""By table: how many people, requests or audit rows."""
+"""By table: how many people, requests or audit rows; of the audit rows also how many of each type, and (METADATA) how many
+of the keys that rules conclude from are named."""
+METADATA = f"{EVENTS}.metadata"
+KEYS = (
+    "member_id",
+    "new_member_id",
+    "requester_id",
+    "from_user_id",
+    "to_user_id",
+    "request_id",
+    "was_leader",
+    "correlation_id",
+)
 _TIMES = {"household_members": "joined_at", "household_join_requests": "requested_at", EVENTS: "event_timestamp"}
 _AT_ONCE = 500
 
@@ -29,30 +44,58 @@ def rows_behind(source: Source, households: Collection[str], until: datetime) ->
     found: dict[str, dict[str, int]] = {household: {} for household in households}
     for table in _TIMES:
         try:
-            counted = dict(_counted(source, table, sorted(households), until)) if table in source.tables else None
+            counted = _counted(source, table, sorted(households), until) if table in source.tables else None
         except (QueryError, ValueError):
             # A table that cannot be asked, or an id that the source cannot hold: nothing is known of them.
             counted = None
         if counted is not None:
             for household, rows in found.items():
-                rows[table] = counted.get(household, 0)
+                rows.update(counted.get(household, dict.fromkeys(_always(table), 0)))
     return found
 
 
-def _counted(source: Source, table: str, households: Sequence[str], until: datetime) -> Iterator[tuple[str, int]]:
+def _always(table: str) -> tuple[str, ...]:
+    return (table, METADATA) if table == EVENTS else (table,)
+
+
+def _counted(source: Source, table: str, households: Sequence[str], until: datetime) -> dict[str, dict[str, int]]:
+    if table == EVENTS:
+        return _counted_events(source, households, until)
     rows = source.tables[table]
-    kinds: ColumnElement[bool] = source.tables.event_is(*LIFECYCLE, common=True) if table == EVENTS else true()
     number = func.count(func.distinct(rows.c.user_id)) if table == "household_members" else func.count()
-    for start in range(0, len(households), _AT_ONCE):
+    found: dict[str, dict[str, int]] = {}
+    for mine in _some(source, rows.c.household_id, households):
         home = rows.c.household_id
-        mine = source.tables.households_in(home, households[start : start + _AT_ONCE])
-        statement = (
-            select(home.label("home"), number.label("number"))
-            .where(mine, kinds, rows.c[_TIMES[table]] <= until)
-            .group_by(home)
-        )
-        for row in source.rows(statement, "rows behind"):
-            yield str(row["home"]), int(row["number"])
+        counted = select(home.label("home"), number.label("number")).where(mine, rows.c[_TIMES[table]] <= until)
+        for row in source.rows(counted.group_by(home), "rows behind"):
+            found[str(row["home"])] = {table: int(row["number"])}
+    return found
+
+
+def _counted_events(source: Source, households: Sequence[str], until: datetime) -> dict[str, dict[str, int]]:
+    """Of each household the audit rows on its life, all and by type, and how many known keys their metadata name."""
+    rows = source.tables[EVENTS]
+    home, kind = rows.c.household_id, rows.c.event_type
+    named: ColumnElement[int] = literal(0)
+    if source.schema.has(METADATA):
+        named = sum((func.count(json_text(rows.c.metadata, key)) for key in KEYS), literal(0))
+    life = source.tables.event_is(*LIFECYCLE, common=True)
+    found: dict[str, dict[str, int]] = {}
+    for mine in _some(source, home, households):
+        counted = select(home.label("home"), kind.label("kind"), func.count().label("number"), named.label("named"))
+        for row in source.rows(
+            counted.where(mine, life, rows.c.event_timestamp <= until).group_by(home, kind), "rows behind"
+        ):
+            own = found.setdefault(str(row["home"]), dict.fromkeys(_always(EVENTS), 0))
+            each = f"{EVENTS}:{source.tables.canonical_event(str(row['kind']))}"
+            for key, number in ((EVENTS, row["number"]), (METADATA, row["named"]), (each, row["number"])):
+                own[key] = own.get(key, 0) + int(number)
+    return found
+
+
+def _some(source: Source, home: ColumnElement[Any], households: Sequence[str]) -> Iterator[ColumnElement[bool]]:
+    for start in range(0, len(households), _AT_ONCE):
+        yield source.tables.households_in(home, households[start : start + _AT_ONCE])
 
 
 def behind_each(
@@ -66,8 +109,10 @@ def behind_each(
 
 def added_up(counted: Mapping[str, Rows], households: Collection[str], detector: Detector) -> dict[str, int]:
     """The rows of some households together, in the tables on which a detector's verdict rests."""
+    rests_on = tables_of(detector)
     known = {table for home in households for table in counted.get(home, {})}
     return {
         table: sum(counted[home].get(table, 0) for home in households if home in counted)
-        for table in sorted(known & tables_of(detector))
+        for table in sorted(known)
+        if re.split("[.:]", table)[0] in rests_on
     }

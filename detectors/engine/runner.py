@@ -10,17 +10,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from detectors.cases.fetchers import FETCHERS, Case
 from detectors.cases.household import CASES_AT_ONCE, HouseholdCase, UserCase, text_of
 from detectors.cases.people import users_by_id
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Status, Subscription
+from detectors.engine.alike import SPARE, Group, groups
 from detectors.engine.applicability import believable, health_of, needs_of, outlook
+from detectors.engine.blind_spots import Spot, Spots, blind_spots
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.row_counts import audit_span, count_event_days, count_rows
 from detectors.engine.scope import Wanted, scope_of
-from detectors.findings import Brief, Found, Keeper, in_order, whole
+from detectors.findings import Alike, Brief, Found, Keeper, in_order, whole
 from detectors.passes import PASSES, Pass, Subscriber, statement
 from detectors.passes.base import Scope
 from detectors.source import EVENT_TYPES, Notice, QueryError, SlowError, Source, SourceError
@@ -30,6 +33,8 @@ from detectors.source.trail import EVENTS
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
 Subscribers = Sequence[tuple[Subscriber, Detector]]
+_NOBODY: tuple[Detector, ...] = ()
+NO_SAMPLE: Mapping[str, tuple[Group, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,16 @@ class ScanResult:
     """By fingerprint, how many rows stand behind a state finding, by table (see behind.py)."""
     thinned: frozenset[str] = frozenset()
     """The fingerprints that were asked after behind which rows are missing that were there before."""
+    spots: Mapping[str, Spots] = field(default_factory=dict)
+    """By detector, what it does not look at here (see blind_spots.py)."""
+    unknown_types: bool = False
+    """Whether the audit table holds types of events that nobody knows: one of ours may be among them by another name."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """By fingerprint of a state that was asked after and not found, why it could not be seen here as it was before."""
     gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By table the ids that were asked after and of which it holds no row any more."""
+    alike: tuple[Alike, ...] = ()
+    """What was counted besides the findings."""
 
 
 def scan(
@@ -69,17 +82,19 @@ def scan(
     recheck: Mapping[str, Sequence[str]] | None = None,
     days: Collection[date] = (),
     progress: Progress = lambda _: None,
+    counting: Counting | None = None,
 ) -> ScanResult:
     """Run `detectors` on `source`; with `households` or `users`, on what concerns those alone.
 
     `recheck` names households, by detector id, that are judged whether or not a pass names them: what is known to be
     wrong there may have left the look-back and still be wrong. `days` are those (UTC) whose audit rows are counted.
+    With `counting`, of very many findings that are alike a part is made and the others are counted (`ScanResult.alike`).
 
     Raises SourceError if the source cannot be read at all, SubjectError for an id that the source cannot hold. What
     fails for one detector is in its coverage entry and leaves the others' results intact.
     """
     with _few_collections():
-        return _scan(source, detectors, context, households, users, recheck or {}, days, progress)
+        return _scan(source, detectors, context, households, users, recheck or {}, days, progress, counting)
 
 
 @contextmanager
@@ -113,13 +128,16 @@ def _scan(
     recheck: Mapping[str, Sequence[str]],
     days: Collection[date],
     progress: Progress,
+    counting: Counting | None,
 ) -> ScanResult:
     households = [source.tables.plain_household_id(household) for household in households]
     users = [source.tables.plain_user_id(user) for user in users]
     scope = scope_of(source, households, users) if households or users else None
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
+    run.counting = counting if scope is None else None
     run.inspect_schema()
     rows_read, event_days = run.read(recheck, days)
+    run.settle_alike()
     findings: list[Found] = [finding for ending in run.endings.values() for finding in ending.findings]
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
@@ -130,10 +148,13 @@ def _scan(
         run.coverage(findings),
         rows_read,
         run.notices,
+        spots=run.spots,
+        unknown_types=run.unknown_types,
         tables=frozenset(source.schema.tables),
         event_days=event_days if run.audit_known else {},
         audit_began=run.audit_began,
         reached=run.reached,
+        alike=run.alike,
     )
 
 
@@ -156,8 +177,20 @@ def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """That households in the same state may be counted, where they are very many."""
+
+    beyond: int = 2_000
+    """From so many cases on."""
+    closely: frozenset[str] = frozenset()
+    """Households that are judged one by one nevertheless."""
+
+
 @dataclass(slots=True)
 class Ending:
+    """How one detector's scan is ending, while it goes on."""
+
     status: Status = "ran"
     reason: str | None = None
     found: dict[str, Keeper] = field(default_factory=dict)
@@ -186,7 +219,7 @@ class _Run:
         self._at_once = source.widen()
         self._detectors = {detector.id: detector for detector in detectors}
         own = None if scope is None else Own(scope.households, scope.users)
-        self._health = health_of(source, detectors, context.limits, own, at_once=self._at_once)
+        self._health = health_of(source, detectors, context.limits, own, as_of=context.as_of, at_once=self._at_once)
         believable(source, self._health)
         source.tables = source.tables.respelled(self._health.spellings)
         self.endings = {}
@@ -200,8 +233,12 @@ class _Run:
         self._context = replace(context, audit_began=self.audit_began, never_written=never)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._cases: dict[CaseKind, dict[str, tuple[Detector, ...]]] = {kind: {} for kind in FETCHERS}
-        self._together: dict[tuple[Detector, ...], tuple[Detector, ...]] = {}
+        self._combined: dict[tuple[str, ...], tuple[Detector, ...]] = {}
+        self._together: dict[tuple[int, str], tuple[Detector, ...]] = {}
         self._waiting: list[tuple[Subscriber, Detector, list[Any]]] = []
+        self.counting: Counting | None = None
+        self._groups: list[Group] = []
+        self.alike: tuple[Alike, ...] = ()
 
     def _audit_span(self, as_of: datetime, detectors: Sequence[Detector]) -> tuple[datetime | None, datetime | None]:
         """From when to when there are audit rows. Without it, silence of the trail cannot be told from a trail that had not begun."""
@@ -290,7 +327,7 @@ class _Run:
 
         What ran out of time would do so again for nearly each of them.
         """
-        reach = one.reach if self._scope is None else "picked"
+        reach = one.reach if self._scope is None and not self._reads_a_part_of_a_day(one) else "picked"
         try:
             combined = statement(
                 one, [subscriber for subscriber, _ in subscribers], self._source.tables, self._scope, self._context
@@ -314,6 +351,10 @@ class _Run:
             for subscriber, detector in subscribers
         ]
 
+    def _reads_a_part_of_a_day(self, one: Pass) -> bool:
+        """Whether a look during the day asks for little of the audit table: an index finds it, however long the history is."""
+        return self._context.so_far and any(need.startswith(f"{EVENTS}.") for need in one.needs)
+
     def _take(self, one: Pass, answered: Sequence[tuple[Subscriber, Detector, list[Any]]]) -> None:
         for subscriber, detector, rows in answered:
             kind = _kind(subscriber.subscription)
@@ -328,10 +369,14 @@ class _Run:
 
     def _name(self, kind: CaseKind, key: str, detector: Detector) -> None:
         """Have `detector` judge a case. The same few combinations wait for very many cases, so each is kept once."""
-        waiting = self._cases[kind].get(key, ())
-        if detector not in waiting:
-            waiting = (*waiting, detector)
-            self._cases[kind][key] = self._together.setdefault(waiting, waiting)
+        waiting = self._cases[kind].get(key, _NOBODY)
+        # By identity: comparing detectors takes longer than all the rest.
+        together = self._together.get((id(waiting), detector.id))
+        if together is None:
+            together = waiting if any(one is detector for one in waiting) else (*waiting, detector)
+            together = self._combined.setdefault(tuple(one.id for one in together), together)
+            self._together[id(waiting), detector.id] = together
+        self._cases[kind][key] = together
 
     def _aggregate(self, subscriber: Subscriber, detector: Detector, rows: list[Any], context: Context) -> None:
         if subscriber.subscription.aggregate is not None:
@@ -352,11 +397,65 @@ class _Run:
 
     def _evaluate_kind(self, kind: CaseKind) -> set[str]:
         """The correlation ids of the operations that the state findings of these cases tell of."""
-        wanted, explained = self._cases[kind], set[str]()
+        wanted = self._cases[kind]
+        grouped = self._grouped(wanted) if kind == "household_id" else []
+        later = {one: wanted.pop(one) for group in grouped for one in group.rest}
+        sample = {one: (group, place) for group in grouped for place, one in enumerate(group.ids[: group.evaluated])}
+        explained = self._judge(kind, wanted, sample)
+        self._groups = [group for group in grouped if group.agreed]
+        for group in self._groups:
+            for one in group.rest:
+                del later[one]
+        return explained | self._judge(kind, later)
+
+    def _grouped(self, wanted: Mapping[str, tuple[Detector, ...]]) -> list[Group]:
+        counting = self.counting
+        if counting is None or len(wanted) <= counting.beyond:
+            return []
+        marking = [detector for detector in self._running if detector.mark is not None]
+        try:
+            return groups(self._source, wanted, self._context, marking, counting.closely)
+        except QueryError:
+            logger.debug("telling shapes failed", exc_info=True)
+            return []
+
+    def settle_alike(self) -> None:
+        """Count what is alike. A household about which something else was found is judged by itself: that may explain it."""
+        if not self._groups:
+            return
+        elsewhere: dict[str, set[str]] = {}
+        for ending in self.endings.values():
+            for one in ending.findings:
+                for home in {*one.households, *(home for row in one.members for home in row.households)}:
+                    elsewhere.setdefault(home, set()).add(one.detector)
+        again: dict[str, tuple[Detector, ...]] = {}
+        for group in self._groups:
+            theirs = {finding.detector for finding in group.first}
+            told = sum(not elsewhere.get(home, set()) <= theirs for home in group.ids[: group.evaluated])
+            # An incident lists as many as ever, and is one whatever else explains some of them.
+            taken = group.without(set(group.rest) if told > SPARE else elsewhere)
+            if len(group.rest) <= group.evaluated:
+                taken += group.without(set(group.rest))
+            again |= dict.fromkeys(taken, group.waiting)
+        self._judge("household_id", again)
+        self.alike = tuple(one for group in self._groups for one in group.counted() if one.number)
+
+    def _judge(
+        self,
+        kind: CaseKind,
+        wanted: dict[str, tuple[Detector, ...]],
+        sample: Mapping[str, tuple[Group, int]] = NO_SAMPLE,
+    ) -> set[str]:
+        explained = set[str]()
         concerned = {detector.id for waiting in set(wanted.values()) for detector in waiting}
         try:
             for case in FETCHERS[kind][1](self._source, sorted(wanted), self._context):
-                explained |= self._evaluated(case, wanted.pop(case.key))
+                found = self._evaluated(case, wanted.pop(case.key))
+                if case.key in sample:
+                    group, place = sample[case.key]
+                    group.note(place, found)
+                if isinstance(case, HouseholdCase | UserCase):
+                    explained |= _operations_of(found, case, self._context)
         except Exception as error:
             if isinstance(error, SourceError) and not isinstance(error, QueryError):
                 raise
@@ -365,16 +464,14 @@ class _Run:
                 self.endings[name].fail(_reason(error, "fetching the facts"))
         return explained
 
-    def _evaluated(self, case: Case, detectors: Iterable[Detector]) -> set[str]:
-        explained: set[str] = set()
+    def _evaluated(self, case: Case, detectors: Iterable[Detector]) -> list[Finding]:
+        found: list[Finding] = []
         for detector in detectors:
             if detector.evaluate is not None:
-                found = list(self._guarded(detector, detector.evaluate, case, self._context))
-                for finding in found:
+                for finding in self._guarded(detector, detector.evaluate, case, self._context):
                     self.endings[detector.id].evaluated.add(finding)
-                if isinstance(case, HouseholdCase | UserCase):
-                    explained |= _operations_of(found, case, self._context)
-        return explained
+                    found.append(finding)
+        return found
 
     def marked(self, findings: list[Found]) -> list[Found]:
         """`findings` with what the marking detectors add to them."""
@@ -413,6 +510,8 @@ class _Run:
     def coverage(self, findings: Sequence[Found]) -> tuple[Coverage, ...]:
         """How each detector ended, with the number of its findings or marks among `findings`."""
         number = Counter(finding.detector for finding in findings)
+        for one in self.alike:
+            number[one.like.detector] += one.number
         return tuple(
             Coverage(
                 detector=name,
@@ -422,6 +521,14 @@ class _Run:
             )
             for name, ending in self.endings.items()
         )
+
+    @property
+    def spots(self) -> dict[str, dict[str, Spot]]:
+        return blind_spots(self._detectors.values(), self._source.schema, self._health, self.notices)
+
+    @property
+    def unknown_types(self) -> bool:
+        return self._health.trail is not None and bool(self._health.trail.unknown)
 
     @property
     def notices(self) -> tuple[Notice, ...]:

@@ -1,6 +1,6 @@
 """The operations that the app limits, counted as it should have counted them: in rolling windows, each once.
 
-petforce-data.md, section 3. The app counts per process and from the first call on; that is its matter, not a measure.
+docs/petforce.md, The app's limits. The app counts per process and from the first call on; that is its matter, not a measure.
 """
 
 from __future__ import annotations

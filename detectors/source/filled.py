@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from detectors.source.base import Notice, Source
 from detectors.source.mapping import CANONICAL
@@ -21,9 +21,11 @@ BACKWARDS = 0.5
 """Where more of the answered requests than this were answered before they were made, the two times are confused."""
 _EVENTS, _AT = "household_events", "event_timestamp"
 _SMALL = 500_000
-_NEVER = datetime(2200, 1, 1, tzinfo=UTC)
+NEVER = datetime(2200, 1, 1, tzinfo=UTC)
 """Later times are no times: infinity, the year 9999, a unit mistaken."""
 _STATE = frozenset({"households", "household_members", "household_join_requests"})
+TOLERATED = timedelta(hours=1)
+"""Clocks differ by so much at most."""
 MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_EVENTS, "user_id")})
 """A household without a leader is a finding, and events need not be anybody's, or any household's."""
 
@@ -34,6 +36,15 @@ class Sample:
 
     rows: int
     bare: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """How many of a state table's rows lie after the scan's own time, by the column `place` (table.column)."""
+
+    place: str
+    rows: int
+    of: int
 
 
 def sample_of(source: Source, table: str, elements: Iterable[str]) -> Sample:
@@ -77,8 +88,10 @@ def unfilled_faults(source: Source, samples: Mapping[str, Sample]) -> Iterator[s
             )
 
 
-def incomplete(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice | str]:
-    """What to say of rows that no rule can place, as they lack a value or lie in no time; a text is a fault. Raises QueryError.
+def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[Notice | Later | str]:
+    """What to say of rows that no rule can place, as they lack a value or lie in no time, and which lie after `as_of`.
+
+    A text is a fault. Raises QueryError.
 
     A big table of a server is not read for it alone: there such columns are declared to be filled.
     """
@@ -93,23 +106,30 @@ def incomplete(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice
         theirs = source.tables[table].c
         bad: dict[str, ColumnElement[bool]] = {column: theirs[column].is_(None) for column in columns}
         words = dict.fromkeys(columns, "is empty")
+        later: dict[str, ColumnElement[bool]] = {}
         for column in columns:
             if CANONICAL[table].columns[column].kind == "time":
-                bad[f"{column}_late"], words[f"{column}_late"] = theirs[column] > _NEVER, f"lies after {_NEVER:%Y}"
+                if table != _EVENTS:
+                    later[column] = and_(theirs[column] > as_of + TOLERATED, theirs[column] <= NEVER)
+                bad[f"{column}_late"], words[f"{column}_late"] = theirs[column] > NEVER, f"lies after {NEVER:%Y}"
         counts = [func.count().filter(condition).label(name) for name, condition in bad.items()]
-        every = func.count().label("every_row")
-        (row,) = source.rows(select(every, *counts).select_from(source.tables[table]), "words")
+        counts += [func.count().filter(condition).label(f"{name}_later") for name, condition in later.items()]
+        counts.append(func.count().label("rows"))
+        (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
         for name in filter(row.__getitem__, bad):
             column = name.removesuffix("_late")
-            if row[name] >= FEW and row[name] > GAPS * row["every_row"] and table in _STATE and name in _ids(table):
-                if row[name] < row["every_row"]:
-                    yield _gaps(source, table, column, row[name], row["every_row"])
+            if row[name] >= FEW and row[name] > GAPS * row["rows"] and table in _STATE and name in _ids(table):
+                if row[name] < row["rows"]:
+                    yield _gaps(source, table, column, row[name], row["rows"])
                 continue
             rows = f"{row[name]:,} row{'s' if row[name] > 1 else ''}"
             said = f"{table}.{column} {words[name]} in {rows}, which no rule can place"
             yield Notice(
                 table, said, frozenset({f"{table}.{column}"}), "correct them in the source, or export them again"
             )
+        for column in later:
+            if row[f"{column}_later"]:
+                yield Later(f"{table}.{column}", row[f"{column}_later"], row["rows"])
 
 
 def answered_backwards(source: Source) -> Notice | str | None:

@@ -65,6 +65,7 @@ class FolderSource:
             # What does not fit into memory is spilled where nobody else can read it or take it for their own.
             self._execute(f"SET temp_directory = {literal(str(self._private.path / 'duckdb'))}")
             self._execute("SET autoinstall_known_extensions = false")
+            ((self._memory,),) = self._execute("SELECT current_setting('memory_limit')")
             with self._in_time():
                 self.schema = self._load(folder, mapping)
             self.tables = Tables(self.schema, _canonical_columns(mapping))
@@ -117,6 +118,8 @@ class FolderSource:
         self.counters.count(purpose)
         try:
             with self._in_time():
+                if reach != "picked":
+                    self._let_go()
                 rows = self._connection.execute(statement).mappings().all()
         except RuntimeError as error:
             # So the driver calls it when a signal has come.
@@ -128,6 +131,10 @@ class FolderSource:
             raise QueryError(f"the statement failed in DuckDB with {kind}") from error
         self._check_unchanged()
         return rows
+
+    def _let_go(self) -> None:
+        """Have DuckDB give back the memory of earlier statements, which it keeps for later ones until a limit is set."""
+        self._raw.execute(f"SET memory_limit = {literal(self._memory)}")
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:

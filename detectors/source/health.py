@@ -6,12 +6,17 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Engine, Notice, QueryError, Source, SourceError
 from detectors.source.filled import (
+    FEW,
+    NEVER,
+    TOLERATED,
+    Later,
     Sample,
     answered_backwards,
     incomplete,
@@ -30,6 +35,10 @@ WORD_COLUMNS: dict[str, tuple[str, ...]] = {
     "household_join_requests": ("status",),
     "support_requests": ("category", "status"),
 }
+MOST_LATER = 5
+"""Percent of a table's rows. Where more have not happened yet, the times of the others cannot be believed either."""
+STRANGE = 3
+"""Fewer types of events that nobody knows, and none that somebody does, may be those of another app in a young table."""
 _OWN_HOUSEHOLD = {"household_members": "household_id", "household_join_requests": "household_id"}
 
 
@@ -76,6 +85,7 @@ def look_at(
     elements: Collection[str],
     own: Own | None = None,
     *,
+    as_of: datetime,
     at_once: int = 1,
 ) -> Health:
     """The health of `source`, by so many statements at once; of `own` rows alone, if given, and then nothing is a fault.
@@ -88,7 +98,7 @@ def look_at(
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(lambda table: _read_words(source, table, more_words, own, health), present))
     samples = _sample(source, elements, health)
-    _find_unfilled(source, elements, own, samples, health)
+    _find_unfilled(source, elements, own, samples, health, as_of)
     types = dictionary(source.tables.mapping, f"{EVENTS}.event_type", more_words.get(f"{EVENTS}.event_type", ()))
     if EVENTS in health.empty:
         health.trail = Trail(complete=True)
@@ -102,10 +112,27 @@ def look_at(
             )
     _remark(health)
     if own is None:
-        health.faults += [*_empty_beside_full(health, source.engine), *_word_faults(source, health)]
+        health.faults += [
+            *_empty_beside_full(health, source.engine),
+            *_word_faults(source, health),
+            *_strange_trail(health),
+        ]
         if not health.faults:
             _compare_columns(source, {name for name, sample in samples.items() if sample.rows < COMPARABLE}, health)
     return health
+
+
+def _strange_trail(health: Health) -> Iterator[str]:
+    """Where the audit table speaks, and nothing of what it says is understood."""
+    trail = health.trail
+    if trail is None or trail.written or len(trail.unknown) < STRANGE:
+        return
+    theirs, ours = next(((word, ours) for word in trail.unknown if (ours := like_ours(word))), (trail.unknown[0], "…"))
+    yield (
+        f"{EVENTS}.event_type holds {len(trail.unknown)} types of event and none that is known: {shown(trail.unknown)}. "
+        f"Say in the policy what yours mean, as in [source.words.{EVENTS}.event_type] '{theirs}' = '{ours}', or map the column "
+        "that holds them"
+    )
 
 
 def _own_rows(source: Source, table: str, own: Own | None) -> ColumnElement[bool] | None:
@@ -150,18 +177,48 @@ def _sample(source: Source, elements: Collection[str], health: Health) -> dict[s
 
 
 def _find_unfilled(
-    source: Source, elements: Collection[str], own: Own | None, samples: Mapping[str, Sample], health: Health
+    source: Source,
+    elements: Collection[str],
+    own: Own | None,
+    samples: Mapping[str, Sample],
+    health: Health,
+    as_of: datetime,
 ) -> None:
     """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
     try:
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
-            odd = [*incomplete(source, samples), answered_backwards(source)]
+            odd = [*incomplete(source, samples, as_of), answered_backwards(source)]
             health.faults += [one for one in odd if isinstance(one, str)]
             health.notices += [one for one in odd if isinstance(one, Notice)]
+            _remark_later(source, [one for one in odd if isinstance(one, Later)], as_of, health)
     except QueryError as error:
         health.unseen.append(f"whether columns hold anything: {error}")
+
+
+def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, health: Health) -> None:
+    """What to say of state rows from after `as_of`: where audit rows are, too, the scan is of the past. Raises QueryError."""
+    if not later:
+        return
+    past, audited = False, EVENTS in source.tables and EVENTS not in health.empty
+    if audited:
+        at = source.tables[EVENTS].c.event_timestamp
+        past = bool(source.rows(select(at).where(at > as_of + TOLERATED, at <= NEVER).limit(1), "words"))
+    for one in later:
+        table, told = (
+            one.place.partition(".")[0],
+            f"{one.place} lies after {as_of:%Y-%m-%d %H:%M:%S} UTC in {one.rows:,} of {one.of:,} rows",
+        )
+        if past:
+            health.notices.append(Notice(table, f"{told}, as this scan is of a past time"))
+            continue
+        health.notices.append(Notice(table, f"{told}, which have not happened yet", frozenset({one.place})))
+        if audited and one.rows >= FEW and one.rows * 100 > MOST_LATER * one.of:
+            health.faults.append(
+                f"{told}, though no audit row does: these times are wrong, so export or map the column again; where they are "
+                "right, give a later --as-of"
+            )
 
 
 _WHY_EMPTY: dict[Engine, str] = {

@@ -110,7 +110,7 @@ CANONICAL: dict[str, CanonicalTable] = {
         metadata="json?",
     ),
 }
-"""petforce-data.md, sections 1 and 2. A missing optional table or column makes its detectors not applicable."""
+"""docs/petforce.md describes them. A missing optional table or column makes its detectors not applicable."""
 
 DISPENSABLE: frozenset[str] = frozenset({"users", "support_requests", "sessions"})
 """Tables that are left out where a column of theirs that they need lacks or is broken. The audit table excuses much: where it
@@ -145,7 +145,7 @@ EVENT_TYPES: frozenset[str] = frozenset(
         "pet_activity_logged",
     ]
 )
-"""The audit table's vocabulary, petforce-data.md section 2."""
+"""The audit table's vocabulary (docs/petforce.md)."""
 
 STATE_WORDS: dict[str, frozenset[str]] = {
     "household_members.role": frozenset({"leader", "member"}),

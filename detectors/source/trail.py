@@ -175,6 +175,7 @@ def _holds(metadata: ColumnElement[Any], keys: str) -> ColumnElement[bool]:
 
 
 def like_ours(word: str) -> str | None:
-    """Our type of event that `word` may be meant to be: written with other signs, or with none, between its parts."""
+    """Our type of event that `word` may be meant to be: written with other signs between its parts, or after a prefix."""
     letters = "".join(character for character in folded(word) if character.isalpha())
-    return next((ours for ours in sorted(EVENT_TYPES) if ours.replace("_", "") == letters), None)
+    alike = [ours for ours in sorted(EVENT_TYPES) if letters.endswith(ours.replace("_", ""))]
+    return max(alike, key=len, default=None)

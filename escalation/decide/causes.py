@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from detectors.contract import SEVERITY_ORDER, Finding, Impact, Member, Related, Severity, Story, fingerprint
-from detectors.findings import Found, in_order, whole
+from detectors.findings import Alike, Distinct, Found, in_order, whole
 from detectors.limits import Limits
 from detectors.text.wording import count, stamp
 
@@ -143,13 +143,15 @@ RULES: tuple[Rule, ...] = (
 
 def explain(findings: Iterable[Found]) -> list[Finding]:
     """`findings` without those that another one explains; they are in the `related` of that one's root cause."""
-    roots, effects = _roots(findings)
+    roots, effects, _ = _roots(findings)
     explained = (_with_effects(whole(root), effects.get(root.fingerprint, ())) for root in roots)
     return sorted(explained, key=lambda one: one.sort_key)
 
 
-def _roots(findings: Iterable[Found]) -> tuple[list[Found], dict[str, list[Found]]]:
-    """What nothing explains, in order; and what it explains, by its fingerprint."""
+def _roots(
+    findings: Iterable[Found], alike: Iterable[Alike] = ()
+) -> tuple[list[Found], dict[str, list[Found]], list[Alike]]:
+    """What nothing explains, in order; what it explains, by its fingerprint; and those of `alike` that nothing explains."""
     ordered = in_order(findings)
     index = Index(ordered)
     effects: dict[str, list[Found]] = defaultdict(list)
@@ -160,7 +162,8 @@ def _roots(findings: Iterable[Found]) -> tuple[list[Found], dict[str, list[Found
             roots.append(finding)
         else:
             effects[root.fingerprint].append(finding)
-    return roots, dict(effects)
+    # What explains one of them, explains all: they are alike in that, too.
+    return roots, dict(effects), [one for one in alike if _root(one.like, index) is one.like]
 
 
 def _root(finding: Found, index: Index) -> Found:
@@ -240,12 +243,20 @@ def incidents(
     an incident shrinks to its end instead of falling apart into single findings. A group that a detector made itself
     is not grouped again.
     """
-    return _grouped(list(findings), NO_EFFECTS, limits, environment, ongoing).findings
+    return _grouped(list(findings), NO_EFFECTS, (), limits, environment, ongoing).findings
 
 
 def _grouped(
-    roots: Iterable[Found], effects: Effects, limits: Limits, environment: str, ongoing: Collection[str]
+    roots: Iterable[Found],
+    effects: Effects,
+    alike: Iterable[Alike],
+    limits: Limits,
+    environment: str,
+    ongoing: Collection[str],
 ) -> OnePerCause:
+    more: dict[str, list[Alike]] = defaultdict(list)
+    for one in alike:
+        more[one.like.detector].append(one)
     singles: dict[str, list[Found]] = defaultdict(list)
     kept: list[Found] = []
     for finding in roots:
@@ -256,7 +267,7 @@ def _grouped(
     made, grouped = [], {}
     for detector, rows in singles.items():
         if len(rows) > limits.incident_size or detector in ongoing:
-            made.append(_incident(detector, rows, effects, limits, environment))
+            made.append(_incident(detector, rows, effects, limits, environment, more[detector]))
             grouped[made[-1].fingerprint] = rows
         else:
             kept.extend(rows)
@@ -264,14 +275,22 @@ def _grouped(
     return OnePerCause(sorted(told, key=lambda finding: finding.sort_key), grouped, effects)
 
 
-def _incident(detector: str, found: Sequence[Found], effects: Effects, limits: Limits, environment: str) -> Finding:
+def _incident(
+    detector: str,
+    found: Sequence[Found],
+    effects: Effects,
+    limits: Limits,
+    environment: str,
+    more: Sequence[Alike],
+) -> Finding:
     by_urgency: dict[Severity, list[Found]] = defaultdict(list)
     for one in found:
         by_urgency[_severity(one, effects.get(one.fingerprint, ()))].append(one)
     urgent = worst(by_urgency)
     rows = [one for severity in sorted(by_urgency, key=SEVERITY_ORDER.index) for one in in_order(by_urgency[severity])]
     shown, listed = rows[:WORST_SHOWN], rows[: limits.incident_members_most]
-    first, impact = whole(rows[0]), _impact(rows)
+    first, impact = whole(rows[0]), _impact(rows, more)
+    number = len(rows) + sum(one.number for one in more)
     times = [row.occurred_at for row in rows if row.occurred_at is not None]
     began = min(times, default=None)
     explained = {
@@ -287,14 +306,14 @@ def _incident(detector: str, found: Sequence[Found], effects: Effects, limits: L
         subject={"operation": INCIDENT},
         households=tuple(sorted({household for row in listed for household in row.households})),
         users=tuple(sorted({user for row in listed for user in row.users})),
-        title=f"Incident: {count(len(rows), 'case')} of {first.title}",
+        title=f"Incident: {count(number, 'case')} of {first.title}",
         first_seen=min((row.first_seen for row in rows if row.first_seen is not None), default=None),
         occurred_at=began,
         impact=impact,
         kind=first.kind,
         marks=_marks(part for row in rows for part in (row, *effects.get(row.fingerprint, ()))),
         evidence={
-            "count": len(rows),
+            "count": number,
             "listed": len(listed),
             "first": began,
             "last": max(times, default=None),
@@ -304,27 +323,32 @@ def _incident(detector: str, found: Sequence[Found], effects: Effects, limits: L
         },
         related=tuple(explained.values()),
         members=tuple(Member(subject=row.subject, households=row.households, users=row.users) for row in listed),
-        story=_story(first, len(rows), len(listed), [_line(row) for row in shown], impact),
+        story=_story(first, number, len(listed), [_line(row) for row in shown], impact),
     )
 
 
-def _impact(rows: Sequence[Found]) -> Impact:
+def _impact(rows: Sequence[Found], more: Sequence[Alike]) -> Impact:
     """Distinct households and users: where the findings name everybody whom they affect, each id counts once."""
-    # By their hashes: the ids themselves are many megabytes.
-    households, users = set[int](), set[int]()
+    households, users = Distinct(), Distinct()
     affected = touched = 0
     named = all_listed = True
     for row in rows:
         impact = row.impact
-        households.update(map(hash, row.households))
-        users.update(map(hash, row.users))
+        households.add(row.households)
+        users.add(row.users)
         affected += impact.users
         touched += impact.households
         named = named and impact.users <= len(row.users)
         all_listed = all_listed and impact.households <= len(row.households)
+    # Each is about a household that no other finding names, and names everybody whom it affects if its like does.
+    beside = sum(one.number for one in more)
+    for one in more:
+        users.add_all(one.users)
+        affected += one.number * one.like.impact.users
+        named = named and one.like.impact.users <= len(one.like.users)
     return Impact(
         users=min(affected, len(users)) if named else affected,
-        households=min(touched, len(households)) if all_listed else touched,
+        households=beside + (min(touched, len(households)) if all_listed else touched),
     )
 
 
@@ -358,14 +382,24 @@ def _story(first: Finding, number: int, listed: int, shown: Sequence[str], impac
     )
 
 
-def told_of(findings: Iterable[Found], limits: Limits, environment: str, ongoing: Collection[str] = ()) -> OnePerCause:
-    """`explain`, then `incidents`: what becomes tickets, and what each stands for."""
-    roots, effects = _roots(findings)
-    return _grouped(roots, effects, limits, environment, ongoing)
+def told_of(
+    findings: Iterable[Found],
+    limits: Limits,
+    environment: str,
+    ongoing: Collection[str] = (),
+    alike: Iterable[Alike] = (),
+) -> OnePerCause:
+    """`explain`, then `incidents`: what becomes tickets, and what each stands for. `alike` was counted besides."""
+    roots, effects, unexplained = _roots(findings, alike)
+    return _grouped(roots, effects, unexplained, limits, environment, ongoing)
 
 
 def one_per_cause(
-    findings: Iterable[Found], limits: Limits, environment: str, ongoing: Collection[str] = ()
+    findings: Iterable[Found],
+    limits: Limits,
+    environment: str,
+    ongoing: Collection[str] = (),
+    alike: Iterable[Alike] = (),
 ) -> list[Finding]:
     """What becomes tickets."""
-    return told_of(findings, limits, environment, ongoing).findings
+    return told_of(findings, limits, environment, ongoing, alike).findings

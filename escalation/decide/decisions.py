@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from detectors.contract import SEVERITY_ORDER, Finding, Severity
 from detectors.text.wording import stamp
-from escalation.ledger.records import Action, Decision, Entry, NightStatus, Reason, Silence, Ticket
+from escalation.ledger.records import Action, Decision, Entry, Look, NightStatus, Reason, Silence, Ticket
 from escalation.ledger.scrub import scrub, scrub_subject
 from escalation.policy.policy import Policy
 from escalation.policy.process import Nights
@@ -26,6 +27,8 @@ nobody can say whether it was.
 """
 LOST: tuple[Observation, ...] = ("rows-gone", "trail-gone")
 """What nobody can look at any more: a person must say what became of it."""
+DOUBLED = 100
+"""By so many per cent a finding must have grown before a quick look says so: the night says less."""
 IDS_KEPT = 50
 """How many ids of a finding's households and users an entry keeps."""
 
@@ -210,11 +213,13 @@ def decide(
     *,
     others_present: bool = False,
     said: bool = False,
+    look: Look = "night",
 ) -> Decision:
     """What is done tonight about a finding, and why. `entry` is what `observe` made of the entry `before`.
 
     `ticket` is the ticket that the finding is on, `silence` the latest one made for it. `others_present` says that
     something else on the ticket is still there, `said` that it was told already since it was last seen that it is lost.
+    A quick `look` says less: what grows is said when it has doubled, and what was resolved has until night to be repaired.
     """
     if observation == "not-looked-at":
         return Decision("none", "not-looked-at")
@@ -233,12 +238,32 @@ def decide(
     broken = silence is not None and is_broken(silence, entry) and silence.made_at <= now < silence.ends_at
     if ticket is None:
         return Decision("open", _first_reason(before, silence, broken=broken))
+    again = _happened_anew(before, entry, ticket, policy, look)
     if ticket.status == "missing":
-        return _on_deleted_ticket(entry)
-    decision = _on_ticket(entry, ticket, policy, broken=broken)
+        return _on_deleted_ticket(entry, again=again)
+    decision = _on_ticket(entry, ticket, policy, broken=broken, again=again, look=look)
     # What was deleted after it had ended cannot be reopened.
     deleted = decision.action == "reopen" and ticket.queue_status == "missing"
     return Decision("open", decision.reason) if deleted else decision
+
+
+def _happened_anew(before: Entry | None, entry: Entry, ticket: Ticket, policy: Policy, look: Look) -> bool:
+    """Whether an occurrence is more than what its ticket tells of: on a later day, or after people had ended the ticket.
+
+    What goes on for the rest of a day, as quick looks and the night find it, is one occurrence that grows.
+    """
+    if entry.kind != "occurrence" or entry.status != "back":
+        return False
+    if before is None or before.happened_at is None or entry.happened_at is None:
+        return True
+    ended = ticket.ended_at or ticket.resolved_at
+    if ended is not None and (look == "night" or entry.happened_at > ended):
+        return True
+    zone = ZoneInfo(policy.limits.time_zone)
+    day = before.happened_at.astimezone(zone).date()
+    # Only a quick look sees something on the day on which it happens.
+    going_on = look == "quick" or before.last_seen_at.astimezone(zone).date() == day
+    return not going_on or entry.happened_at.astimezone(zone).date() > day
 
 
 def _first_reason(before: Entry | None, silence: Silence | None, *, broken: bool) -> Reason:
@@ -248,16 +273,14 @@ def _first_reason(before: Entry | None, silence: Silence | None, *, broken: bool
     return "new" if before is None or before.present else "back"
 
 
-def _on_deleted_ticket(entry: Entry) -> Decision:
+def _on_deleted_ticket(entry: Entry, *, again: bool) -> Decision:
     """Whoever deleted the ticket knows of what was on it; only what says more than that ticket did is news.
 
     A state that was gone is on no deleted ticket any more (see `has_left`), so that it comes back by itself.
     """
     if more_urgent(entry.severity, entry.said_severity):
         return Decision("open", "more-urgent")
-    if entry.kind == "occurrence" and entry.status == "back":
-        return Decision("open", "happened-again")
-    return Decision("none", "ticket-deleted")
+    return Decision("open", "happened-again") if again else Decision("none", "ticket-deleted")
 
 
 def has_left(before: Entry | None, entry: Entry, ticket: Ticket) -> bool:
@@ -265,15 +288,15 @@ def has_left(before: Entry | None, entry: Entry, ticket: Ticket) -> bool:
     return ticket.status == "missing" and before is not None and not before.present and entry.present
 
 
-def _on_ticket(entry: Entry, ticket: Ticket, policy: Policy, *, broken: bool) -> Decision:
+def _on_ticket(entry: Entry, ticket: Ticket, policy: Policy, *, broken: bool, again: bool, look: Look) -> Decision:
     finished = ticket.ended or ticket.status == "resolved"
     if entry.status == "flapping":
         if entry.flapping_said:
             return Decision("none", "flapping")
         return Decision("reopen" if finished else "comment", "flapping")
     if finished:
-        return _on_finished_ticket(entry, ticket)
-    return Decision("comment", "snooze-broken") if broken else _on_open_ticket(entry, policy)
+        return _on_finished_ticket(entry, ticket, again=again, look=look)
+    return Decision("comment", "snooze-broken") if broken else _on_open_ticket(entry, policy, again=again, look=look)
 
 
 def _absent(entry: Entry, ticket: Ticket | None, *, others_present: bool, newly_gone: bool) -> Decision:
@@ -286,26 +309,29 @@ def _absent(entry: Entry, ticket: Ticket | None, *, others_present: bool, newly_
     return Decision("none", "flapping") if entry.status == "flapping" else Decision("verify", "fixed")
 
 
-def _on_finished_ticket(entry: Entry, ticket: Ticket) -> Decision:
+def _on_finished_ticket(entry: Entry, ticket: Ticket, *, again: bool, look: Look) -> Decision:
     if entry.kind == "occurrence":
-        return Decision("reopen", "happened-again") if entry.status == "back" else Decision("none", "done")
+        return Decision("reopen", "happened-again") if again else Decision("none", "done")
     reason: Reason = "still-seen"
     if ticket.status == "verified":
         reason = "back"
     elif ticket.closed_as is not None:
         reason = "closing-ended"
+    elif look == "quick":
+        return Decision("none", "still-there")
     return Decision("reopen", reason)
 
 
-def _on_open_ticket(entry: Entry, policy: Policy) -> Decision:
+def _on_open_ticket(entry: Entry, policy: Policy, *, again: bool, look: Look) -> Decision:
     told: tuple[Action, Reason] = ("none", "still-there")
     if entry.severity != entry.said_severity:
         told = ("comment", "more-urgent" if more_urgent(entry.severity, entry.said_severity) else "less-urgent")
-    elif entry.status == "back":
+    elif again or (entry.status == "back" and entry.kind == "state"):
         # A state comes back to an open ticket where something else has kept the ticket open.
         told = ("comment", "happened-again" if entry.kind == "occurrence" else "back")
     elif entry.size != entry.said_size:
-        enough = abs(entry.size - entry.said_size) * 100 >= policy.nights.growth_percent * entry.said_size
+        percent = policy.nights.growth_percent if look == "night" else max(policy.nights.growth_percent, DOUBLED)
+        enough = abs(entry.size - entry.said_size) * 100 >= percent * entry.said_size
         reason: Reason = "worse" if entry.size > entry.said_size else "better"
         told = ("comment", reason) if enough else ("none", "little-change")
     return Decision(*told)

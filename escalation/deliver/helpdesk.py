@@ -121,17 +121,22 @@ class StatesRead:
 
 
 def read_states(
-    ledger: Ledger, helpdesk: HelpdeskDelivery[RefT, MessageT], seen: Iterable[str], now: datetime
+    ledger: Ledger,
+    helpdesk: HelpdeskDelivery[RefT, MessageT],
+    seen: Iterable[str],
+    now: datetime,
+    matters: Callable[[Ticket], bool] = lambda _: True,
 ) -> StatesRead:
     """Bring the tickets' lives up to date with what people did in the queue.
 
     Of the tickets that have ended only those are asked for whose findings were `seen` tonight (fingerprints), as one
-    that was deleted cannot be reopened, and one that was put back is there again.
+    that was deleted cannot be reopened, and one that was put back is there again. What does not matter now is not asked for.
     """
     with ledger.begin() as tx:
         ended = {entry.ticket_id for entry in tx.entries_for(seen).values() if entry.ticket_id is not None}
         asked = {ticket.id: ticket for ticket in (*map(tx.ticket_by_row, sorted(ended)), *tx.tickets(ended=False))}
-        tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None]
+        tickets = [ticket for ticket in asked.values() if ticket.ref_id is not None and matters(ticket)]
+        opening = {row.ticket_id for row in tx.unsent("queue") if row.payload.get("reopens")}
     failed: list[Failed] = []
     changes: list[tuple[Ticket, Ticket]] = []
     in_a_row = 0
@@ -145,7 +150,10 @@ def read_states(
                 break
             continue
         in_a_row = 0
-        changes.append((ticket, after_state(ticket, state, now)))
+        # What our own comment may have opened, without our knowing that it arrived, nobody has acknowledged with that.
+        ours = ticket.id in opening and state.status in ("open", "acknowledged")
+        known = replace(ticket, queue_status=state.status) if ours else ticket
+        changes.append((ticket, after_state(known, state, now)))
     deleted = [(old, new) for old, new in changes if new.status == "missing" and not old.ended]
     if len(deleted) >= ANOTHER_QUEUE and len(deleted) == sum(not old.ended for old, _ in changes):
         text = f"all {len(deleted)} tickets are gone at once: is this another queue? nothing was recorded about them"

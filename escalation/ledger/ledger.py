@@ -9,20 +9,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from escalation.decide.clocks import Deadlines
 from escalation.ledger.outbox import OutboxPart
-from escalation.ledger.records import ENDED, Decision, Entry, Silence, Ticket, TicketOutcome
+from escalation.ledger.records import ENDED, Decision, Entry, Look, Silence, Ticket, TicketOutcome
 from escalation.ledger.schema import DECISIONS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS
+from escalation.ledger.snapshots import SnapshotsPart
 from escalation.ledger.store import Store, open_store
 from escalation.ledger.undamaged import record, undamaged
 from escalation.ledger.volumes import VolumesPart
 
+_NIGHT = NIGHTS.c.kind == "night"
+
 
 @dataclass(frozen=True, slots=True)
 class NightRow:
-    """A night as it was recorded: the scan's time and window, and whether every detector could look at everything.
+    """A night, or a quick look: the scan's time and window, and whether every detector could look at everything.
 
     `reached` is the newest audit row that the scan saw; None where there was none, or no audit table.
     """
@@ -33,6 +36,9 @@ class NightRow:
     window_end: datetime
     complete: bool
     reached: datetime | None = None
+    seconds: float | None = None
+    """How long the scan took; None where no version of the program has said so."""
+    kind: Look = "night"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +85,57 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(url: str, *, exclusive: bool = True, create: bool = True) -> Iterator[Ledger]:
+def open_ledger(url: str, *, exclusive: bool = True, create: bool = True, look: Look = "night") -> Iterator[Ledger]:
     """The ledger at `url` (sqlite:///FILE or postgresql://…), created or upgraded as needed.
 
-    `exclusive` is for whoever writes: `run`, and the commands that change tickets; a second one is refused. Without
-    `create` there must be a ledger already.
+    `exclusive` is for whoever writes: `run`, and the commands that change tickets; a second one is refused, but for
+    a quick `look`, which is waited for. Without `create` there must be a ledger already.
 
     Raises:
         LedgerError: one line with what is wrong and what to do.
     """
-    ledger = Ledger(open_store(url, exclusive=exclusive, create=create))
+    ledger = Ledger(open_store(url, exclusive=exclusive, create=create, look=look))
     try:
         yield ledger
     finally:
         ledger.close()
 
 
-class Transaction(OutboxPart, VolumesPart):
+class Transaction(OutboxPart, VolumesPart, SnapshotsPart):
     """What can be read and written in one transaction."""
 
     # --- nights and decisions
 
     def add_night(
-        self, as_of: datetime, start: datetime, end: datetime, *, complete: bool, reached: datetime | None = None
+        self,
+        as_of: datetime,
+        start: datetime,
+        end: datetime,
+        *,
+        complete: bool,
+        reached: datetime | None = None,
+        seconds: float | None = None,
+        kind: Look = "night",
     ) -> int:
-        values = {"as_of": as_of, "window_start": start, "window_end": end, "complete": complete, "reached": reached}
+        values = {
+            "as_of": as_of,
+            "window_start": start,
+            "window_end": end,
+            "complete": complete,
+            "reached": reached,
+            "seconds": seconds,
+            "kind": kind,
+        }
         return self._inserted(self._connection.execute(insert(NIGHTS).values(values)).inserted_primary_key)
 
     @undamaged()
     def last_complete_night(self) -> NightRow | None:
         """The complete night whose window ended last."""
         query = (
-            select(NIGHTS).where(NIGHTS.c.complete).order_by(NIGHTS.c.window_end.desc(), NIGHTS.c.id.desc()).limit(1)
+            select(NIGHTS)
+            .where(NIGHTS.c.complete, _NIGHT)
+            .order_by(NIGHTS.c.window_end.desc(), NIGHTS.c.id.desc())
+            .limit(1)
         )
         row = self._connection.execute(query).mappings().first()
         return None if row is None else record(NightRow, row)
@@ -118,26 +143,38 @@ class Transaction(OutboxPart, VolumesPart):
     @undamaged()
     def complete_look_before(self, at: datetime) -> datetime | None:
         """When the last complete night before `at` was."""
-        query = select(func.max(NIGHTS.c.as_of)).where(NIGHTS.c.complete, NIGHTS.c.as_of < at)
+        query = select(func.max(NIGHTS.c.as_of)).where(NIGHTS.c.complete, NIGHTS.c.as_of < at, _NIGHT)
         found: datetime | None = self._connection.scalar(query)
         return found
 
     @undamaged()
     def latest_night(self) -> NightRow | None:
         """The night with the latest scan, complete or not."""
-        row = self._connection.execute(select(NIGHTS).order_by(NIGHTS.c.as_of.desc()).limit(1)).mappings().first()
-        return None if row is None else record(NightRow, row)
+        row = self._connection.execute(select(NIGHTS).where(_NIGHT).order_by(NIGHTS.c.as_of.desc()).limit(1)).mappings()
+        return None if (last := row.first()) is None else record(NightRow, last)
+
+    @undamaged()
+    def latest_look(self) -> datetime | None:
+        """When the latest night or quick look was."""
+        found: datetime | None = self._connection.scalar(select(func.max(NIGHTS.c.as_of)))
+        return found
+
+    def drop_idle_looks(self, before: int) -> None:
+        """Forget the quick looks before that one which changed nothing: there may be three hundred of them a day."""
+        decided = select(DECISIONS.c.night_id)
+        idle = and_(NIGHTS.c.kind == "quick", NIGHTS.c.id < before, NIGHTS.c.id.not_in(decided))
+        self._connection.execute(delete(NIGHTS).where(idle))
 
     @undamaged()
     def nights(self, since: datetime, until: datetime) -> list[NightRow]:
         """The nights whose scan was in [since, until), in their order."""
-        query = select(NIGHTS).where(NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until).order_by(NIGHTS.c.as_of)
+        query = select(NIGHTS).where(NIGHTS.c.as_of >= since, NIGHTS.c.as_of < until, _NIGHT).order_by(NIGHTS.c.as_of)
         return [record(NightRow, row) for row in self._connection.execute(query).mappings()]
 
     @undamaged()
     def all_nights(self) -> list[NightRow]:
         """Every night, in their order."""
-        query = select(NIGHTS).order_by(NIGHTS.c.as_of, NIGHTS.c.id)
+        query = select(NIGHTS).where(_NIGHT).order_by(NIGHTS.c.as_of, NIGHTS.c.id)
         return [record(NightRow, row) for row in self._connection.execute(query).mappings()]
 
     @undamaged()
@@ -211,6 +248,12 @@ class Transaction(OutboxPart, VolumesPart):
     def fingerprints(self) -> set[str]:
         """Those of all that was ever known by itself."""
         return set(self._connection.scalars(select(ENTRIES.c.fingerprint)))
+
+    @undamaged()
+    def households(self) -> set[str]:
+        """Those that anything which was ever known by itself was about."""
+        subjects = self._connection.scalars(select(ENTRIES.c.subject))
+        return {subject["household_id"] for subject in subjects if "household_id" in subject}
 
     @undamaged()
     def entries_for(self, fingerprints: Iterable[str]) -> dict[str, Entry]:

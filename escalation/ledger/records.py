@@ -53,6 +53,8 @@ Reason = Literal[
     "dismissed",
     "ticket-deleted",
 ]
+Look = Literal["night", "quick"]
+"""A night looks at a whole day; a quick look in between at what cannot wait."""
 OutboxKind = Literal["create", "update", "comment", "follow-up"]
 Destination = Literal["queue", "slack"]
 
@@ -88,7 +90,10 @@ class Entry:
     """When it came back after being gone, within the policy's days of flapping."""
     flapping_said: bool = False
     rows: Mapping[str, int] = field(default_factory=dict)
-    """How many rows stood behind a state when it was last seen, by table; empty where nobody counted."""
+    """How many rows stood behind a state when it was last seen, by table; empty where nobody counted.
+
+    What its detector did not look at then is there, too, with 0 (see `not_looked_at`).
+    """
     explained_by: str | None = None
     """The fingerprint of the finding that explained it last night."""
     ticket_id: int | None = None
@@ -241,5 +246,11 @@ class Looked:
     """By fingerprint, how many rows stood behind a state tonight, by table."""
     thinned: frozenset[str] = frozenset()
     """The fingerprints of states behind which rows are missing that were there when they were last seen."""
+    unseen: Mapping[str, str] = field(default_factory=dict)
+    """By fingerprint of a state that is not found tonight, why it could not be seen as it was when it was last seen."""
+    not_seen: tuple[str, ...] = ()
+    """One line for each of these reasons that touches a ticket in progress."""
     trail: frozenset[str] = frozenset()
     """The detectors whose verdicts rest on the audit table."""
+    seconds: float | None = None
+    """How long the scan took."""

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -61,6 +62,8 @@ NIGHTS = Table(
     Column("window_end", UtcTime, nullable=False),
     Column("complete", Boolean, nullable=False),
     Column("reached", UtcTime),
+    Column("seconds", Float),
+    Column("kind", String(8), nullable=False, server_default="night"),
 )
 
 VOLUMES = Table(
@@ -74,6 +77,17 @@ VOLUMES = Table(
     Column("oldest", UtcTime),
     Column("believed", Boolean, nullable=False),
     Column("accepted", Boolean, nullable=False),
+)
+
+ENDINGS = Table(
+    "endings",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("night_id", ForeignKey("nights.id"), nullable=False, index=True),
+    Column("detector", String(80), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("reason", Text),
+    Column("findings", Integer, nullable=False),
 )
 
 TICKETS = Table(
@@ -103,6 +117,14 @@ TICKETS = Table(
     Column("ref_id", Text),
     Column("ref_url", Text),
     Column("queue_status", String(12), nullable=False),
+)
+
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("finding", JSON, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
 )
 
 ENTRIES = Table(

@@ -7,29 +7,25 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 
 from detectors.source.urls import cause_of, refusal, sqlstate
 from escalation.ledger.address import Address, LedgerError, LedgerUsageError, address_of, check_file, file_engine
+from escalation.ledger.locks import BusyError, locked
+from escalation.ledger.records import Look
 from escalation.ledger.schema import METADATA
 from escalation.ledger.undamaged import DamageError
-
-# Any number will do, as long as no other program on the database uses it.
-_ADVISORY_LOCK = 7_243_150_922
-
 
 _NONE = "there is no ledger at {where}; `hearthwatch run` makes it, or name another one with --ledger"
 
 
-__all__ = ["LedgerError", "LedgerUsageError", "Store", "open_store"]
+__all__ = ["BusyError", "LedgerError", "LedgerUsageError", "Store", "open_store"]
 
 
 class Store:
@@ -59,14 +55,15 @@ class Store:
         self._cleanup()
 
 
-def open_store(url: str, *, exclusive: bool, create: bool = True) -> Store:
+def open_store(url: str, *, exclusive: bool, create: bool = True, look: Look = "night") -> Store:
     """The database at `url` (sqlite:///FILE or postgresql://…), created or brought to this program's schema.
 
     With `exclusive` no other exclusive opening succeeds until this one is closed or its process ends, however it ends.
-    Without `create` there must be a ledger already.
+    Whoever finds it held by a quick `look` waits for that, which gives way itself. Without `create` there must be a ledger
+    already.
 
     Raises:
-        LedgerError: unreachable, unwritable, full, locked by another run, or of a newer program.
+        LedgerError: unreachable, unwritable, full, locked by another run (BusyError), or of a newer program.
         LedgerUsageError: no ledger can be there, none is there, or what is there is another program's.
     """
     address = address_of(url)
@@ -81,12 +78,12 @@ def open_store(url: str, *, exclusive: bool, create: bool = True) -> Store:
         _check_owner(address, engine, create=create)
         check_lock = None
         if exclusive:
-            check_lock = stack.enter_context(_lock(address, engine))
+            check_lock = stack.enter_context(locked(address, engine, look))
             _upgrade(address, engine)
             if address.file is not None:
                 _check_whole(engine)
         elif not _is_current(address, engine):
-            with _lock(address, engine):
+            with locked(address, engine, look):
                 _upgrade(address, engine)
         cleanup = stack.pop_all().close
     return Store(engine, where, cleanup, check_lock)
@@ -115,63 +112,6 @@ def _check_whole(engine: Engine) -> None:
             raise DamageError
         if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
             raise DamageError
-
-
-@contextmanager
-def _lock(address: Address, engine: Engine) -> Iterator[Callable[[], None] | None]:
-    """The lock of exclusive openings; a server's can be lost, so there is a function that raises if it was."""
-    where = address.where
-    taken = f"{where} is used by another run; wait until that has ended"
-    if address.file is None:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            _check_unshared(connection, engine, where)
-            if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
-                raise LedgerError(taken)
-            connection.execute(text("SET idle_session_timeout = 0"))
-            yield lambda: _check_held(connection, where)
-        return
-    folder = address.file.absolute().parent
-    if not folder.is_dir():
-        raise LedgerError(f"{where} cannot be opened; create its folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise LedgerError(f"{where} cannot be written; give this user the right to write in {folder}")
-    lock = FileLock(f"{address.file}.lock", mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise LedgerError(taken) from error
-    except NotImplementedError as error:
-        raise LedgerError(f"{where} cannot be locked on this file system; name a place on a local disk") from error
-    except OSError as error:
-        raise LedgerError(f"{where} cannot be written ({error.strerror}); name a place that can be") from error
-    try:
-        yield None
-    finally:
-        lock.release()
-
-
-def _check_unshared(connection: Connection, engine: Engine, where: str) -> None:
-    """Raise LedgerUsageError behind a pooler that gives a session's server connection away: no lock would be our own.
-
-    A pooler answers in a server's name, so the server's own number of the connection is another than the one announced.
-    """
-    raw: Any = connection.connection.dbapi_connection
-    number = text("SELECT pg_backend_pid()")
-    mine = connection.scalar(number)
-    if mine == raw.info.backend_pid:
-        return
-    with engine.connect() as other:
-        if other.scalar(number) == mine or connection.scalar(number) != mine:
-            raise LedgerUsageError(
-                f"{where} is behind a pooler that shares connections between transactions, so no run could keep others "
-                "out; name the server itself, or a pool of whole sessions"
-            )
-
-
-def _check_held(connection: Connection, where: str) -> None:
-    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-    if not connection.scalar(text(held)):
-        raise LedgerError(f"{where} no longer keeps other runs out; connect to the server itself, then run again")
 
 
 def _scripts() -> tuple[Config, ScriptDirectory]:

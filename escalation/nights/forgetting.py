@@ -9,7 +9,7 @@ from sqlalchemy import Table, delete, func, select, update
 
 from escalation.decide.clocks import deadlines
 from escalation.ledger.ledger import Ledger, Transaction
-from escalation.ledger.schema import DECISIONS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS, VOLUMES
+from escalation.ledger.schema import DECISIONS, ENDINGS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS, VOLUMES
 from escalation.policy.policy import Policy
 
 _MOMENTS: tuple[tuple[Table, tuple[str, ...]], ...] = (
@@ -43,7 +43,7 @@ def forget_after(ledger: Ledger, moment: datetime, policy: Policy) -> Forgotten:
         found = _counted(tx, moment)
         nights = select(NIGHTS.c.id).where(NIGHTS.c.as_of > moment)
         connection = tx.connection
-        for table in (DECISIONS, VOLUMES):
+        for table in (DECISIONS, VOLUMES, ENDINGS):
             connection.execute(delete(table).where(table.c.night_id.in_(nights)))
         connection.execute(delete(NIGHTS).where(NIGHTS.c.as_of > moment))
         for ticket in tx.tickets():

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
-from detectors.findings import Found
+from detectors.findings import Alike, Found
 from escalation.decide.causes import INCIDENT
-from escalation.decide.clocks import Overdue, overdue_with_team
+from escalation.decide.clocks import Overdue, ladder_step, overdue_with_team
 from escalation.decide.windows import covered, late_rows, midnight, silent_days, uncovered
 from escalation.deliver.helpdesk import Delivered, Failed, HelpdeskDelivery, MessageT, RefT, deliver, read_states
 from escalation.deliver.messenger import PayloadT, SlackDelivery, announce
 from escalation.ledger.ledger import Ledger
-from escalation.ledger.records import Action, Looked, Ticket
+from escalation.ledger.records import Action, Look, Looked, Ticket
 from escalation.ledger.store import LedgerUsageError
 from escalation.ledger.volumes import EVENTS
 from escalation.nights.recording import NOTHING_MORE, Recording, Told
@@ -55,6 +55,7 @@ class NightReport:
     """How many audit rows of a day before the window came after that day had been looked at."""
     silent: tuple[date, ...] = ()
     """The days of the window that have no audit row, while all others of late do."""
+    look: Look = "night"
 
     @property
     def undelivered(self) -> bool:
@@ -90,13 +91,32 @@ def next_window(ledger: Ledger, as_of: datetime, policy: Policy, *, since: datet
     return Window(max(start, midnight(as_of, policy, policy.nights.catch_up_days)), end)
 
 
-def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
+def quick_windows(ledger: Ledger, as_of: datetime, policy: Policy) -> tuple[Window, ...]:
+    """The windows of a quick look: the policy's day so far, and the day before until a night has looked at it.
+
+    Raises:
+        LedgerUsageError: no night has been complete yet; what was there before the first one is not news of today.
+    """
+    with ledger.begin() as tx:
+        last = tx.last_complete_night()
+    if last is None:
+        raise LedgerUsageError(
+            "no night has been complete yet, so nothing tells what is new: let `hearthwatch run` end once, then run --quick"
+        )
+    today = midnight(as_of, policy, 0)
+    windows = [Window(today, as_of)] if today < as_of else []
+    if covered(last, policy).end < today:
+        windows.append(Window(midnight(as_of, policy, 1), today))
+    return tuple(windows)
+
+
+def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy, look: Look = "night") -> int:
     """How many days of the audit table the state rules of a run read.
 
     The first complete night reads the whole history, and so does one in each `nights.whole_history_every_days`: an old fault
     is still a fault. The others read `nights.look_back_days`, so that a night does not cost more as the history grows; what is
     known to be wrong is judged again whatever its age, but of an incident not every case is known by its ids, so a night
-    with one reads everything.
+    with one reads everything. A quick look leaves the whole history to the night, but for such an incident's sake.
     """
     with ledger.begin() as tx:
         last = tx.complete_look_before(as_of)
@@ -106,7 +126,8 @@ def look_back_days(ledger: Ledger, as_of: datetime, policy: Policy) -> int:
         )
     whole = policy.limits.state_lookback_days
     period = timedelta(days=policy.nights.whole_history_every_days)
-    if last is None or incident or (last - _EPOCH) // period != (as_of - _EPOCH) // period:
+    due = last is None or (last - _EPOCH) // period != (as_of - _EPOCH) // period
+    if incident or (due and look == "night"):
         return whole
     return min(whole, policy.nights.look_back_days)
 
@@ -122,10 +143,13 @@ def run_night(
     helpdesk: HelpdeskDelivery[RefT, MessageT],
     slack_delivery: SlackDelivery[PayloadT] | None = None,
     looked: Looked = NOTHING_MORE,
+    look: Look = "night",
+    alike: Sequence[Alike] = (),
 ) -> NightReport:
-    """Play one night. `findings` are the scan's own, not yet one for each cause; `now` is the scan's time.
+    """Play one night, or a quick look. `findings` are the scan's own, not yet one for each cause; `now` is the scan's time.
 
-    Without a `slack_delivery` nothing is said on Slack. `looked` is what the scan saw of the source itself.
+    Without a `slack_delivery` nothing is said on Slack. `looked` is what the scan saw of the source itself, `alike` what it counted
+    besides the findings: none of it is in a household of which the ledger knows anything.
 
     What could not be sent is in the report and stays in the ledger for the next run. A process that dies at any moment
     leaves a ledger with which the next run carries on.
@@ -135,25 +159,40 @@ def run_night(
         LedgerUsageError: it has seen a later night than this one.
     """
     with ledger.begin() as tx:
+        latest = tx.latest_look()
         last = tx.latest_night()
-    if last is not None and now < last.as_of:
+    if latest is not None and now < latest:
         raise LedgerUsageError(
-            f"the ledger has seen {last.as_of:%Y-%m-%d %H:%M} UTC already; run as of a later time, or, if that night was a "
+            f"the ledger has seen {latest:%Y-%m-%d %H:%M} UTC already; run as of a later time, or, if that night was a "
             "mistake, see `hearthwatch ledger forget-after --help`"
         )
+    nightly = look == "night"
+    since = latest if last is None or not nightly else last.as_of
     seen = {one.fingerprint for one in findings}
     seen |= {
         fingerprint(name, policy.environment, {"operation": INCIDENT}) for name in {one.detector for one in findings}
     }
-    read = read_states(ledger, helpdesk, seen, now)
+    asked = {entry.detector for entry in coverage}
+
+    def matters(ticket: Ticket) -> bool:
+        return nightly or ticket.detector in asked or ladder_step(ticket, policy, now) > ticket.ladder_step
+
+    read = read_states(ledger, helpdesk, seen, now, matters)
     with ledger.begin() as tx:
-        complete = not looked.disbelieved and all(entry.status != "failed" for entry in coverage)
-        late = late_rows(tx.all_nights(), tx.audit_days(), _believed_days(looked), window, policy)
+        complete = not (looked.disbelieved or looked.unseen) and all(entry.status != "failed" for entry in coverage)
+        late = late_rows(tx.all_nights(), tx.audit_days(), _believed_days(looked), window, policy) if nightly else {}
         # An audit table without a row has shown nothing of the window.
         reached = looked.reached or (window.start if looked.audited else None)
-        night_id = tx.add_night(now, window.start, window.end, complete=complete, reached=reached)
-        tx.add_volumes(night_id, looked.volumes)
-        gaps = uncovered(tx.all_nights(), window, policy)
+        night_id = tx.add_night(
+            now, window.start, window.end, complete=complete, reached=reached, seconds=looked.seconds, kind=look
+        )
+        if nightly:
+            tx.add_volumes(night_id, looked.volumes)
+            tx.add_endings(night_id, coverage)
+            tx.forget_snapshots(now)
+        else:
+            tx.drop_idle_looks(night_id)
+        gaps = uncovered(tx.all_nights(), window, policy) if nightly else ()
         night = Recording(
             tx,
             findings,
@@ -162,6 +201,8 @@ def run_night(
             now,
             announced=slack_delivery is not None,
             looked=looked,
+            look=look,
+            alike=alike,
         )
         night.play()
         tx.add_decisions(night_id, night.decided)
@@ -171,7 +212,7 @@ def run_night(
     announced, unannounced = announce(ledger, slack_delivery, policy, tonights, now) if slack_delivery else ([], [])
     with ledger.begin() as tx:
         waiting = tx.tickets(ended=False)
-        settled = settled_between(tx, last.as_of if last else None, now, policy)
+        settled = settled_between(tx, since, now, policy)
         unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
     promises = ((ticket, overdue_with_team(ticket, now)) for ticket in waiting)
     return NightReport(
@@ -179,9 +220,10 @@ def run_night(
         window=window,
         complete=complete,
         looked=looked,
+        look=look,
         uncovered=gaps,
         late=late,
-        silent=silent_days(_believed_days(looked), window),
+        silent=silent_days(_believed_days(looked), window) if nightly else (),
         findings=tuple(night.findings),
         told=told,
         delivered=tuple(delivered),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
-from detectors.findings import Found, whole
+from detectors.findings import Alike, Found, whole
 from escalation.decide.causes import INCIDENT, OnePerCause, told_of
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide.decisions import (
@@ -28,8 +28,20 @@ from escalation.decide.remains import RESOLVED, ROWS_GONE, TRAIL_GONE, rows_are_
 from escalation.deliver.helpdesk import pack_note
 from escalation.deliver.notes import external_id_of, follow_up, note
 from escalation.ledger.ledger import Transaction
-from escalation.ledger.records import Action, Decision, Entry, Looked, NightStatus, OutboxKind, Reason, Silence, Ticket
+from escalation.ledger.records import (
+    Action,
+    Decision,
+    Entry,
+    Look,
+    Looked,
+    NightStatus,
+    OutboxKind,
+    Reason,
+    Silence,
+    Ticket,
+)
 from escalation.ledger.scrub import pack
+from escalation.ledger.volumes import EVENTS
 from escalation.policy.policy import Policy
 
 
@@ -94,12 +106,16 @@ class Recording:
         *,
         announced: bool,
         looked: Looked = NOTHING_MORE,
+        look: Look = "night",
+        alike: Sequence[Alike] = (),
     ) -> None:
-        self._tx, self._policy, self._now = tx, policy, now
+        self._tx, self._policy, self._now, self._look = tx, policy, now, look
         self._announced, self._source = announced, looked
-        self._audit_began = tx.audit_began_by(now)
+        # What a quick look counts is not kept.
+        oldest = (one.oldest for one in looked.volumes if one.table == EVENTS and one.believed)
+        self._audit_began = max(filter(None, (tx.audit_began_by(now), *oldest)), default=None)
         self._known = tx.entries()
-        told = told_of(raw, policy.limits, policy.environment, self._ongoing())
+        told = told_of(raw, policy.limits, policy.environment, self._ongoing(), alike)
         self.findings = told.findings
         self._primary = {one.fingerprint: one for one in self.findings}
         self._raw: dict[str, Found] = {}
@@ -109,7 +125,7 @@ class Recording:
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
         self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
-        self._silences = tx.silences()
+        self._silences = {key: _patient(one, look) for key, one in tx.silences().items()}
         self._tickets = _Tickets(tx)
         self._cases: dict[str, _Case] = {}
         self._on_ticket: dict[int, list[_Case]] = defaultdict(list)
@@ -172,13 +188,24 @@ class Recording:
             observation, finding = self._observation(key, before)
             if before is None and (finding is None or self._is_row_of_an_incident(key)):
                 continue
+            if before is not None and self._left_to_the_night(before, observation):
+                self._watch(_Case(before, before, "not-looked-at"))
+                continue
             cause = self._causes.get(key)
             entry = observe(before, observation, finding, self._policy.nights, self._now, cause=cause)
             if observation in ("seen", "explained") and key in self._source.behind:
                 entry = replace(entry, rows=self._source.behind[key])
-            self._cases[key] = _Case(before, entry, observation)
-            if entry.ticket_id is not None:
-                self._on_ticket[entry.ticket_id].append(self._cases[key])
+            self._watch(_Case(before, entry, observation))
+
+    def _watch(self, case: _Case) -> None:
+        self._cases[case.entry.fingerprint] = case
+        if case.entry.ticket_id is not None:
+            self._on_ticket[case.entry.ticket_id].append(case)
+
+    def _left_to_the_night(self, before: Entry, observation: Observation) -> bool:
+        """Whether a quick look changes nothing of what is known: it did not look, or an occurrence lies on another day."""
+        unseen = observation == "not-looked-at" or (observation == "absent" and before.kind == "occurrence")
+        return self._look == "quick" and unseen
 
     def _observation(self, key: str, before: Entry | None) -> tuple[Observation, Finding | None]:
         if key in self._primary:
@@ -194,6 +221,8 @@ class Recording:
             then = self._tx.audit_began_by(before.last_seen_at)
             if trail_is_gone(before, then, self._audit_began):
                 return "trail-gone", None
+        if watched and key in self._source.unseen:
+            return "not-looked-at", None
         if watched and key in self._source.thinned:
             return "rows-gone", None
         return ("absent" if before.detector in self._looked else "not-looked-at"), None
@@ -231,13 +260,16 @@ class Recording:
             others_present=bool(others),
             said=case.observation in LOST
             and self._tx.was_said(entry.fingerprint, case.observation, entry.last_seen_at),
+            look=self._look,
         )
         self._end_broken(silence, entry, case.observation)
         if decision.action == "open":
             self._open(case, ticket)
         elif decision.action != "none" and ticket is not None:
             self._change(case, ticket, decision, others, cause)
-        self.decided.append((case.entry, decision))
+        # Of three hundred looks a day only what they did is kept.
+        if self._look == "night" or decision.action != "none":
+            self.decided.append((case.entry, decision))
 
     def _end_resolved_snoozes(self) -> None:
         """Whoever resolves a ticket says that there is nothing to put off any more: what is still seen must be said."""
@@ -292,6 +324,7 @@ class Recording:
         case.entry = _said(case.entry)
         finding = self._primary[entry.fingerprint]
         self._send(f"{external_id}/create", ticket, "create", pack(finding))
+        self._keep(ticket, finding)
 
     def _change(
         self, case: _Case, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
@@ -310,6 +343,12 @@ class Recording:
         if entry.fingerprint == ticket.fingerprint:
             finding = self._primary[entry.fingerprint]
             self._send(self._key(ticket, "update", entry), ticket, "update", pack(finding))
+            self._keep(ticket, finding)
+
+    def _keep(self, ticket: Ticket, finding: Finding) -> None:
+        """What a team is told by e-mail only is for its readers alone, so no page may show it."""
+        if self._policy.teams[ticket.team].by != "email":
+            self._tx.add_snapshot(ticket, finding, self._now)
 
     def _after_change(self, ticket: Ticket, entry: Entry, decision: Decision) -> Ticket:
         due = self._deadlines(entry)
@@ -392,6 +431,13 @@ class Recording:
                 reason=decision.reason,
                 external_id=ticket.external_id if ticket else None,
             )
+
+
+def _patient(silence: Silence, look: Look) -> Silence:
+    """For a quick look a snooze is broken once what was put off has doubled: what goes on all day grows with each look."""
+    if look == "night" or silence.size is None:
+        return silence
+    return replace(silence, size=2 * silence.size)
 
 
 def _said(entry: Entry) -> Entry:

@@ -223,6 +223,8 @@ def file(ledger: Ledger, finding: Finding, policy: Policy, now: datetime, *, ann
         tx.save_entries([replace(entry, ticket_id=ticket.id)], ())
         destinations = policy.destinations(finding.team, finding.severity, announced=announced)
         tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), now, destinations)
+        if policy.teams[finding.team].by != "email":
+            tx.add_snapshot(ticket, finding, now)
     return ticket
 
 

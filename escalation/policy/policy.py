@@ -328,11 +328,13 @@ def _limit_problems(limits: Limits) -> Iterator[str]:
 
 def _redaction_problems(policy: Policy) -> Iterator[str]:
     order = ("nothing", "personal", "ids")
-    if order.index(policy.redaction.slack) < order.index(policy.redaction.ticket):
-        yield (
-            f"redaction.slack: hides less ({policy.redaction.slack}) than redaction.ticket ({policy.redaction.ticket}), "
-            "although more people read Slack"
-        )
+    rules = policy.redaction
+    for name, hides, place in (("slack", rules.slack, "Slack"), ("page", rules.page, "the page")):
+        if order.index(hides) < order.index(rules.ticket):
+            yield (
+                f"redaction.{name}: hides less ({hides}) than redaction.ticket ({rules.ticket}), although more people read "
+                f"{place}"
+            )
 
 
 def _mention_problems(policy: Policy) -> Iterator[str]:

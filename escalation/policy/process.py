@@ -180,6 +180,8 @@ class RedactionRules(Part):
     file: Redaction = "personal"
     email: Redaction = "personal"
     slack: Redaction = "ids"
+    page: Redaction = "personal"
+    """The morning page, whoever may open it."""
 
 
 class Document(Part):

@@ -17,6 +17,7 @@ from escalation.ledger.records import Entry, OutboxRow, Silence, Ticket, TicketO
 from escalation.policy.policy import Policy
 
 NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})
+NOTHING_UNSEEN: Mapping[str, str] = MappingProxyType({})
 Outcome = Literal[
     "still true", "changed", "fixed", "no longer there", "happened once", "not looked at", "for a person to judge"
 ]
@@ -92,11 +93,12 @@ def recheck(
     gone: Mapping[str, frozenset[str]] = NOTHING_GONE,
     trail_gone: Collection[str] = (),
     thinned: Collection[str] = (),
+    unseen: Mapping[str, str] = NOTHING_UNSEEN,
 ) -> list[Recheck]:
     """Each finding of a ticket against a fresh scan (its own findings, not yet one for each cause).
 
     `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed,
-    `thinned` of what fewer rows stand behind than when it was last seen.
+    `thinned` of what fewer rows stand behind than when it was last seen, `unseen` why some could not be seen as they were.
     """
     blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
     failed = {entry.detector for entry in coverage if entry.status == "failed"}
@@ -116,6 +118,8 @@ def recheck(
             rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif lost and entry.fingerprint in trail_gone:
             rechecked.append(Recheck(entry, "not looked at", why=TRAIL_GONE))
+        elif lost and entry.fingerprint in unseen:
+            rechecked.append(Recheck(entry, "not looked at", why=unseen[entry.fingerprint]))
         elif lost and entry.fingerprint in thinned:
             rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
         elif entry.detector in blind or entry.detector in unasked:

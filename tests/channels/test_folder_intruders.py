@@ -300,5 +300,5 @@ def test_whatever_is_written_into_a_ticket_the_queue_works_or_names_it(queue: Fo
                 ask()
             except DeliveryError as error:
                 named += 1
-                assert str(path) in str(error)
+                assert str(path) in str(error)  # noqa: PT017  # not every call fails
     assert named > 500

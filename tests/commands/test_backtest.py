@@ -155,3 +155,32 @@ def test_the_longest_period_is_played(source: str) -> None:
     )
     assert result.exit_code == 0
     assert "nights,92,day,2026-02-04" in result.stdout
+
+
+def test_a_limit_that_moves_has_a_curve(source: str, elsewhere: Path) -> None:
+    moved = ("--source", source, "--detector", "mass-creation", "--sweep", "creations_per_day=9..12")
+    told = played(*moved)
+    # mia made 11 of them, and more than the limit are too many.
+    assert [(row["creations_per_day"], row["tickets"]) for row in told["sweep"]] == [(9, 1), (10, 1), (11, 0), (12, 0)]
+    drawn = call("backtest", *PERIOD, *moved, "--format", "html", "--output", "curve.html")
+    assert (drawn.exit_code, drawn.stdout) == (0, ""), drawn.output
+    page = (elsewhere / "curve.html").read_text()
+    assert "Findings and tickets as creations_per_day moves" in page
+    assert "now 10" in page
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("--sweep", "creations=5..9"), "no limit 'creations'"),
+        (("--sweep", "one_household_per_user=0..1"), "no limit"),
+        (("--sweep", "creations_per_day=9"), "such as"),
+        (("--sweep", "creations_per_day=9..9"), "2 to 25 values"),
+        (("--sweep", "creations_per_day=0..9"), "cannot be 0"),
+        (("--sweep", "creations_per_day=5..9", "--against", "default"), "leave --against out"),
+        (("--format", "html"), "name one"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_said(given: tuple[str, ...], says: str, source: str, elsewhere: Path) -> None:
+    refused = call("backtest", *PERIOD, "--source", source, "--detector", "mass-creation", *given)
+    assert (refused.exit_code, says in refused.stderr) == (2, True), refused.stderr

@@ -139,9 +139,14 @@ def test_the_demo_files_only_what_is_new_on_its_second_night(elsewhere: Path) ->
     assert result.exit_code == 0, result.output
     first, second = result.output.split("=== night-2")
     made = len(list((elsewhere / "out" / "demo" / "queue").glob("*.md")))
-    assert first.count("  open  ") + second.count("  open  ") == made
+    before = int(first.partition(" tickets.")[0].split()[-1])
+    assert before + first.count("  open  ") + second.count("  open  ") == made
     assert 0 < second.count("  open  ") < first.count("  open  ")
     assert "verify" in second
+    assert result.output.splitlines()[-1] == "The page: out/demo/page/tonight.html"
+    page = (elsewhere / "out" / "demo" / "page" / "tonight.html").read_text()
+    assert page.count("<article") > 30
+    assert "no run" in page
 
 
 def test_an_export_that_is_suddenly_empty_repairs_nothing(tmp_path: Path, elsewhere: Path, town: Town) -> None:

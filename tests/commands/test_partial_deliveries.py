@@ -195,7 +195,7 @@ def test_a_deleted_household_waits_for_a_person(nights: Nights) -> None:
     assert "commented" not in nights.run(deleted(2), "2026-02-07T03:00:00Z").output
     assert nights.text(ticket).count("No longer there") == 1
     # Its rows are back, with the fault, and go again: that is news.
-    assert "1 finding with nothing new to say" in nights.run(lonely(), "2026-02-08T03:00:00Z").output
+    assert "1 finding unchanged" in nights.run(lonely(), "2026-02-08T03:00:00Z").output
     assert "1 ticket commented" in nights.run(deleted(2), "2026-02-09T03:00:00Z").output
     assert call("tickets", "resolve", ticket, "--as-of", "2026-02-09T04:00:00Z").exit_code == 0
     closed = nights.run(deleted(2), "2026-02-10T03:00:00Z")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +17,13 @@ FIRST, SECOND, THIRD = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z", "2026-02-
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest) -> str:
+def ledger(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
-        return "sqlite:///hearthwatch.db"
+        yield "sqlite:///hearthwatch.db"
+        return
     server: PostgresServer = request.getfixturevalue("postgres")
-    database = server.new_database(())
-    made = database.__enter__()
-    request.addfinalizer(lambda: database.__exit__(None, None, None))
-    return made.url
+    with server.new_database(()) as database:
+        yield database.url
 
 
 def call(*arguments: str) -> Result:

@@ -15,8 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
-from channels.heartbeat import URL
+from channels.heartbeat import QUICK_URL, URL
 from cli import main
+from escalation.ledger.ledger import open_ledger
 from tests.support.towns import Town, write_csv
 
 FIRST, SECOND = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z"
@@ -215,3 +216,23 @@ def test_a_heartbeat_from_a_file_and_one_that_is_none(
     refused = run(source)
     assert refused.exit_code == 2
     assert "a-secret" not in refused.output
+
+
+def test_a_quick_look_has_a_heartbeat_and_metrics_of_its_own(
+    source: str, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night, quick = tmp_path / "night.prom", tmp_path / "quick.prom"
+    monkeypatch.setenv("HEARTHWATCH_METRICS", str(night))
+    monkeypatch.setenv("HEARTHWATCH_QUICK_METRICS", str(quick))
+    monkeypatch.setenv(QUICK_URL, f"{listener.url}/quick")
+    run(source)
+    before = night.read_bytes()
+    run(source, "--quick", as_of="2026-02-03T09:00:00Z")
+    # Who gives way has not looked, and says nothing.
+    with open_ledger("sqlite:///hearthwatch.db"):
+        run(source, "--quick", as_of="2026-02-03T09:05:00Z")
+    assert [path for path, _ in listener.heard] == ["/ping/a-secret", "/ping/a-secret/quick"]
+    assert night.read_bytes() == before
+    names = {family.name for family in text_string_to_metric_families(quick.read_text())}
+    assert "hearthwatch_quick_last_success_timestamp_seconds" in names
+    assert all(name.startswith("hearthwatch_quick_") for name in names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 
 from detectors.contract import Window
 from escalation.decide.clocks import Overdue
@@ -21,6 +21,7 @@ from reports import digest, night, ticket_list
 from tests.reports.hostile import FRAGMENTS, hidden, live, texts
 from tests.reports.hostile import WHEN as NOW
 from tests.reports.test_neutral import tokens
+from tests.support.effort import tries
 
 POLICY = load_policy()
 SOON, LATE = NOW + timedelta(hours=1), NOW - timedelta(hours=1)
@@ -121,7 +122,7 @@ def story_of(text: str, at: datetime = NOW) -> TicketStory:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@tries(60)
 @given(texts)
 @example("".join(FRAGMENTS))
 def test_nothing_acts_wherever_it_is_listed(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.message import EmailMessage
 from html.parser import HTMLParser
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from detectors.contract import Finding
 from escalation.policy.policy import load_policy
@@ -13,6 +13,7 @@ from reports import mail, text
 from reports.ticket import ticket
 from tests.reports.examples import TRANSFER_FAILED, bare, incident
 from tests.reports.hostile import findings, hidden, live, texts
+from tests.support.effort import tries
 
 POLICY = load_policy()
 OURS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "pre", "ul", "li", "table", "tr", "th", "td", "p"}
@@ -69,7 +70,7 @@ def test_no_header_can_be_smuggled_into_the_subject(title: str) -> None:
     sent.as_bytes()
 
 
-@settings(max_examples=100)
+@tries(100)
 @given(findings)
 def test_nothing_in_the_html_is_live(finding: Finding) -> None:
     message = ticket(finding, POLICY)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -21,6 +21,7 @@ from reports.neutral import defused, for_csv, for_markdown, in_our_words, visibl
 from reports.ticket import ticket
 from tests.reports.examples import bare, document
 from tests.reports.hostile import FRAGMENTS, findings, hidden, live, texts
+from tests.support.effort import tries
 
 POLICY = load_policy()
 GITHUB = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -98,7 +99,7 @@ def without_ours(written: str) -> str:
     return written
 
 
-@settings(max_examples=100)
+@tries(100)
 @given(findings)
 def test_no_tickets_format_lets_anything_through(finding: Finding) -> None:
     message = ticket(finding, POLICY)
@@ -119,7 +120,7 @@ def test_no_tickets_format_lets_anything_through(finding: Finding) -> None:
     assert restored == message
 
 
-@settings(max_examples=100)
+@tries(100)
 @given(findings, texts, st.booleans())
 @example(bare(title="".join(FRAGMENTS)), "".join(FRAGMENTS), True)
 def test_no_scans_format_lets_anything_through(finding: Finding, reason: str, colour: bool) -> None:

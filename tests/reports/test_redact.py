@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.contract import Finding, Impact, Member, Related, Story, TimelineEntry
@@ -11,9 +11,10 @@ from escalation.ledger.personal import masked, without
 from escalation.policy.policy import load_policy
 from escalation.policy.process import Redaction
 from reports import csv_text, markdown, text
-from reports.redact import pseudonym, redacted
+from reports.redact import pseudonym, redacted, word_scrub
 from reports.ticket import ticket
 from tests.reports.examples import LEFT_AT, MASS_CREATION, TRANSFER_FAILED, bare
+from tests.support.effort import tries
 
 POLICY = load_policy()
 KEY = b"a key of the tests"
@@ -145,7 +146,7 @@ def test_masking(raw: str, shown: str) -> None:
     assert (without(raw, "-") == raw) == (shown == raw), "the ledger knows an address where a ticket does"
 
 
-@settings(max_examples=50)
+@tries(50)
 @given(st.ip_addresses().filter(lambda ip: not ip.is_unspecified), st.emails(), st.text(max_size=5))
 def test_addresses_are_masked_in_any_company(ip: object, email: str, around: str) -> None:
     # Hypothesis may put a digit or a dot beside an address, which makes it another word.
@@ -157,3 +158,45 @@ def test_addresses_are_masked_in_any_company(ip: object, email: str, around: str
 def test_names_of_values_are_masked_like_values() -> None:
     finding = TRANSFER_FAILED.model_copy(update={"evidence": {"routes": {"/x/jane.doe@example.com": 3}}})
     assert "jane.doe" not in str(redacted(finding, "personal", b"").evidence)
+
+
+def test_a_name_of_three_letters_is_hidden_wherever_it_stands() -> None:
+    finding = redacted(bare(title="Left by Ann", evidence={"name": "Ann"}), "personal", b"")
+    assert "Ann" not in finding.title
+    assert "Ann" not in str(finding.evidence)
+
+
+def test_the_longest_typed_text_is_hidden_as_a_whole_and_two_letters_are_a_word() -> None:
+    told = bare(title="Ann Lee left at noon", evidence={"name": ["Ann", "Ann Lee"], "quote": "at"})
+    assert redacted(told, "personal", b"").title == "(hidden) left at noon"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "hidden"),
+    [
+        ({"approved_by": "kim"}, True),
+        ({"approved_by": "kim lee"}, True),
+        ({"row": "kim7"}, True),
+        ({"row": "kim"}, False),
+        ({"row": "kim 7"}, False),
+    ],
+)
+def test_what_counts_as_an_id(evidence: dict[str, str], hidden: bool) -> None:
+    (told,) = evidence.values()
+    assert (told in redacted(bare(title=f"Seen: {told} here"), "ids", KEY).title) is True
+    assert (told in redacted(bare(title=f"Seen: {told} here", evidence=evidence), "ids", KEY).title) is not hidden
+
+
+def test_ids_that_hold_other_signs_are_renamed_longest_first() -> None:
+    told = bare(title="a|b and a|b|c", users=("a|b", "a|b|c"))
+    assert redacted(told, "ids", KEY).title == f"{pseudonym('a|b', KEY)} and {pseudonym('a|b|c', KEY)}"
+    assert len(pseudonym("a|b", KEY)) == len("id-") + 12
+
+
+def test_single_lines_are_scrubbed_like_findings() -> None:
+    line = "kim wrote to jane.doe@example.com"
+    assert word_scrub("nothing", b"", ["kim"])(line) == line
+    assert word_scrub("personal", b"", ["kim"])(line) == masked(line) != line
+    assert word_scrub("ids", KEY, ["kim"])(line) == masked(line).replace("kim", pseudonym("kim", KEY))
+    with pytest.raises(ValueError, match="need a key"):
+        word_scrub("ids", b"", ["kim"])

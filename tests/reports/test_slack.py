@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from detectors.contract import TEAMS, Finding, Story
 from escalation.policy.policy import load_policy
@@ -17,6 +17,7 @@ from reports.slack import ALL_MOST, SEE_TICKET, payload
 from reports.ticket import ticket
 from tests.reports.examples import TRANSFER_FAILED, bare, incident
 from tests.reports.hostile import findings, hidden, live
+from tests.support.effort import tries
 
 POLICY = load_policy()
 PLACE = SlackPlace(channel="#incidents", mention="@engineering-oncall")
@@ -115,7 +116,7 @@ def test_every_other_team_can_be_told(team: str) -> None:
     check_limits(sent(bare(team)))
 
 
-@settings(max_examples=100)
+@tries(100)
 @given(findings.filter(lambda finding: finding.team != "legal"))
 def test_hostile_text_stands_only_where_slack_draws_it_as_it_is(finding: Finding) -> None:
     message = sent(finding)

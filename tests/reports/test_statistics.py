@@ -205,3 +205,15 @@ def test_every_format_holds_the_same_values_and_nothing_hostile() -> None:
             assert live not in shown
     assert "engineering  1" in to_table(numbers)
     assert "| engineering | 1 |" in to_markdown(numbers)
+
+
+def test_how_the_numbers_went_is_a_line_of_blocks() -> None:
+    of = history(*(ticket(number, START + number * DAY) for number in range(9)), verified(10, START, after=DAY))
+    made, ended, waiting = statistics(of, POLICY, END).series
+    assert (made.days, len(made.values), made.values[:2], made.values[-1]) == (1, 31, (2, 1), 0)
+    assert (sum(ended.values), ended.values[1]) == (1, 1)
+    assert (waiting.values[0], waiting.values[-1]) == (2, 9)
+    assert "made        █▅▅▅▅▅▅▅▅▁" in to_table(statistics(of, POLICY, END))
+    long = statistics(replace(of, since=START - 90 * DAY), POLICY, END).series[0]
+    assert (long.days, len(long.values), sum(long.values)) == (3, 41, 10)
+    assert statistics(replace(of, until=START + HOUR), POLICY, END).series == ()

@@ -32,6 +32,7 @@ from sqlalchemy.engine import Engine
 import channels.http
 import cli
 import commands.nightly
+import commands.quick
 
 REPOSITORY = Path(__file__).parents[2]
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -201,9 +202,9 @@ class Steps:
 
 
 def _keep_scans(folder: Path, steps: Steps, *, fresh: bool) -> None:
-    """Let the nightly run read the result of a scan that was made before."""
-    nightly: Any = commands.nightly
-    really = nightly.scanned
+    """Let a night, or a quick look, read the result of a scan that was made before."""
+    runs: tuple[Any, ...] = (commands.nightly, commands.quick)
+    really = runs[0].scanned
 
     def scanned(settings: Any, policy: Any, context: Any, detectors: Any, **more: Any) -> Any:
         key = repr((settings.source, context, sorted(more["recheck"].items())))
@@ -217,7 +218,8 @@ def _keep_scans(folder: Path, steps: Steps, *, fresh: bool) -> None:
             steps.watching = True
         return found
 
-    nightly.scanned = scanned
+    for run in runs:
+        run.scanned = scanned
 
 
 if __name__ == "__main__":

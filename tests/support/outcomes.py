@@ -19,8 +19,8 @@ from tests.support.zendesk_stub import API_TOKEN, EMAIL, PERSON, ZendeskStub
 
 LEDGER = "hearthwatch.db"
 _TABLES = ("nights", "tickets", "entries", "decisions", "silences", "outbox")
-_HOW_IT_WENT = {"sent_at", "attempts", "error", "ref_id", "ref_url"}
-"""How often something was tried, and what number the queue gave it."""
+_HOW_IT_WENT = {"sent_at", "attempts", "error", "ref_id", "ref_url", "seconds"}
+"""How often something was tried, how long it took, and what number the queue gave it."""
 _REMINDING = {"ladder_step", "clock_began_at", "acknowledge_due", "investigate_due", "resolve_due"}
 """What waits until a ticket has arrived: its reminders, and its team's clock."""
 _MAKE, _SAY = "POST .*/tickets.json", "PUT .*/tickets/"

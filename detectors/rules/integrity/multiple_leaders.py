@@ -89,4 +89,4 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("households", several_leaders),), evaluate)
+DETECTOR = Detector(META, __doc__, (Subscription("households", several_leaders),), evaluate, by_shape=True)

@@ -126,4 +126,4 @@ def why_leaderless(case: HouseholdCase) -> str | None:
     return None
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("households", not_plainly_led),), evaluate)
+DETECTOR = Detector(META, __doc__, (Subscription("households", not_plainly_led),), evaluate, by_shape=True)

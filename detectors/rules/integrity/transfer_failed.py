@@ -242,4 +242,5 @@ DETECTOR = Detector(
     __doc__,
     (Subscription("households", not_plainly_led), Subscription("transfers", last_transfer_not_in_force, optional=True)),
     evaluate,
+    by_shape=True,
 )

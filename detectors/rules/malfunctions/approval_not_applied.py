@@ -81,8 +81,10 @@ def _was_applied(case: HouseholdCase, request: JoinRequest) -> bool:
 
 
 def _was_member_already(case: HouseholdCase, request: JoinRequest, row: Membership) -> bool:
-    """The row is older than the request but ended only after the approval (the request, where the approval's time is not
-    known): the approval had nothing to add, the person left later."""
+    """Whether the approval had nothing to add: an older row was active until after it, and ended only then.
+
+    Where the approval's time is not known, the request's counts.
+    """
     approval = _approval(case, request)
     approved_at = approval.at if approval else request.requested_at
     ends = [

@@ -134,4 +134,9 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("error-events", is_creation, aggregate, COLUMNS),))
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("error-events", is_creation, aggregate, COLUMNS),),
+    by_night="it judges the share of a whole day's creations",
+)

@@ -83,6 +83,8 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
     for error_event in error_events:
         if is_database_error(error_event, context):
             bare = error_event.error_code == context.limits.app_database_error
+            if bare and context.so_far:
+                continue
             if bare and {error_event.correlation_id, error_event.event_id} & explained:
                 left.add(error_event.correlation_id or error_event.event_id)
             else:
@@ -134,4 +136,9 @@ def _explained(error_events: list[ErrorEvent], context: Context) -> set[str]:
     return {error_event.correlation_id or error_event.event_id for error_event in theirs} - {""} | context.explained
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("error-events", may_matter, aggregate, COLUMNS, last=True),))
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("error-events", may_matter, aggregate, COLUMNS, last=True),),
+    by_night_in_part="bare DATABASE_ERRORs, which another finding of the day may explain",
+)

@@ -152,7 +152,7 @@ def aggregate_odd_codes(rows: Iterable[Row], context: Context) -> Iterator[Findi
 
 
 def fault_of(code: str | None, limits: Limits) -> str | None:
-    """ "null", "blank" or "malformed"; None for a code of the form that the policy describes."""
+    """What is wrong with a code: "null", "blank" or "malformed"; None for one of the form that the policy describes."""
     if code is None:
         return "null"
     if not code.strip():

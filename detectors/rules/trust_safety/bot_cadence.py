@@ -167,4 +167,10 @@ def _finding(
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("conduct", many_actions),), evaluate)
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("conduct", many_actions),),
+    evaluate,
+    by_night="it judges the rhythm of a person's whole day",
+)

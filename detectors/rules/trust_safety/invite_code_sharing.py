@@ -76,7 +76,9 @@ def many_people(code_use: FromClause, context: Context) -> ColumnElement[bool]:
 
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     requests = [r for r in case.requests if r.requested_at < context.window.end and r.requested_at <= context.watermark]
-    crowd = _crowd_of_a_day(case, requests, context) or _crowd_of_a_week(case, requests, context)
+    crowd = _crowd_of_a_day(case, requests, context)
+    if crowd is None and not context.so_far:
+        crowd = _crowd_of_a_week(case, requests, context)
     if crowd:
         yield _finding(case, crowd, context)
 
@@ -91,7 +93,7 @@ def _crowd_of_a_day(case: HouseholdCase, requests: list[JoinRequest], context: C
             continue
         crowd = _crowd(case, used, f"on {day.isoformat()}", context)
         few_stayed = crowd.people >= limits.sharing_people and 2 * crowd.stayed < crowd.people
-        if few_stayed or crowd.people > limits.household_capacity:
+        if (few_stayed and not context.so_far) or crowd.people > limits.household_capacity:
             return crowd
     return None
 
@@ -198,4 +200,10 @@ def _finding(case: HouseholdCase, crowd: _Crowd, context: Context) -> Finding:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("code-uses", many_people),), evaluate)
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("code-uses", many_people),),
+    evaluate,
+    by_night_in_part="crowds no larger than a household may be, whose requests may still be answered",
+)

@@ -17,7 +17,8 @@ has no actor and no time.
 
 Evidence
 --------
-The members removed and households created on each day, as in the process document's template.
+The members removed and households created on each day, as in the process document's template; how many of the removed the
+audit rows do not name.
 
 What to do
 ----------
@@ -41,6 +42,7 @@ from detectors.rules.trust_safety._daily_pattern import (
     removals,
     story,
 )
+from detectors.text.wording import count
 
 META = Meta(
     id="mass-removal",
@@ -71,11 +73,17 @@ def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
     rows = per_day(created, removed, context)
     removed_in = {event.household_id for event in removed}
     people = {event.text("member_id") for event in removed} - {""}
+    unnamed = sum(1 for event in removed if not event.text("member_id"))
+    told = story("removals", rows, tuple(sorted(removed_in)))
+    if unnamed:
+        told = told.model_copy(
+            update={"evidence": (*told.evidence, f"Not named by the audit rows: {count(unnamed, 'removed member')}")}
+        )
     yield find(
         META,
         context,
         {"user_id": case.user_id},
-        impact=Impact(users=len(people), households=len(removed_in)),
+        impact=Impact(users=len(people) + unnamed, households=len(removed_in)),
         severity=found.severity,
         households=list(removed_in),
         users=[case.user_id, *people],
@@ -86,9 +94,10 @@ def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
             "qualifying_days": [day.isoformat() for day in found.days],
             "households_created": len(created),
             "members_removed": len(removed),
+            **({"members_not_named": unnamed} if unnamed else {}),
         },
         timeline=day_timeline(rows, case.user_id, context),
-        story=story("removals", rows, tuple(sorted(removed_in))).model_copy(update={"affected_users": (case.user_id,)}),
+        story=told.model_copy(update={"affected_users": (case.user_id,)}),
     )
 
 

@@ -205,4 +205,10 @@ def _finding(case: RetaliationCase, punishments: list[_Punishment], context: Con
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("retaliation", removed_after_objection),), evaluate)
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("retaliation", removed_after_objection),),
+    evaluate,
+    by_night="whoever clears a household may still leave it, which excuses the removals",
+)

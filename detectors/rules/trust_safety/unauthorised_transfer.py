@@ -87,10 +87,16 @@ def evaluate(case: HandedOverCase, context: Context) -> Iterator[Finding]:
         if event.at in context.window and event.at <= context.watermark
         for way in ways(case, event, context)
     ]
-    if not moves and case.home.household and taken_silently(case.home, context):
+    if not moves and not context.so_far and case.home.household and taken_silently(case.home, context):
         moves = [{"way": "no-event", "old_leader": None, "new_leader": case.home.household.leader_id}]
     if moves:
         yield _finding(case, moves, context)
+
+
+def _no_leave_can_follow(event: Event, context: Context) -> bool:
+    """Whether the leave that would explain a transfer has been written, if there is one."""
+    explains = timedelta(minutes=context.limits.leave_explains_minutes)
+    return not context.so_far or event.at <= context.heard - explains
 
 
 def ways(case: HandedOverCase, event: Event, context: Context) -> Iterator[str]:
@@ -99,12 +105,13 @@ def ways(case: HandedOverCase, event: Event, context: Context) -> Iterator[str]:
     if not old or old == event.text("to_user_id") or event.user_id in context.limits.service_accounts:
         return
     left = _own_leave(case.home, old, event, context)
-    if event.user_id and event.user_id != old and not left and not context.never_written.issuperset(LEAVING):
+    by_another = event.user_id and event.user_id != old and not left
+    if by_another and not context.never_written.issuperset(LEAVING) and _no_leave_can_follow(event, context):
         yield "not-by-old-leader"
     sessions = {e.text("session_id") for e in (event, *left)} - {""}
     if any(case.session_owner.get(session, old) != old for session in sessions):
         yield "foreign-session"
-    if _from_new_address(case, event, left, context):
+    if event.at <= context.heard and _from_new_address(case, event, left, context):
         yield "new-address"
 
 
@@ -229,4 +236,5 @@ DETECTOR = Detector(
         Subscription("households", leads_unannounced, opens="handed_over_household"),
     ),
     evaluate,
+    by_night_in_part="leaders of whom no event tells, and transfers that a leave may still explain",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -13,13 +13,14 @@ from detectors.cases.household import event_of, without_retries
 from detectors.passes.base import operation
 from detectors.rules.integrity.transfer_failed import DETECTOR as TRANSFER_FAILED
 from detectors.source import SourceMapping, open_source
+from tests.support.effort import tries
 from tests.support.towns import HOUR, MINUTE, NOON, Scanner, Town, uid
 
 TYPE = "household_leadership_transferred"
 CORRELATIONS = st.sampled_from(["absent", None, "", " ", "a", "b", "1", 1, True])
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=st.lists(st.tuples(CORRELATIONS, st.integers(0, 3)), min_size=5, max_size=30))
 def test_the_passes_and_the_facts_tell_retries_apart_alike(scanner: Scanner, drawn: list[tuple[Any, int]]) -> None:
     town = Town()

@@ -9,18 +9,19 @@ from collections import Counter, defaultdict
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.contract import Detector
 from detectors.limits import Limits
 from detectors.registry import BY_ID
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 Found = set[tuple[str, tuple[tuple[str, str], ...]]]
 HOMES = ("oak", "elm")
 PEOPLE = ("anna", "ben", "cleo", "dora")
-SHARED = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SHARED = tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 LIMITS = Limits(household_capacity=2, commercial_sittings=3, commercial_sitting_households=2)
 
 

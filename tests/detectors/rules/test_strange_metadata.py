@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.limits import Limits
 from detectors.registry import BY_ID
+from tests.support.effort import tries
 from tests.support.towns import HOUR, MINUTE, NOON, Scanner, Town, uid
 
 DETECTORS = [
@@ -79,7 +80,7 @@ def strange(draw: st.DrawFn) -> Town:
     return town
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(strange())
 def test_nothing_fails_and_both_engines_agree(on_duckdb: Scanner, on_postgres: Scanner, town: Town) -> None:
     duck, postgres = (scanner.findings(town, *DETECTORS, limits=LIMITS) for scanner in (on_duckdb, on_postgres))

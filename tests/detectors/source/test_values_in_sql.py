@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Integer, Text, column, create_engine, make_url, select, values
 from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB
@@ -17,6 +17,7 @@ from detectors.source.ids import plain_id
 from detectors.source.notations import plain_text
 from detectors.source.objects import read_object
 from detectors.source.sql import json_is_lost, json_text
+from tests.support.effort import tries
 from tests.support.postgres import PostgresServer
 
 TEXTS = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), max_size=12)
@@ -58,7 +59,7 @@ def files() -> Iterator[Connection]:
     engine.dispose()
 
 
-@settings(max_examples=20)
+@tries(20)
 @given(st.lists(IDS, min_size=30, max_size=60))
 def test_ids_are_written_alike_in_sql_and_in_python(server: Connection, files: Connection, texts: list[str]) -> None:
     rows = values(column("place", Integer), column("text", Text), name="rows").data(list(enumerate(texts)))
@@ -81,7 +82,7 @@ def _encoded(held: Any, times: int, ascii_only: bool) -> str:
     return text
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@tries(30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.builds(

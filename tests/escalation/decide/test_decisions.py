@@ -301,3 +301,9 @@ def test_only_a_snooze_breaks() -> None:
 def test_the_size_of_a_group_is_its_count() -> None:
     group = STATE.model_copy(update={"members": (STATE.as_related(),), "evidence": {"count": 77}})
     assert (size_of(group), size_of(STATE)) == (77, 20)
+
+
+def test_a_finding_that_grows_in_households_alone_is_worse() -> None:
+    few, more = (finding("no-leader", household="h1", impact=Impact(users=1, households=size)) for size in (4, 9))
+    before = entry(few)
+    assert observe(before, "seen", more, POLICY.nights, NOON).status == "worse"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ from alembic.runtime.migration import MigrationContext
 from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, inspect, text
 
-from escalation.ledger import store as store_module
+from escalation.ledger import locks
 from escalation.ledger.ledger import open_ledger
 from escalation.ledger.schema import METADATA
-from escalation.ledger.store import LedgerError, LedgerUsageError, open_store
+from escalation.ledger.store import BusyError, LedgerError, LedgerUsageError, open_store
 from escalation.nights.night import next_window, run_night
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, finding
@@ -28,15 +30,14 @@ from tests.support.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a ledger that does not exist yet, in each kind of database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
     server: PostgresServer = request.getfixturevalue("postgres")
-    database = server.new_database(())
-    made = database.__enter__()
-    request.addfinalizer(lambda: database.__exit__(None, None, None))
-    return made.url
+    with server.new_database(()) as database:
+        yield database.url
 
 
 def test_the_migrations_make_the_tables_that_the_program_uses(url: str) -> None:
@@ -53,6 +54,18 @@ def test_a_second_run_is_refused_until_the_first_has_ended(url: str) -> None:
         open_store(url, exclusive=True)
     open_store(url, exclusive=False).close()
     first.close()
+    open_store(url, exclusive=True).close()
+
+
+def test_a_quick_look_gives_way_and_is_waited_for(url: str) -> None:
+    night = open_store(url, exclusive=True)
+    with pytest.raises(BusyError):
+        open_store(url, exclusive=True, look="quick")
+    night.close()
+    quick = open_store(url, exclusive=True, look="quick")
+    with pytest.raises(BusyError):
+        open_store(url, exclusive=True, look="quick")
+    threading.Timer(0.3, quick.close).start()
     open_store(url, exclusive=True).close()
 
 
@@ -114,13 +127,13 @@ def test_a_lock_that_was_left_behind_in_another_connection_is_noticed(
     """As behind a pooler that shares a server's connections among its clients."""
     with postgres.new_database(()) as database:
         locking: list[Connection] = []
-        check = store_module._check_held
+        check = locks._check_held
 
         def watched(connection: Connection, where: str) -> None:
             locking.append(connection)
             check(connection, where)
 
-        monkeypatch.setattr(store_module, "_check_held", watched)
+        monkeypatch.setattr(locks, "_check_held", watched)
         store = open_store(database.url, exclusive=True)
         with store.begin():
             locking[0].execute(text("SELECT pg_advisory_unlock_all()"))

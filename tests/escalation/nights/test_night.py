@@ -113,6 +113,19 @@ def test_what_we_opened_again_ourselves_nobody_has_acknowledged(town: Town) -> N
     assert told(town.night(NO_LEADER, hours=0.1)) == [("still-there", "reopen", "still-seen")]
 
 
+def test_what_we_opened_and_could_not_record_nobody_has_acknowledged_either(town: Town) -> None:
+    town.queue.reopens_as = "acknowledged"
+    town.night(NO_LEADER)
+    town.queue.tickets[town.only_ticket].status = "resolved"
+    town.queue.trouble_at["comment done"] = QueueError("the answer was lost")
+    assert town.night(NO_LEADER).undelivered
+    assert town.queue.tickets[town.only_ticket].status == "acknowledged"
+    town.night(NO_LEADER, hours=0.1)
+    with town.ledger.begin() as tx:
+        (ticket,) = tx.tickets()
+    assert (ticket.status, ticket.acknowledged_at, ticket.queue_status) == ("open", None, "acknowledged")
+
+
 def test_resolved_and_gone_is_verified(town: Town) -> None:
     town.night(NO_LEADER)
     town.queue.tickets[town.only_ticket].status = "resolved"

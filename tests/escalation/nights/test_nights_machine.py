@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from sqlalchemy import event
@@ -30,6 +29,7 @@ from escalation.people.silences import RefusedError, silence_subject
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, OCCURRENCES, finding
 from tests.escalation.queues import Crash, MemoryQueue, QueueError, Status, helpdesk
+from tests.support.effort import tries
 
 POLICY = load_policy()
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
@@ -511,4 +511,4 @@ class Nights(RuleBasedStateMachine):
 
 
 TestNights = Nights.TestCase
-TestNights.settings = settings(max_examples=40, stateful_step_count=25)
+TestNights.settings = tries(40, stateful_step_count=25)

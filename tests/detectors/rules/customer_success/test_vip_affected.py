@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.contract import Context
@@ -15,6 +15,7 @@ from detectors.rules.customer_success import over_capacity, policy_question, vip
 from detectors.rules.integrity import multiple_leaders, no_leader, transfer_failed
 from detectors.rules.trust_safety import abuse_report
 from detectors.source import SourceMapping, open_source
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, YESTERDAY, Scanner, Town, uid, write_csv
 
 VIP = vip_affected.DETECTOR
@@ -112,7 +113,7 @@ def test_whoever_belongs_to_a_broken_household_counts(scanner: Scanner, fault: s
 people = st.sampled_from(["anna", "ben", "cleo", "dora"])
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     accounts=st.dictionaries(
         people,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.limits import Limits
 from detectors.rules.edge_cases.legitimate_high_volume import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 SHELTER = Limits(known_organisations=frozenset({uid("shelter"), uid("kennel-home")}))
@@ -102,7 +103,7 @@ def test_days_are_the_policys(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR, limits=berlin) == []
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     refused=st.lists(
         st.tuples(

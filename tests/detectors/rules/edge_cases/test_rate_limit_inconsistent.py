@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.edge_cases.rate_limit_inconsistent import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -104,7 +105,7 @@ def test_only_the_window(scanner: Scanner, town: Town, at: datetime, expected: i
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     done=st.lists(st.tuples(st.sampled_from(["oak", "elm"]), st.integers(-40, 12)), max_size=16),
     refused=st.lists(st.tuples(st.sampled_from(["oak", "elm", None]), st.integers(-14, 12)), max_size=4),

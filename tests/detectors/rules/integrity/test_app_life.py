@@ -37,7 +37,7 @@ HOMES = 40
 
 
 class App:
-    """Writes one household's operations, step by step (petforce-data.md, section 4)."""
+    """Writes one household's operations, step by step (docs/petforce.md, How the app writes)."""
 
     def __init__(self, town: Town, home: str, chance: random.Random) -> None:
         self.town, self.home, self.chance = town, home, chance

@@ -25,6 +25,13 @@ def test_fires_when_leader_id_is_null(scanner: Scanner, town: Town) -> None:
     assert finding.evidence["longest_standing_member"] == uid("anna")
 
 
+def test_a_sitter_is_no_heir(scanner: Scanner, town: Town) -> None:
+    town.home("oak")["leader_id"] = None
+    town.row("oak", "anna")["is_temporary"] = True
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert finding.evidence["longest_standing_member"] == uid("ben")
+
+
 def test_fires_when_leader_id_names_a_stranger(scanner: Scanner, town: Town) -> None:
     town.home("oak")["leader_id"] = uid("nobody")
     assert scanner.subjects(town, DETECTOR) == [{"household_id": uid("oak")}]

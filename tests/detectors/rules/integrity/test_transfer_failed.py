@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.contract import Finding
 from detectors.rules.integrity.transfer_failed import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -428,7 +429,7 @@ def oracle(town: Town) -> bool:
     return False
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     leader=st.sampled_from([*PEOPLE, None]),
     rows=st.tuples(*(st.tuples(st.sampled_from(["leader", "member", "member"]), st.booleans()) for _ in PEOPLE)),

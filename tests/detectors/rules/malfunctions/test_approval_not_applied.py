@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.malfunctions.approval_not_applied import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -159,7 +160,7 @@ def test_repeated_requests_are_in_the_evidence(scanner: Scanner, town: Town) -> 
 HOURS = st.integers(-48, 12)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(st.booleans(), HOURS), max_size=2),
     requests=st.lists(st.tuples(st.sampled_from(["approved", "approved", "pending"]), HOURS), max_size=3),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.contract import Window
 from detectors.rules.malfunctions.removal_not_applied import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -162,7 +163,7 @@ def test_malformed_and_missing_ids(scanner: Scanner, town: Town) -> None:
 HOURS = st.integers(-48, 12)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(st.booleans(), HOURS), max_size=2),
     departures=st.lists(st.tuples(st.booleans(), HOURS), max_size=3),

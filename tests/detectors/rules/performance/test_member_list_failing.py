@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.performance.member_list_failing import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 
@@ -77,7 +78,7 @@ def test_the_size_at_that_time_counts(scanner: Scanner, members: object, expecte
     assert scanner.subjects(town, DETECTOR) == [{"household_id": uid("oak")}] * expected
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     members=st.integers(9, 12),
     failures=st.lists(st.tuples(st.integers(-12, 13), st.sampled_from(["X", None, "FORBIDDEN"])), max_size=7),

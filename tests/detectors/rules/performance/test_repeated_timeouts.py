@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.performance.repeated_timeouts import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 
@@ -76,7 +77,7 @@ def test_the_parts_of_one_operation_are_one(scanner: Scanner, town: Town) -> Non
     assert scanner.findings(town, DETECTOR) == []
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     timeouts=st.lists(
         st.tuples(st.sampled_from(["oak", "elm", None]), st.sampled_from(["anna", "ben", None]), st.integers(-13, 12)),

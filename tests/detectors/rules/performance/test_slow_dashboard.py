@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from math import ceil
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.performance.slow_dashboard import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -102,7 +103,7 @@ def test_only_the_window(scanner: Scanner, at: datetime, expected: int) -> None:
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(slow=st.integers(0, 5), fast=st.one_of(st.integers(0, 60), st.integers(80, 320)), retried=st.integers(0, 4))
 def test_agrees_with_the_oracle_on_both_engines(
     on_duckdb: Scanner, on_postgres: Scanner, slow: int, fast: int, retried: int

@@ -6,10 +6,11 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.product.feature_gap import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town
 
 TICK = timedelta(microseconds=1)
@@ -95,7 +96,7 @@ def test_waits_for_the_grace_period(scanner: Scanner, age: timedelta, fires: int
 wishes = st.tuples(st.sampled_from("abcdefg"), st.sampled_from(["dark mode", "Dark-Mode", "maps"]), st.integers(0, 40))
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(wishes, max_size=25))
 def test_agrees_with_the_catalogue_read_plainly(
     on_duckdb: Scanner, on_postgres: Scanner, asked: list[tuple[str, str, int]]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.security.session_survives_removal import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -165,7 +166,7 @@ def test_more_than_ten_are_one_systemic_finding(scanner: Scanner, town: Town, nu
 MINUTES = st.integers(-3000, 1600).map(lambda minutes: NOON + minutes * MINUTE)
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     removals=st.lists(
         st.tuples(st.sampled_from(["ben", "cleo"]), st.sampled_from(["anna", "ben"]), MINUTES), max_size=4

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.system.api_timeouts import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 
@@ -126,7 +127,7 @@ def test_waits_for_what_is_under_way(scanner: Scanner, town: Town) -> None:
     assert len(scanner.findings(town, DETECTOR, as_of=NOON + 2 * MINUTE)) == 1
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     calls=st.lists(
         st.tuples(

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from math import sqrt
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.system.creation_failure_rate import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -103,7 +104,7 @@ def test_the_finding_names_whom_it_hit(scanner: Scanner) -> None:
     assert uid("f3") in finding.users
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(created=st.integers(0, 220), failed=st.integers(0, 16), own=st.integers(0, 5), hours=st.integers(-12, 11))
 def test_agrees_with_the_oracle_on_both_engines(
     on_duckdb: Scanner, on_postgres: Scanner, created: int, failed: int, own: int, hours: int

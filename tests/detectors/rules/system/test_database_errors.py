@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.rules.integrity import orphaned_household
 from detectors.rules.malfunctions import approval_not_applied
 from detectors.rules.system.database_errors import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 SECOND = timedelta(seconds=1)
@@ -170,7 +171,7 @@ def test_malformed_metadata(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR) == []
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=st.lists(
         st.tuples(

@@ -6,12 +6,13 @@ from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from detectors.contract import Window
 from detectors.limits import Limits
 from detectors.rules.trust_safety.mass_removal import DETECTOR
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 TICK = timedelta(microseconds=1)
@@ -188,7 +189,7 @@ def oracle(actions: list[tuple[str, int, str | None]]) -> dict[str, str]:
     return expected
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(removals, max_size=40))
 def test_agrees_with_the_catalogue_read_plainly(
     on_duckdb: Scanner, on_postgres: Scanner, actions: list[tuple[str, int, str | None]]

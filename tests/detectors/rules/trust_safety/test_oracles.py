@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import fmean, median, pstdev
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 
 from detectors.contract import Detector
@@ -29,9 +29,10 @@ from detectors.rules.trust_safety import (
     suspicious_access,
     unauthorised_transfer,
 )
+from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
-towns = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+towns = tries(15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""What the page may not show: it has its own channel in the policy's [redaction], and what e-mail alone may tell is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from detectors.contract import Finding, Team
+from escalation.ledger.records import Entry
+from escalation.policy.policy import Policy
+from escalation.policy.process import Redaction
+from reports.redact import redacted, word_scrub
+
+BY_EMAIL = "Told by e-mail only"
+
+
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """How the page says titles, findings and lines. `key` makes the pseudonyms where ids are hidden."""
+
+    policy: Policy
+    hides: Redaction
+    key: bytes = b""
+
+    def is_closed(self, team: Team) -> bool:
+        """Whether nobody but the team's e-mail may tell of it."""
+        return self.policy.teams[team].by == "email"
+
+    def title(self, team: Team, title: str, entries: Iterable[Entry] = ()) -> str:
+        if self.is_closed(team):
+            return BY_EMAIL
+        return self.line(title, entries)
+
+    def line(self, words: str, entries: Iterable[Entry] = ()) -> str:
+        """One line of ours about what is on a ticket."""
+        ids = {one for entry in entries for one in (*entry.households, *entry.users, *entry.subject.values())}
+        return word_scrub(self.hides, self.key, ids)(words)
+
+    def finding(self, finding: Finding | None) -> Finding | None:
+        if finding is None or self.is_closed(finding.team):
+            return None
+        return redacted(finding, self.hides, self.key)

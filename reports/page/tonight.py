@@ -1,0 +1,202 @@
+"""Tonight: what changed, what is overdue, what is due next, and how each team stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from detectors.contract import SEVERITY_ORDER, Severity
+from detectors.text.wording import count, listed
+from escalation.ledger.records import Ticket
+from escalation.views.morning import CHANGES, Card, Change, Morning
+from reports.page.hiding import Hiding
+from reports.page.words import PROMISES, REASONS, about, ahead, clock, span, tone, urgency
+
+SHOWN = 25
+"""So many tickets of one list are named; a line says how many more there are."""
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One ticket in a list: `link` is its place on the page, empty where there is none."""
+
+    severity: Severity
+    tone: str
+    title: str
+    link: str
+    team: str
+    words: str
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A ticket in one line."""
+
+    id: str
+    title: str
+    tone: str
+    number: int
+    lines: tuple[Line, ...]
+
+    @property
+    def more(self) -> int:
+        return self.number - len(self.lines)
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRow:
+    """What is open with one team."""
+
+    name: str
+    open: str
+    overdue: int
+    new: int
+    fixed: int
+    next: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tonight:
+    """What the page says first: how the night went, what it did, what is due."""
+
+    verdict: str
+    sound: bool
+    changes: tuple[Listing, ...]
+    overdue: Listing
+    due: Listing
+    told: tuple[Line, ...]
+    teams: tuple[TeamRow, ...]
+    unchanged: int
+    open: int
+
+    @property
+    def lists(self) -> tuple[Listing, ...]:
+        """The lists that hold something: what to do, then what changed."""
+        return tuple(one for one in (self.overdue, self.due, *self.changes) if one.number)
+
+    @property
+    def tiles(self) -> tuple[Listing, ...]:
+        """What is bad news first."""
+        return (*self.changes[:3], self.overdue, *self.changes[3:])
+
+
+def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
+    """The first part of the page."""
+    waiting = [card for card in of.cards if card.progress is not None]
+    overdue = [card for card in waiting if card.progress and card.progress.overdue and not card.progress.silence]
+    due = sorted(
+        (card for card in waiting if card.progress and card.progress.next and not card.progress.overdue),
+        key=lambda card: card.progress.next[1] if card.progress and card.progress.next else of.now,
+    )
+    verdict, sound = (trouble, False) if trouble else _verdict(of)
+    return Tonight(
+        verdict=verdict,
+        sound=sound,
+        changes=tuple(_changed(of, hiding, kind) for kind in CHANGES),
+        overdue=_listing("overdue", "Overdue", "now", [_late(card, of, hiding) for card in overdue]),
+        due=_listing("due", "Due next", "soon", [_due(card, of, hiding) for card in due]),
+        told=tuple(_line(one.ticket, hiding, one.words) for one in of.settled),
+        teams=tuple(_team(of, hiding, team, waiting) for team in hiding.policy.teams),
+        unchanged=of.unchanged,
+        open=len(waiting),
+    )
+
+
+def _verdict(of: Morning) -> tuple[str, bool]:
+    """Whether the night could look, first of all: what nobody looked at was not found to be well."""
+    if of.night is None:
+        return "No night has been played yet.", False
+    endings = of.nights[-1].endings.values()
+    failed = sorted(one.detector for one in endings if one.status == "failed")
+    unable = sum(one.status == "not_applicable" for one in endings)
+    if of.now - of.night.as_of > 1.5 * DAY:
+        return (
+            f"The last night was {clock(of.night.as_of)}, {span(of.now - of.night.as_of)} ago: nothing since is on this page.",
+            False,
+        )
+    if not of.night.complete:
+        return f"Incomplete: {listed(failed) or 'a table'} could not be looked at, so nothing is known of it.", False
+    if not endings:
+        return "The night was complete.", True
+    blind = f"; {count(unable, 'detector')} had nothing to look at (see Coverage)" if unable else ""
+    return f"{count(len(endings) - unable, 'detector')} looked at everything that they needed{blind}.", True
+
+
+def _listing(name: str, title: str, colour: str, lines: Sequence[Line]) -> Listing:
+    return Listing(name, title, colour, len(lines), tuple(lines[:SHOWN]))
+
+
+def _changed(of: Morning, hiding: Hiding, kind: str) -> Listing:
+    tones = {"new": "soon", "worse": "now", "back": "now", "fixed": "good", "better": "good", "not looked at": "later"}
+    changes = sorted(
+        (one for one in of.changes if one.kind == kind),
+        key=lambda one: (urgency(one.entry.severity), one.entry.detector),
+    )
+    names = {"not looked at": "Not looked at", "fixed": "Fixed, verified by a scan"}
+    title = names.get(kind, kind.capitalize())
+    return _listing(kind.replace(" ", "-"), title, tones[kind], [_change(one, hiding) for one in changes])
+
+
+def _change(one: Change, hiding: Hiding) -> Line:
+    entry = one.entry
+    where = "" if hiding.is_closed(entry.team) else hiding.line(about(entry.subject), [entry])
+    words = f"{where}{REASONS.get(one.reason, one.reason)}"
+    return Line(
+        severity=entry.severity,
+        tone=tone(entry.severity),
+        title=hiding.title(entry.team, entry.title, [entry]),
+        link=one.ticket.external_id if one.ticket else "",
+        team=hiding.policy.teams[entry.team].name,
+        words=words,
+    )
+
+
+def _line(ticket: Ticket, hiding: Hiding, words: str, at: str = "", card: Card | None = None) -> Line:
+    if card is not None and not hiding.is_closed(ticket.team):
+        primary = [entry for entry in card.entries if entry.fingerprint == ticket.fingerprint]
+        words = hiding.line("".join(about(entry.subject) for entry in primary), primary) + words
+    return Line(
+        severity=ticket.severity,
+        tone=tone(ticket.severity),
+        title=hiding.title(ticket.team, ticket.title, card.entries if card else ()),
+        link=ticket.external_id,
+        team=hiding.policy.teams[ticket.team].name,
+        words=words,
+        at=at,
+    )
+
+
+def _late(card: Card, of: Morning, hiding: Hiding) -> Line:
+    broken = card.progress.overdue if card.progress else ()
+    since = min(one.since for one in broken)
+    promises = listed([PROMISES[one.promise] for one in broken])
+    return _line(card.ticket, hiding, f"{promises}, for {span(of.now - since)}", clock(since), card)
+
+
+def _due(card: Card, of: Morning, hiding: Hiding) -> Line:
+    what, at = card.progress.next if card.progress and card.progress.next else ("", of.now)
+    return _line(card.ticket, hiding, f"{PROMISES[what]} due {ahead(at - of.now)}", clock(at), card)
+
+
+def _team(of: Morning, hiding: Hiding, team: str, waiting: Iterable[Card]) -> TeamRow:
+    theirs = [card for card in waiting if card.ticket.team == team]
+    severities = [
+        f"{number} {severity}"
+        for severity in SEVERITY_ORDER
+        if (number := sum(card.ticket.severity == severity for card in theirs))
+    ]
+    clocks = sorted(
+        (card.progress.next[1], card.progress.next[0]) for card in theirs if card.progress and card.progress.next
+    )
+    changes = [one.kind for one in of.changes if one.entry.team == team]
+    return TeamRow(
+        name=next(rules.name for name, rules in hiding.policy.teams.items() if name == team),
+        open=", ".join(severities) or "none",
+        overdue=sum(bool(card.progress and card.progress.overdue) for card in theirs),
+        new=changes.count("new") + changes.count("back"),
+        fixed=changes.count("fixed"),
+        next=f"{PROMISES[clocks[0][1]]} {ahead(clocks[0][0] - of.now)}" if clocks else "-",
+    )
