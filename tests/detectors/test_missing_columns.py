@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,11 @@ def _attempts(town: Town) -> None:
 def _removals(town: Town) -> None:
     """Four sitters whose time was over are removed after one of the members objected to something."""
     for place in range(5):
-        ended = {"is_temporary": True, "temporary_expires_at": NOON - 6 * HOUR, "invited_by": uid("ash 0")}
+        ended: dict[str, Any] = {
+            "is_temporary": True,
+            "temporary_expires_at": NOON - 6 * HOUR,
+            "invited_by": uid("ash 0"),
+        }
         town.member("ash", f"guest {place}", status="removed", at=LONG_AGO, **ended)
         named = {"member_id": f"guest {place}", "correlation_id": f"gone {place}"}
         town.event("household_member_removed", "ash", "ash 0", at=NOON + place * MINUTE, **named)

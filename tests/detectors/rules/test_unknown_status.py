@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from detectors.registry import BY_ID
@@ -24,7 +26,7 @@ def town() -> Town:
     town.family("oak", "anna", "ben")
     for category in OF_SUPPORT.values():
         for status in ("Open", "erledigt"):
-            named = {"household_id": "oak", "subject_user_id": "ben"}
+            named: dict[str, Any] = {"household_id": "oak", "subject_user_id": "ben"}
             town.report(f"{category} {status}", category, "anna", status=status, **named)
     return town
 
