@@ -36,6 +36,7 @@ from detectors.engine.runner import Counting, ScanResult, passes_of
 from detectors.engine.runner import scan as run_scan
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, Source, open_source
+from detectors.source.base import and_others
 from detectors.text.wording import count
 from escalation.decide.causes import one_per_cause
 from escalation.decide.volume import what_to_do
@@ -43,6 +44,7 @@ from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+MISSING_NAMED = 6
 SCOPED_DAYS = timedelta(days=30)
 """A scan of one household or user looks at its patterns over this many days."""
 
@@ -186,10 +188,11 @@ def scanned(
 
 
 def _say_what_is_missing(source: Source, detectors: Sequence[Detector]) -> None:
-    """One line on the tables that are not there, where detectors cannot look without them."""
-    blind = Counter(table for one in detectors for table in lacking(one, source.schema) if table in CANONICAL)
+    """One line on the tables and columns that are not there, where detectors cannot look without them."""
+    lacks = (lacking(one, source.schema) for one in detectors)
+    blind = Counter(what for each in lacks for what in each if what.partition(" ")[0].partition(".")[0] in CANONICAL)
     if blind:
-        told = ", ".join(f"without {table} {number}" for table, number in sorted(blind.items()))
+        told = and_others([f"without {what} {number}" for what, number in sorted(blind.items())], MISSING_NAMED)
         click.echo(
             f"note: {told} of {count(len(detectors), 'detector')} cannot look; see `hearthwatch doctor`", err=True
         )

@@ -110,6 +110,12 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
         raise Stop(f"{reason}; deliver the whole table and verify again", EXIT_INCOMPLETE)
     for reason in result.unseen.values():
         raise Stop(f"{reason}; deliver what the ticket rests on as before and verify again", EXIT_INCOMPLETE)
+    unseen = sum(one.outcome == "not looked at" for one in found)
+    if unseen:
+        raise Stop(
+            f"incomplete: {unseen} of {count(len(found), 'claim')} could not be looked at, for the reasons above",
+            EXIT_INCOMPLETE,
+        )
 
 
 def _trail_gone(

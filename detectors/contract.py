@@ -240,9 +240,13 @@ class Meta(BaseModel):
     kind: Kind
     subject: tuple[SubjectKey, ...] = Field(min_length=1)
     needs: frozenset[str]
-    """Source columns as table.column; without one of them the detector is not applicable."""
+    """Source columns as table.column; without one of them the detector is not applicable. Also those whose absence would make
+    a finding of what is in order, as a sitter looks like a member where nobody says who is one."""
     consults: frozenset[str] = frozenset()
-    """Tables beyond those of `needs` whose missing rows could make it say something untrue, or keep it silent."""
+    """Tables beyond those of `needs` whose missing rows could make it say something untrue, or keep it silent. `table.column`
+    is a column of such a table that must be there if the table is."""
+    partly: dict[str, frozenset[str]] = {}
+    """What it looks at only where the source has these columns (table.column), in words: without them it says so."""
     events: Groups = ()
     """The audit events that it concludes from, or from whose absence. Where the source never wrote any of a group, it is not
     applicable."""

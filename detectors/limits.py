@@ -137,7 +137,7 @@ class Limits(BaseModel):
         *("closed", "resolved", "solved", "done", "completed", "archived"),
         *("cancelled", "canceled", "withdrawn", "rejected", "declined", "duplicate"),
     )
-    """A support request with any other status is open; compared in lower case."""
+    """How a settled support request is called, in lower case. One with a status that nobody knows is left out."""
     urgent_abuse_categories: tuple[str, ...] = ("threat", "child_safety")
     abuse_categories: tuple[str, ...] = ("harassment",)
     objection_categories: tuple[str, ...] = (

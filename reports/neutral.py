@@ -46,7 +46,13 @@ _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _LINE_START = re.compile(r"^(\s*)([#+\-]|\d{1,9}(?=[.)]))")
 _OUR_COLUMN = re.compile(
     r"\b(households|household_members|household_join_requests|household_events|users|sessions|support_requests)"
-    r"\[\.\](id)\b(?![.\[/])"
+    r"\[\.\]("
+    r"invite_code_expires_at|temporary_expires_at|last_activity_at|event_timestamp|"
+    r"monthly_revenue|subject_user_id|account_tier|household_id|is_temporary|requested_at|"
+    r"requester_id|responded_at|responded_by|description|invite_code|created_at|deleted_at|"
+    r"event_type|invited_by|ip_address|revoked_at|updated_at|user_agent|joined_at|leader_id|"
+    r"category|metadata|feature|user_id|status|email|body|name|role|id"
+    r")\b(?![.\[/])"
 )
 # Where a cell begins, also for whoever opens the file with another separator than ours.
 _FORMULA = re.compile('(^|[;|])([\\s"]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])')

@@ -9,7 +9,7 @@ from detectors.text.wording import count
 from escalation.views.digest import InProgress
 from escalation.views.review import Recheck, TicketStory
 from reports.evidence import cell
-from reports.neutral import defused
+from reports.neutral import defused, in_our_words
 from reports.night import DELETED
 
 
@@ -81,7 +81,7 @@ def rechecked(found: Iterable[Recheck]) -> str:
     lines = []
     for one in found:
         subject = ", ".join(f"{key} {defused(value)}" for key, value in one.entry.subject.items())
-        why = f": {defused(one.why)}" if one.why else ""
+        why = f": {in_our_words(one.why)}" if one.why else ""
         lines.append(f"{one.outcome}: {one.entry.detector} ({subject}){why}")
         lines += [
             f"  {defused(what)}: {defused(cell(then))} -> {defused(cell(now))}" for what, then, now in one.changes

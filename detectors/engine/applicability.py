@@ -12,6 +12,7 @@ from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
 from detectors.source.filled import is_column
 from detectors.source.health import Health, Own, look_at
+from detectors.source.spelling import shown
 from detectors.source.trail import EVENTS, Trail
 from detectors.text.wording import listed
 
@@ -33,12 +34,15 @@ def needs_of(detector: Detector) -> frozenset[str]:
 
 def tables_of(detector: Detector) -> frozenset[str]:
     """The canonical tables on which a detector's verdict rests: where their rows are missing, it saw nothing."""
-    return detector.meta.consults | {need.split(".")[0] for need in needs_of(detector)}
+    return frozenset(need.split(".")[0] for need in needs_of(detector) | detector.meta.consults)
 
 
 def lacking(detector: Detector, schema: Schema) -> list[str]:
     """What the source lacks of what the detector needs; empty if it can run."""
-    missing = schema.missing(needs_of(detector))
+    beside = {
+        each for each in detector.meta.consults if each.partition(".")[2] and each.partition(".")[0] in schema.tables
+    }
+    missing = schema.missing(needs_of(detector) | beside)
     if detector.inspect and not schema.has_catalog:
         missing.append("the catalog of a database server (files have no indexes)")
     return missing
@@ -71,6 +75,11 @@ def _in_part(detector: Detector, schema: Schema, health: Health) -> str | None:
         for subscription in detector.subscriptions
         if subscription.optional and (missing := schema.missing(PASSES[subscription.on].needs))
     ]
+    unseen += [
+        f"{words} (needs {', '.join(missing)})"
+        for words, columns in detector.meta.partly.items()
+        if (missing := schema.missing(columns))
+    ]
     blind = [(way, sees(groups, health)) for way, groups in detector.meta.ways.items()]
     unseen += [f"{way} ({reason})" for way, reason in blind if reason]
     return f"without {'; '.join(unseen)}" if unseen else None
@@ -84,6 +93,15 @@ def _blind(detector: Detector, health: Health) -> str | None:
         every = frozenset(element for groups in ways for group in groups for element in group)
         return sees(detector.meta.events, health) or sees((every,), health) or reasons[0]
     return sees(detector.meta.events, health)
+
+
+def _speechless(detector: Detector, health: Health) -> str | None:
+    """Why nobody can tell which requests to support are open, or None."""
+    found, place = health.spoken.get("support_requests"), "support_requests.status"
+    words = found.unknown.get(place) if found else None
+    if found and words and words.total() == found.rows and any(one.on == "support" for one in detector.subscriptions):
+        return f"{place} holds no word that is known: {shown(words)}; say in the policy what they mean, [source.words.{place}]"
+    return None
 
 
 def outlook(detector: Detector, schema: Schema, context: Context, health: Health) -> Outlook:
@@ -101,7 +119,7 @@ def outlook(detector: Detector, schema: Schema, context: Context, health: Health
     proof = detector.proved_by(schema)
     if proof:
         return Outlook("proved", f"made impossible by {proof}")
-    blind = _blind(detector, health)
+    blind = _blind(detector, health) or _speechless(detector, health)
     if blind:
         return Outlook("not_applicable", blind)
     return Outlook(reason=_in_part(detector, schema, health))

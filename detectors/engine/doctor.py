@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from detectors.contract import Context, Detector
 from detectors.engine.applicability import Outlook, health_of, lacking, outlook
@@ -12,6 +12,7 @@ from detectors.source.base import Engine, Verdict
 from detectors.source.health import WORD_COLUMNS, Health
 from detectors.source.quoting import quoted
 
+_MANY_NAMELESS, _NAMELESS_SHOWN = 5, 3
 _EMPTY: dict[Engine, str] = {
     "postgresql": "if the table is not empty, this is the wrong schema or database: check --source and the mapping",
     "duckdb": "if the table is not empty, this is half an export or the wrong folder: check --source",
@@ -40,6 +41,10 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
     for name, canonical in CANONICAL.items():
         found = source.schema.tables.get(name)
         hidden = sorted(column for column in source.schema.unreadable if column.startswith(f"{name}."))
+        if found is None and name in source.schema.unusable:
+            why = f"left out: {source.schema.unusable[name]}"
+            yield Check("note", f"table {name}", why, f"map the column, [source.tables.{name}.columns], or correct it")
+            continue
         if found is None:
             yield Check(
                 "note",
@@ -119,14 +124,20 @@ def _trail(health: Health) -> Iterator[Check]:
         )
     else:
         yield Check("ok", "types of events", f"{known} of {len(EVENT_TYPES)} were seen")
-    for element in sorted(trail.keyless):
-        event_type, _, key = element.partition(".")
-        yield Check(
-            "note",
-            "metadata",
-            f"{event_type} never names {key.replace('|', ' or ')}",
-            "have the app write it, or map the column of metadata",
-        )
+    yield from _nameless(trail.keyless)
+
+
+def _nameless(keyless: Collection[str]) -> Iterator[Check]:
+    """The keys of metadata that no event has; where there are many they have one cause, and one line."""
+    told = [
+        f"{event_type} never names {key.replace('|', ' or ')}"
+        for event_type, _, key in (element.partition(".") for element in sorted(keyless))
+    ]
+    if len(told) > _MANY_NAMELESS:
+        more = len(told) - _NAMELESS_SHOWN
+        told = [f"{len(told)} keys are in no event: {'; '.join(told[:_NAMELESS_SHOWN])}; and {more} more"]
+    for each in told:
+        yield Check("note", "metadata", each, "have the app write it, or map the column of metadata")
 
 
 def _index_advice(source: Source, detectors: Sequence[Detector], context: Context) -> Iterator[Check]:

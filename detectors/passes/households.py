@@ -31,6 +31,7 @@ from detectors.passes.base import (
     EVENTS,
     HOUSEHOLDS,
     MEMBERS,
+    METADATA,
     Pass,
     Scope,
     meta,
@@ -378,5 +379,12 @@ PASSES = (
         reach="grouped",
     ),
     Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, reach="grouped"),
-    Pass("transfers", "leadership transfer events", "household_id", EVENTS | HOUSEHOLDS, _transfers, history=True),
+    Pass(
+        "transfers",
+        "leadership transfer events",
+        "household_id",
+        EVENTS | HOUSEHOLDS | METADATA,
+        _transfers,
+        history=True,
+    ),
 )

@@ -13,6 +13,7 @@ from detectors.cases.household import HouseholdCase
 from detectors.cases.people import SupportCase, SupportRequest, User
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, TimelineEntry
+from detectors.source.mapping import SUPPORT_OPEN
 from detectors.text.reading import composed
 from detectors.text.wording import count, stamp
 
@@ -21,10 +22,18 @@ QUOTED_CHARACTERS = 80
 
 
 def open_in(request: FromClause, context: Context, *category_lists: tuple[str, ...]) -> ColumnElement[bool]:
-    """The condition that a row of the pass "support" is open and of one of the categories."""
+    """The condition that a row of the pass "support" is open and of one of the categories.
+
+    A status that nobody knows may mean that the request is settled: it is not open.
+    """
     categories = [category for categories in category_lists for category in categories]
     status = func.coalesce(request.c.status, "")
-    return and_(request.c.category.in_(categories), status.not_in(context.limits.closed_statuses))
+    return and_(request.c.category.in_(categories), status.in_(_open_words(context)))
+
+
+def _open_words(context: Context) -> list[str]:
+    """What open requests are called; without a word at all nobody has settled it."""
+    return ["", *sorted(SUPPORT_OPEN - set(context.limits.closed_statuses))]
 
 
 def quoted(text: str) -> str:

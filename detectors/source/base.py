@@ -21,6 +21,14 @@ class SourceError(Exception):
     """The source could not be read. The message is one line: what is wrong and what to do."""
 
 
+class ColumnError(SourceError):
+    """A column that its table cannot be read without is not there, or is not what it should be. `why` is that without a remedy."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(f"{why}: {remedy}")
+        self.why = why
+
+
 class LostError(SourceError):
     """The connection ended, or the server gave up the snapshot: a scan from the start may succeed."""
 
@@ -86,7 +94,7 @@ class Schema:
     unreadable: frozenset[str] = frozenset()
     """Columns of optional tables that exist but that the role may not read."""
     unusable: Mapping[str, str] = field(default_factory=dict)
-    """Why an optional column that exists cannot be read as what it should hold, by table.column."""
+    """Why an optional column that exists cannot be read as what it should hold, by table.column; or a whole optional table."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
     holds_unicode: bool = True
@@ -107,7 +115,8 @@ class Schema:
                 missing.add(f"{need} ({self.unusable[need]})")
             elif not self.has(need):
                 table = need.split(".")[0]
-                missing.add(need if table in self.tables else table)
+                whole = f"{table} ({self.unusable[table]})" if table in self.unusable else table
+                missing.add(need if table in self.tables else whole)
         return sorted(missing)
 
     def unique_on(self, table: str, *columns: str) -> str | None:

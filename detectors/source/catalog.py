@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column
 from sqlalchemy.types import BigInteger, Boolean, Numeric, TypeEngine, Uuid
 
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
-from detectors.source.mapping import CANONICAL, CanonicalColumn, SourceMapping
+from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.quoting import quoted
 
 Ask = Callable[..., Sequence[Any]]
@@ -221,6 +221,9 @@ class _Reader:
         if row is None:
             if wanted.optional:
                 return None
+            if name in DISPENSABLE:
+                self.unusable[name] = f"{full_name} has no column {quoted(source_name)}"
+                return None
             raise SourceError(
                 f"{full_name} has no column {quoted(source_name)}: name the right one in the policy, "
                 f'[source.tables.{name}.columns] {column} = "…"'
@@ -235,6 +238,9 @@ class _Reader:
         read = self._reading(row, wanted.kind)
         if read is None:
             reason = f"{row['declared']}, but {_WANTED[wanted.kind]} is needed"
+            if not wanted.optional and name in DISPENSABLE:
+                self.unusable[name] = f"{full_name}.{quoted(source_name)} is of type {reason}"
+                return None
             if not wanted.optional:
                 raise SourceError(
                     f"{full_name}.{quoted(source_name)} is of type {reason}: {_instead(row, wanted.kind)}"

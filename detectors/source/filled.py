@@ -15,10 +15,15 @@ FEW = 10
 """Of fewer rows each may be a real fault; only a time is in every row that was ever written."""
 MANY = 100
 """Of fewer households all may have lost their leader."""
+GAPS = 0.05
+"""Where a column that every row fills is empty in a larger share than this, another one stands in its place."""
+BACKWARDS = 0.5
+"""Where more of the answered requests than this were answered before they were made, the two times are confused."""
 _EVENTS, _AT = "household_events", "event_timestamp"
 _SMALL = 500_000
 NEVER = datetime(2200, 1, 1, tzinfo=UTC)
 """Later times are no times: infinity, the year 9999, a unit mistaken."""
+_STATE = frozenset({"households", "household_members", "household_join_requests"})
 TOLERATED = timedelta(hours=1)
 """Clocks differ by so much at most."""
 MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_EVENTS, "user_id")})
@@ -77,16 +82,16 @@ def unfilled_faults(source: Source, samples: Mapping[str, Sample]) -> Iterator[s
     for table, sample in samples.items():
         needed = [one for one in _indispensable(table) if not _may_be_nobodys(table, one)]
         for column in _empty(source, table, sample, needed):
-            theirs = source.schema.tables[table].column_names.get(column, column)
-            named = f"{table}.{column}" if theirs == column else f"{table}.{column} (in the source: {theirs})"
             yield (
-                f"{named} is empty in every row: map the column that holds it, "
+                f"{_named(source, table, column)} is empty in every row: map the column that holds it, "
                 f'[source.tables.{table}.columns] {column} = "…", or export it again'
             )
 
 
-def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[Notice | Later]:
-    """What to say of rows that no rule can place, as they lack a value or lie in no time, and which lie after `as_of`. Raises QueryError.
+def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[Notice | Later | str]:
+    """What to say of rows that no rule can place, as they lack a value or lie in no time, and which lie after `as_of`.
+
+    A text is a fault. Raises QueryError.
 
     A big table of a server is not read for it alone: there such columns are declared to be filled.
     """
@@ -95,7 +100,7 @@ def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -
             source, table, sample, [one for one in _indispensable(table) if _may_be_nobodys(table, one)]
         ):
             yield Notice(table, f"{table}.{column} is empty in every row", frozenset({f"{table}.{column}"}))
-        if source.engine != "duckdb" and (source.schema.tables[table].estimated_rows or 0) > _SMALL:
+        if source.engine != "duckdb" and _is_big(source, table):
             continue
         columns = [column for column in _indispensable(table) if (table, column) not in MAY_LACK]
         theirs = source.tables[table].c
@@ -113,12 +118,64 @@ def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -
         (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
         for name in filter(row.__getitem__, bad):
             column = name.removesuffix("_late")
+            if row[name] >= FEW and row[name] > GAPS * row["rows"] and table in _STATE and name in _ids(table):
+                if row[name] < row["rows"]:
+                    yield _gaps(source, table, column, row[name], row["rows"])
+                continue
             rows = f"{row[name]:,} row{'s' if row[name] > 1 else ''}"
             said = f"{table}.{column} {words[name]} in {rows}, which no rule can place"
-            yield Notice(table, said, frozenset({f"{table}.{column}"}))
+            yield Notice(
+                table, said, frozenset({f"{table}.{column}"}), "correct them in the source, or export them again"
+            )
         for column in later:
             if row[f"{column}_later"]:
                 yield Later(f"{table}.{column}", row[f"{column}_later"], row["rows"])
+
+
+def answered_backwards(source: Source) -> Notice | str | None:
+    """What to say of requests that were answered before they were made: a text is a fault. Raises QueryError."""
+    place = "household_join_requests.responded_at"
+    table = "household_join_requests"
+    if not source.schema.has(place) or (source.engine != "duckdb" and _is_big(source, table)):
+        return None
+    asked = source.tables[table].c
+    early = asked.responded_at < asked.requested_at
+    counts = func.count(asked.responded_at).label("answered"), func.count().filter(early).label("early")
+    (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
+    if row["early"] < FEW or row["early"] <= GAPS * row["answered"]:
+        # Answers carry the time of somebody's browser, whose clock may be slow.
+        return None
+    said = f"{row['early']:,} of {row['answered']:,} answered rows of {table}"
+    if row["early"] > BACKWARDS * row["answered"]:
+        return (
+            f"{said} were answered before they were made (responded_at before requested_at): each of the two stands in the "
+            f'other\'s place; map them, [source.tables.{table}.columns] requested_at = "…", responded_at = "…", or export it again'
+        )
+    return Notice(
+        table, f"{said} have a responded_at before their requested_at", frozenset({place}), "correct them in the source"
+    )
+
+
+def _is_big(source: Source, table: str) -> bool:
+    return (source.schema.tables[table].estimated_rows or 0) > _SMALL
+
+
+def _ids(table: str) -> list[str]:
+    """The columns of `table` that say whose row it is."""
+    columns = CANONICAL[table].columns.items()
+    return [name for name, what in columns if what.kind in {"user", "household", "id"} and not what.optional]
+
+
+def _gaps(source: Source, table: str, column: str, empty: int, rows: int) -> str:
+    return (
+        f"{_named(source, table, column)} is empty in {empty:,} of {rows:,} rows, and every row has one: map the column that "
+        f'holds it, [source.tables.{table}.columns] {column} = "…", or export it again'
+    )
+
+
+def _named(source: Source, table: str, column: str) -> str:
+    theirs = source.schema.tables[table].column_names.get(column, column)
+    return f"{table}.{column}" if theirs == column else f"{table}.{column} (in the source: {theirs})"
 
 
 def _indispensable(table: str) -> list[str]:

@@ -15,12 +15,22 @@ import duckdb
 from sqlalchemy import Executable, StaticPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import Check, Counters, Notice, QueryError, Reach, Schema, SlowError, SourceError
+from detectors.source.base import (
+    Check,
+    ColumnError,
+    Counters,
+    Notice,
+    QueryError,
+    Reach,
+    Schema,
+    SlowError,
+    SourceError,
+)
 from detectors.source.folder_files import FORMATS, DataFile, changed, deliveries
 from detectors.source.folder_spill import PrivateFolder
 from detectors.source.folder_tables import TableReader
 from detectors.source.folder_values import literal
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.mapping import CANONICAL, DISPENSABLE, SourceMapping
 from detectors.source.tables import Tables
 
 INTERRUPTED_EVERY = 0.2
@@ -82,14 +92,21 @@ class FolderSource:
         # Times without a zone are read as this one's; from then on all are moments.
         self._execute(f"SET TimeZone = {literal(mapping.zone)}")
         reader = TableReader(self._execute, mapping, self._private.path)
-        loaded = {name: reader.load(delivery) for name, delivery in found.items()}
+        loaded, left_out = {}, {}
+        for name, delivery in found.items():
+            try:
+                loaded[name] = reader.load(delivery)
+            except ColumnError as error:
+                if name not in DISPENSABLE:
+                    raise
+                left_out[name] = error.why
         self._execute("SET TimeZone = 'UTC'")
         for name, delivery in deliveries(folder, mapping).items():
             if name not in found or delivery != found[name]:
                 raise changed(delivery.files[-1].path)
         self.notices += [notice for each in loaded.values() for notice in each.notices]
         self._read_later = [file for each in loaded.values() for file in each.read_later]
-        unusable = {column: why for each in loaded.values() for column, why in each.unusable.items()}
+        unusable = left_out | {column: why for each in loaded.values() for column, why in each.unusable.items()}
         return Schema({name: each.table for name, each in loaded.items()}, unusable=unusable)
 
     def widen(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import SourceError
+from detectors.source.base import ColumnError, SourceError
 from detectors.source.folder_files import DataFile, Delivery, changed, shown
 from detectors.source.folder_text import (
     LONGEST_LINE,
@@ -81,9 +81,9 @@ def columns_of(
         if keys:
             found[column] = keys[0]
         elif not canonical.optional:
-            raise SourceError(
-                f"{shown(file.path)} has no column {wanted}: name the right one in the policy, "
-                f'[source.tables.{table}.columns] {column} = "…"'
+            raise ColumnError(
+                f"{shown(file.path)} has no column {wanted}",
+                f'name the right one in the policy, [source.tables.{table}.columns] {column} = "…"',
             )
     return found
 

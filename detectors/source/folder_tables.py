@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import FoundTable, NativeType, Notice, SourceError, and_others
+from detectors.source.base import ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
 from detectors.source.folder_shapes import (
@@ -146,7 +146,7 @@ class _OneTable:
         """An optional column is left out, with the reason. Without another there is no table to read."""
         if not CANONICAL[self._name].columns[column].optional:
             name = shape.fields[column].name
-            raise SourceError(f"{shown(shape.files[0].path)}: the column {name} {why}: export it again")
+            raise ColumnError(f"{shown(shape.files[0].path)}: the column {name} {why}", "export it again")
         self._unusable[f"{self._name}.{column}"] = why
 
     def _counted(self, shape: Shape, readings: Mapping[str, Reading]) -> Counter[tuple[str, str]]:
@@ -212,7 +212,7 @@ class _OneTable:
                     "lost digits when they were written (as in 1.23e+18): export them as text or as whole numbers"
                 )
             if count[column, "bad"] and not CANONICAL[self._name].columns[column].optional:
-                raise SourceError(self._bad_value(column, shape))
+                raise self._bad_value(column, shape)
         if not bad:
             return []
         wanted = WANTED[self._kinds[column]]
@@ -222,16 +222,18 @@ class _OneTable:
         said = f"{_counted(bad, 'row')} of {self._name} {'holds' if bad == 1 else 'hold'} in {column} what is not {wanted}: read as missing"
         return [Notice(self._name, said + self._whose(column), frozenset({full}), f"export the column as {wanted}")]
 
-    def _bad_value(self, column: str, shape: Shape) -> str:
+    def _bad_value(self, column: str, shape: Shape) -> ColumnError:
         """Where the first bad value is. The value itself is not shown: it can be personal."""
         name, wanted = shape.fields[column].name, WANTED[self._kinds[column]]
         bad = next(readings[column].bad for s, readings in zip(self._shapes, self._readings, strict=True) if s is shape)
         numbered = f"SELECT *, row_number() OVER () AS record FROM {shape.relation}"
         (row,) = self._execute(f"SELECT min(record) FROM ({numbered}) WHERE {bad}")
+        bad_ones, values = (sum(count[column, what] for count in self._counts) for what in ("bad", "any"))
+        share = f", nor are {bad_ones - 1:,} others of its {values:,}" if bad_ones > 1 else ""
         files = f" or another of {len(shape.files)} files" if len(shape.files) > 1 else ""
-        return (
-            f'{shown(shape.files[0].path)}{files}: record {row[0]}, column "{name}": the value is not {wanted}; '
-            "correct or re-export it"
+        return ColumnError(
+            f'{shown(shape.files[0].path)}{files}: record {row[0]}, column "{name}": the value is not {wanted}{share}',
+            "correct or re-export it",
         )
 
     def _whose(self, column: str) -> str:

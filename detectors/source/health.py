@@ -18,6 +18,7 @@ from detectors.source.filled import (
     TOLERATED,
     Later,
     Sample,
+    answered_backwards,
     incomplete,
     is_column,
     sample_of,
@@ -188,7 +189,8 @@ def _find_unfilled(
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
-            odd = list(incomplete(source, samples, as_of))
+            odd = [*incomplete(source, samples, as_of), answered_backwards(source)]
+            health.faults += [one for one in odd if isinstance(one, str)]
             health.notices += [one for one in odd if isinstance(one, Notice)]
             _remark_later(source, [one for one in odd if isinstance(one, Later)], as_of, health)
     except QueryError as error:
@@ -319,6 +321,7 @@ def _remark(health: Health) -> None:
         for place, words in found.unknown.items():
             told = f"{place} holds words that nobody knows, in {words.total():,} rows"
             told += "" if place in found.no_words else f": {shown(words)}"
+            told += ", which are left out" if place == "support_requests.status" else ""
             health.notices.append(
                 Notice(table, f"{told}; say in the policy what they mean, [source.words.{place}]", frozenset({place}))
             )

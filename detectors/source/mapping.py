@@ -112,6 +112,10 @@ CANONICAL: dict[str, CanonicalTable] = {
 }
 """docs/petforce.md describes them. A missing optional table or column makes its detectors not applicable."""
 
+DISPENSABLE: frozenset[str] = frozenset({"users", "support_requests", "sessions"})
+"""Tables that are left out where a column of theirs that they need lacks or is broken. The audit table excuses much: where it
+is there and cannot be read, nothing is believed."""
+
 EVENT_TYPES: frozenset[str] = frozenset(
     [
         "household_created",
@@ -162,7 +166,7 @@ SUPPORT_OPEN: frozenset[str] = frozenset(
         *("escalated", "reopened"),
     ]
 )
-"""What helpdesks call a request that is not closed yet. Any word that no policy calls closed counts as open."""
+"""What helpdesks call a request that is not closed yet. What is neither among these nor called closed is left out."""
 WORDS: dict[str, frozenset[str]] = {
     **STATE_WORDS,
     "support_requests.category": SUPPORT_CATEGORIES,

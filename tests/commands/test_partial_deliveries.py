@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli import main
+from tests.support.folders import rewritten
 from tests.support.towns import DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
 FIRST, SECOND, THIRD = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z", "2026-02-05T03:00:00Z"
@@ -327,6 +328,24 @@ def test_verifying_a_ticket_obeys_the_same(nights: Nights, how: str) -> None:
         verified = call("tickets", "verify", ticket, "--source", nights.source(gone), "--as-of", SECOND)
         about_request = "support_id" in verified.stdout
         assert verified.stdout.startswith("no longer there: " if about_request else "fixed: "), verified.output
+
+
+def test_a_column_that_is_gone_verifies_nothing(on_duckdb: Scanner, elsewhere: Path) -> None:
+    nights = Nights(on_duckdb, elsewhere)
+    assert nights.run(with_faults(base()), FIRST).exit_code == 0
+    source = Path(nights.source(with_faults(base())))
+    rewritten(source / "support_requests.csv", lambda rows: without(rows, "household_id"))
+    rewritten(source / "household_events.csv", lambda rows: without(rows, "metadata"))
+    ends = [call("tickets", "verify", ticket, "--source", str(source), "--as-of", SECOND) for ticket in nights.queue]
+    assert any("not looked at" in one.stdout for one in ends)
+    for one in ends:
+        assert one.exit_code == (4 if "not looked at" in one.stdout else 0), one.output
+        assert ("hearthwatch: " in one.stderr) == (one.exit_code == 4)
+
+
+def without(rows: list[list[str]], column: str) -> list[list[str]]:
+    place = rows[0].index(column)
+    return [row[:place] + row[place + 1 :] for row in rows]
 
 
 def test_a_half_table_verifies_nothing(nights: Nights) -> None:

@@ -87,7 +87,9 @@ def test_what_it_compares_with_is_declared(detector: Detector) -> None:
 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.id)
 def test_declarations_name_what_there_is(detector: Detector) -> None:
-    assert detector.meta.consults <= CANONICAL.keys()
+    assert {each.partition(".")[0] for each in detector.meta.consults} <= CANONICAL.keys()
+    further = {each for each in detector.meta.consults if "." in each}
+    assert all(is_column(each) for each in further.union(*detector.meta.partly.values()))
     for element in elements_of([detector]):
         if is_column(element):
             continue

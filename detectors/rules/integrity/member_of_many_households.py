@@ -42,7 +42,7 @@ META = Meta(
     severity="P0",
     kind="state",
     subject=("user_id",),
-    needs=frozenset({"household_members.household_id", "household_members.user_id", "household_members.status"}),
+    needs=frozenset(f"household_members.{column}" for column in ("household_id", "user_id", "status", "is_temporary")),
     process="Engineering Escalations, P0: Data integrity issues",
 )
 

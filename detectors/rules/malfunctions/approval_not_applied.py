@@ -49,7 +49,7 @@ META = Meta(
     needs=frozenset(
         {"household_join_requests.status", "household_join_requests.requested_at", "household_members.joined_at"}
     ),
-    consults=frozenset({"household_events"}),
+    consults=frozenset({"household_events", "household_events.metadata"}),
     process="Engineering Escalations, P1: Join request approval not adding member",
 )
 

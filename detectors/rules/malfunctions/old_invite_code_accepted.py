@@ -45,7 +45,14 @@ META = Meta(
     severity="P1",
     kind="state",
     subject=("household_id",),
-    needs=frozenset({"households.invite_code", "household_join_requests.invite_code", "household_events.event_type"}),
+    needs=frozenset(
+        {
+            "households.invite_code",
+            "household_join_requests.invite_code",
+            "household_events.event_type",
+            "household_events.metadata",
+        }
+    ),
     events=(frozenset({"household_invite_code_regenerated"}),),
     process="Engineering Escalations, P1: Invite code regeneration not invalidating old codes",
 )

@@ -44,8 +44,17 @@ META = Meta(
     severity="P0",
     kind="state",
     subject=("household_id", "user_id"),
-    needs=frozenset({"household_join_requests.status", "household_members.joined_at", "households.created_at"}),
-    consults=frozenset({"household_events"}),
+    needs=frozenset(
+        {
+            "household_join_requests.status",
+            "household_join_requests.responded_by",
+            "household_members.joined_at",
+            "household_members.is_temporary",
+            "households.created_at",
+        }
+    ),
+    consults=frozenset({"household_events", "household_events.metadata"}),
+    partly={"sitters whom no leader added": frozenset({"household_members.invited_by"})},
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 

@@ -49,7 +49,9 @@ META = Meta(
     severity="P0",
     kind="occurrence",
     subject=("user_id", "household_id", "ip_address", "limit"),
-    needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
+    needs=frozenset(
+        f"household_events.{column}" for column in ("event_type", "user_id", "event_timestamp", "metadata")
+    ),
     consults=frozenset({"household_join_requests"}),
     ways={
         "join requests": (frozenset({"household_join_requests"}),),

@@ -45,7 +45,7 @@ META = Meta(
     kind="state",
     subject=("request_id",),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by", "households.leader_id"}),
-    consults=frozenset({"household_members", "household_events"}),
+    consults=frozenset({"household_members", "household_events", "household_events.metadata"}),
     events=(frozenset({"household_join_requests.responded_by"}),),
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )

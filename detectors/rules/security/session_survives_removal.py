@@ -56,6 +56,7 @@ META = Meta(
     subject=("user_id", "session_id", "operation"),
     needs=frozenset({"household_events.metadata", "sessions.id", "sessions.user_id", "sessions.created_at"}),
     consults=frozenset({"household_members"}),
+    partly={"uses by the session's own time": frozenset({"sessions.last_activity_at"})},
     events=(frozenset({"household_member_removed.member_id"}),),
     ways={
         "uses by the session's own time": (),

@@ -62,6 +62,11 @@ META = Meta(
         }
     ),
     consults=frozenset({"household_join_requests"}),
+    partly={
+        "visits after temporary access ended": frozenset(
+            {"household_members.is_temporary", "household_members.temporary_expires_at"}
+        )
+    },
     events=(frozenset(INSIDE),),
     ways={
         "visits by strangers": (),

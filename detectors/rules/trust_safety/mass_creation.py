@@ -48,7 +48,9 @@ META = Meta(
     severity="Same-day",
     kind="occurrence",
     subject=("user_id",),
-    needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
+    needs=frozenset(
+        f"household_events.{column}" for column in ("event_type", "user_id", "event_timestamp", "metadata")
+    ),
     events=(frozenset({"household_created"}),),
     process="Trust & Safety Escalations, Same-Day: User creating >10 households per day (multiple days)",
 )

@@ -49,7 +49,15 @@ META = Meta(
     severity="Immediate",
     kind="occurrence",
     subject=("household_id",),
-    needs=frozenset({"household_events.metadata", "support_requests.household_id", "support_requests.subject_user_id"}),
+    needs=frozenset(
+        {
+            "household_events.metadata",
+            "household_members.is_temporary",
+            "household_members.temporary_expires_at",
+            "support_requests.household_id",
+            "support_requests.subject_user_id",
+        }
+    ),
     consults=frozenset({"household_members", "household_join_requests"}),
     events=(frozenset({"household_member_removed.member_id"}),),
     ways={

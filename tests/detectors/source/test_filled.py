@@ -118,3 +118,40 @@ def test_a_row_in_no_time_is_said(scanner: Scanner, town: Town, table: str, colu
     getattr(town, table)[-1][column] = time
     said = f"{table}.{column} lies after 2200 in 1 row, which no rule can place"
     assert said in [notice.said for notice in scanner(town, *RULES).notices]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("household_members", "user_id"), ("household_members", "household_id"), ("household_join_requests", "user_id")],
+)
+def test_a_gap_in_every_fifth_row_is_another_column(on_duckdb: Scanner, town: Town, table: str, column: str) -> None:
+    rows = getattr(town, table)
+    for row in rows[::5]:
+        row[column] = None
+    empty = sum(row[column] is None for row in rows)
+    with pytest.raises(
+        SourceError, match=rf"{table}\.{column} is empty in {empty} of {len(rows)} rows.*map the column"
+    ):
+        on_duckdb(town, *RULES)
+
+
+def test_a_few_gaps_are_a_note(on_duckdb: Scanner, town: Town) -> None:
+    for row in town.household_members[:9]:
+        row["user_id"] = None
+    told = [notice.line for notice in on_duckdb(town, *RULES).notices]
+    assert any("household_members.user_id is empty in 9 rows" in one and "export them again" in one for one in told)
+
+
+def test_answers_before_their_requests_are_not_believed(scanner: Scanner, town: Town) -> None:
+    for row in town.household_join_requests:
+        row["requested_at"], row["responded_at"] = row["responded_at"], row["requested_at"]
+    rows = len(town.household_join_requests)
+    with pytest.raises(SourceError, match=rf"{rows} of {rows} answered rows .* were answered before they were made"):
+        scanner(town, *RULES)
+
+
+def test_a_few_answers_before_their_requests_are_a_note(on_duckdb: Scanner, town: Town) -> None:
+    for row in town.household_join_requests[:20]:
+        row["responded_at"] = row["requested_at"] - HOUR
+    told = [notice.line for notice in on_duckdb(town, *RULES).notices]
+    assert any(one.startswith("20 of 200 answered rows of household_join_requests have a responded_at") for one in told)

@@ -268,7 +268,7 @@ def test_a_column_of_another_type_is_treated_as_absent_with_the_reason(
         reason = source.schema.unusable[f"{table}.{column}"]
         assert source.schema.missing(frozenset({f"{table}.{column}"})) == [f"{table}.{column} ({reason})"]
     assert reason.startswith("is of type BOOLEAN[], needs" if stored else f"{len(read_rows(folder, table))} of its")
-    assert found_in(folder) == THE_FAULT
+    assert looked_at(folder)[1] == THE_FAULT
 
 
 def read_rows(folder: Path, table: str) -> list[str]:
