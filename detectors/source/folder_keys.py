@@ -91,7 +91,11 @@ def _told(table: str, key: str, columns: Sequence[str], execute: Execute) -> lis
         (row,) = execute(f"SELECT {', '.join(f'bool_or({column})' for column in others)} FROM differing")
         differing = [column for column, is_so in zip(others, row, strict=True) if is_so]
         named = execute(f"SELECT DISTINCT id FROM differing ORDER BY id LIMIT {_MOST_NAMED + 1}")
-        kept = "the one updated last" if "updated_at" in columns else "the last in the files"
+        kept = (
+            "the one updated last (of equally old ones the last in the files)"
+            if "updated_at" in columns
+            else "the last in the files"
+        )
         said = (
             f"{_counted(several, 'id')} of {table} in several rows that differ in {', '.join(differing)}: "
             f"only {kept} is read ({and_others([str(each[0]) for each in named], _MOST_NAMED)})"

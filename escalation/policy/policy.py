@@ -240,6 +240,8 @@ def _first_problem(error: ValidationError, default: Mapping[str, Any]) -> str:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{place}: unknown key; {_near(place, default)}{more}"
+    if first["type"] == "string_pattern_mismatch" and "@" in first["ctx"]["pattern"]:
+        return f"{place}: must be an e-mail address such as team@example.com; correct it, or remove it to use the default{more}"
     wanted = _WANTED.get(first["type"], first["msg"].removeprefix("Value error, "))
     message = _short(
         " ".join(wanted.format_map(first.get("ctx", {})).split())
