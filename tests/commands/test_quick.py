@@ -90,7 +90,7 @@ def test_a_fault_and_a_pattern_of_the_day_are_found_in_minutes_and_a_repair_too(
     assert "This look: 1 ticket verified as fixed." in played.quick(TEN + 22 * MINUTE)
     assert "nothing found, nothing to do" in played.quick(TEN + 27 * MINUTE)
     # The night meets the occurrence of its day once more, and has nothing to add.
-    assert "Tonight: 1 finding with nothing new to say." in played.run(NIGHT + DAY).output
+    assert "Tonight: 1 finding unchanged." in played.run(NIGHT + DAY).output
 
 
 def test_a_pattern_that_grows_is_one_ticket_and_is_said_when_it_has_doubled(played: Played) -> None:
