@@ -97,7 +97,8 @@ class FolderSource:
             try:
                 loaded[name] = reader.load(delivery)
             except ColumnError as error:
-                if name not in DISPENSABLE:
+                # Of a table in parts one may be broken, which is no reason to do without the others.
+                if name not in DISPENSABLE or len(delivery.files) > 1:
                     raise
                 left_out[name] = error.why
         self._execute("SET TimeZone = 'UTC'")

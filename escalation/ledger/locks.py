@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from escalation.ledger.address import Address, LedgerError, LedgerUsageError
 from escalation.ledger.records import Look
@@ -98,12 +99,17 @@ def _on_server(engine: Engine, where: str) -> Iterator[_Holder]:
             return bool(connection.scalar(text(f"SELECT {what}(:key)"), {"key": key}))
 
         connection.execute(text("SET idle_session_timeout = 0"))
-        yield (
-            lambda: ask("pg_try_advisory_lock", _ADVISORY_LOCK),
-            lambda: ask("pg_try_advisory_lock", _QUICK_LOCK),
-            lambda: ask("pg_advisory_unlock", _QUICK_LOCK),
-            lambda: _check_held(connection, where),
-        )
+        try:
+            yield (
+                lambda: ask("pg_try_advisory_lock", _ADVISORY_LOCK),
+                lambda: ask("pg_try_advisory_lock", _QUICK_LOCK),
+                lambda: ask("pg_advisory_unlock", _QUICK_LOCK),
+                lambda: _check_held(connection, where),
+            )
+        finally:
+            # The server ends a session a moment after we have left it, and the next run may be at the door. A lost one holds nothing.
+            with suppress(SQLAlchemyError):
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
 
 
 def _check_unshared(connection: Connection, engine: Engine, where: str) -> None:
