@@ -40,7 +40,7 @@ demo-rt: $(DEV_STAMP) ## the same two nights in a throwaway Request Tracker (Deb
 
 test: $(DEV_STAMP) ## check everything and run all tests (starts its own PostgreSQL)
 	@$(MAKE) --no-print-directory lint & lint=$$!; \
-	$(BIN)/pytest -n auto; tests=$$?; \
+	$(BIN)/pytest -n auto --dist worksteal; tests=$$?; \
 	wait $$lint || exit 1; exit $$tests
 
 test-fast: $(DEV_STAMP) ## run the fifth of the tests that catches most, in a minute and a half
