@@ -72,6 +72,10 @@ def demo(settings: Settings, folder: Path) -> None:
     click.echo(
         f"Their lives: hearthwatch tickets list --as-of 2026-02-04T03:00Z --ledger sqlite:///{folder / 'hearthwatch.db'}"
     )
+    click.echo(
+        "Does one still hold? hearthwatch tickets verify TICKET --source fixtures/demo/night-2 --as-of 2026-02-04T03:00Z "
+        f"--ledger sqlite:///{folder / 'hearthwatch.db'}"
+    )
     click.echo(f"The page: {folder / 'page' / TONIGHT}")
 
 
