@@ -106,10 +106,15 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
         unseen=result.unseen,
     )
     click.echo(ticket_list.rechecked(found), nl=False)
-    for reason in result.disbelieved.values():
-        raise Stop(f"{reason}; deliver the whole table and verify again", EXIT_INCOMPLETE)
-    for reason in result.unseen.values():
-        raise Stop(f"{reason}; deliver what the ticket rests on as before and verify again", EXIT_INCOMPLETE)
+    why = [
+        *(f"{reason}; deliver the whole table and verify again" for reason in result.disbelieved.values()),
+        *(
+            f"{reason}; deliver what the ticket rests on as before and verify again"
+            for reason in result.unseen.values()
+        ),
+    ]
+    if why:
+        raise Stop(why[0], EXIT_INCOMPLETE)
     unseen = sum(one.outcome == "not looked at" for one in found)
     if unseen:
         raise Stop(

@@ -651,6 +651,22 @@ def test_what_the_rows_no_longer_tell_is_not_repaired_on_a_server(databases: Cal
     _stays(place, *UNSEEN["nested"])
 
 
+def test_a_column_that_is_gone_repairs_nothing(tmp_path: Path) -> None:
+    def put(tables: Tables) -> str:
+        source = folder_of(tmp_path / f"export-{len(list(tmp_path.iterdir()))}", tables)
+        if any("metadata" not in row for row in tables["household_events"]):
+            file = Path(source) / "household_events.csv"
+            with file.open(newline="") as opened:
+                rows = list(csv.DictReader(opened))
+            with file.open("w", newline="") as opened:
+                writer = csv.DictWriter(opened, [name for name in rows[0] if name != "metadata"], extrasaction="ignore")
+                writer.writeheader()
+                writer.writerows(rows)
+        return source
+
+    _stays(Place("folder", put), of_events(without_metadata), "household_events.metadata")
+
+
 def _stays(place: Place, change: Change, said: str) -> None:
     town = with_removal(base())
     assert call("run", "--source", place.put(town), "--as-of", NIGHT_1).exit_code == 0
