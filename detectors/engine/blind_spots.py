@@ -14,23 +14,10 @@ from detectors.contract import Detector, Groups
 from detectors.engine.applicability import needs_of, sees, tables_of
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN
 from detectors.source import CANONICAL, Notice, QueryError, Schema, Source
+from detectors.source.base import ONLY_TOLD
 from detectors.source.filled import TOLERATED, is_column
 from detectors.source.health import Health
 from detectors.source.trail import EVENTS
-
-ONLY_TOLD = frozenset(
-    {
-        "households.name",
-        "households.description",
-        "households.updated_at",
-        "household_members.id",
-        "users.email",
-        "users.account_tier",
-        "users.monthly_revenue",
-        f"{EVENTS}.id",
-    }
-)
-"""The columns from which nothing is concluded: a fault is seen as well without them."""
 
 
 @dataclass(frozen=True, slots=True)

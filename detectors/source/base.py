@@ -127,6 +127,19 @@ class Schema:
         return None
 
 
+ONLY_TOLD = frozenset(
+    {
+        "households.name",
+        "households.description",
+        "households.updated_at",
+        "household_members.id",
+        "users.email",
+        "users.account_tier",
+        "users.monthly_revenue",
+        "household_events.id",
+    }
+)
+"""The columns from which nothing is concluded: a fault is seen as well without them."""
 Reach = Literal["picked", "whole", "grouped"]
 """What a statement reads of big tables: a few rows, all of them, or all of them to group them by an id."""
 Verdict = Literal["ok", "note", "problem"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
+from detectors.source.base import ONLY_TOLD, ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
 from detectors.source.folder_shapes import (
@@ -56,12 +56,17 @@ class TableReader:
             notices.append(_passed_over(delivery))
         if delivery.format == "csv":
             shapes = csv_shapes(delivery, self._mapping, self._execute)
-            notices += _lacking_in_parts(delivery.table, shapes)
+            lacking = _lacking_in_parts(delivery.table, shapes)
             shapes = [self._rows_of(delivery.table, shapes, notices)]
         else:
             shapes = parquet_shapes(delivery, self._mapping, self._execute)
-            notices += _lacking_in_parts(delivery.table, shapes)
-        one = _OneTable(delivery.table, shapes, self._execute, self._mapping.zone)
+            lacking = _lacking_in_parts(delivery.table, shapes)
+        notices += [_not_in_all(delivery.table, column, told) for column, told in lacking.items()]
+        # Of a row without the column nobody knows whether it has a value; what would be concluded from its absence is nothing.
+        unusable = {
+            full: told for column, told in lacking.items() if (full := f"{delivery.table}.{column}") not in ONLY_TOLD
+        }
+        one = _OneTable(delivery.table, shapes, self._execute, self._mapping.zone, unusable)
         loaded = one.load(notices, in_memory=delivery.format == "csv")
         for file in delivery.files:
             file.check_unchanged()
@@ -85,10 +90,12 @@ class TableReader:
 class _OneTable:
     """The making of one table from its shapes."""
 
-    def __init__(self, name: str, shapes: Sequence[Shape], execute: Execute, zone: str) -> None:
+    def __init__(
+        self, name: str, shapes: Sequence[Shape], execute: Execute, zone: str, unusable: Mapping[str, str]
+    ) -> None:
         self._name, self._shapes, self._execute = name, shapes, execute
         self._kinds = {column: canonical.kind for column, canonical in CANONICAL[name].columns.items()}
-        self._unusable: dict[str, str] = {}
+        self._unusable = dict(unusable)
         self._readings: Readings = [self._readings_of(shape, zone) for shape in shapes]
         self._counts = [self._counted(shape, readings) for shape, readings in zip(shapes, self._readings, strict=True)]
 
@@ -135,6 +142,8 @@ class _OneTable:
     def _readings_of(self, shape: Shape, zone: str) -> dict[str, Reading]:
         readings = {}
         for column, field in shape.fields.items():
+            if f"{self._name}.{column}" in self._unusable:
+                continue
             found = reading(self._kinds[column], field.sql, field.stored, zone)
             if found is None:
                 self._refuse(column, f"is of type {field.stored}, needs {WANTED[self._kinds[column]]}", shape)
@@ -267,16 +276,23 @@ def _needs_care(count: Counter[tuple[str, str]], column: str) -> bool:
     return any(count[column, what] for what in ("odd", "bad", "beyond"))
 
 
-def _lacking_in_parts(table: str, shapes: Sequence[Shape]) -> list[Notice]:
-    """Columns that only some of a table's files hold."""
-    notices = []
+def _lacking_in_parts(table: str, shapes: Sequence[Shape]) -> dict[str, str]:
+    """Columns that only some of a table's files hold, with which of the files lack it."""
+    lacking = {}
     for column in dict.fromkeys(column for shape in shapes for column in shape.fields):
         without = [file.path.name for shape in shapes if column not in shape.fields for file in shape.files]
         if without:
             more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-            said = f"{without[0]}{more} of {table} without the column {column}, which other files have: read as missing"
-            notices.append(Notice(table, said, frozenset({f"{table}.{column}"})))
-    return notices
+            lacking[column] = (
+                f"{shown(Path(without[0]))}{more} of {table} without the column {column}, which other files have"
+            )
+    return lacking
+
+
+def _not_in_all(table: str, column: str, told: str) -> Notice:
+    full = f"{table}.{column}"
+    read = "read as missing there" if full in ONLY_TOLD else "not read"
+    return Notice(table, f"{told}: {read}", frozenset({full}), "export all parts with the same columns")
 
 
 def _passed_over(delivery: Delivery) -> Notice:
