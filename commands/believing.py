@@ -6,12 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import cast
+
+import click
 
 from commands.looking_back import looked_back, not_looked_at
-from detectors.contract import Detector, fingerprint
+from detectors.contract import Detector, SubjectKey, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
 from detectors.engine.blind_spots import blind_spots
+from detectors.engine.doubts import doubts_of
 from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
 from detectors.engine.runner import ScanResult, forgetful
@@ -51,12 +55,13 @@ class Known:
 
 
 def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
-    """What a scan as of `as_of` is held against. Raises LedgerError."""
+    """What a scan as of `as_of` is held against. Raises LedgerError, and UsageError for another environment's ledger."""
     with ledger.begin() as tx:
         found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
         last = tx.latest_night()
         entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
         waiting = frozenset(one.id for one in tx.tickets(ended=False))
+    _of_this_environment(entries, policy)
     return Known(
         {table: baseline for table, baseline in found.items() if baseline is not None},
         entries,
@@ -65,6 +70,20 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
         policy,
         as_of,
     )
+
+
+def _of_this_environment(entries: Sequence[Entry], policy: Policy) -> None:
+    """Under another environment's name everything that is known would be gone, and so called fixed."""
+    named = [one for one in entries if {*one.subject} <= {"household_id", "user_id"}]
+    if named and not any(one.fingerprint == _fingerprint_of(one, policy) for one in named):
+        raise click.UsageError(
+            f"the ledger's tickets are of another environment than the policy's ({policy.environment!r}): give each "
+            "environment a ledger and a queue of its own, or name the old one in the policy again"
+        )
+
+
+def _fingerprint_of(entry: Entry, policy: Policy) -> str:
+    return fingerprint(entry.detector, policy.environment, cast(Mapping[SubjectKey, str], entry.subject))
 
 
 def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:
@@ -113,9 +132,11 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
         tables = {table for one in detectors for table in tables_of(one)}
         health = health_of(source, detectors, known.policy.limits, as_of=known.as_of)
         believable(source, health)
+        notices = (*result.notices, *health.notices)
         result = replace(
             result,
-            spots=blind_spots(detectors, source.schema, health, (*result.notices, *health.notices)),
+            spots=blind_spots(detectors, source.schema, health, notices),
+            doubts=doubts_of(source, notices),
             unknown_types=health.trail is not None and bool(health.trail.unknown),
         )
         whole = replace(result, rows_read=count_rows(source, None, health.rows, tables=tables))

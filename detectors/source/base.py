@@ -167,6 +167,9 @@ class Notice:
     """The table.column names that cannot be relied on for those rows. Detectors that need one of them say so."""
     remedy: str = ""
     """What to do about it, where that is not clear from what is said."""
+    households: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    """Whose rows these are, where nothing that rests on `columns` may be said about them."""
 
     @property
     def line(self) -> str:

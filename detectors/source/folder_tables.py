@@ -29,6 +29,7 @@ _WHOSE = {"households": ("household", "id"), "users": ("user", "id"), "sessions"
 """Whom a row is about; in all other tables it is the household of household_id."""
 _RAW = "raw_rows"
 _MOST_NAMED = 3
+_MOST_DOUBTED = 10_000
 
 Readings = list[dict[str, Reading]]
 
@@ -229,7 +230,21 @@ class _OneTable:
             self._unusable[full] = f"{bad} of its {values} values are not {wanted}"
             return []
         said = f"{_counted(bad, 'row')} of {self._name} {'holds' if bad == 1 else 'hold'} in {column} what is not {wanted}: read as missing"
-        return [Notice(self._name, said + self._whose(column), frozenset({full}), f"export the column as {wanted}")]
+        kind, owners = self._owners_of_bad(column)
+        named = f" ({kind}{'s' if len(owners) > 1 else ''} {and_others(sorted(owners), _MOST_NAMED)})" if owners else ""
+        # One audit row more or less says little of a household; a row of state says what it is.
+        doubted = owners if self._name != "household_events" and full not in ONLY_TOLD else frozenset[str]()
+        homes, people = (doubted, frozenset[str]()) if kind == "household" else (frozenset[str](), doubted)
+        return [
+            Notice(
+                self._name,
+                said + named,
+                frozenset({full}),
+                f"export the column as {wanted}",
+                households=homes,
+                users=people,
+            )
+        ]
 
     def _bad_value(self, column: str, shape: Shape) -> ColumnError:
         """Where the first bad value is. The value itself is not shown: it can be personal."""
@@ -245,19 +260,19 @@ class _OneTable:
             "correct or re-export it",
         )
 
-    def _whose(self, column: str) -> str:
-        """Up to three households or people whose rows these are."""
+    def _owners_of_bad(self, column: str) -> tuple[str, frozenset[str]]:
+        """The households or people whose rows these are, and which of the two they are."""
         kind, key = _WHOSE.get(self._name, ("household", "household_id"))
         found: set[str] = set()
         for shape, readings, count in zip(self._shapes, self._readings, self._counts, strict=True):
-            if count[column, "bad"]:
+            if count[column, "bad"] and key in readings:
                 owner = plain_id_of(f"CAST({readings[key].plain} AS VARCHAR)")
                 query = f"SELECT DISTINCT {owner} AS owner FROM {shape.relation} WHERE {readings[column].bad}"
                 rows = self._execute(
-                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {_MOST_NAMED + 1}"
+                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {_MOST_DOUBTED}"
                 )
                 found.update(str(row[0]) for row in rows)
-        return f" ({kind}{'s' if len(found) > 1 else ''} {and_others(sorted(found), _MOST_NAMED)})" if found else ""
+        return kind, frozenset(found)
 
     def _rows(self) -> str:
         """The statement that reads all rows, columns named and typed as the canonical ones."""
