@@ -26,8 +26,9 @@ from escalation.decide.causes import INCIDENT
 from escalation.decide.decisions import IDS_KEPT
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
-from escalation.ledger.ledger import Ledger
+from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Entry, Looked, Volume
+from escalation.ledger.store import LedgerError
 from escalation.policy.policy import Policy
 
 After = Callable[[Source, ScanResult], ScanResult]
@@ -123,6 +124,23 @@ def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -
         return _after(source, disbelieve(result, reasons, detectors), known, known.entries, detectors)
 
     return after
+
+
+def told_by_ledger(url: str, policy: Policy, as_of: datetime, result: ScanResult) -> list[str]:
+    """What a run would say of the tables that a scan read, by the ledger at `url`, if there is one that can be asked.
+
+    It may be another source's, so that it is told and nothing is held back.
+    """
+    try:
+        with open_ledger(url, exclusive=False, create=False, upgrade=False) as ledger:
+            known = known_of(ledger, policy, as_of)
+    except (LedgerError, click.UsageError):
+        return []
+    reasons = known.doubts(volumes_of(result, known.baselines))
+    return [
+        f"{reason} by a run with this ledger; what this scan found there may come of missing rows"
+        for reason in reasons.values()
+    ]
 
 
 def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: Sequence[Entry]) -> After:

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from commands.believing import After
+from commands.believing import After, told_by_ledger
 from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress, show
 from commands.stopping import cancelled_on_signal
@@ -86,6 +86,9 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     result, info = scanned(
         settings, policy, context, detectors, chosen["households"], chosen["users"], counting=Counting()
     )
+    if not scoped:
+        for line in told_by_ledger(settings.ledger, policy, context.as_of, result):
+            click.echo(f"note: {line}", err=True)
     document = document_of(
         info, one_per_cause(result.findings, policy.limits, policy.environment, alike=result.alike), result
     )

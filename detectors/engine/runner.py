@@ -226,7 +226,7 @@ class _Run:
         own = None if scope is None else Own(scope.households, scope.users)
         self._health = health_of(source, detectors, context.limits, own, as_of=context.as_of, at_once=self._at_once)
         believable(source, self._health)
-        source.tables = source.tables.respelled(self._health.spellings, self._health.zeros)
+        source.tables = source.tables.respelled(self._health.spellings, self._health.zeros, self._health.once)
         self.doubts = doubts_of(source, self.notices)
         self.endings = {}
         for detector in detectors:

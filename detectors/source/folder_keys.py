@@ -6,23 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from detectors.source.base import Notice, and_others
+from detectors.source.repeated import ACT, LATEST, MOST_DOUBTED, key_of
 
 _MOST_NAMED = 3
-_ACT = {
-    "household_events": ("event_type", "household_id", "user_id", "event_timestamp"),
-    "household_members": ("household_id", "user_id"),
-    "household_join_requests": ("household_id", "user_id"),
-}
-"""What makes two rows of one id two things nonetheless: acts, memberships and requests never become another's."""
 _THINGS = {
     "household_events": "acts",
     "household_members": "memberships",
     "household_join_requests": "requests",
 }
-
-_LATEST = {"households": "updated_at", "household_join_requests": "responded_at", "sessions": "last_activity_at"}
-"""The time that tells which of several rows of one id was written last; an answer is never taken back."""
-_MOST_DOUBTED = 10_000
 
 Execute = Callable[[str], Sequence[Any]]
 
@@ -35,17 +26,17 @@ def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory:
     (probe,) = execute(f"SELECT count(id), count(DISTINCT hash(id)) FROM {table}")
     if probe[0] == probe[1]:
         return []
-    key = ", ".join(("id", *_ACT.get(table, ())))
+    key = ", ".join(key_of(table))
     execute(
         f"CREATE OR REPLACE TEMP TABLE twice AS SELECT {key}, count(*) AS times FROM {table} WHERE id IS NOT NULL "
         "GROUP BY ALL HAVING count(*) > 1"
     )
-    notices = _acts_of_one_id(table, execute) if table in _ACT else []
+    notices = _acts_of_one_id(table, execute) if table in ACT else []
     if not execute("SELECT 1 FROM twice LIMIT 1"):
         return notices
     into_memory()
     notices += _told(table, key, columns, execute)
-    told_by = _LATEST.get(table, "")
+    told_by = LATEST.get(table, "")
     latest = f"{told_by} DESC NULLS LAST, " if told_by in columns else ""
     execute(
         f"DELETE FROM {table} WHERE rowid IN (SELECT place FROM (SELECT rowid AS place, row_number() OVER "
@@ -55,7 +46,7 @@ def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory:
 
 
 def _acts_of_one_id(table: str, execute: Execute) -> list[Notice]:
-    acts = ", ".join(_ACT[table])
+    acts = ", ".join(ACT[table])
     (row,) = execute(
         f"SELECT count(*) FROM (SELECT id FROM (SELECT DISTINCT id, {acts} FROM {table} WHERE id IS NOT NULL) "
         "GROUP BY id HAVING count(*) > 1)"
@@ -103,7 +94,7 @@ def _several(table: str, key: str, columns: Sequence[str], several: int, execute
     (row,) = execute(f"SELECT {', '.join(f'bool_or({column})' for column in others)} FROM differing")
     differing = [column for column, is_so in zip(others, row, strict=True) if is_so]
     named = execute(f"SELECT DISTINCT id FROM differing ORDER BY id LIMIT {_MOST_NAMED + 1}")
-    told_by = _LATEST.get(table, "")
+    told_by = LATEST.get(table, "")
     kept = f"the one with the latest {told_by}" if told_by in columns else "the last in the files"
     said = (
         f"{_counted(several, 'id')} of {table} in several rows that differ in {', '.join(differing)}: "
@@ -119,7 +110,7 @@ def _several(table: str, key: str, columns: Sequence[str], several: int, execute
         unknown = (
             f"SELECT DISTINCT {owner} FROM (SELECT *, rank() OVER (PARTITION BY {key} ORDER BY told DESC NULLS LAST) AS nth FROM "
             f"(SELECT DISTINCT {', '.join(columns)}, told FROM ({rows}))) WHERE nth = 1 AND {owner} IS NOT NULL "
-            f"GROUP BY {key}, {owner} HAVING count(*) > 1 LIMIT {_MOST_DOUBTED}"
+            f"GROUP BY {key}, {owner} HAVING count(*) > 1 LIMIT {MOST_DOUBTED}"
         )
         doubted = frozenset(str(each[0]) for each in execute(unknown))
     if doubted and told_by in columns:

@@ -23,13 +23,13 @@ from detectors.source.folder_shapes import (
 )
 from detectors.source.folder_values import WANTED, Reading, plain_id_of, reading
 from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.repeated import MOST_DOUBTED
 
 _NATIVE: dict[str, NativeType] = {"flag": "flag", "time": "time", "json": "json", "number": "number"}
 _WHOSE = {"households": ("household", "id"), "users": ("user", "id"), "sessions": ("user", "user_id")}
 """Whom a row is about; in all other tables it is the household of household_id."""
 _RAW = "raw_rows"
 _MOST_NAMED = 3
-_MOST_DOUBTED = 10_000
 
 Readings = list[dict[str, Reading]]
 
@@ -269,7 +269,7 @@ class _OneTable:
                 owner = plain_id_of(f"CAST({readings[key].plain} AS VARCHAR)")
                 query = f"SELECT DISTINCT {owner} AS owner FROM {shape.relation} WHERE {readings[column].bad}"
                 rows = self._execute(
-                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {_MOST_DOUBTED}"
+                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {MOST_DOUBTED}"
                 )
                 found.update(str(row[0]) for row in rows)
         return kind, frozenset(found)

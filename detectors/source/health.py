@@ -32,6 +32,7 @@ from detectors.source.filled import (
 from detectors.source.mapping import CANONICAL, STATE_WORDS
 from detectors.source.mixed_up import mixed_up
 from detectors.source.notations import unblanked
+from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, meant, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
 from detectors.source.zero_times import Zero, zeros_of
@@ -69,6 +70,8 @@ class Health:
     """The columns (table.column) from which rules conclude and that are empty in every row."""
     zeros: frozenset[str] = frozenset()
     """The columns of times that may lack in which a clock's zero stands for "never"."""
+    once: frozenset[str] = frozenset()
+    """The tables of whose rows with one id one is read."""
     faults: list[str] = field(default_factory=list)
     """One line each: why nothing that is read here can be believed."""
     notices: list[Notice] = field(default_factory=list)
@@ -206,6 +209,10 @@ def _find_unfilled(
         else:
             few = {name: FIRST if is_big(source, name) else None for name in samples}
             zeros = [zero for name, first in few.items() for zero in zeros_of(source, name, first)]
+        copies = repeated(source, health.rows)
+        health.once = frozenset(copies)
+        health.notices += [notice for _, notice in copies.values()]
+        health.rows |= {table: health.rows[table] - more for table, (more, _) in copies.items() if table in health.rows}
         health.zeros = frozenset(zero.place for zero in zeros)
         health.notices += [zero.notice for zero in zeros]
     except QueryError as error:

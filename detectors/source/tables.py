@@ -40,6 +40,7 @@ from detectors.source.ids import PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER,
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.moments import EVER
 from detectors.source.notations import id_of_bytes, plain_text, unblanked
+from detectors.source.repeated import LATEST, key_of
 from detectors.source.sql import WrappedJSONB, matches, one_of_many
 
 _TYPES: dict[NativeType, TypeEngine[Any]] = {
@@ -90,6 +91,7 @@ class Tables:
         self.mapping = mapping
         self._odd = odd
         self._zeros: frozenset[str] = frozenset()
+        self._once: frozenset[str] = frozenset()
         self.schema = schema
         self._spellings: Spellings = spellings or {}
         self._events = self._spellings.get("household_events.event_type", {})
@@ -107,17 +109,18 @@ class Tables:
     def __contains__(self, name: str) -> bool:
         return name in self.schema.tables
 
-    def respelled(self, spellings: Spellings, zeros: Collection[str] = ()) -> Tables:
+    def respelled(self, spellings: Spellings, zeros: Collection[str] = (), once: Collection[str] = ()) -> Tables:
         """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns.
 
-        `zeros` are the columns (table.column) of times in which a clock's zero stands for no time.
+        `zeros` are the columns (table.column) of times in which a clock's zero stands for no time; `once` the tables of a
+        server of whose rows with one id one is read.
         """
         again = Tables(self.schema, self.mapping, self._odd, spellings)
-        again._zeros = self._zeros.union(zeros)
+        again._zeros, again._once = self._zeros.union(zeros), self._once.union(once)
         plain = {
             name: found
             for name, found in self._tables.items()
-            if not any(place.startswith(f"{name}.") for place in (*spellings, *zeros))
+            if name not in once and not any(place.startswith(f"{name}.") for place in (*spellings, *zeros))
         }
         again._tables.update(plain)
         again._raw.update({name: self._raw[name] for name in plain})
@@ -209,7 +212,14 @@ class Tables:
                 columns.append(cast(own, _TYPES[target]).label(column))
         columns = [self._none_at_zero(f"{name}.{column.name}", column) for column in columns]
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
-        return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
+        own = select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True)))
+        return (self._read_once(name, own) if name in self._once else own).subquery(name)
+
+    def _read_once(self, name: str, own: Select[Any]) -> Select[Any]:
+        rows = own.subquery(f"every_{name}")
+        keys = [rows.c[key] for key in key_of(name)]
+        latest = [rows.c[LATEST[name]].desc().nulls_last()] if name in LATEST else []
+        return select(rows).distinct(*keys).order_by(*keys, *latest)
 
     def oddities(self) -> Iterator[Select[Any]]:
         """For each table with ids or metadata of a type that allows several notations: which of its columns hold them.
