@@ -42,6 +42,7 @@ from escalation.decide.causes import one_per_cause
 from escalation.decide.volume import what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
+from reports.reach import trail_ended
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MISSING_NAMED = 6
@@ -87,6 +88,9 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
         settings, policy, context, detectors, chosen["households"], chosen["users"], counting=Counting()
     )
     if not scoped:
+        ended = trail_ended(looked_at, result.reached, audited=result.audit_began is not None)
+        if ended:
+            click.echo(f"note: {ended}", err=True)
         for line in told_by_ledger(settings.ledger, policy, context.as_of, result):
             click.echo(f"note: {line}", err=True)
     document = document_of(

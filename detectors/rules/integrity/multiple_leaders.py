@@ -46,6 +46,7 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
+    partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
     process="Engineering Escalations, P0: Multiple leaders in one household",
 )
 
