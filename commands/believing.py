@@ -11,7 +11,7 @@ from typing import cast
 import click
 
 from commands.looking_back import looked_back, not_looked_at
-from detectors.contract import Detector, SubjectKey, fingerprint
+from detectors.contract import Detector, Finding, SubjectKey, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
 from detectors.engine.blind_spots import blind_spots
@@ -22,7 +22,7 @@ from detectors.engine.runner import ScanResult, forgetful
 from detectors.source import Source, SourceError
 from detectors.source.trail import EVENTS
 from detectors.text.wording import count
-from escalation.decide.causes import INCIDENT
+from escalation.decide.causes import INCIDENT, told_of
 from escalation.decide.decisions import IDS_KEPT
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
@@ -169,17 +169,18 @@ def _after(
     source: Source, result: ScanResult, known: Known, entries: Iterable[Entry], detectors: Sequence[Detector]
 ) -> ScanResult:
     by_id = {one.id: one for one in detectors}
-    found = {one.fingerprint for one in result.findings}
+    grouped = _incidents(result, known)
+    found = {one.fingerprint for one in (*result.findings, *grouped)}
     # Where nothing is left to look at a detector is not applicable, and then what it once found is gone, too.
     failed = {one.detector for one in result.coverage if one.status == "failed"}
     asked = by_id.keys() - failed
     absent = [one for one in entries if one.detector in asked and one.fingerprint not in found]
     wanted = {table: ids for table, ids in rows_to_look_for(absent).items() if table not in result.disbelieved}
     each = Counter(one.detector for one in result.findings)
-    # What becomes an incident is watched as a whole.
+    # What becomes an incident is watched as a whole, by the households that its entry keeps.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
     unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
-    behind = behind_each(source, single, by_id, known.as_of, IDS_KEPT)
+    behind = behind_each(source, [*single, *grouped], by_id, known.as_of, IDS_KEPT)
     return replace(
         result,
         gone=rows_gone(source, wanted),
@@ -189,13 +190,25 @@ def _after(
     )
 
 
+def _incidents(result: ScanResult, known: Known) -> list[Finding]:
+    """The incidents that the night will make of what was found, each with the households that its entry keeps."""
+    ongoing = {one.detector for one in known.entries if one.subject.get("operation") == INCIDENT}
+    each, limits = Counter(one.detector for one in result.findings), known.policy.limits
+    if not ongoing and max(each.values(), default=0) <= limits.incident_size:
+        return []
+    told = told_of(result.findings, limits, known.policy.environment, ongoing, result.alike).findings
+    made = [one for one in told if one.subject.get("operation") == INCIDENT and one.members]
+    return [one.model_copy(update={"households": one.households[:IDS_KEPT]}) for one in made]
+
+
 def _with_spots(
     result: ScanResult, behind: Mapping[str, Mapping[str, int]], policy: Policy
 ) -> Iterator[tuple[str, Mapping[str, int]]]:
-    """The rows behind each state, and what its detector did not look at; of an incident that alone."""
+    """The rows behind each state, and each incident of them, and what its detector did not look at."""
     blind = {name: not_looked_at(spots) for name, spots in result.spots.items()}
     for name in {one.detector for one in result.findings if one.kind == "state"}:
-        yield fingerprint(name, policy.environment, {"operation": INCIDENT}), blind.get(name, {})
+        incident = fingerprint(name, policy.environment, {"operation": INCIDENT})
+        yield incident, {**behind.get(incident, {}), **blind.get(name, {})}
     for one in result.findings:
         if one.kind == "state":
             own = behind.get(one.fingerprint)
