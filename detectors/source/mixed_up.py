@@ -35,15 +35,14 @@ SHOWN: Mapping[str, tuple[str, ...]] = {**_IDS, "households": (*_IDS["households
 
 def mixed_up(first: Mapping[str, Rows]) -> Iterator[str]:
     """A line for each two columns that hold one another's values, and for each column of ids that lost digits."""
-    for table, who, by in _PAIRS:
-        if _few_for_many(first.get(table, ()), who, by):
-            yield _swapped(
-                table, who, by, "who let somebody in is somebody else each time, and who came is the same one"
-            )
-    if _asked_by_leaders(first.get("household_join_requests", ()), first.get("households", ())):
-        table, who, by = _PAIRS[1]
-        yield _swapped(table, who, by, "nearly everybody asks to be let into the household that they lead")
     homes = first.get("households", ())
+    for table, who, by in _PAIRS:
+        rows = first.get(table, ())
+        if _few_for_many(rows, who, by):
+            why = "who let somebody in is somebody else each time, and who came is the same one"
+            yield _swapped(table, who, by, why)
+        elif table == "household_join_requests" and _asked_by_leaders(rows, homes):
+            yield _swapped(table, who, by, "nearly everybody asks to be let into the household that they lead")
     if _codes_in(homes, "name") > 0.8 and _codes_in(homes, "invite_code") < 0.1:
         yield _swapped("households", "name", "invite_code", "the names look like invite codes, and these do not")
     for table, columns in _IDS.items():

@@ -218,8 +218,10 @@ class Tables:
     def _read_once(self, name: str, own: Select[Any]) -> Select[Any]:
         rows = own.subquery(f"every_{name}")
         keys = [rows.c[key] for key in key_of(name)]
-        latest = [rows.c[LATEST[name]].desc().nulls_last()] if name in LATEST else []
-        return select(rows).distinct(*keys).order_by(*keys, *latest)
+        latest = rows.c[LATEST[name]].desc().nulls_last() if name in LATEST else None
+        nth = func.row_number().over(partition_by=keys, order_by=latest).label("nth")
+        numbered = select(rows, nth).subquery(f"numbered_{name}")
+        return select(*(numbered.c[column.name] for column in rows.c)).where(numbered.c.nth == 1)
 
     def oddities(self) -> Iterator[Select[Any]]:
         """For each table with ids or metadata of a type that allows several notations: which of its columns hold them.
