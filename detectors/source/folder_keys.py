@@ -115,8 +115,14 @@ def _several(table: str, key: str, columns: Sequence[str], several: int, execute
         doubted = frozenset(str(each[0]) for each in execute(unknown))
     if doubted and told_by in columns:
         said += "; of some it is not known which is later"
-    whose = {"users": doubted} if owner == "user_id" or table == "users" else {"households": doubted}
-    return Notice(table, said, frozenset(f"{table}.{column}" for column in differing), **whose)
+    people = table in {"users", "sessions"}
+    return Notice(
+        table,
+        said,
+        frozenset(f"{table}.{column}" for column in differing),
+        households=frozenset() if people else doubted,
+        users=doubted if people else frozenset(),
+    )
 
 
 def _counted(number: int, what: str) -> str:

@@ -212,8 +212,8 @@ class Tables:
                 columns.append(cast(own, _TYPES[target]).label(column))
         columns = [self._none_at_zero(f"{name}.{column.name}", column) for column in columns]
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
-        own = select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True)))
-        return (self._read_once(name, own) if name in self._once else own).subquery(name)
+        rows = select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True)))
+        return (self._read_once(name, rows) if name in self._once else rows).subquery(name)
 
     def _read_once(self, name: str, own: Select[Any]) -> Select[Any]:
         rows = own.subquery(f"every_{name}")
