@@ -8,14 +8,14 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import click
 
-from commands.believing import After, told_by_ledger
 from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress, show
 from commands.stopping import cancelled_on_signal
@@ -44,6 +44,8 @@ from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
 from reports.reach import trail_ended
 
+After = Callable[[Source, ScanResult], ScanResult]
+"""What is made of a scan's result while its source is still open."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MISSING_NAMED = 6
 SCOPED_DAYS = timedelta(days=30)
@@ -91,8 +93,7 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
         ended = trail_ended(looked_at, result.reached, audited=result.audit_began is not None)
         if ended:
             click.echo(f"note: {ended}", err=True)
-        for line in told_by_ledger(settings.ledger, policy, context.as_of, result):
-            click.echo(f"note: {line}", err=True)
+        _compare_with_ledger(settings.ledger, policy, context.as_of, result)
     document = document_of(
         info, one_per_cause(result.findings, policy.limits, policy.environment, alike=result.alike), result
     )
@@ -104,6 +105,16 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     finish(document, fail_on)
 
 
+def _compare_with_ledger(url: str, policy: Policy, as_of: datetime, result: ScanResult) -> None:
+    """Say what a run with the ledger in a file would not believe of the tables. A server is not waited for."""
+    if not url.startswith("sqlite:///") or not Path(url.removeprefix("sqlite:///")).is_file():
+        return
+    from commands.believing import told_by_ledger  # noqa: PLC0415  # many scans have no ledger, and start faster without
+
+    for line in told_by_ledger(url, policy, as_of, result):
+        click.echo(f"note: {line}", err=True)
+
+
 def named_detectors(names: Sequence[str]) -> list[Detector]:
     unknown = [name for name in names if name not in BY_ID]
     if unknown:
@@ -113,10 +124,10 @@ def named_detectors(names: Sequence[str]) -> list[Detector]:
     return [detector for detector in DETECTORS if not names or detector.id in names]
 
 
-def opened(settings: Settings, policy: Policy) -> Source:
+def opened(settings: Settings, policy: Policy, *, glance: bool = False) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    source = open_source(settings.source, policy.source)
+    source = open_source(settings.source, policy.source, glance=glance)
     cancelled_on_signal(source)
     return source
 
@@ -163,7 +174,7 @@ def scanned(
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
-    with opened(settings, policy) as source, progress() as told:
+    with opened(settings, policy, glance=bool(households or users)) as source, progress() as told:
         result = run_scan(
             source,
             detectors,

@@ -22,6 +22,7 @@ from detectors.source.folder_shapes import (
     with_mended_files,
 )
 from detectors.source.folder_values import WANTED, Reading, plain_id_of, reading
+from detectors.source.longest import WRITTEN_BY_PEOPLE
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.repeated import MOST_DOUBTED
 
@@ -145,7 +146,8 @@ class _OneTable:
         for column, field in shape.fields.items():
             if f"{self._name}.{column}" in self._unusable:
                 continue
-            found = reading(self._kinds[column], field.sql, field.stored, zone)
+            kind = "prose" if column in WRITTEN_BY_PEOPLE else self._kinds[column]
+            found = reading(kind, field.sql, field.stored, zone)
             if found is None:
                 self._refuse(column, f"is of type {field.stored}, needs {WANTED[self._kinds[column]]}", shape)
             else:
