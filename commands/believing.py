@@ -27,9 +27,9 @@ from escalation.decide.causes import INCIDENT, told_of
 from escalation.decide.decisions import IDS_KEPT
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
+from escalation.errors import LedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Entry, Looked, Volume
-from escalation.ledger.store import LedgerError
 from escalation.policy.policy import Policy
 
 
