@@ -1,0 +1,92 @@
+"""Whatever the policy's numbers are, no pass leaves out what its rule would find: no number stands anywhere a second time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from pydantic import ValidationError
+
+from detectors.contract import Context, Window
+from detectors.engine import runner
+from detectors.engine.runner import scan
+from detectors.limits import Limits
+from detectors.registry import DETECTORS
+from detectors.source import SourceMapping, open_source
+
+FOLDER = Path(__file__).parents[3] / "fixtures" / "demo" / "night-2"
+AS_OF = datetime(2026, 2, 4, 3, tzinfo=UTC)
+NUMBERS = {name: field for name, field in Limits.model_fields.items() if field.annotation in (int, float)}
+HOUSEHOLDS = (
+    "SELECT id FROM households UNION SELECT household_id FROM household_members"
+    " UNION SELECT household_id FROM household_events"
+)
+PEOPLE = "SELECT id FROM users UNION SELECT user_id FROM household_members UNION SELECT user_id FROM household_events"
+ADDRESSES = "SELECT DISTINCT 'ip:' || (metadata ->> 'ip_address') FROM household_events"
+
+
+def odd(number: int) -> Limits:
+    """Limits of which each number is another than the default, some by a little and some by much."""
+    chosen = random.Random(number)
+    while True:
+        told = {
+            name: max(1, round(field.default * chosen.choice([0.1, 0.3, 0.5, 0.9, 1.1, 2, 3, 7])))
+            if field.annotation is int
+            else field.default * chosen.choice([0.5, 0.9, 1.5])
+            for name, field in NUMBERS.items()
+        }
+        try:
+            return Limits.model_validate(told | {"incident_size": 10**6})
+        except ValidationError:
+            continue
+
+
+@pytest.fixture(scope="module")
+def everybody() -> dict[str, list[str]]:
+    """Every key that a case can have, by what the kind of case is about."""
+    with duckdb.connect() as connection:
+        for path in FOLDER.glob("*.parquet"):
+            connection.execute(f"CREATE VIEW {path.stem} AS FROM '{path}'")
+        asked = {"household": HOUSEHOLDS, "person": PEOPLE, "address": ADDRESSES}
+        return {
+            what: [str(key) for (key,) in connection.execute(question).fetchall() if key is not None]
+            for what, question in asked.items()
+        }
+
+
+def subjects(limits: Limits) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+    context = Context(as_of=AS_OF, window=Window(AS_OF - timedelta(days=1), AS_OF), limits=limits)
+    with open_source(str(FOLDER), SourceMapping()) as source:
+        result = scan(source, DETECTORS, context)
+    assert [one for one in result.coverage if one.status == "failed"] == []
+    return {(finding.detector, tuple(sorted(finding.subject.items()))) for finding in result.findings}
+
+
+@pytest.mark.parametrize("number", [0, 1, 24])
+def test_no_pass_leaves_out_what_its_rule_would_find(
+    everybody: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    limits = odd(number)
+    found = subjects(limits)
+    assert len(found) > 20
+    as_it_is = runner._Run._add_cases
+
+    def of_everybody(run: runner._Run, recheck: Mapping[str, Sequence[str]]) -> None:
+        as_it_is(run, recheck)
+        for detector in run._running:
+            if detector.evaluate is None:
+                continue
+            for subscription in detector.subscriptions:
+                kind = runner._kind(subscription)
+                if kind is None or kind == "support_id":
+                    continue
+                keys = everybody["household" if "household" in kind else "person"]
+                for key in keys + (everybody["address"] if kind == "actor" else []):
+                    run._name(kind, key, detector)
+
+    monkeypatch.setattr(runner._Run, "_add_cases", of_everybody)
+    assert subjects(limits) == found
