@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from detectors.source.base import ONLY_TOLD, ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
+from detectors.source.folder_parts import lacking_in_parts, not_in_all
 from detectors.source.folder_shapes import (
     Execute,
     Shape,
@@ -58,12 +59,12 @@ class TableReader:
             notices.append(_passed_over(delivery))
         if delivery.format == "csv":
             shapes = csv_shapes(delivery, self._mapping, self._execute)
-            lacking = _lacking_in_parts(delivery.table, shapes)
+            lacking = lacking_in_parts(delivery.table, shapes)
             shapes = [self._rows_of(delivery.table, shapes, notices)]
         else:
             shapes = parquet_shapes(delivery, self._mapping, self._execute)
-            lacking = _lacking_in_parts(delivery.table, shapes)
-        notices += [_not_in_all(delivery.table, column, told) for column, told in lacking.items()]
+            lacking = lacking_in_parts(delivery.table, shapes)
+        notices += [not_in_all(delivery.table, column, told) for column, told in lacking.items()]
         # Of a row without the column nobody knows whether it has a value; what would be concluded from its absence is nothing.
         unusable = {
             full: told for column, told in lacking.items() if (full := f"{delivery.table}.{column}") not in ONLY_TOLD
@@ -291,25 +292,6 @@ class _OneTable:
 
 def _needs_care(count: Counter[tuple[str, str]], column: str) -> bool:
     return any(count[column, what] for what in ("odd", "bad", "beyond"))
-
-
-def _lacking_in_parts(table: str, shapes: Sequence[Shape]) -> dict[str, str]:
-    """Columns that only some of a table's files hold, with which of the files lack it."""
-    lacking = {}
-    for column in dict.fromkeys(column for shape in shapes for column in shape.fields):
-        without = [file.path.name for shape in shapes if column not in shape.fields for file in shape.files]
-        if without:
-            more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-            lacking[column] = (
-                f"{shown(Path(without[0]))}{more} of {table} without the column {column}, which other files have"
-            )
-    return lacking
-
-
-def _not_in_all(table: str, column: str, told: str) -> Notice:
-    full = f"{table}.{column}"
-    read = "read as missing there" if full in ONLY_TOLD else "not read"
-    return Notice(table, f"{told}: {read}", frozenset({full}), "export all parts with the same columns")
 
 
 def _passed_over(delivery: Delivery) -> Notice:

@@ -109,17 +109,7 @@ def look_at(
         list(pool.map(lambda table: _read_words(source, table, more_words, own, health), present))
     samples = _sample(source, elements, health)
     _find_unfilled(source, elements, own, samples, health, as_of)
-    types = dictionary(source.tables.mapping, f"{EVENTS}.event_type", more_words.get(f"{EVENTS}.event_type", ()))
-    if EVENTS in health.empty:
-        health.trail = Trail(complete=True)
-    elif EVENTS in source.tables:
-        health.trail = read_trail(
-            source, types, sorted(one for one in elements if not is_column(one)), _own_rows(source, EVENTS, own)
-        )
-        if health.trail is None or not (health.trail.complete or own):
-            health.unseen.append(
-                "whether a type of event was never written: household_events has no index on its types and is too big to read"
-            )
+    _read_events(source, more_words, elements, own, health)
     _remark(source, own, health)
     if own is None:
         health.faults += [
@@ -132,6 +122,27 @@ def look_at(
         if not health.faults:
             _compare_columns(source, {name for name, sample in samples.items() if sample.rows < COMPARABLE}, health)
     return health
+
+
+def _read_events(
+    source: Source,
+    more_words: Mapping[str, Iterable[str]],
+    elements: Collection[str],
+    own: Own | None,
+    health: Health,
+) -> None:
+    """What the audit table holds of `elements`."""
+    types = dictionary(source.tables.mapping, f"{EVENTS}.event_type", more_words.get(f"{EVENTS}.event_type", ()))
+    if EVENTS in health.empty:
+        health.trail = Trail(complete=True)
+    elif EVENTS in source.tables:
+        health.trail = read_trail(
+            source, types, sorted(one for one in elements if not is_column(one)), _own_rows(source, EVENTS, own)
+        )
+        if health.trail is None or not (health.trail.complete or own):
+            health.unseen.append(
+                "whether a type of event was never written: household_events has no index on its types and is too big to read"
+            )
 
 
 def _strange_trail(health: Health) -> Iterator[str]:

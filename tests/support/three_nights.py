@@ -13,7 +13,7 @@ On the fourth nothing has changed.
 """
 TICKETS = (6, 7, 7, 7)
 """How many tickets there are after each night."""
-POLICY = "[volume]\ndrop_percent = 50\n"
+POLICY = "[volume]\ndrop_percent = 50\nstate_percent = 50\n"
 """A third of its families leave from one night to the next, and that is so."""
 _DOUBLE = (27, 30, 20, 20)
 
