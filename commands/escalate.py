@@ -17,6 +17,7 @@ from commands.scanning import context_of, opened
 from detectors.contract import Finding, Team, Window
 from detectors.engine.lookup import Lookup, look_up
 from detectors.source import SourceError
+from escalation.deliver.case_file import alone
 from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
 from escalation.deliver.messenger import SlackDelivery, announce
 from escalation.ledger.ledger import Ledger, open_ledger
@@ -128,7 +129,7 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
         _is_there(settings, policy, helpdesk, slack_delivery, current, escalation, given)
         return
     finding = finding_of(escalation, facts, blind, past, key, settings.moment)
-    click.echo(text.render(helpdesk.ticket(finding, f"hw-{key[:16]}")))
+    click.echo(text.render(helpdesk.ticket(alone(finding), f"hw-{key[:16]}")))
     typed = [escalation.title, *(one for some in escalation.answers.values() for one in some)]
     troubleshot = given["troubleshot"] or (
         not given["silent"] and click.confirm("Was basic troubleshooting done?", err=True)

@@ -86,9 +86,14 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     result, info = scanned(
         settings, policy, context, detectors, chosen["households"], chosen["users"], counting=Counting()
     )
-    document = document_of(
-        info, one_per_cause(result.findings, policy.limits, policy.environment, alike=result.alike), result
+    told = one_per_cause(
+        result.findings,
+        policy.limits,
+        policy.environment,
+        alike=result.alike,
+        both_teams=policy.cases.both_teams,
     )
+    document = document_of(info, told, result)
     if chosen["teams"] or chosen["severities"]:
         teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
         kept = tuple(f for f in document.findings if f.team in teams and f.severity in severities)

@@ -115,6 +115,8 @@ class Message:
     reference: str
     blocks: tuple[Block, ...]
     attachments: tuple[Attachment, ...] = ()
+    refers_to: tuple[str, ...] = ()
+    """The queue's own ids of other tickets that it is linked with: those helpdesks that know links are told so."""
     reopens: bool = False
     """True if it says that a ticket which people have ended is not done: the queue opens it again, where it may."""
 

@@ -123,6 +123,7 @@ SNAPSHOTS = Table(
     "snapshots",
     METADATA,
     Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("fingerprint", String(32), primary_key=True),
     Column("finding", JSON, nullable=False),
     Column("made_at", UtcTime, nullable=False),
 )

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
+from detectors.contract import SEVERITY_ORDER, Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from detectors.findings import Alike, Found, whole
+from escalation.decide.cases import CaseKey, case_of
 from escalation.decide.causes import INCIDENT, OnePerCause, told_of
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide.decisions import (
@@ -19,12 +20,14 @@ from escalation.decide.decisions import (
     decide,
     first_seen,
     has_left,
+    in_force,
     is_broken,
     is_held,
     more_urgent,
     observe,
 )
 from escalation.decide.remains import RESOLVED, ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
+from escalation.deliver.case_file import pack_case
 from escalation.deliver.helpdesk import pack_note
 from escalation.deliver.notes import external_id_of, follow_up, note
 from escalation.ledger.ledger import Transaction
@@ -40,8 +43,8 @@ from escalation.ledger.records import (
     Silence,
     Ticket,
 )
-from escalation.ledger.scrub import pack
 from escalation.ledger.volumes import EVENTS
+from escalation.nights.case_files import CaseFiles
 from escalation.policy.policy import Policy
 
 
@@ -62,12 +65,26 @@ class Told:
 
 
 @dataclass(slots=True)
-class _Case:
-    """One finding tonight: what was known, how it was met, what it is now."""
+class _Watched:
+    """One finding tonight: what was known, how it was met, what it is now, and the case that it belongs to."""
 
     before: Entry | None
     entry: Entry
     observation: Observation
+    case: CaseKey
+
+    @property
+    def told(self) -> bool:
+        """Whether a ticket's text tells of it: it is there by itself, or it happened."""
+        return self.entry.present and self.entry.explained_by is None
+
+    @property
+    def order(self) -> tuple[bool, bool, int, str, str]:
+        """Causes before their effects, what is on a ticket before what needs one, then the most urgent first."""
+        entry = self.entry
+        urgency = SEVERITY_ORDER.index(entry.severity)
+        explained = self.observation == "explained"
+        return (explained, entry.ticket_id is None, urgency, entry.detector, entry.fingerprint)
 
 
 @dataclass(slots=True)
@@ -76,6 +93,8 @@ class _Tickets:
 
     tx: Transaction
     by_id: dict[int, Ticket] = field(default_factory=dict)
+    made: set[int] = field(default_factory=set)
+    """Those that were made tonight."""
 
     def of(self, entry: Entry) -> Ticket | None:
         return None if entry.ticket_id is None else self.of_row(entry.ticket_id)
@@ -88,6 +107,16 @@ class _Tickets:
     def save(self, ticket: Ticket) -> None:
         self.by_id[ticket.id] = ticket
         self.tx.save_ticket(ticket)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Something to be sent on a ticket. A text without a payload is composed when all is decided."""
+
+    key: str
+    ticket_id: int
+    kind: OutboxKind
+    payload: Mapping[str, Any] | None
 
 
 NOTHING_MORE = Looked()
@@ -115,7 +144,9 @@ class Recording:
         oldest = (one.oldest for one in looked.volumes if one.table == EVENTS and one.believed)
         self._audit_began = max(filter(None, (tx.audit_began_by(now), *oldest)), default=None)
         self._known = tx.entries()
-        told = told_of(raw, policy.limits, policy.environment, self._ongoing(), alike)
+        told = told_of(
+            raw, policy.limits, policy.environment, self._ongoing(), alike, both_teams=policy.cases.both_teams
+        )
         self.findings = told.findings
         self._primary = {one.fingerprint: one for one in self.findings}
         self._raw: dict[str, Found] = {}
@@ -127,8 +158,10 @@ class Recording:
         self._primary = {one.fingerprint: one for one in self.findings}
         self._silences = {key: _patient(one, look) for key, one in tx.silences().items()}
         self._tickets = _Tickets(tx)
-        self._cases: dict[str, _Case] = {}
-        self._on_ticket: dict[int, list[_Case]] = defaultdict(list)
+        self._cases: dict[str, _Watched] = {}
+        self._on_ticket: dict[int, list[_Watched]] = defaultdict(list)
+        self._of_case: dict[CaseKey, list[_Watched]] = defaultdict(list)
+        self._wanted: list[_Wanted] = []
         self.decided: list[tuple[Entry, Decision]] = []
 
     def _dated(self) -> list[Finding]:
@@ -174,13 +207,12 @@ class Recording:
         self._observe()
         self._end_resolved_snoozes()
         # Causes come before their effects, so that these find their cause's ticket.
-        for case in sorted(
-            self._cases.values(), key=lambda one: (one.observation == "explained", one.entry.fingerprint)
-        ):
+        for case in sorted(self._cases.values(), key=lambda one: one.order):
             self._decide(case)
         self._finish()
         self._let_go_of_lost()
         self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
+        self._send_all()
 
     def _observe(self) -> None:
         for key in sorted({*self._known, *self._primary, *self._causes}):
@@ -189,16 +221,24 @@ class Recording:
             if before is None and (finding is None or self._is_row_of_an_incident(key)):
                 continue
             if before is not None and self._left_to_the_night(before, observation):
-                self._watch(_Case(before, before, "not-looked-at"))
+                self._watch(_Watched(before, before, "not-looked-at", self._case_of(before)))
                 continue
             cause = self._causes.get(key)
             entry = observe(before, observation, finding, self._policy.nights, self._now, cause=cause)
             if observation in ("seen", "explained") and key in self._source.behind:
                 entry = replace(entry, rows=self._source.behind[key])
-            self._watch(_Case(before, entry, observation))
+            self._watch(_Watched(before, entry, observation, self._case_of(entry, finding)))
 
-    def _watch(self, case: _Case) -> None:
+    @staticmethod
+    def _case_of(entry: Entry, finding: Finding | None = None) -> CaseKey:
+        """By what the finding says tonight, as the ledger keeps no long lists."""
+        if finding is None:
+            return case_of(entry, entry.subject, entry.claims)
+        return case_of(finding, finding.subject, finding.evidence)
+
+    def _watch(self, case: _Watched) -> None:
         self._cases[case.entry.fingerprint] = case
+        self._of_case[case.case].append(case)
         if case.entry.ticket_id is not None:
             self._on_ticket[case.entry.ticket_id].append(case)
 
@@ -232,10 +272,13 @@ class Recording:
         cause = self._causes.get(key)
         return cause is not None and bool(self._primary[cause].members)
 
-    def _decide(self, case: _Case) -> None:
+    def _decide(self, case: _Watched) -> None:
         cause = self._cause_ticket(case.entry)
         ticket = self._tickets.of(case.entry)
         if ticket is not None and has_left(case.before, case.entry, ticket):
+            self._take_off(case)
+            ticket = None
+        if ticket is not None and self._is_left_to_its_team(case, ticket):
             self._take_off(case)
             ticket = None
         # Nobody has been told of it by a cause's ticket that was deleted before.
@@ -263,13 +306,46 @@ class Recording:
             look=self._look,
         )
         self._end_broken(silence, entry, case.observation)
-        if decision.action == "open":
+        home = self._home(case, ticket) if decision.action in ("open", "reopen") else None
+        if home is not None:
+            decision = self._join(case, home)
+        elif decision.action == "open":
             self._open(case, ticket)
         elif decision.action != "none" and ticket is not None:
             self._change(case, ticket, decision, others, cause)
         # Of three hundred looks a day only what they did is kept.
         if self._look == "night" or decision.action != "none":
             self.decided.append((case.entry, decision))
+
+    @staticmethod
+    def _is_left_to_its_team(case: _Watched, ticket: Ticket) -> bool:
+        """Whether a team is done with a ticket, and what is left of it is for another team to repair."""
+        done = ticket.status == "resolved" or (ticket.ended and ticket.status != "missing")
+        return done and case.observation == "seen" and ticket.team != case.entry.team
+
+    def _home(self, case: _Watched, own: Ticket | None) -> Ticket | None:
+        """The ticket in progress on which another finding of the case is: of several the first one."""
+        tickets = {
+            ticket.id: ticket
+            for other in self._of_case[case.case]
+            if other is not case and (ticket := self._tickets.of(other.entry)) is not None
+        }
+        fit = [one for one in tickets.values() if not one.ended and one.team == case.entry.team and one != own]
+        return min(fit, key=lambda one: one.id, default=None)
+
+    def _join(self, case: _Watched, home: Ticket) -> Decision:
+        """Put a finding on the ticket of its case, and say so, unless that was made tonight and tells of all of it anyway."""
+        self._put_on(case, home)
+        if home.id in self._tickets.made:
+            decision = Decision("none", "same-case")
+        else:
+            decision = Decision("reopen" if home.status == "resolved" else "comment", "joined")
+            told = note(home, case.before, case.entry, decision, self._now)
+            self._want(self._key(home, decision.reason, case.entry), home, "comment", pack_note(told))
+        self._tickets.save(self._after_change(home, decision))
+        case.entry = _said(case.entry)
+        self._want_text(home)
+        return decision
 
     def _end_resolved_snoozes(self) -> None:
         """Whoever resolves a ticket says that there is nothing to put off any more: what is still seen must be said."""
@@ -282,12 +358,12 @@ class Recording:
                 self._tx.end_silence(silence, self._now, "resolved")
                 del self._silences[case.entry.fingerprint]
 
-    def _put_on(self, case: _Case, ticket: Ticket) -> None:
+    def _put_on(self, case: _Watched, ticket: Ticket) -> None:
         self._take_off(case)
         self._on_ticket[ticket.id].append(case)
         case.entry = replace(case.entry, ticket_id=ticket.id)
 
-    def _take_off(self, case: _Case) -> None:
+    def _take_off(self, case: _Watched) -> None:
         if case.entry.ticket_id is not None:
             self._on_ticket[case.entry.ticket_id].remove(case)
             case.entry = replace(case.entry, ticket_id=None)
@@ -308,7 +384,7 @@ class Recording:
         sla = self._policy.sla(entry.team, entry.severity, entry.detector)
         return deadlines(self._now, sla, self._policy.business_hours)
 
-    def _open(self, case: _Case, gone: Ticket | None) -> None:
+    def _open(self, case: _Watched, gone: Ticket | None) -> None:
         """A ticket for the finding; in place of one that is `gone` from its queue, with all that was on that one."""
         entry = case.entry
         generation = self._tx.generations(entry.fingerprint) + 1
@@ -322,41 +398,45 @@ class Recording:
         else:
             self._put_on(case, ticket)
         case.entry = _said(case.entry)
-        finding = self._primary[entry.fingerprint]
-        self._send(f"{external_id}/create", ticket, "create", pack(finding))
-        self._keep(ticket, finding)
+        self._tickets.made.add(ticket.id)
+        self._want(f"{external_id}/create", ticket, "create", None)
 
     def _change(
-        self, case: _Case, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
+        self, case: _Watched, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
     ) -> None:
         """Say on the ticket what has changed, and give it its new state."""
         entry = case.entry
         told = note(ticket, case.before, entry, decision, self._now, remaining=others, cause=cause)
-        self._send(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told))
+        self._want(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told))
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
+        if decision.reason == "part-fixed" and any(other.case == case.case for other in self._told_on(ticket)):
+            self._tickets.save(self._after_change(ticket, decision))
+            self._want_text(ticket)
         if case.observation != "seen":
             return
-        self._tickets.save(self._after_change(ticket, entry, decision))
+        self._tickets.save(self._after_change(ticket, decision))
         case.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
-        if entry.fingerprint == ticket.fingerprint:
-            finding = self._primary[entry.fingerprint]
-            self._send(self._key(ticket, "update", entry), ticket, "update", pack(finding))
-            self._keep(ticket, finding)
+        self._want_text(ticket)
 
-    def _keep(self, ticket: Ticket, finding: Finding) -> None:
-        """What a team is told by e-mail only is for its readers alone, so no page may show it."""
-        if self._policy.teams[ticket.team].by != "email":
-            self._tx.add_snapshot(ticket, finding, self._now)
+    def _told_on(self, ticket: Ticket) -> list[_Watched]:
+        """What the text of a ticket tells of, the most urgent first. What is another team's is only related."""
+        told = [case for case in self._on_ticket[ticket.id] if case.told and case.entry.team == ticket.team]
+        return sorted(told, key=lambda case: (case.order[2], case.entry.fingerprint != ticket.fingerprint, case.order))
 
-    def _after_change(self, ticket: Ticket, entry: Entry, decision: Decision) -> Ticket:
-        due = self._deadlines(entry)
+    def _after_change(self, ticket: Ticket, decision: Decision) -> Ticket:
+        """The ticket as urgent as the worst of what it tells of now, and with the deadlines of that."""
+        told = self._told_on(ticket)
+        if not told:
+            return ticket
+        worst = told[0].entry
+        due = self._deadlines(worst)
         if decision.action == "reopen":
             return replace(
                 ticket,
                 status="open",
-                severity=entry.severity,
+                severity=worst.severity,
                 reopened=ticket.reopened + 1,
                 clock_began_at=self._now,
                 acknowledge_due=due.acknowledge,
@@ -369,20 +449,55 @@ class Recording:
                 closing_reason=None,
                 ladder_step=0,
             )
-        if more_urgent(entry.severity, ticket.severity):
+        if more_urgent(worst.severity, ticket.severity):
             kept = sooner(Deadlines(ticket.acknowledge_due, ticket.investigate_due, ticket.resolve_due), due)
             return replace(
                 ticket,
-                severity=entry.severity,
+                severity=worst.severity,
                 acknowledge_due=kept.acknowledge,
                 investigate_due=kept.investigate,
                 resolve_due=kept.resolve,
             )
-        return ticket if entry.fingerprint != ticket.fingerprint else replace(ticket, severity=entry.severity)
+        return replace(ticket, severity=worst.severity)
 
-    def _send(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any]) -> None:
-        destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
-        self._tx.enqueue(key, ticket, kind, payload, self._now, destinations)
+    def _want(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any] | None) -> None:
+        self._wanted.append(_Wanted(key, ticket.id, kind, payload))
+
+    def _want_text(self, ticket: Ticket) -> None:
+        """Have the ticket's text made anew, once; one that was made tonight has its first text still to come."""
+        if ticket.id in self._tickets.made or not self._told_on(ticket):
+            return
+        key = f"{ticket.external_id}/update/{ticket.fingerprint[:16]}/{self._now:%Y%m%dT%H%M%SZ}"
+        if all(one.key != key for one in self._wanted):
+            self._want(key, ticket, "update", None)
+
+    def _send_all(self) -> None:
+        """Put what is wanted into the outbox, in its order; the texts now, as all that they tell of is known."""
+        texts = [one.ticket_id for one in self._wanted if one.payload is None]
+        files = CaseFiles(self._tx, self._policy, self._now, self._primary, texts) if texts else None
+        for one in self._wanted:
+            ticket, payload = self._tickets.of_row(one.ticket_id), one.payload
+            if payload is None and files is not None:
+                told = self._told_on(ticket)
+                case = files.of(ticket, [case.entry for case in told], self._put_off(ticket, told))
+                payload = pack_case(case)
+            destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
+            self._tx.enqueue(one.key, ticket, one.kind, payload or {}, self._now, destinations)
+        if files is not None:
+            for ticket_id in self._tickets.made:
+                files.tell_the_older(self._tickets.of_row(ticket_id), self._tickets.made)
+
+    def _put_off(self, ticket: Ticket, told: Sequence[_Watched]) -> list[tuple[Entry, Silence]]:
+        """What of the ticket's cases is silenced, on it or on no ticket."""
+        around = {
+            one.entry.fingerprint: one.entry for case in told for one in self._of_case[case.case] if one.entry.present
+        }
+        found = []
+        for key, entry in sorted(around.items()):
+            silence = self._silences.get(key)
+            if silence is not None and entry.ticket_id in (None, ticket.id) and in_force(silence, entry, self._now):
+                found.append((entry, silence))
+        return found
 
     def _key(self, ticket: Ticket, what: str, entry: Entry) -> str:
         """The same for the same thing on the same night, so that it is never said twice."""
@@ -393,7 +508,11 @@ class Recording:
         for ticket in self._tx.tickets(ended=False):
             cases = self._on_ticket.get(ticket.id, ())
             entries = [case.entry for case in cases]
-            there = {case.observation for case in cases if case.entry.present and case.entry.kind == "state"}
+            there = {
+                case.observation
+                for case in cases
+                if case.entry.present and case.entry.kind == "state" and case.entry.team == ticket.team
+            }
             if ticket.status == "resolved" and there <= set(LOST):
                 gone = ROWS_GONE if "rows-gone" in there else TRAIL_GONE
                 reason = RESOLVED.format(gone) if there else None
@@ -413,7 +532,7 @@ class Recording:
         if step > ticket.ladder_step:
             told = pack_note(follow_up(ticket, step, self._policy, self._now))
             key = f"{ticket.external_id}/follow-up/{ticket.reopened}/{step}"
-            self._send(key, ticket, "follow-up", told)
+            self._want(key, ticket, "follow-up", told)
             self._tickets.save(replace(ticket, ladder_step=step))
 
     def told(self) -> Iterable[Told]:
