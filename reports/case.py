@@ -19,8 +19,9 @@ from reports.message import Block, Line, Listing, Message, Section, Table, Templ
 from reports.ticket import ticket
 
 ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_SAID_ONCE = frozenset({"What to tell the customer", "Told by e-mail only"})
+_SAID_ONCE = frozenset({"What to tell the customer", "Told by e-mail only", "About this ticket", "How to verify"})
 """The headings of what holds for the ticket as a whole."""
+_WHO = ("User ID:", "Household ID:")
 _DAYS = "Days"
 """The heading of the table that tells what one finding's actor did on each day."""
 _VERDICTS: Mapping[Verdict, str] = {
@@ -38,23 +39,23 @@ _COUNTED: Mapping[Verdict, str] = _VERDICTS | {"resolved": "called resolved", "f
 def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "") -> Message:
     """`case` as its team's ticket, known by `reference`."""
     message = ticket(leading(case), policy, reference=reference)
-    parts = [ticket(one, policy, reference=reference) for one in case.findings[1:]]
+    parts = [ticket(one, policy, reference=reference) for one in case.findings] if len(case.findings) > 1 else []
     days = _by_day(case.findings)
-    hidden = {_DAYS} if days else set()
-    blocks = [one for one in message.blocks if _heading(one) not in hidden]
-    said = list(blocks)
+    hidden = _SAID_ONCE | ({_DAYS} if days else set())
     more: list[Block] = []
-    for number, part in enumerate(parts, start=2):
-        more += _section(number, part, said, hidden)
-        said += part.blocks
+    for number, part in enumerate(parts[1:], start=2):
+        more += _section(number, part, parts[: number - 1], hidden)
+    blocks = [one for one in message.blocks if not days or _heading(one) != _DAYS]
     place = _after_evidence(blocks)
-    attached = {one.name: one for one in message.attachments}
-    for number, part in enumerate(parts, start=2):
-        attached |= {f"{number}-{one.name}": replace(one, name=f"{number}-{one.name}") for one in part.attachments}
+    attached = [
+        replace(one, name=f"{number}-{one.name}")
+        for number, part in enumerate(parts[1:], start=2)
+        for one in part.attachments
+    ]
     return replace(
         message,
         blocks=(*blocks[:place], *days, *more, *_silenced(case), *_links(case, policy), *blocks[place:]),
-        attachments=tuple(attached.values()),
+        attachments=(*message.attachments, *attached),
         refers_to=case.references,
     )
 
@@ -119,12 +120,15 @@ def _words_of_one_kind(findings: Sequence[Finding]) -> dict[str, object]:
     }
 
 
-def _section(number: int, part: Message, said: Sequence[Block], hidden: set[str]) -> Iterator[Block]:
-    """What one further finding says, under its number, without what another one has said in the same words."""
+def _section(number: int, part: Message, before: Sequence[Message], hidden: frozenset[str]) -> Iterator[Block]:
+    """What one further finding says, under its number, without what one of those `before` it says in the same words."""
+    said = [block for one in before for block in one.blocks]
+    known = {point for block in said if isinstance(block, Template) for point in _points(block)}
     for block in part.blocks:
         if isinstance(block, Template):
-            yield Section(f"{number}. {part.title}", tuple(_points(block)))
-        elif block not in said and _heading(block) not in _SAID_ONCE | hidden:
+            kept = [point for point in _points(block) if point not in known or point.startswith(_WHO)]
+            yield Section(f"{number}. {part.title}", tuple(kept))
+        elif block not in said and block.heading not in hidden:
             yield replace(block, heading=f"{number}. {block.heading}")
 
 
@@ -142,8 +146,7 @@ def _heading(block: Block) -> str:
 
 def _after_evidence(blocks: Sequence[Block]) -> int:
     """Before what is said of the ticket as a whole: whom to tell, what it is, how to verify."""
-    ends = _SAID_ONCE | {"About this ticket", "How to verify"}
-    return next((place for place, one in enumerate(blocks) if _heading(one) in ends), len(blocks))
+    return next((place for place, one in enumerate(blocks) if _heading(one) in _SAID_ONCE), len(blocks))
 
 
 def _by_day(findings: Sequence[Finding]) -> list[Table]:
@@ -174,10 +177,11 @@ def _links(case: CaseFile, policy: Policy) -> Iterator[Block]:
     if case.repeats:
         yield Section("Seen before", tuple(map(_repeat, case.repeats)))
     if case.linked:
-        rows = tuple(_row(one, policy) for one in case.linked)
+        rows = [_row(one, policy) for one in case.linked]
         note = f"{case.unlisted:,} more are not listed." if case.unlisted else ""
-        columns = ("Ticket", "In the queue", "Team", "What", "Severity", "Opened", "State", "Outcome", "About")
-        yield Table("Linked tickets", columns, rows, note)
+        # What nobody has written down, and what has no number, needs no column.
+        shown = [name for name in rows[0] if name in ("Ticket", "State") or any(row[name] for row in rows)]
+        yield Table("Linked tickets", tuple(shown), tuple(tuple(row[name] for name in shown) for row in rows), note)
 
 
 def _repeat(one: Repeat) -> str:
@@ -185,20 +189,20 @@ def _repeat(one: Repeat) -> str:
     nth = ORDINALS[before - 1] if before <= len(ORDINALS) else f"{before + 1:,}th"
     came = Counter(_COUNTED[verdict] for verdict in one.verdicts)
     outcomes = listed([f"{number} {what}" for what, number in came.items()], len(came))
-    same = f" {count(one.same, 'was', 'were')} of this kind." if one.same else ""
-    return f"This is the {nth} ticket about {one.what} {one.id} in 90 days; those before it: {outcomes}.{same}"
+    same = f"; {one.same} of them of this kind" if one.same else ""
+    return f"This is the {nth} ticket about {one.what} {one.id} in 90 days. Those before it: {outcomes}{same}."
 
 
-def _row(one: Linked, policy: Policy) -> tuple[str, ...]:
+def _row(one: Linked, policy: Policy) -> dict[str, str]:
     both = [f"household {each}" for each in one.households] + [f"user {each}" for each in one.users]
-    return (
-        one.external_id,
-        one.ref_id if one.ref_id and one.ref_id != one.external_id else "",
-        policy.teams[one.team].name,
-        one.title,
-        one.severity,
-        stamp(one.opened_at),
-        _VERDICTS[one.verdict],
-        one.outcome,
-        listed(both, 3),
-    )
+    return {
+        "Ticket": one.external_id,
+        "Number": one.ref_id if one.ref_id and one.ref_id != one.external_id else "",
+        "Team": policy.teams[one.team].name,
+        "What": one.title,
+        "Severity": one.severity,
+        "Opened": stamp(one.opened_at),
+        "State": _VERDICTS[one.verdict],
+        "Outcome": one.outcome,
+        "About": listed(both, 3),
+    }

@@ -16,6 +16,7 @@ CaseKey = tuple[str, str, str]
 
 _ACTOR_IN: Mapping[str, tuple[str, ...]] = {
     "abuse-report": ("subject_user_id",),
+    "invite-code-sharing": ("leader_id",),
     "punitive-removals": ("removed", "by"),
     "unauthorised-transfer": ("transfers", "actor"),
 }

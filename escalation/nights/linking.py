@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Literal
 
 from escalation.deliver.case_file import Repeat
 from escalation.ledger.ledger import Transaction
@@ -49,23 +50,22 @@ class Links:
         )
 
     def repeats(self, ticket: Ticket, actor: str | None) -> tuple[Repeat, ...]:
-        """How many tickets there were before about the one person, and about the one household, that this one is about."""
+        """How many tickets there were before about the actor, or about the one person and the one household it is about."""
         mine = self._entries[ticket.id]
         users = {actor} if actor else {one for entry in mine for one in entry.users}
-        households = {one for entry in mine for one in entry.households}
-        found = []
-        for what, ids in (("user", users), ("household", households)):
-            if len(ids) == 1:
-                (one,) = ids
-                before = self._before(ticket, one)
-                same = sum(other.detector == ticket.detector for other in before)
-                if before:
-                    found.append(Repeat(what, one, tuple(map(self._verdict, before)), same))
-        return tuple(found)
+        households = set() if actor else {one for entry in mine for one in entry.households}
+        found = [self._repeat(ticket, "user", one) for one in users if len(users) == 1]
+        found += [self._repeat(ticket, "household", one) for one in households if len(households) == 1]
+        return tuple(one for one in found if one.verdicts)
+
+    def _repeat(self, ticket: Ticket, what: Literal["user", "household"], about: str) -> Repeat:
+        before = self._before(ticket, about)
+        same = sum(other.detector == ticket.detector for other in before)
+        return Repeat(what, about, tuple(map(self._verdict, before)), same)
 
     def _before(self, ticket: Ticket, about: str) -> list[Ticket]:
         tickets = [self._tickets[key] for key in self._about.get(about, ()) if key != ticket.id]
-        before = [one for one in tickets if self._since <= one.opened_at and one.id < ticket.id]
+        before = [one for one in tickets if self._since <= one.opened_at < ticket.opened_at]
         return sorted(before, key=lambda one: one.id)
 
     def _linked(self, ticket: Ticket, mine: Sequence[Entry]) -> Linked:

@@ -79,12 +79,15 @@ class _Watched:
         return self.entry.present and self.entry.explained_by is None
 
     @property
-    def order(self) -> tuple[bool, bool, int, str, str]:
-        """Causes before their effects, what is on a ticket before what needs one, then the most urgent first."""
+    def order(self) -> tuple[int, bool, int, str, str]:
+        """What is seen before what is gone, so that a case goes on; causes before their effects, so that these find the ticket.
+
+        Then what is on a ticket before what needs one, and the most urgent first, for which a ticket is made.
+        """
         entry = self.entry
+        rank = {"seen": 0, "explained": 2}.get(self.observation, 1)
         urgency = SEVERITY_ORDER.index(entry.severity)
-        explained = self.observation == "explained"
-        return (explained, entry.ticket_id is None, urgency, entry.detector, entry.fingerprint)
+        return (rank, entry.ticket_id is None, urgency, entry.detector, entry.fingerprint)
 
 
 @dataclass(slots=True)
@@ -206,7 +209,6 @@ class Recording:
     def play(self) -> None:
         self._observe()
         self._end_resolved_snoozes()
-        # Causes come before their effects, so that these find their cause's ticket.
         for case in sorted(self._cases.values(), key=lambda one: one.order):
             self._decide(case)
         self._finish()

@@ -106,10 +106,11 @@ def helpdesk(queue: MemoryQueue) -> HelpdeskDelivery[Ref, str]:
 
 
 def _ticket(case: CaseFile, external_id: str) -> str:
-    """What its findings say, the severity, and the tickets that it is linked with."""
+    """What its findings say, the tickets that it is linked with, and what is silenced."""
     findings = [f"{one.title} {one.story.issue} {one.impact.users}" for one in case.findings]
     linked = [f"linked {one.external_id} {one.verdict}" for one in case.linked]
-    return " | ".join([f"{external_id} {findings[0]}", *findings[1:], *linked, *case.silenced])
+    repeats = [f"{one.what} {one.id} before: {', '.join(one.verdicts)}" for one in case.repeats]
+    return " | ".join([f"{external_id} {findings[0]}", *findings[1:], *linked, *repeats, *case.silenced])
 
 
 def _note(note: Note) -> str:

@@ -176,6 +176,7 @@ def _finding(case: HouseholdCase, crowd: _Crowd, context: Context) -> Finding:
         first_seen=first,
         occurred_at=last,
         evidence={
+            "leader_id": leader,
             "people": crowd.people,
             "codes": len(codes),
             "approved_and_stayed": crowd.stayed,

@@ -148,7 +148,10 @@ def test_a_comment_is_said_once_and_without_addresses(ledger: Ledger) -> None:
 
 def test_past_tickets_on_the_same_ids_are_found_and_only_open_ones_warned_of(ledger: Ledger) -> None:
     queue = MemoryQueue()
-    others = [finding("duplicate-member", household="h1", user=f"u{number}") for number in range(TICKETS_NAMED + 2)]
+    others = [
+        finding("duplicate-member", user=f"u{number}", households=("h1", f"g{number}"))
+        for number in range(TICKETS_NAMED + 2)
+    ]
     others.append(finding("mass-creation", user="u0"))
     coverage = [Coverage(detector="duplicate-member", status="ran")]
     # The second night sees the first of them fixed.
