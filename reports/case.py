@@ -21,6 +21,7 @@ from reports.ticket import ticket
 ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _SAID_ONCE = frozenset({"What to tell the customer", "Told by e-mail only", "About this ticket", "How to verify"})
 """The headings of what holds for the ticket as a whole."""
+_HOW_TO_READ = "The first one is told above. Of each further one, what is not said is as it is with those before it."
 _WHO = ("User ID:", "Household ID:")
 _DAYS = "Days"
 """The heading of the table that tells what one finding's actor did on each day."""
@@ -42,7 +43,7 @@ def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "") -> Messa
     parts = [ticket(one, policy, reference=reference) for one in case.findings] if len(case.findings) > 1 else []
     days = _by_day(case.findings)
     hidden = _SAID_ONCE | ({_DAYS} if days else set())
-    more: list[Block] = []
+    more: list[Block] = [Section(f"This case has {count(len(parts), 'finding')}", (_HOW_TO_READ,))] if parts else []
     for number, part in enumerate(parts[1:], start=2):
         more += _section(number, part, parts[: number - 1], hidden)
     blocks = [one for one in message.blocks if not days or _heading(one) != _DAYS]

@@ -96,6 +96,13 @@ def test_a_second_create_finds_the_first_ticket(stub: ZendeskStub, queue: Queue)
     assert len(stub.tickets) == 1
 
 
+def test_linked_tickets_can_be_followed(stub: ZendeskStub, queue: Queue) -> None:
+    linked = f'<p>Linked: <a href="{stub.url}/agent/tickets/7">#7</a></p>'
+    ref = queue.create(ID, replace(TICKET, refers_to=("7", "<b>")))
+    queue.update(ref, replace(WORSE, refers_to=("7",)))
+    assert stub.comments(number(ref)) == [as_html(TICKET) + linked, as_html(WORSE) + linked]
+
+
 def test_of_two_tickets_with_our_id_the_first_is_ours(stub: ZendeskStub, queue: Queue) -> None:
     ref = queue.create(ID, TICKET)
     stub.tickets[99] = {**stub.tickets[number(ref)], "id": 99}
