@@ -22,8 +22,8 @@ from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
 from escalation.deliver.messenger import SlackDelivery, announce
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Ticket
-from escalation.ledger.store import LedgerError
-from escalation.people.person import add_comment, cautions, file, finding_of, open_escalation
+from escalation.ledger.store import LedgerError, NoLedgerError
+from escalation.people.person import add_comment, cautions, claimed_resolved, file, finding_of, open_escalation
 from escalation.people.questions import (
     FIXED_SEVERITY,
     QUESTIONS,
@@ -104,7 +104,12 @@ def _options(team: Team) -> list[Callable[[Callable[..., None]], Callable[..., N
         click.option("--non-interactive", "silent", is_flag=True, help="Ask nothing; needs --yes to file."),
     ]
     if team not in FIXED_SEVERITY:
-        options.insert(0, click.option("--severity", type=click.Choice(severities(team)), help="How urgent it is."))
+        options.insert(
+            0,
+            click.option(
+                "--severity", type=click.Choice(severities(team), case_sensitive=False), help="How urgent it is."
+            ),
+        )
     return options
 
 
@@ -121,10 +126,9 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     facts, blind = _looked_up(settings, policy, households, users)
     if facts is not None:
         users, households = facts.named_users, facts.named_households
-    escalation = asked(team, given, households, users, settings.moment)
-    with open_ledger(settings.ledger, exclusive=False) as ledger, ledger.begin() as tx:
-        current, key = open_escalation(tx, escalation, policy.environment)
-        past = tx.tickets_about((*escalation.households, *escalation.users))
+    _warn_of_a_new_ledger(settings)
+    escalation = asked(team, given, households, users, settings.moment, _newest(facts))
+    current, key, past, unrepaired = _known(settings, policy, escalation)
     if current is not None and not given["anyway"]:
         _is_there(settings, policy, helpdesk, slack_delivery, current, escalation, given)
         return
@@ -134,13 +138,43 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     troubleshot = given["troubleshot"] or (
         not given["silent"] and click.confirm("Was basic troubleshooting done?", err=True)
     )
-    warnings = cautions(escalation, policy, past, troubleshot=troubleshot, personal=words.holds_personal(typed))
+    personal = words.holds_personal(typed)
+    warnings = cautions(escalation, policy, past, troubleshot=troubleshot, personal=personal, unrepaired=unrepaired)
     click.echo(words.warned(warnings), nl=False, err=True)
     click.echo(words.promised(finding, policy, settings.moment), nl=False)
     if not _confirmed(given, f"File this ticket for {policy.teams[team].name}?"):
         click.echo("Nothing was filed.", err=True)
         return
     _file(settings, policy, helpdesk, slack_delivery, finding, patient=not given["silent"])
+
+
+def _warn_of_a_new_ledger(settings: Settings) -> None:
+    """A mistyped address looks like a ledger in which nothing is known: then the same may be filed twice."""
+    try:
+        with open_ledger(settings.ledger, exclusive=False, create=False):
+            pass
+    except NoLedgerError as error:
+        told = f"{error.where}: nothing is known there of what is open already, and filing this makes a new ledger"
+        click.echo(f"warning: there is no ledger at {told}; is --ledger right?", err=True)
+
+
+def _known(
+    settings: Settings, policy: Policy, escalation: Escalation
+) -> tuple[Ticket | None, str, list[Ticket], dict[int, datetime]]:
+    """What the ledger knows of it: the open ticket, the next one's fingerprint, the ids' tickets, and which are unrepaired."""
+    try:
+        with open_ledger(settings.ledger, exclusive=False, create=False) as ledger, ledger.begin() as tx:
+            current, key = open_escalation(tx, escalation, policy.environment)
+            past = tx.tickets_about((*escalation.households, *escalation.users))
+            return current, key, past, claimed_resolved(tx, past)
+    except NoLedgerError:
+        current, key = open_escalation(None, escalation, policy.environment)
+        return current, key, [], {}
+
+
+def _newest(facts: Lookup | None) -> datetime | None:
+    """When the last thing happened that the data knows of the named people and households."""
+    return max((entry.at for entry in facts.timeline), default=None) if facts is not None else None
 
 
 def _looked_up(

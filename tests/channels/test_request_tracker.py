@@ -71,9 +71,7 @@ def test_a_second_create_finds_the_first_ticket(queue: Queue, ticket: Message, r
     assert len(request_tracker.tickets(ticket.reference)) == 1
 
 
-def test_linked_tickets_are_shown_on_each_other(
-    queue: Queue, ticket: Message, request_tracker: RequestTracker
-) -> None:
+def test_linked_tickets_are_shown_on_each_other(queue: Queue, ticket: Message, request_tracker: RequestTracker) -> None:
     others = [queue.create(f"{ticket.reference}-{one}", ticket) for one in "ab"]
     ref = queue.create(ticket.reference, replace(ticket, refers_to=(others[0].id,)))
     assert request_tracker.linked(ref.id) == {others[0].id}
