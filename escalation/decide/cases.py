@@ -6,7 +6,7 @@ pattern each of them shows. The fingerprints stay those of the findings: a case 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from detectors.contract import PERSON, SEVERITY_ORDER, Severity, Team
@@ -71,11 +71,6 @@ def _values(evidence: Any, path: tuple[str, ...]) -> set[str]:
     return _values(evidence.get(path[0]), path[1:]) if isinstance(evidence, Mapping) else set()
 
 
-def most_urgent(severities: Collection[Severity]) -> Severity | None:
-    """The most urgent of some severities, None of none."""
-    return min(severities, key=SEVERITY_ORDER.index, default=None)
-
-
-def in_their_order(told: Iterable[Told]) -> list[Told]:
-    """The most urgent first; the detector and the fingerprint decide between those that are equally urgent."""
-    return sorted(told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint))
+def order_of(told: Told, subject: Mapping[Any, str]) -> tuple[int, bool, str, str]:
+    """Which finding of a case leads it: the most urgent one, and of these one whose subject is the actor."""
+    return (SEVERITY_ORDER.index(told.severity), "user_id" not in subject, told.detector, told.fingerprint)

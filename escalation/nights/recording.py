@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from detectors.contract import SEVERITY_ORDER, Coverage, Finding, Severity, SubjectKey, Team, fingerprint
+from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from detectors.findings import Alike, Found, whole
 from escalation.decide.cases import CaseKey, case_of
 from escalation.decide.causes import INCIDENT, OnePerCause, told_of
@@ -45,6 +45,7 @@ from escalation.ledger.records import (
 )
 from escalation.ledger.volumes import EVENTS
 from escalation.nights.case_files import CaseFiles
+from escalation.nights.watched import Tickets, Wanted, Watched, place
 from escalation.policy.policy import Policy
 
 
@@ -62,64 +63,6 @@ class Told:
     action: Action
     reason: Reason
     external_id: str | None
-
-
-@dataclass(slots=True)
-class _Watched:
-    """One finding tonight: what was known, how it was met, what it is now, and the case that it belongs to."""
-
-    before: Entry | None
-    entry: Entry
-    observation: Observation
-    case: CaseKey
-
-    @property
-    def told(self) -> bool:
-        """Whether a ticket's text tells of it: it is there by itself, or it happened."""
-        return self.entry.present and self.entry.explained_by is None
-
-    @property
-    def order(self) -> tuple[int, bool, int, str, str]:
-        """What is seen before what is gone, so that a case goes on; causes before their effects, so that these find the ticket.
-
-        Then what is on a ticket before what needs one, and the most urgent first, for which a ticket is made.
-        """
-        entry = self.entry
-        rank = {"seen": 0, "explained": 2}.get(self.observation, 1)
-        urgency = SEVERITY_ORDER.index(entry.severity)
-        return (rank, entry.ticket_id is None, urgency, entry.detector, entry.fingerprint)
-
-
-@dataclass(slots=True)
-class _Tickets:
-    """The tickets that tonight touches, as they are by now."""
-
-    tx: Transaction
-    by_id: dict[int, Ticket] = field(default_factory=dict)
-    made: set[int] = field(default_factory=set)
-    """Those that were made tonight."""
-
-    def of(self, entry: Entry) -> Ticket | None:
-        return None if entry.ticket_id is None else self.of_row(entry.ticket_id)
-
-    def of_row(self, ticket_id: int) -> Ticket:
-        if ticket_id not in self.by_id:
-            self.by_id[ticket_id] = self.tx.ticket_by_row(ticket_id)
-        return self.by_id[ticket_id]
-
-    def save(self, ticket: Ticket) -> None:
-        self.by_id[ticket.id] = ticket
-        self.tx.save_ticket(ticket)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Something to be sent on a ticket. A text without a payload is composed when all is decided."""
-
-    key: str
-    ticket_id: int
-    kind: OutboxKind
-    payload: Mapping[str, Any] | None
 
 
 NOTHING_MORE = Looked()
@@ -160,11 +103,11 @@ class Recording:
         self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
         self._silences = {key: _patient(one, look) for key, one in tx.silences().items()}
-        self._tickets = _Tickets(tx)
-        self._cases: dict[str, _Watched] = {}
-        self._on_ticket: dict[int, list[_Watched]] = defaultdict(list)
-        self._of_case: dict[CaseKey, list[_Watched]] = defaultdict(list)
-        self._wanted: list[_Wanted] = []
+        self._tickets = Tickets(tx)
+        self._all: dict[str, Watched] = {}
+        self._on_ticket: dict[int, list[Watched]] = defaultdict(list)
+        self._of_case: dict[CaseKey, list[Watched]] = defaultdict(list)
+        self._wanted: list[Wanted] = []
         self.decided: list[tuple[Entry, Decision]] = []
 
     def _dated(self) -> list[Finding]:
@@ -209,11 +152,11 @@ class Recording:
     def play(self) -> None:
         self._observe()
         self._end_resolved_snoozes()
-        for case in sorted(self._cases.values(), key=lambda one: one.order):
-            self._decide(case)
+        for watched in sorted(self._all.values(), key=lambda one: one.turn):
+            self._decide(watched)
         self._finish()
         self._let_go_of_lost()
-        self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
+        self._tx.save_entries([watched.entry for watched in self._all.values()], self._known)
         self._send_all()
 
     def _observe(self) -> None:
@@ -223,13 +166,13 @@ class Recording:
             if before is None and (finding is None or self._is_row_of_an_incident(key)):
                 continue
             if before is not None and self._left_to_the_night(before, observation):
-                self._watch(_Watched(before, before, "not-looked-at", self._case_of(before)))
+                self._watch(Watched(before, before, "not-looked-at", self._case_of(before)))
                 continue
             cause = self._causes.get(key)
             entry = observe(before, observation, finding, self._policy.nights, self._now, cause=cause)
             if observation in ("seen", "explained") and key in self._source.behind:
                 entry = replace(entry, rows=self._source.behind[key])
-            self._watch(_Watched(before, entry, observation, self._case_of(entry, finding)))
+            self._watch(Watched(before, entry, observation, self._case_of(entry, finding)))
 
     @staticmethod
     def _case_of(entry: Entry, finding: Finding | None = None) -> CaseKey:
@@ -238,11 +181,11 @@ class Recording:
             return case_of(entry, entry.subject, entry.claims)
         return case_of(finding, finding.subject, finding.evidence)
 
-    def _watch(self, case: _Watched) -> None:
-        self._cases[case.entry.fingerprint] = case
-        self._of_case[case.case].append(case)
-        if case.entry.ticket_id is not None:
-            self._on_ticket[case.entry.ticket_id].append(case)
+    def _watch(self, watched: Watched) -> None:
+        self._all[watched.entry.fingerprint] = watched
+        self._of_case[watched.case].append(watched)
+        if watched.entry.ticket_id is not None:
+            self._on_ticket[watched.entry.ticket_id].append(watched)
 
     def _left_to_the_night(self, before: Entry, observation: Observation) -> bool:
         """Whether a quick look changes nothing of what is known: it did not look, or an occurrence lies on another day."""
@@ -274,78 +217,78 @@ class Recording:
         cause = self._causes.get(key)
         return cause is not None and bool(self._primary[cause].members)
 
-    def _decide(self, case: _Watched) -> None:
-        cause = self._cause_ticket(case.entry)
-        ticket = self._tickets.of(case.entry)
-        if ticket is not None and has_left(case.before, case.entry, ticket):
-            self._take_off(case)
+    def _decide(self, watched: Watched) -> None:
+        cause = self._cause_ticket(watched.entry)
+        ticket = self._tickets.of(watched.entry)
+        if ticket is not None and has_left(watched.before, watched.entry, ticket):
+            self._take_off(watched)
             ticket = None
-        if ticket is not None and self._is_left_to_its_team(case, ticket):
-            self._take_off(case)
+        if ticket is not None and self._is_left_to_its_team(watched, ticket):
+            self._take_off(watched)
             ticket = None
         # Nobody has been told of it by a cause's ticket that was deleted before.
         if cause is not None and cause.status != "missing" and (ticket is None or ticket.ended):
-            self._put_on(case, cause)
+            self._put_on(watched, cause)
             ticket = cause
-        entry = case.entry
+        entry = watched.entry
         others = [
             other.entry
             for other in self._on_ticket.get(entry.ticket_id or 0, ())
-            if other is not case and other.entry.present
+            if other is not watched and other.entry.present
         ]
         silence = self._silences.get(entry.fingerprint)
         decision = decide(
-            case.before,
+            watched.before,
             entry,
-            case.observation,
+            watched.observation,
             ticket,
             silence,
             self._policy,
             self._now,
             others_present=bool(others),
-            said=case.observation in LOST
-            and self._tx.was_said(entry.fingerprint, case.observation, entry.last_seen_at),
+            said=watched.observation in LOST
+            and self._tx.was_said(entry.fingerprint, watched.observation, entry.last_seen_at),
             look=self._look,
         )
-        self._end_broken(silence, entry, case.observation)
-        home = self._home(case, ticket) if decision.action in ("open", "reopen") else None
+        self._end_broken(silence, entry, watched.observation)
+        home = self._home(watched, ticket) if decision.action in ("open", "reopen") else None
         if home is not None:
-            decision = self._join(case, home)
+            decision = self._join(watched, home)
         elif decision.action == "open":
-            self._open(case, ticket)
+            self._open(watched, ticket)
         elif decision.action != "none" and ticket is not None:
-            self._change(case, ticket, decision, others, cause)
+            self._change(watched, ticket, decision, others, cause)
         # Of three hundred looks a day only what they did is kept.
         if self._look == "night" or decision.action != "none":
-            self.decided.append((case.entry, decision))
+            self.decided.append((watched.entry, decision))
 
     @staticmethod
-    def _is_left_to_its_team(case: _Watched, ticket: Ticket) -> bool:
+    def _is_left_to_its_team(watched: Watched, ticket: Ticket) -> bool:
         """Whether a team is done with a ticket, and what is left of it is for another team to repair."""
         done = ticket.status == "resolved" or (ticket.ended and ticket.status != "missing")
-        return done and case.observation == "seen" and ticket.team != case.entry.team
+        return done and watched.observation == "seen" and ticket.team != watched.entry.team
 
-    def _home(self, case: _Watched, own: Ticket | None) -> Ticket | None:
-        """The ticket in progress on which another finding of the case is: of several the first one."""
+    def _home(self, watched: Watched, own: Ticket | None) -> Ticket | None:
+        """The ticket in progress on which another finding of its case is: of several the first one."""
         tickets = {
             ticket.id: ticket
-            for other in self._of_case[case.case]
-            if other is not case and (ticket := self._tickets.of(other.entry)) is not None
+            for other in self._of_case[watched.case]
+            if other is not watched and (ticket := self._tickets.of(other.entry)) is not None
         }
-        fit = [one for one in tickets.values() if not one.ended and one.team == case.entry.team and one != own]
+        fit = [one for one in tickets.values() if not one.ended and one.team == watched.entry.team and one != own]
         return min(fit, key=lambda one: one.id, default=None)
 
-    def _join(self, case: _Watched, home: Ticket) -> Decision:
+    def _join(self, watched: Watched, home: Ticket) -> Decision:
         """Put a finding on the ticket of its case, and say so, unless that was made tonight and tells of all of it anyway."""
-        self._put_on(case, home)
+        self._put_on(watched, home)
         if home.id in self._tickets.made:
             decision = Decision("none", "same-case")
         else:
             decision = Decision("reopen" if home.status == "resolved" else "comment", "joined")
-            told = note(home, case.before, case.entry, decision, self._now)
-            self._want(self._key(home, decision.reason, case.entry), home, "comment", pack_note(told))
+            told = note(home, watched.before, watched.entry, decision, self._now)
+            self._want(self._key(home, decision.reason, watched.entry), home, "comment", pack_note(told))
         self._tickets.save(self._after_change(home, decision))
-        case.entry = _said(case.entry)
+        watched.entry = _said(watched.entry)
         self._want_text(home)
         return decision
 
@@ -353,25 +296,25 @@ class Recording:
         """Whoever resolves a ticket says that there is nothing to put off any more: what is still seen must be said."""
         for ticket_id, cases in self._on_ticket.items():
             resolved = self._tickets.of_row(ticket_id).resolved_at
-            for case in cases:
-                silence = self._silences.get(case.entry.fingerprint)
+            for watched in cases:
+                silence = self._silences.get(watched.entry.fingerprint)
                 if resolved is None or silence is None or silence.kind != "snooze" or silence.made_at > resolved:
                     continue
                 self._tx.end_silence(silence, self._now, "resolved")
-                del self._silences[case.entry.fingerprint]
+                del self._silences[watched.entry.fingerprint]
 
-    def _put_on(self, case: _Watched, ticket: Ticket) -> None:
-        self._take_off(case)
-        self._on_ticket[ticket.id].append(case)
-        case.entry = replace(case.entry, ticket_id=ticket.id)
+    def _put_on(self, watched: Watched, ticket: Ticket) -> None:
+        self._take_off(watched)
+        self._on_ticket[ticket.id].append(watched)
+        watched.entry = replace(watched.entry, ticket_id=ticket.id)
 
-    def _take_off(self, case: _Watched) -> None:
-        if case.entry.ticket_id is not None:
-            self._on_ticket[case.entry.ticket_id].remove(case)
-            case.entry = replace(case.entry, ticket_id=None)
+    def _take_off(self, watched: Watched) -> None:
+        if watched.entry.ticket_id is not None:
+            self._on_ticket[watched.entry.ticket_id].remove(watched)
+            watched.entry = replace(watched.entry, ticket_id=None)
 
     def _cause_ticket(self, entry: Entry) -> Ticket | None:
-        cause = self._cases.get(entry.explained_by or "")
+        cause = self._all.get(entry.explained_by or "")
         return None if cause is None else self._tickets.of(cause.entry)
 
     def _end_broken(self, silence: Silence | None, entry: Entry, observation: Observation) -> None:
@@ -386,9 +329,9 @@ class Recording:
         sla = self._policy.sla(entry.team, entry.severity, entry.detector)
         return deadlines(self._now, sla, self._policy.business_hours)
 
-    def _open(self, case: _Watched, gone: Ticket | None) -> None:
+    def _open(self, watched: Watched, gone: Ticket | None) -> None:
         """A ticket for the finding; in place of one that is `gone` from its queue, with all that was on that one."""
-        entry = case.entry
+        entry = watched.entry
         generation = self._tx.generations(entry.fingerprint) + 1
         external_id = external_id_of(entry.fingerprint, generation)
         ticket = self._tx.add_ticket(entry, external_id, generation, self._now, self._deadlines(entry))
@@ -398,34 +341,34 @@ class Recording:
             for other in list(self._on_ticket[gone.id]):
                 self._put_on(other, ticket)
         else:
-            self._put_on(case, ticket)
-        case.entry = _said(case.entry)
+            self._put_on(watched, ticket)
+        watched.entry = _said(watched.entry)
         self._tickets.made.add(ticket.id)
         self._want(f"{external_id}/create", ticket, "create", None)
 
     def _change(
-        self, case: _Watched, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
+        self, watched: Watched, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
     ) -> None:
         """Say on the ticket what has changed, and give it its new state."""
-        entry = case.entry
-        told = note(ticket, case.before, entry, decision, self._now, remaining=others, cause=cause)
+        entry = watched.entry
+        told = note(ticket, watched.before, entry, decision, self._now, remaining=others, cause=cause)
         self._want(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told))
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
-        if decision.reason == "part-fixed" and any(other.case == case.case for other in self._told_on(ticket)):
+        if decision.reason == "part-fixed" and any(other.case == watched.case for other in self._told_on(ticket)):
             self._tickets.save(self._after_change(ticket, decision))
             self._want_text(ticket)
-        if case.observation != "seen":
+        if watched.observation != "seen":
             return
         self._tickets.save(self._after_change(ticket, decision))
-        case.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
+        watched.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
         self._want_text(ticket)
 
-    def _told_on(self, ticket: Ticket) -> list[_Watched]:
+    def _told_on(self, ticket: Ticket) -> list[Watched]:
         """What the text of a ticket tells of, the most urgent first. What is another team's is only related."""
-        told = [case for case in self._on_ticket[ticket.id] if case.told and case.entry.team == ticket.team]
-        return sorted(told, key=lambda case: (case.order[2], case.entry.fingerprint != ticket.fingerprint, case.order))
+        told = [watched for watched in self._on_ticket[ticket.id] if watched.told and watched.entry.team == ticket.team]
+        return sorted(told, key=lambda one: place(one.entry, ticket))
 
     def _after_change(self, ticket: Ticket, decision: Decision) -> Ticket:
         """The ticket as urgent as the worst of what it tells of now, and with the deadlines of that."""
@@ -463,7 +406,7 @@ class Recording:
         return replace(ticket, severity=worst.severity)
 
     def _want(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any] | None) -> None:
-        self._wanted.append(_Wanted(key, ticket.id, kind, payload))
+        self._wanted.append(Wanted(key, ticket.id, kind, payload))
 
     def _want_text(self, ticket: Ticket) -> None:
         """Have the ticket's text made anew, once; one that was made tonight has its first text still to come."""
@@ -481,7 +424,7 @@ class Recording:
             ticket, payload = self._tickets.of_row(one.ticket_id), one.payload
             if payload is None and files is not None:
                 told = self._told_on(ticket)
-                case = files.of(ticket, [case.entry for case in told], self._put_off(ticket, told))
+                case = files.of(ticket, [watched.entry for watched in told], self._put_off(ticket, told))
                 payload = pack_case(case)
             destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
             self._tx.enqueue(one.key, ticket, one.kind, payload or {}, self._now, destinations)
@@ -489,10 +432,13 @@ class Recording:
             for ticket_id in self._tickets.made:
                 files.tell_the_older(self._tickets.of_row(ticket_id), self._tickets.made)
 
-    def _put_off(self, ticket: Ticket, told: Sequence[_Watched]) -> list[tuple[Entry, Silence]]:
+    def _put_off(self, ticket: Ticket, told: Sequence[Watched]) -> list[tuple[Entry, Silence]]:
         """What of the ticket's cases is silenced, on it or on no ticket."""
         around = {
-            one.entry.fingerprint: one.entry for case in told for one in self._of_case[case.case] if one.entry.present
+            one.entry.fingerprint: one.entry
+            for watched in told
+            for one in self._of_case[watched.case]
+            if one.entry.present
         }
         found = []
         for key, entry in sorted(around.items()):
@@ -509,11 +455,11 @@ class Recording:
         """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
         for ticket in self._tx.tickets(ended=False):
             cases = self._on_ticket.get(ticket.id, ())
-            entries = [case.entry for case in cases]
+            entries = [watched.entry for watched in cases]
             there = {
-                case.observation
-                for case in cases
-                if case.entry.present and case.entry.kind == "state" and case.entry.team == ticket.team
+                watched.observation
+                for watched in cases
+                if watched.entry.present and watched.entry.kind == "state" and watched.entry.team == ticket.team
             }
             if ticket.status == "resolved" and there <= set(LOST):
                 gone = ROWS_GONE if "rows-gone" in there else TRAIL_GONE
@@ -524,10 +470,10 @@ class Recording:
 
     def _let_go_of_lost(self) -> None:
         """What is lost is watched while its ticket is open, as its rows may come back; after that nobody waits for it."""
-        for case in self._cases.values():
-            ticket = self._tickets.of(case.entry)
-            if case.observation in LOST and (ticket is None or ticket.ended):
-                case.entry = replace(case.entry, present=False)
+        for watched in self._all.values():
+            ticket = self._tickets.of(watched.entry)
+            if watched.observation in LOST and (ticket is None or ticket.ended):
+                watched.entry = replace(watched.entry, present=False)
 
     def _follow_up(self, ticket: Ticket) -> None:
         step = ladder_step(ticket, self._policy, self._now)
