@@ -6,7 +6,7 @@ Whatever is said of one finding (see ticket.py) is said of each. What all of the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from detectors.contract import Finding, Impact
@@ -25,7 +25,7 @@ _HOW_TO_READ = "The first one is told above. Of each further one, what is not sa
 _WHO = ("User ID:", "Household ID:")
 _DAYS = "Days"
 """The heading of the table that tells what one finding's actor did on each day."""
-_VERDICTS: Mapping[Verdict, str] = {
+_VERDICTS: dict[Verdict, str] = {
     "open": "open",
     "resolved": "called resolved, not verified yet",
     "fixed": "fixed, verified by a scan",
@@ -34,7 +34,8 @@ _VERDICTS: Mapping[Verdict, str] = {
     "closed": "closed",
     "deleted": "deleted in the queue",
 }
-_COUNTED: Mapping[Verdict, str] = _VERDICTS | {"resolved": "called resolved", "fixed": "fixed"}
+_COUNTED = {**_VERDICTS, "resolved": "called resolved", "fixed": "fixed"}
+"""The same where they are counted."""
 
 
 def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "") -> Message:

@@ -113,7 +113,7 @@ def _shared(mine: Iterable[Collection[str]], theirs: Iterable[Collection[str]]) 
 
 
 def _outcome(ticket: Ticket, written: Sequence[TicketOutcome]) -> str:
-    said = [ticket.closed_as or ""]
+    said: list[str] = [ticket.closed_as or ""]
     if written:
         said += [written[-1].action or "", written[-1].outcome]
     words = "; ".join(filter(None, said))
