@@ -7,27 +7,44 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
-from commands.backtest import backtest
-from commands.demo import demo
-from commands.escalate import escalate
 from commands.failures import stop_of
-from commands.knowledge import detectors, doctor, policy_commands
-from commands.ledger import ledger_commands
 from commands.logs import traceback_of
-from commands.nightly import run
 from commands.options import EXIT_FAILURE, Settings, Stop, forget_output, global_options
-from commands.report import report
-from commands.scanning import scan
 from commands.stopping import StoppedError, stopped, stopped_by_signals
-from commands.tickets import tickets
+
+COMMANDS = {
+    "demo": "commands.demo:demo",
+    "scan": "commands.scanning:scan",
+    "run": "commands.nightly:run",
+    "tickets": "commands.tickets:tickets",
+    "escalate": "commands.escalate:escalate",
+    "report": "commands.report:report",
+    "backtest": "commands.backtest:backtest",
+    "detectors": "commands.knowledge:detectors",
+    "policy": "commands.knowledge:policy_commands",
+    "doctor": "commands.knowledge:doctor",
+    "ledger": "commands.ledger:ledger_commands",
+}
+"""Where each is. Only the one that is asked for is imported, as a customer waits for it."""
 
 
 class Commands(click.Group):
     """The group that turns whatever goes wrong into one line on standard error and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
         try:
@@ -116,21 +133,6 @@ def main(settings: Settings) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     click.get_current_context().obj = replace(settings, now=now)
 
-
-for command in (
-    demo,
-    scan,
-    run,
-    tickets,
-    escalate,
-    report,
-    backtest,
-    detectors,
-    policy_commands,
-    doctor,
-    ledger_commands,
-):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -20,9 +20,9 @@ from detectors.source import SourceError
 from escalation.deliver.case_file import alone
 from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
 from escalation.deliver.messenger import SlackDelivery, announce
+from escalation.errors import LedgerError, NoLedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Ticket
-from escalation.ledger.store import LedgerError, NoLedgerError
 from escalation.people.person import add_comment, cautions, claimed_resolved, file, finding_of, open_escalation
 from escalation.people.questions import (
     FIXED_SEVERITY,

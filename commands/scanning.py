@@ -8,14 +8,13 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 import click
 
-from commands.believing import After
 from commands.failures import once_more
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress, show
 from commands.stopping import cancelled_on_signal
@@ -43,6 +42,8 @@ from escalation.decide.volume import what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
 
+After = Callable[[Source, ScanResult], ScanResult]
+"""What is made of a scan's result while its source is still open."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MISSING_NAMED = 6
 SCOPED_DAYS = timedelta(days=30)

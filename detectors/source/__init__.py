@@ -17,9 +17,7 @@ from detectors.source.base import (
     SourceError,
     SubjectError,
 )
-from detectors.source.folder import FolderSource
 from detectors.source.mapping import CANONICAL, EVENT_TYPES, SourceMapping
-from detectors.source.postgres import PostgresSource
 from detectors.source.tables import Tables
 from detectors.source.urls import AddressError, is_server, may_hold_a_secret, server_at
 
@@ -53,6 +51,8 @@ def open_source(where: str, mapping: SourceMapping) -> Source:
             server = server_at(where)
         except AddressError as error:
             raise SourceError(f"the source's address {error}") from None
+        from detectors.source.postgres import PostgresSource  # noqa: PLC0415  # only the engine that is asked for, as somebody waits
+
         return PostgresSource(server, mapping)
     folder = Path(where)
     if may_hold_a_secret(where) and not folder.is_dir():
@@ -60,4 +60,6 @@ def open_source(where: str, mapping: SourceMapping) -> Source:
             "the source is neither a folder of CSV or Parquet files nor a postgresql:// URL: "
             "write postgresql://USER@HOST:5432/NAME"
         )
+    from detectors.source.folder import FolderSource  # noqa: PLC0415  # as above
+
     return FolderSource(folder, mapping)

@@ -8,18 +8,17 @@ from decimal import Decimal
 from typing import Any
 from typing import cast as typing_cast
 
+import sqlalchemy
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Column,
     ColumnElement,
     DateTime,
     FromClause,
     LargeBinary,
-    MetaData,
     Numeric,
     Select,
-    Table,
+    TableClause,
     Text,
     Uuid,
     and_,
@@ -92,7 +91,7 @@ class Tables:
         self._spellings: Spellings = spellings or {}
         self._events = self._spellings.get("household_events.event_type", {})
         self._named = {mapping.event_name(event_type): event_type for event_type in mapping.event_types}
-        self._raw: dict[str, Table] = {}
+        self._raw: dict[str, TableClause] = {}
         self.user_type = self._common(schema, "user")
         self.household_type = self._common(schema, "household")
         self._tables: dict[str, FromClause] = {}
@@ -160,19 +159,20 @@ class Tables:
             return "text"
         return self._own(name, native) if kind == "id" else _BY_KIND[kind]
 
-    def _source_table(self, name: str) -> Table:
+    def _source_table(self, name: str) -> TableClause:
         known = self._raw.get(name)
         return self._raw.setdefault(name, self._make_source_table(name)) if known is None else known
 
-    def _make_source_table(self, name: str) -> Table:
+    def _make_source_table(self, name: str) -> TableClause:
         found = self.schema.tables[name]
         schema_name, table_name = found.place or (None, found.name)
         # One column of the source may be several of ours.
         natives = {self.mapping.column_name(name, column): native for column, native in found.columns.items()}
-        return Table(
+        # Not Table: statements about it are equal whenever it looks the same, and are then compiled once.
+        return sqlalchemy.table(
             table_name,
-            MetaData(schema=schema_name),
-            *(Column(own, _TYPES.get(native, Text())) for own, native in natives.items()),
+            *(sqlalchemy.column(own, _TYPES.get(native, Text())) for own, native in natives.items()),
+            schema=schema_name,
         )
 
     def _value(self, rows: FromClause, name: str, column: str) -> ColumnElement[Any]:
@@ -344,7 +344,7 @@ def _written(column: ColumnElement[Any], native: NativeType, odd: bool) -> Colum
     return plain_text(text) if odd else text
 
 
-def _looked_at(name: str, found: FoundTable, raw: Table) -> FromClause:
+def _looked_at(name: str, found: FoundTable, raw: TableClause) -> FromClause:
     """The rows of a table that are asked for oddly written values: all, as one such row of a state would be taken for a fault."""
     estimated = found.estimated_rows
     if name != "household_events" or (estimated is not None and estimated <= _SAMPLED_ROWS):

@@ -16,21 +16,12 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 
 from detectors.source.urls import cause_of, refusal, sqlstate
-from escalation.ledger.address import (
-    Address,
-    LedgerError,
-    LedgerUsageError,
-    NoLedgerError,
-    address_of,
-    check_file,
-    file_engine,
-)
-from escalation.ledger.locks import BusyError, locked
+from escalation.errors import LedgerError, LedgerUsageError, NoLedgerError
+from escalation.ledger.address import Address, address_of, check_file, file_engine
+from escalation.ledger.locks import locked
 from escalation.ledger.records import Look
 from escalation.ledger.schema import METADATA
 from escalation.ledger.undamaged import DamageError
-
-__all__ = ["BusyError", "LedgerError", "LedgerUsageError", "NoLedgerError", "Store", "open_store"]
 
 
 class Store:
