@@ -104,12 +104,10 @@ def _options(team: Team) -> list[Callable[[Callable[..., None]], Callable[..., N
         click.option("--non-interactive", "silent", is_flag=True, help="Ask nothing; needs --yes to file."),
     ]
     if team not in FIXED_SEVERITY:
-        options.insert(
-            0,
-            click.option(
-                "--severity", type=click.Choice(severities(team), case_sensitive=False), help="How urgent it is."
-            ),
-        )
+        known = severities(team)
+        kind = click.Choice(known, case_sensitive=False)
+        shown = f"[{'|'.join(known)}]"
+        options.insert(0, click.option("--severity", type=kind, metavar=shown, help="How urgent it is, in any case."))
     return options
 
 
