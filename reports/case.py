@@ -118,7 +118,6 @@ def _words_of_one_kind(findings: Sequence[Finding]) -> dict[str, object]:
     return {
         "issue": f"{story.issue} {more}" if story.issue else "",
         "impact": f"{each}{'; '.join(impacts)}",
-        "fields": {name: f"{text} {more}" for name, text in story.fields.items()},
     }
 
 
