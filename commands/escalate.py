@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +20,11 @@ from detectors.engine.lookup import Lookup, look_up
 from detectors.source import SourceError
 from escalation.deliver.case_file import alone
 from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
+from escalation.deliver.linking import LINKS_MOST, Links
 from escalation.deliver.messenger import SlackDelivery, announce
 from escalation.errors import LedgerError, NoLedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
-from escalation.ledger.records import Ticket
+from escalation.ledger.records import Linked, Ticket
 from escalation.people.person import add_comment, cautions, claimed_resolved, file, finding_of, open_escalation
 from escalation.people.questions import (
     FIXED_SEVERITY,
@@ -126,18 +128,21 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
         users, households = facts.named_users, facts.named_households
     _warn_of_a_new_ledger(settings)
     escalation = asked(team, given, households, users, settings.moment, _newest(facts))
-    current, key, past, unrepaired = _known(settings, policy, escalation)
+    known = _known(settings, policy, escalation)
+    current, key, past = known.current, known.key, known.past
     if current is not None and not given["anyway"]:
         _is_there(settings, policy, helpdesk, slack_delivery, current, escalation, given)
         return
-    finding = finding_of(escalation, facts, blind, past, key, settings.moment)
-    click.echo(text.render(helpdesk.ticket(alone(finding), f"hw-{key[:16]}")))
+    finding = finding_of(escalation, facts, blind, known.earlier(policy), key, settings.moment)
+    click.echo(text.render(helpdesk.ticket(replace(alone(finding), linked=known.linked), f"hw-{key[:16]}")))
     typed = [escalation.title, *(one for some in escalation.answers.values() for one in some)]
     troubleshot = given["troubleshot"] or (
         not given["silent"] and click.confirm("Was basic troubleshooting done?", err=True)
     )
     personal = words.holds_personal(typed)
-    warnings = cautions(escalation, policy, past, troubleshot=troubleshot, personal=personal, unrepaired=unrepaired)
+    warnings = cautions(
+        escalation, policy, past, troubleshot=troubleshot, personal=personal, unrepaired=known.unrepaired
+    )
     click.echo(words.warned(warnings), nl=False, err=True)
     click.echo(words.promised(finding, policy, settings.moment), nl=False)
     if not _confirmed(given, f"File this ticket for {policy.teams[team].name}?"):
@@ -156,18 +161,33 @@ def _warn_of_a_new_ledger(settings: Settings) -> None:
         click.echo(f"warning: there is no ledger at {told}; is --ledger right?", err=True)
 
 
-def _known(
-    settings: Settings, policy: Policy, escalation: Escalation
-) -> tuple[Ticket | None, str, list[Ticket], dict[int, datetime]]:
-    """What the ledger knows of it: the open ticket, the next one's fingerprint, the ids' tickets, and which are unrepaired."""
+@dataclass(frozen=True)
+class _Known:
+    """What the ledger knows of an escalation: the ticket that says it already, and the tickets on the same ids."""
+
+    current: Ticket | None
+    key: str
+    """The fingerprint that its own ticket would have."""
+    past: list[Ticket]
+    linked: tuple[Linked, ...] = ()
+    unrepaired: Mapping[int, datetime] = field(default_factory=dict)
+    """Those that were called resolved and are not."""
+
+    def earlier(self, policy: Policy) -> list[Ticket]:
+        """The past ones that are too old to be linked, but for those that only their team's e-mail may tell of."""
+        linked = {one.external_id for one in self.linked}
+        return [one for one in self.past if one.external_id not in linked and policy.teams[one.team].by != "email"]
+
+
+def _known(settings: Settings, policy: Policy, escalation: Escalation) -> _Known:
     try:
         with open_ledger(settings.ledger, exclusive=False, create=False) as ledger, ledger.begin() as tx:
             current, key = open_escalation(tx, escalation, policy.environment)
             past = tx.tickets_about((*escalation.households, *escalation.users))
-            return current, key, past, claimed_resolved(tx, past)
+            linked = Links(tx, policy, settings.moment).about(escalation.households, escalation.users)
+            return _Known(current, key, past, tuple(linked[:LINKS_MOST]), claimed_resolved(tx, past))
     except NoLedgerError:
-        current, key = open_escalation(None, escalation, policy.environment)
-        return current, key, [], {}
+        return _Known(*open_escalation(None, escalation, policy.environment), [])
 
 
 def _newest(facts: Lookup | None) -> datetime | None:

@@ -9,11 +9,10 @@ from detectors.contract import Finding, Impact
 from detectors.text.wording import stamp
 from escalation.decide.cases import actor_of
 from escalation.deliver.case_file import CaseFile
-from escalation.deliver.helpdesk import pack_note
-from escalation.deliver.notes import about, linked_note
+from escalation.deliver.linking import Links, linked_case, tell_the_older
+from escalation.deliver.notes import about
 from escalation.ledger.ledger import Transaction
 from escalation.ledger.records import Entry, Silence, Ticket
-from escalation.nights.linking import LINKS_MOST, Links
 from escalation.policy.policy import Policy
 
 _SILENCED = {"snooze": "snoozed", "dismiss": "dismissed"}
@@ -42,16 +41,9 @@ class CaseFiles:
         )
         for one in entries:
             self._keep(ticket, self._tonight.get(one.fingerprint))
-        linked = self._links.of(ticket)
         actors = {actor_of(one, one.subject, one.evidence) for one in findings}
-        return CaseFile(
-            findings=findings,
-            severity=ticket.severity,
-            linked=tuple(linked[:LINKS_MOST]),
-            unlisted=max(0, len(linked) - LINKS_MOST),
-            repeats=self._links.repeats(ticket, actors.pop() if len(actors) == 1 else None),
-            silenced=tuple(_silenced(entry, silence) for entry, silence in put_off),
-        )
+        silenced = tuple(_silenced(entry, silence) for entry, silence in put_off)
+        return linked_case(self._links, ticket, findings, actors.pop() if len(actors) == 1 else None, silenced)
 
     def _keep(self, ticket: Ticket, finding: Finding | None) -> None:
         """What a team is told by e-mail only is for its readers alone, so no page may show it."""
@@ -59,18 +51,7 @@ class CaseFiles:
             self._tx.add_snapshot(ticket, finding, self._now)
 
     def tell_the_older(self, new: Ticket, made: Collection[int]) -> None:
-        """Say on the older tickets in progress that are about the same people, once, that there is a new one.
-
-        Those that were `made` tonight name it themselves. A helpdesk is told, and nobody is called for it.
-        """
-        if self._policy.teams[new.team].by == "email":
-            return
-        for one in self._links.of(new):
-            older = self._tx.ticket(one.external_id)
-            if older is None or older.ended or older.id in made or older.id > new.id:
-                continue
-            told = pack_note(linked_note(older, new, one, self._now))
-            self._tx.enqueue(f"{older.external_id}/linked/{new.external_id}", older, "comment", told, self._now)
+        tell_the_older(self._tx, self._links, new, self._policy, self._now, made)
 
 
 def _silenced(entry: Entry, silence: Silence) -> str:

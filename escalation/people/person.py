@@ -17,11 +17,13 @@ from detectors.engine.lookup import Lookup
 from detectors.text.wording import count, stamp
 from escalation.decide.clocks import deadlines
 from escalation.decide.decisions import first_entry, more_urgent
+from escalation.deliver.case_file import pack_case
 from escalation.deliver.helpdesk import Note, pack_note
+from escalation.deliver.linking import Links, linked_case, tell_the_older
 from escalation.deliver.notes import external_id_of
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import Ticket
-from escalation.ledger.scrub import pack, scrub
+from escalation.ledger.scrub import scrub
 from escalation.people.questions import QUESTIONS, Escalation
 from escalation.people.suggest import suggestions
 from escalation.policy.policy import Policy
@@ -87,7 +89,9 @@ def _evidence(
             evidence["customer_value"] = told
         evidence["household_state"] = list(lookup.states)
         evidence["members"] = list(lookup.member_rows)
-    evidence["past_tickets"] = [
+    if not past:
+        return evidence
+    evidence["earlier_tickets"] = [
         {
             "ticket": ticket.external_id,
             "team": ticket.team,
@@ -243,7 +247,10 @@ def file(ledger: Ledger, finding: Finding, policy: Policy, now: datetime, *, ann
         ticket = tx.add_ticket(entry, external_id, 1, now, due)
         tx.save_entries([replace(entry, ticket_id=ticket.id)], ())
         destinations = policy.destinations(finding.team, finding.severity, announced=announced)
-        tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), now, destinations)
+        links = Links(tx, policy, now)
+        case = linked_case(links, ticket, (finding,))
+        tx.enqueue(f"{external_id}/create", ticket, "create", pack_case(case), now, destinations)
+        tell_the_older(tx, links, ticket, policy, now)
         if policy.teams[finding.team].by != "email":
             tx.add_snapshot(ticket, finding, now)
     return ticket

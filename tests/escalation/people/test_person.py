@@ -116,7 +116,7 @@ def test_two_people_file_it_at_once(ledger: Ledger) -> None:
 def test_nothing_is_half_filed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     found = as_finding(ledger, escalation())
     with monkeypatch.context() as patch:
-        patch.setattr("escalation.people.person.pack", lambda _: 1 / 0)
+        patch.setattr("escalation.people.person.pack_case", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             file(ledger, found, POLICY, NOW, announced=False)
     with ledger.begin() as tx:

@@ -7,7 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from escalation.deliver.case_file import Repeat
+from detectors.contract import Finding
+from escalation.deliver.case_file import CaseFile, Repeat
+from escalation.deliver.helpdesk import pack_note
+from escalation.deliver.notes import linked_note
 from escalation.ledger.ledger import Transaction
 from escalation.ledger.records import Entry, Linked, Ticket, TicketOutcome, Verdict
 from escalation.policy.policy import Policy
@@ -17,6 +20,7 @@ LINKED_FOR = timedelta(days=90)
 LINKS_MOST = 20
 OUTCOME_MOST = 160
 """Characters of what people wrote down."""
+_GOING_ON: tuple[Verdict, ...] = ("open", "resolved")
 
 
 class Links:
@@ -36,17 +40,21 @@ class Links:
         }
         self._about: dict[str, set[int]] = defaultdict(set)
         for key in self._tickets:
-            for one in _ids(self._entries[key]):
+            for one in _united((*entry.households, *entry.users) for entry in self._entries[key]):
                 self._about[one].add(key)
 
     def of(self, ticket: Ticket) -> list[Linked]:
         """The others that are about one of the ticket's people or households: those in progress first, then the newest."""
         mine = self._entries[ticket.id]
-        others = {key for one in _ids(mine) for key in self._about.get(one, ())} - {ticket.id}
-        linked = [self._linked(self._tickets[key], mine) for key in others]
+        return self.about(_united(one.households for one in mine), _united(one.users for one in mine), ticket)
+
+    def about(self, households: Collection[str], users: Collection[str], besides: Ticket | None = None) -> list[Linked]:
+        """The tickets about one of these ids, without one."""
+        keys = {key for one in (*households, *users) for key in self._about.get(one, ())}
+        keys.discard(besides.id if besides else 0)
+        linked = [self._linked(self._tickets[key], households, users) for key in keys]
         return sorted(
-            linked,
-            key=lambda one: (one.verdict not in ("open", "resolved"), -one.opened_at.timestamp(), one.external_id),
+            linked, key=lambda one: (one.verdict not in _GOING_ON, -one.opened_at.timestamp(), one.external_id)
         )
 
     def repeats(self, ticket: Ticket, actor: str | None) -> tuple[Repeat, ...]:
@@ -68,7 +76,7 @@ class Links:
         before = [one for one in tickets if self._since <= one.opened_at < ticket.opened_at]
         return sorted(before, key=lambda one: one.id)
 
-    def _linked(self, ticket: Ticket, mine: Sequence[Entry]) -> Linked:
+    def _linked(self, ticket: Ticket, households: Collection[str], users: Collection[str]) -> Linked:
         theirs = self._entries[ticket.id]
         return Linked(
             external_id=ticket.external_id,
@@ -79,8 +87,8 @@ class Links:
             verdict=self._verdict(ticket),
             outcome=_outcome(ticket, self._outcomes.get(ticket.id, ())),
             opened_at=ticket.opened_at,
-            households=_shared((one.households for one in mine), (one.households for one in theirs)),
-            users=_shared((one.users for one in mine), (one.users for one in theirs)),
+            households=tuple(sorted(_united(one.households for one in theirs) & set(households))),
+            users=tuple(sorted(_united(one.users for one in theirs) & set(users))),
             ref_id=ticket.ref_id,
             ref_url=ticket.ref_url,
         )
@@ -103,13 +111,8 @@ class Links:
         return "dismissed" if actions[-1].casefold().startswith("no ") else "confirmed"
 
 
-def _ids(entries: Iterable[Entry]) -> set[str]:
-    return {one for entry in entries for one in (*entry.households, *entry.users)} - {""}
-
-
-def _shared(mine: Iterable[Collection[str]], theirs: Iterable[Collection[str]]) -> tuple[str, ...]:
-    both = {one for some in mine for one in some} & {one for some in theirs for one in some}
-    return tuple(sorted(both - {""}))
+def _united(ids: Iterable[Collection[str]]) -> set[str]:
+    return {one for some in ids for one in some} - {""}
 
 
 def _outcome(ticket: Ticket, written: Sequence[TicketOutcome]) -> str:
@@ -118,3 +121,39 @@ def _outcome(ticket: Ticket, written: Sequence[TicketOutcome]) -> str:
         said += [written[-1].action or "", written[-1].outcome]
     words = "; ".join(filter(None, said))
     return words if len(words) <= OUTCOME_MOST else f"{words[: OUTCOME_MOST - 1]}…"
+
+
+def linked_case(
+    links: Links,
+    ticket: Ticket,
+    findings: tuple[Finding, ...],
+    actor: str | None = None,
+    silenced: tuple[str, ...] = (),
+) -> CaseFile:
+    """What a ticket tells of its findings, with what it is linked with."""
+    linked = links.of(ticket)
+    return CaseFile(
+        findings=findings,
+        severity=ticket.severity,
+        linked=tuple(linked[:LINKS_MOST]),
+        unlisted=max(0, len(linked) - LINKS_MOST),
+        repeats=links.repeats(ticket, actor),
+        silenced=silenced,
+    )
+
+
+def tell_the_older(
+    tx: Transaction, links: Links, new: Ticket, policy: Policy, now: datetime, made: Collection[int] = ()
+) -> None:
+    """Say on the older tickets in progress that are about the same people, once, that there is a new one.
+
+    Those that were `made` at the same time name it themselves. A helpdesk is told, and nobody is called for it.
+    """
+    if policy.teams[new.team].by == "email":
+        return
+    for one in links.of(new):
+        older = tx.ticket(one.external_id)
+        if older is None or older.ended or older.id in made or older.id >= new.id:
+            continue
+        told = pack_note(linked_note(older, new, one, now))
+        tx.enqueue(f"{older.external_id}/linked/{new.external_id}", older, "comment", told, now)
