@@ -112,10 +112,10 @@ def named_detectors(names: Sequence[str]) -> list[Detector]:
     return [detector for detector in DETECTORS if not names or detector.id in names]
 
 
-def opened(settings: Settings, policy: Policy) -> Source:
+def opened(settings: Settings, policy: Policy, *, glance: bool = False) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    source = open_source(settings.source, policy.source)
+    source = open_source(settings.source, policy.source, glance=glance)
     cancelled_on_signal(source)
     return source
 
@@ -162,7 +162,7 @@ def scanned(
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
-    with opened(settings, policy) as source, progress() as told:
+    with opened(settings, policy, glance=bool(households or users)) as source, progress() as told:
         result = run_scan(
             source,
             detectors,

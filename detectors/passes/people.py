@@ -126,7 +126,8 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     mine: ColumnElement[bool] = true()
     if scope is not None:
         failed = and_(events.c.user_id.is_(None), tables.event_is("login_failed"))
-        mine = or_(of_users(tables, scope, events.c.user_id), and_(failed, of_users(tables, scope, named)))
+        theirs = of_users(tables, scope, events.c.user_id)
+        mine = or_(theirs, and_(failed, of_users(tables, scope, named))) if tables.finds("household_events") else theirs
     acts = (
         select(
             func.coalesce(events.c.user_id, case((by_login, named))).label("user_id"),

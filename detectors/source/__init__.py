@@ -41,8 +41,10 @@ __all__ = [
 ]
 
 
-def open_source(where: str, mapping: SourceMapping) -> Source:
+def open_source(where: str, mapping: SourceMapping, *, glance: bool = False) -> Source:
     """The source at `where`: what libpq takes for a PostgreSQL server, or the path of a folder of CSV or Parquet files.
+
+    How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
 
     Raises SourceError with one line that says what is wrong and what to do, and that shows nothing of a mistyped address.
     """
@@ -53,7 +55,7 @@ def open_source(where: str, mapping: SourceMapping) -> Source:
             raise SourceError(f"the source's address {error}") from None
         from detectors.source.postgres import PostgresSource  # noqa: PLC0415  # only the engine that is asked for, as somebody waits
 
-        return PostgresSource(server, mapping)
+        return PostgresSource(server, mapping, glance=glance)
     folder = Path(where)
     if may_hold_a_secret(where) and not folder.is_dir():
         raise SourceError(

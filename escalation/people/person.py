@@ -42,7 +42,7 @@ def finding_of(
     key: str,
     now: datetime,
 ) -> Finding:
-    """The escalation as a finding with the fingerprint `key`. Without a dossier, `blind` says why nothing was looked up."""
+    """The escalation as a finding with the fingerprint `key`. Without a lookup, `blind` says why; `past` is too old to be linked."""
     affected = escalation.households or (lookup.households if lookup else ())
     people = escalation.users or (lookup.members if lookup else ())
     subject: dict[SubjectKey, str] = {}
