@@ -46,7 +46,8 @@ def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "") -> Messa
     hidden = _SAID_ONCE | ({_DAYS} if days else set())
     more: list[Block] = [Section(f"This case has {count(len(parts), 'finding')}", (_HOW_TO_READ,))] if parts else []
     for number, part in enumerate(parts[1:], start=2):
-        more += _section(number, part, parts[: number - 1], hidden)
+        as_first = _as_the_first(case.findings[number - 1], case.findings[0])
+        more += _section(number, part, parts[: number - 1], as_first, hidden)
     blocks = [one for one in message.blocks if not days or _heading(one) != _DAYS]
     place = _after_evidence(blocks)
     attached = [
@@ -121,16 +122,39 @@ def _words_of_one_kind(findings: Sequence[Finding]) -> dict[str, object]:
     }
 
 
-def _section(number: int, part: Message, before: Sequence[Message], hidden: frozenset[str]) -> Iterator[Block]:
-    """What one further finding says, under its number, without what one of those `before` it says in the same words."""
+def _section(
+    number: int, part: Message, before: Sequence[Message], as_first: Callable[[str], str], hidden: frozenset[str]
+) -> Iterator[Block]:
+    """What one further finding says, under its number, without what one of those `before` it says in the same words.
+
+    Words that differ only in whom they are about are the same: see `as_first`.
+    """
     said = [block for one in before for block in one.blocks]
     known = {point for block in said if isinstance(block, Template) for point in _points(block)}
+    words = {repr(block) for block in said}
     for block in part.blocks:
         if isinstance(block, Template):
-            kept = [point for point in _points(block) if point not in known or point.startswith(_WHO)]
+            kept = [point for point in _points(block) if as_first(point) not in known or point.startswith(_WHO)]
             yield Section(f"{number}. {part.title}", tuple(kept))
-        elif block not in said and block.heading not in hidden:
+        elif block.heading not in hidden and as_first(repr(block)) not in words:
             yield replace(block, heading=f"{number}. {block.heading}")
+
+
+def _as_the_first(one: Finding, first: Finding) -> Callable[[str], str]:
+    """Puts the first finding's ids in the place of a further one's."""
+    ids = [
+        (one.subject[key], first.subject[key]) for key in one.subject if key in first.subject and key.endswith("_id")
+    ]
+    if len(one.users) == len(first.users) == 1:
+        ids.append((one.users[0], first.users[0]))
+    differing = [(its, theirs) for its, theirs in ids if its != theirs]
+
+    def put(words: str) -> str:
+        for its, theirs in differing:
+            words = words.replace(its, theirs)
+        return words
+
+    return put
 
 
 def _points(template: Template) -> Iterator[str]:
