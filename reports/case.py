@@ -5,6 +5,7 @@ Whatever is said of one finding (see ticket.py) is said of each. What all of the
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -147,11 +148,12 @@ def _as_the_first(one: Finding, first: Finding) -> Callable[[str], str]:
     ]
     if len(one.users) == len(first.users) == 1:
         ids.append((one.users[0], first.users[0]))
-    differing = [(its, theirs) for its, theirs in ids if its != theirs]
+    # Ids may be any text; only whole words are meant.
+    differing = [(re.compile(rf"(?<![\w-]){re.escape(its)}(?![\w-])"), theirs) for its, theirs in ids if its != theirs]
 
     def put(words: str) -> str:
         for its, theirs in differing:
-            words = words.replace(its, theirs)
+            words = theirs.join(its.split(words))
         return words
 
     return put
