@@ -181,7 +181,9 @@ def _send(
             return None
     else:
         note = note_from(row.payload)
-        with_mention = notification.with_mention and (begins or note.reason in WITH_MENTION)
+        # What joins a case is news for whoever is called for such: as urgent as the case, it would have called them by itself.
+        as_urgent = note.reason == "joined" and note.severity == ticket.severity
+        with_mention = notification.with_mention and (begins or as_urgent or note.reason in WITH_MENTION)
         payload = slack_delivery.note(note, replace(notification, in_thread=not begins, with_mention=with_mention))
         if not begins and post is not None:
             if not (row.begun and client.has_reply(row.key, post)):

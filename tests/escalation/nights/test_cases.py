@@ -239,7 +239,7 @@ a_night = st.tuples(st.sets(st.sampled_from(range(len(POOL)))), st.sampled_from(
 
 
 @given(st.lists(a_night, min_size=2, max_size=4))
-@tries(45)
+@tries(30)
 def test_every_finding_is_on_exactly_one_ticket(nights: list[tuple[set[int], str]]) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
