@@ -51,8 +51,9 @@ def open_helpdesk_delivery(settings: Settings, policy: Policy) -> HelpdeskDelive
 
     def as_ticket(finding: Finding, external_id: str) -> Message:
         mailed = goes_by_mail(finding.team)
-        hidden = redacted(finding, by_mail, mail_key) if mailed else redacted(finding, hides, key)
-        return ticket(hidden, policy, reference=external_id)
+        hidden_here, its_key = (by_mail, mail_key) if mailed else (hides, key)
+        hidden = redacted(finding, hidden_here, its_key)
+        return ticket(hidden, policy, reference=external_id, pseudonyms=hidden_here == "ids")
 
     queue = opened_queue(settings, policy)
     return HelpdeskDelivery(
@@ -138,7 +139,9 @@ def open_slack_delivery(policy: Policy) -> SlackDelivery[dict[str, Any]] | None:
     key = pseudonym_key(hides, "Slack's messages")
 
     def as_ticket(finding: Finding, external_id: str, notification: Notification) -> dict[str, Any]:
-        return _payload(ticket(redacted(finding, hides, key), policy, reference=external_id), policy, notification)
+        hidden = redacted(finding, hides, key)
+        said = ticket(hidden, policy, reference=external_id, pseudonyms=hides == "ids")
+        return _payload(said, policy, notification)
 
     def as_note(note: Note, notification: Notification) -> dict[str, Any]:
         scrub = word_scrub(hides, key, notification.ids)

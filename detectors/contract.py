@@ -136,6 +136,8 @@ class Story(_Light):
     steps: tuple[str, ...] = ()
     expected: str = ""
     actual: str = ""
+    stopped: str = ""
+    """Of an operation that was half done: the step that failed, by its number and in plain words."""
     impact: str = ""
     error_messages: str = ""
     screenshots: str = ""
@@ -253,6 +255,10 @@ class Meta(BaseModel):
     ways: dict[str, Groups] = {}
     """Its several ways to find something, in words, each with the events that it takes. Those that the source never wrote are
     said; where all ways are blind, it is not applicable."""
+    sure: Literal["rows", "trail", "inferred"]
+    """How sure it is: the rows prove it, the audit trail tells it, or it is inferred from a pattern."""
+    refuted_by: str = Field(min_length=10)
+    """What would show that it is wrong although the data says it, as the end of a sentence that begins "It would be wrong if"."""
     process: str = Field(min_length=5)
     """The place in the process document that asks for this detector."""
     feature: str = "household management"

@@ -54,11 +54,12 @@ def _block(block: Block) -> Iterator[str]:
     yield f"<h2>{_safe(block.heading)}</h2>"
     match block:
         case Section():
-            tag = "pre" if block.command else "li"
-            points = "\n".join(
-                f"<{tag}>{escape(visible(point)) if block.ours else _safe(point)}</{tag}>" for point in block.points
-            )
-            yield points if block.command else f"<ul>{points}</ul>"
+            points = [escape(visible(point)) if block.ours else _safe(point) for point in block.points]
+            if block.command:
+                yield f"<pre>{chr(10).join(points)}</pre>"
+            else:
+                tag = "ol" if block.numbered else "ul"
+                yield f"<{tag}>{chr(10).join(f'<li>{point}</li>' for point in points)}</{tag}>"
         case Timeline():
             yield from _table(
                 ("When", "What", "Who"), [(stamp(moment.at), moment.what, moment.who) for moment in block.moments]

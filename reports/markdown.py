@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from detectors.text.wording import stamp
 from reports.message import Message, Section, Table, Template, Timeline
-from reports.neutral import defused, for_markdown
+from reports.neutral import defused, for_markdown, visible
 from reports.text import template_lines
 
 
@@ -49,9 +49,11 @@ def block_lines(block: Section | Table | Timeline) -> Iterator[str]:
     match block:
         case Section():
             if block.command:
-                yield fenced(map(defused, block.points))
+                yield fenced(map(visible if block.ours else defused, block.points))
             else:
-                yield from (f"- {for_markdown(point, ours=block.ours)}" for point in block.points)
+                for number, point in enumerate(block.points, start=1):
+                    mark = f"{number}." if block.numbered else "-"
+                    yield f"{mark} {for_markdown(point, ours=block.ours)}"
         case Timeline():
             rows = ((stamp(moment.at), moment.what, moment.who) for moment in block.moments)
             yield from table(("When", "What", "Who"), rows)

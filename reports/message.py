@@ -46,13 +46,15 @@ class Template:
 class Section:
     """A heading and its points; `command` says that they are to be typed in rather than read.
 
-    `ours` says that the points are the policy's words alone: the addresses in them stay as they are.
+    `ours` says that the points are our own words or the policy's alone: the addresses in them stay as they are. `numbered`
+    says that their order counts.
     """
 
     heading: str
     points: tuple[str, ...]
     command: bool = False
     ours: bool = False
+    numbered: bool = False
     kind: Literal["section"] = "section"
 
 

@@ -40,9 +40,9 @@ def block_lines(block: Block) -> Iterator[str]:
             yield from template_lines(block)
         case Section():
             yield from _heading(block.heading)
-            for point in block.points:
-                shown = visible(point) if block.ours else defused(point)
-                yield f"{'  ' if block.command else '- '}{shown}"
+            for number, point in enumerate(block.points, start=1):
+                mark = "  " if block.command else f"{number}. " if block.numbered else "- "
+                yield f"{mark}{visible(point) if block.ours else defused(point)}"
         case Timeline():
             yield from _heading(block.heading)
             for moment in block.moments:

@@ -16,6 +16,7 @@ from detectors.text.wording import count, listed, stamp
 from escalation.decide.audience import audience_of
 from escalation.policy.policy import Policy
 from escalation.policy.process import RequiredField, TeamPolicy
+from reports.advice import advice_blocks
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
 
@@ -28,14 +29,15 @@ IDS_SHOWN = 10
 ONLY_THE_REPORTER = "Only whoever reported it, and none of the accounts named above: one of them may be behind it."
 
 
-def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
+def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms: bool = False) -> Message:
     """`finding` as its team's ticket.
 
-    `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint.
+    `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint. `pseudonyms` says
+    that the finding has them in the place of its ids.
     """
     team = policy.teams[finding.team]
     lines, beside = _template(finding, team.fields)
-    blocks: list[Block] = [Template(lines), *beside]
+    blocks: list[Block] = [Template(lines), *beside, *advice_blocks(finding, policy, pseudonyms=pseudonyms)]
     if finding.related:
         blocks.append(_rows_table("Explained by this", finding.related))
     if finding.timeline:

@@ -150,6 +150,9 @@ def test_the_member_list_that_the_ticket_announces_is_there() -> None:
 def test_below_the_template_stands_what_backs_it_up() -> None:
     message = ticket(TRANSFER_FAILED, POLICY)
     assert [block.heading for block in message.blocks if not isinstance(block, Template)] == [
+        "What to do",
+        "How sure, and since when",
+        "How to check without Hearthwatch",
         "Explained by this",
         "Timeline",
         "Household member list",

@@ -21,8 +21,18 @@ leader_id, the active leaders with the time each joined, the number of active me
 
 What to do
 ----------
-Keep the role with the member whom leader_id names (or whom the household's last leadership transfer names) and set the
-others' role to 'member'. Find out which operation left the second leader behind.
+1. Decide who leads household {household_id}: {leader_id|the member whom leader_id names}, unless the timeline's last
+   leadership transfer names somebody else.
+2. Leave that member the role of leader and set the role of {active_leaders|the other active leaders} to member, all
+   but theirs, in one transaction; let leader_id name the same person.
+3. Find the operation in the timeline that left the second leader behind, and the deployment that it ran on.
+
+How to check
+------------
+    SELECT m.household_id, count(*) AS leaders
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.status = 'active' AND m.role = 'leader'
+     GROUP BY m.household_id HAVING count(*) > 1
 """
 
 from __future__ import annotations
@@ -46,6 +56,8 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
+    sure="rows",
+    refuted_by="the source was read while a leader changed, or a role means something else in this deployment",
     process="Engineering Escalations, P0: Multiple leaders in one household",
 )
 

@@ -22,7 +22,25 @@ member who would be next, the audit trail.
 
 What to do
 ----------
-Make the longest-standing active member the leader: leader_id and the role together. Find out how leadership was lost.
+1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: leader_id
+   and the role of leader together, in one transaction.
+2. Ask Support to tell the members who leads now, before they ask.
+3. Find out how leadership was lost: follow the timeline back to the last operation on leader_id, {leader_id|which is
+   null}.
+
+How to check
+------------
+    SELECT h.id, h.leader_id, u.deleted_at
+      FROM households h JOIN users u ON u.id = h.leader_id
+     WHERE h.id = :household_id AND u.deleted_at <= :leader_account_deleted_at
+
+    SELECT h.id, h.leader_id
+      FROM households h
+     WHERE h.id = :household_id
+       AND (NOT EXISTS (SELECT 1 FROM household_members m
+                         WHERE m.household_id = h.id AND m.status = 'active' AND m.user_id = h.leader_id)
+            OR NOT EXISTS (SELECT 1 FROM household_members m
+                            WHERE m.household_id = h.id AND m.status = 'active' AND m.role = 'leader'))
 """
 
 from __future__ import annotations
@@ -52,6 +70,8 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
+    sure="rows",
+    refuted_by="somebody leads by a rule that the tables do not hold",
     process="Engineering Escalations, P0: No leader in household with active members",
 )
 

@@ -23,7 +23,25 @@ codes in use.
 
 What to do
 ----------
-Regenerate the missing codes. For a full prefix: draw other prefixes, or retire the codes of abandoned households.
+1. Regenerate the codes of the households below; nobody can join them before that.
+2. If the prefix {prefix|named above} is nearly full: let the app draw other prefixes, or retire the codes of
+   households that everyone has left.
+3. Find out what stored no code, or why the tries for a free one ran out.
+
+How to check
+------------
+    SELECT count(*) AS codes_in_use
+      FROM households h
+     WHERE h.invite_code LIKE concat(:prefix, '-%')
+
+    SELECT e.household_id, e.user_id, e.event_timestamp, (e.metadata->>'error_code') AS error_code
+      FROM household_events e
+     WHERE e.event_type = 'household_invite_code_failed' AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+
+    SELECT h.id
+      FROM households h
+     WHERE h.invite_code IS NULL OR h.invite_code NOT LIKE '%-%-%'
+     ORDER BY h.id LIMIT 100
 """
 
 from __future__ import annotations
@@ -52,6 +70,8 @@ META = Meta(
         "stored codes and prefixes": (),
         "failures to find a free code": (frozenset({"household_invite_code_failed"}),),
     },
+    sure="rows",
+    refuted_by="codes of another form are in order in this deployment",
     process="Engineering Escalations, P0: Invite code generation failures",
 )
 HOUSEHOLDS_NAMED = 100
