@@ -15,6 +15,7 @@ from commands.backtest import backtest
 from commands.demo import demo
 from commands.escalate import escalate
 from commands.failures import stop_of
+from commands.household import household
 from commands.knowledge import detectors, doctor, policy_commands
 from commands.ledger import ledger_commands
 from commands.logs import traceback_of
@@ -110,7 +111,7 @@ def main(settings: Settings) -> None:
     """Watch the household tables of PetForce and file escalation tickets that are already filled in.
 
     Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read, or not be believed · 4 incomplete: a
-    detector failed, or what a ticket rests on was not believed or not there to be seen · 5 tickets made but not all delivered · 10 findings at or above
+    detector failed, or what a ticket rests on was not believed or not there to be seen · 5 tickets made but not all delivered · 6 nobody has the household, user or code that was named · 10 findings at or above
     --fail-on · 129, 130, 143 stopped by a signal.
     """
     now = datetime.now(UTC).replace(microsecond=0)
@@ -123,6 +124,7 @@ for command in (
     run,
     tickets,
     escalate,
+    household,
     report,
     backtest,
     detectors,

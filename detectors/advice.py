@@ -106,13 +106,13 @@ def note_of(page: str) -> str:
 def _steps(page: str, facts: Mapping[str, Any]) -> Iterator[str]:
     for step in steps_of(page):
         condition = _CONDITION.match(step)
-        if condition and facts.get(condition[1]) is not None:
-            if _said(facts[condition[1]]) not in condition[2].split(" or "):
-                continue
-            step = step[condition.end() :]
-            step = step[:1].upper() + step[1:]
-        filled = _PLACE.sub(lambda place: _said(facts.get(place[1])) or _instead(place[2]), step)
-        yield " ".join(filled.split()).replace(" ,", ",").replace(" .", ".")
+        decided = condition is not None and facts.get(condition[1]) is not None
+        if condition and decided and _said(facts[condition[1]]) not in condition[2].split(" or "):
+            continue
+        said = step[condition.end() :] if condition and decided else step
+        filled = _PLACE.sub(lambda place: _said(facts.get(place[1])) or _instead(place[2]), said)
+        plain = " ".join(filled.split()).replace(" ,", ",").replace(" .", ".")
+        yield plain[:1].upper() + plain[1:]
 
 
 def _instead(words: str | None) -> str:

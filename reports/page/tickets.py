@@ -134,9 +134,7 @@ def _facts(card: Card, of: Morning, hiding: Hiding) -> list[tuple[str, str]]:
 
 
 def _story(of: Ticket, finding: Finding, hiding: Hiding) -> Story:
-    message = ticket_message(
-        finding, hiding.policy, reference=of.external_id, pseudonyms=hiding.hides == "ids"
-    )
+    message = ticket_message(finding, hiding.policy, reference=of.external_id, pseudonyms=hiding.hides == "ids")
     lines = [line for block in message.blocks if isinstance(block, Template) for line in template_lines(block)]
     moments = [moment for block in message.blocks if isinstance(block, Timeline) for moment in block.moments]
     cut = len(finding.members) >= ROWS_KEPT or any(

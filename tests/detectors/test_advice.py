@@ -59,7 +59,9 @@ def _hold(broken: Mapping[str, int], repaired: Mapping[str, int]) -> None:
     assert [name for name, rows in broken.items() if not rows] == []
     assert {name: repaired[name] for name in REPAIRED} == dict.fromkeys(REPAIRED, 0)
     judged = {name for name in broken if BY_ID[name].meta.kind == "state" and not note_of(BY_ID[name].page)}
-    assert judged - REPAIRED.keys() == {"commercial-use", "fake-households"}, "each state that is about rows has a repair"
+    assert judged - REPAIRED.keys() == {"commercial-use", "fake-households"}, (
+        "each state that is about rows has a repair"
+    )
 
 
 def test_the_statements_on_duckdb(found: Mapping[str, Finding], tmp_path: Path) -> None:

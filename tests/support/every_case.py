@@ -123,7 +123,9 @@ def _session(at: Place) -> None:
     at.family("anna", "ben")
     at.row("ben")["status"] = "removed"
     at.event("household_member_removed", "home", "anna", at=NOON, member_id="ben")
-    at.town.session(at("session"), at("ben"), last_activity_at=NOON + HOUR, ip_address="203.0.113.7", user_agent="phone")
+    at.town.session(
+        at("session"), at("ben"), last_activity_at=NOON + HOUR, ip_address="203.0.113.7", user_agent="phone"
+    )
 
 
 def _access(at: Place) -> None:
@@ -170,7 +172,9 @@ def _timeouts(at: Place) -> None:
 
 def _creations_fail(at: Place) -> None:
     for number in range(20):
-        at.event("household_create_failed", None, f"u{number}", at=NOON + number * MINUTE, error_code="CODE_SPACE_EMPTY")
+        at.event(
+            "household_create_failed", None, f"u{number}", at=NOON + number * MINUTE, error_code="CODE_SPACE_EMPTY"
+        )
 
 
 def _not_removed(at: Place) -> None:
@@ -182,7 +186,9 @@ def _not_approved(at: Place) -> None:
     at.family("anna", "ben")
     at.member("ivan", status="removed")
     at.request("asked", "ivan", status="approved", at=NOON, by="anna")
-    at.event("household_join_request_approved", "home", "anna", at=NOON + MINUTE, request_id="asked", new_member_id="ivan")
+    at.event(
+        "household_join_request_approved", "home", "anna", at=NOON + MINUTE, request_id="asked", new_member_id="ivan"
+    )
 
 
 def _old_code(at: Place) -> None:
@@ -195,7 +201,9 @@ def _old_code(at: Place) -> None:
 def _slow(at: Place) -> None:
     at.family("anna", "ben")
     for number in range(9):
-        at.event("household_dashboard_viewed", "home", "anna", at=NOON + number * MINUTE, duration_ms=14_000, member_count=2)
+        at.event(
+            "household_dashboard_viewed", "home", "anna", at=NOON + number * MINUTE, duration_ms=14_000, member_count=2
+        )
 
 
 def _member_list(at: Place) -> None:
@@ -236,7 +244,9 @@ def _high_volume(at: Place) -> None:
 
 def _punitive(at: Place) -> None:
     at.family("anna", "ben", "cleo")
-    at.report("complaint", "harassment", "ben", at=NOON - HOUR, household_id="home", subject_user_id="anna", status="closed")
+    at.report(
+        "complaint", "harassment", "ben", at=NOON - HOUR, household_id="home", subject_user_id="anna", status="closed"
+    )
     at.event("household_member_removed", "home", "anna", at=NOON, member_id="ben", ip_address="198.51.100.9")
     at.row("ben")["status"] = "removed"
 
@@ -266,7 +276,12 @@ def _places(at: Place) -> None:
     at.family("anna", "ben")
     for number in range(10, 0, -1):
         at.event(
-            "household_dashboard_viewed", "home", "anna", at=NOON - number * DAY, ip_address="10.1.0.1", user_agent="phone"
+            "household_dashboard_viewed",
+            "home",
+            "anna",
+            at=NOON - number * DAY,
+            ip_address="10.1.0.1",
+            user_agent="phone",
         )
     for number in range(3):
         at.event(
@@ -297,7 +312,9 @@ def _removals(at: Place) -> None:
     at.family("anna", *(f"m{number}" for number in range(3)))
     for number in range(46):
         when = NOON - (number // 16) * DAY + number * MINUTE
-        at.event("household_member_removed", "home", "anna", at=when, member_id=f"gone{number}", ip_address="198.51.100.40")
+        at.event(
+            "household_member_removed", "home", "anna", at=when, member_id=f"gone{number}", ip_address="198.51.100.40"
+        )
 
 
 def _shared(at: Place) -> None:
@@ -478,7 +495,9 @@ def findings_of(folder: Path, town: Town) -> dict[str, Finding]:
         result = scan(source, DETECTORS, context)
     found: dict[str, Finding] = {}
     for finding in map(whole, result.findings):
-        corner = {uid(f"{finding.detector}/{name}") for name in ("home", "anna", "cora", "sid", "fred", "u0", "shelter")}
+        corner = {
+            uid(f"{finding.detector}/{name}") for name in ("home", "anna", "cora", "sid", "fred", "u0", "shelter")
+        }
         if finding.detector in BROKEN and (corner & {*finding.users, *finding.households}):
             found.setdefault(finding.detector, finding)
     return found
