@@ -63,7 +63,7 @@ def facts_of(finding: Finding) -> dict[str, Any]:
         "occurred_at": finding.occurred_at,
         "households": finding.households,
         **finding.evidence,
-        **finding.subject,
+        **{str(key): value for key, value in finding.subject.items()},
     }
     for key, ids in (("household_id", finding.households), ("user_id", finding.users)):
         if len(ids) == 1:

@@ -53,7 +53,7 @@ class Place:
         return self.town.home(self(home))
 
     def event(self, kind: str, home: str | None, user: str | None, **rest: Any) -> None:
-        named = {
+        named: dict[str, Any] = {
             key: self(value) if key.endswith("_id") and key not in ("session_id", "correlation_id") else value
             for key, value in rest.items()
         }
@@ -63,7 +63,7 @@ class Place:
         self.town.request(self(name), self(home), self(user), by=by and self(by), **rest)
 
     def report(self, name: str, category: str, by: str, **rest: Any) -> None:
-        named = {key: self(value) if key.endswith("_id") else value for key, value in rest.items()}
+        named: dict[str, Any] = {key: self(value) if key.endswith("_id") else value for key, value in rest.items()}
         self.town.report(self(name), category, self(by), **named)
 
 
