@@ -19,6 +19,7 @@ from escalation.policy.process import RequiredField, TeamPolicy
 from reports.advice import advice_blocks
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
+from reports.people import no_people, people_tables
 
 TABLE_ROWS_SHOWN = 20
 """A table in a ticket shows this many rows and says how many there are; all of them are in an attachment."""
@@ -43,7 +44,8 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms:
     if finding.timeline:
         moments = tuple(Moment(entry.at, entry.what, entry.actor) for entry in finding.timeline)
         blocks.append(Timeline("Timeline", moments))
-    tables = [*member_list(finding.evidence), *evidence_tables(finding.evidence)]
+    blocks.extend(no_people(finding, pseudonyms=pseudonyms))
+    tables = [*people_tables(finding), *member_list(finding.evidence), *evidence_tables(finding.evidence)]
     if finding.members:
         tables.append(_rows_table("Rows", finding.members))
     blocks.extend(map(_head_of, tables))
@@ -186,7 +188,7 @@ def _head_of(table: Table) -> Table:
     if len(table.rows) <= TABLE_ROWS_SHOWN:
         return table
     note = f"{len(table.rows):,} in all; the first {TABLE_ROWS_SHOWN} are shown, the attachment has every one."
-    return replace(table, rows=table.rows[:TABLE_ROWS_SHOWN], note=note)
+    return replace(table, rows=table.rows[:TABLE_ROWS_SHOWN], note=f"{note} {table.note}".strip())
 
 
 def _file_name(heading: str) -> str:

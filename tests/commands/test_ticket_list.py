@@ -65,7 +65,9 @@ def test_each_ticket_says_whom_it_is_about_who_has_it_and_until_when_it_is_put_o
         (("--overdue",), {"oak", "elm"}),
     ],
 )
-def test_filters_narrow_the_list_in_every_format(ledger: list[str], arguments: tuple[str, ...], homes: set[str]) -> None:
+def test_filters_narrow_the_list_in_every_format(
+    ledger: list[str], arguments: tuple[str, ...], homes: set[str]
+) -> None:
     wanted = {uid(home) for home in homes}
     found = json.loads(listed(ledger, *arguments, "--format", "json").stdout)["tickets"]
     assert {home for one in found for home in one["households"]} == wanted

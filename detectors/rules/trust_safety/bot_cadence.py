@@ -59,6 +59,7 @@ META = Meta(
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
     events=(frozenset({*VIEWS, *DEEDS, "pet_activity_logged"}),),
+    roles={"subject.user_id": "actor"},
     sure="inferred",
     refuted_by="a widget or a smart feeder acts for the person, as the app allows",
     process="Trust & Safety Escalations, Same-Day: Bot-like behavior (automated household actions)",

@@ -61,6 +61,7 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset({"household_members.is_temporary", "household_members.joined_at"}),
+    roles={"subject.user_id": "actor"},
     sure="inferred",
     refuted_by="a neighbour who sits for many friends and takes no money",
     process="Trust & Safety Escalations, Same-Day: Commercial use of household features",

@@ -49,6 +49,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.name"}),
+    roles={"users": "leads the household"},
     sure="inferred",
     refuted_by="the words are a pet's name, or the household uses both apps",
     process="Trust & Safety Escalations, Next-Day: Creating households for competing services",

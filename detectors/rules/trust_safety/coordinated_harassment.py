@@ -81,6 +81,7 @@ META = Meta(
         "removals": (frozenset({"household_member_removed.member_id"}),),
         "rejections": (frozenset({"household_join_request_rejected.requester_id"}),),
     },
+    roles={"subject.user_id": "target", "evidence.people": "acts against the target"},
     sure="inferred",
     refuted_by="the people act independently, and share an address or a code by chance",
     process="Trust & Safety Escalations, Immediate: Coordinated harassment through household features",

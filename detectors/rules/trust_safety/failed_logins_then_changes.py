@@ -57,6 +57,7 @@ META = Meta(
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
     events=(frozenset({"login_failed"}), frozenset({"login_succeeded"}), frozenset(CHANGES)),
+    roles={"subject.user_id": "account that was used"},
     sure="inferred",
     refuted_by="the owner mistyped their password, and then did what they came for",
     process="Trust & Safety Escalations, Immediate: Multiple failed login attempts followed by household changes",

@@ -58,6 +58,7 @@ META = Meta(
     subject=("user_id",),
     needs=frozenset({"households.name", "household_members.user_id", "household_events.event_type"}),
     events=(frozenset({"pet_activity_logged"}),),
+    roles={"subject.user_id": "actor"},
     sure="inferred",
     refuted_by="somebody tried the app out, and created a household again each time",
     process="Trust & Safety Escalations, Same-Day: Fake households or spam",

@@ -63,6 +63,7 @@ META = Meta(
         "requests and their answers": (),
         "members removed within a day": (frozenset({"household_member_removed.member_id", "household_left"}),),
     },
+    roles={"users": "used the code"},
     sure="trail",
     refuted_by="the household invited a group that it knows, as a club does",
     process="Trust & Safety Escalations, Same-Day: Invite code sharing/selling for profit",

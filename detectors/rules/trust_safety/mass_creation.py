@@ -64,6 +64,7 @@ META = Meta(
         f"household_events.{column}" for column in ("event_type", "user_id", "event_timestamp", "metadata")
     ),
     events=(frozenset({"household_created"}),),
+    roles={"subject.user_id": "actor"},
     sure="trail",
     refuted_by="a test account of our own, or an import that was announced",
     process="Trust & Safety Escalations, Same-Day: User creating >10 households per day (multiple days)",

@@ -66,6 +66,7 @@ META = Meta(
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
     events=(frozenset({"household_member_removed"}),),
+    roles={"subject.user_id": "actor", "users": "removed"},
     sure="trail",
     refuted_by="the removed asked for it, as when a household is dissolved",
     process="Trust & Safety Escalations, Same-Day: Excessive member removals (>20 per day, multiple days)",

@@ -50,6 +50,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.name"}),
+    roles={"users": "leads the household"},
     sure="inferred",
     refuted_by="the words are a pet's name, or mean something else here",
     process="Trust & Safety Escalations, Next-Day: Using household features for non-pet-care purposes",

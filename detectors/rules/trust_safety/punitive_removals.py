@@ -76,6 +76,7 @@ META = Meta(
         "removals after an objection": (frozenset({"support_requests"}),),
         "removals after a rejected request": (frozenset({"household_join_request_rejected"}),),
     },
+    roles={"evidence.removed.by": "removed the others", "evidence.removed.user_id": "removed"},
     sure="inferred",
     refuted_by="the removed wanted to go, or the removals were agreed upon before",
     process="Trust & Safety Escalations, Immediate: Household leader removing members as punishment or retaliation",

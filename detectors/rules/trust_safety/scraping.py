@@ -59,6 +59,7 @@ META = Meta(
         "reads of households": (frozenset(VIEWS),),
         "guesses of codes": (frozenset({"household_invite_code_validated.valid"}),),
     },
+    roles={"subject.user_id": "actor"},
     sure="trail",
     refuted_by="an account of our own support, or a monitor, that is not on the policy's list",
     process="Trust & Safety Escalations, Next-Day: Scraping or data harvesting",

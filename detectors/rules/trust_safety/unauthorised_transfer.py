@@ -81,6 +81,11 @@ META = Meta(
         "transfers from a new address": (frozenset(f"{event}.ip_address" for event in (TRANSFER, *LEAVING)),),
         "leaders of whom no event tells": (frozenset({"household_leave_started"}),),
     },
+    roles={
+        "evidence.transfers.new_leader": "new leader",
+        "evidence.transfers.old_leader": "old leader",
+        "evidence.transfers.actor": "moved leadership",
+    },
     sure="inferred",
     refuted_by="the old leader handed over by themselves, and the app lost the event",
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
