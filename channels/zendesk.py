@@ -182,9 +182,13 @@ class ZendeskQueue:
         # In <pre> nothing is markup: neither Markdown nor HTML acts, and columns stay below each other.
         comment: dict[str, object] = {"html_body": f"<pre>{html.escape(text)}</pre>", "public": False}
         tokens = [self._upload(name, kind, content) for name, (kind, content) in files.items()]
+        tokens += [
+            self._upload(picture.name, f"image/{picture.kind}", picture.content)
+            for picture in self._render.pictures(message)
+        ]
         return {**comment, "uploads": tokens} if tokens else comment
 
-    def _upload(self, name: str, kind: str, content: str) -> str:
+    def _upload(self, name: str, kind: str, content: str | bytes) -> str:
         answer = self._client.call(
             "POST",
             "/uploads.json",

@@ -11,7 +11,7 @@ import click
 from channels import mail
 from channels.open_queue import open_queue
 from channels.protocol import Queue, TicketRef
-from channels.renderers import Renderers
+from channels.renderers import PictureFile, Renderers
 from channels.settings import ChannelSettingError
 from channels.slack import SlackWorkspace, open_slack
 from commands.options import Settings
@@ -22,7 +22,7 @@ from escalation.deliver.messenger import Notification, SlackDelivery
 from escalation.ledger.records import Ticket
 from escalation.policy.policy import Policy
 from escalation.policy.process import Redaction, TeamPolicy
-from reports import csv_text, markdown, slack, text
+from reports import csv_text, markdown, png, slack, text
 from reports import mail as mail_words
 from reports.message import Message
 from reports.neutral import defused
@@ -32,7 +32,11 @@ from reports.ticket import ticket
 
 PSEUDONYM_KEY = "HEARTHWATCH_PSEUDONYM_KEY"
 RENDERERS = Renderers(
-    subject=lambda message: defused(message.headline), text=text.render, markdown=markdown.render, csv=csv_text.render
+    subject=lambda message: defused(message.headline),
+    text=text.render,
+    markdown=markdown.render,
+    csv=csv_text.render,
+    picture=lambda one: PictureFile(*png.named(one)),
 )
 
 

@@ -18,9 +18,13 @@ def member_list(evidence: Mapping[str, object]) -> list[Table]:
     if not isinstance(members, list | tuple) or not members:
         return []
     leaders = evidence.get("active_leaders")
-    badges = {str(leader) for leader in leaders} if isinstance(leaders, list | tuple) else set()
+    badges = {_user_of(leader) for leader in leaders} if isinstance(leaders, list | tuple) else set()
     rows = [(str(member), "leader" if str(member) in badges else "no badge") for member in members]
     return [Table("Household member list", ("Active member", "Badge"), tuple(rows))]
+
+
+def _user_of(leader: object) -> str:
+    return str(leader.get("user_id", "")) if isinstance(leader, Mapping) else str(leader)
 
 
 def evidence_tables(evidence: Mapping[str, object]) -> list[Table]:

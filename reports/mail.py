@@ -43,6 +43,8 @@ def _html(message: Message) -> Iterator[str]:
         yield from _block(block)
     for attachment in message.attachments:
         yield f"<p>Attached: {_safe(attachment.name)}.csv</p>"
+    for picture in message.pictures:
+        yield f"<p>Attached: the picture {_safe(picture.name)} ({_safe(picture.says)})</p>"
     yield "</body></html>"
 
 

@@ -103,6 +103,15 @@ class Attachment:
     table: Table
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing as a whole SVG document, with what it shows in words. `name` is a file name without its ending."""
+
+    name: str
+    says: str
+    svg: str
+
+
 Block = Template | Section | Table | Timeline
 
 
@@ -117,6 +126,7 @@ class Message:
     reference: str
     blocks: tuple[Block, ...]
     attachments: tuple[Attachment, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     reopens: bool = False
     """True if it says that a ticket which people have ended is not done: the queue opens it again, where it may."""
 

@@ -18,6 +18,9 @@ def render(message: Message) -> str:
     parts = [defused(message.headline)]
     parts.extend("\n".join(block_lines(block)) for block in message.blocks)
     parts.extend(f"Attached: {attachment.name}.csv" for attachment in message.attachments)
+    parts.extend(
+        f"Attached: the picture {defused(picture.name)} ({defused(picture.says)})" for picture in message.pictures
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -16,6 +16,7 @@ from detectors.text.wording import count, listed, stamp
 from escalation.decide.audience import audience_of
 from escalation.policy.policy import Policy
 from escalation.policy.process import RequiredField, TeamPolicy
+from reports import pictures
 from reports.advice import advice_blocks
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
@@ -67,6 +68,7 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms:
         severity=finding.severity,
         reference=reference or finding.fingerprint,
         blocks=tuple(blocks),
+        pictures=pictures.attached(finding),
         attachments=tuple(
             Attachment(_file_name(table.heading), table) for table in tables if len(table.rows) > TABLE_ROWS_SHOWN
         ),
@@ -116,11 +118,18 @@ def _engineering(finding: Finding) -> tuple[Line | Listing, ...]:
         ),
         Line(
             "Screenshots",
-            story.screenshots or "None attached; add one if you have it (PII redacted)",
+            _screenshots(finding),
             spaced=True,
         ),
         Line("Requesting", story.requesting or "Add what Engineering should do", spaced=True),
     )
+
+
+def _screenshots(finding: Finding) -> str:
+    said = finding.story.screenshots
+    if said.startswith("Attached") and not pictures.attached(finding):
+        return "None: who is in the household may not be shown here"
+    return said or "None attached; add one if you have it (PII redacted)"
 
 
 def _trust_safety(finding: Finding) -> tuple[Line | Listing, ...]:

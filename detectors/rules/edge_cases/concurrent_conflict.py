@@ -223,7 +223,7 @@ def _finding(
             expected="One outcome: pending once, approved and a member, or rejected or withdrawn and no member",
             actual="; ".join(wrong),
             impact="1 user whose standing in the household is unclear",
-            screenshots="None; the requests and member rows are listed above",
+            screenshots="None; the requests and member rows are listed below",
             requesting="Repair of the rows and a check of 'pending' in the statement that answers a request",
         ),
     )

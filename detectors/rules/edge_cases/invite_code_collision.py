@@ -110,7 +110,7 @@ def _finding(code: str, now: list[str], before: list[str], had: dict[str, dateti
             expected="A code names one household, and is not given away again",
             actual=f"In use at {listed(now)}" + (f"; earlier at {listed(uses)}" if uses else ""),
             impact="People who have the code can land in a stranger's household",
-            screenshots="None; the households are listed above",
+            screenshots="None; the households are listed below",
             requesting="A new code for one of the households and a unique key that compares in upper case",
         ),
     )

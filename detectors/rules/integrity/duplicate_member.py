@@ -93,7 +93,7 @@ def _finding(case: UserCase, household_id: str, rows: list[Membership], context:
             expected="One member row for each person in a household",
             actual=f"{len(rows)} active rows: {'; '.join(written)}",
             impact=f"{count(case.affected, 'member')} counted twice, and stays in the household when one row is removed",
-            screenshots="None; the rows are listed above",
+            screenshots="None; the rows are listed below",
             requesting="Removal of the extra rows, and a unique constraint on household and user",
         ),
     )

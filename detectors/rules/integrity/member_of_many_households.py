@@ -92,7 +92,7 @@ def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
             expected="A user is an active member of one household at a time",
             actual=f"Active in {listed([row.household_id for row in rows])}",
             impact=f"{count(case.affected, 'user')} with access to {count(len(rows) - 1, 'household')} too many",
-            screenshots="None; the memberships are listed above",
+            screenshots="None; the memberships are listed below",
             requesting="Decision with the user which membership stays, removal of the others, and investigation",
         ),
     )

@@ -90,7 +90,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             expected="Every active member row belongs to a household that exists",
             actual=f"{count(len(rows), 'active member row')}, and no row in households with this id",
             impact=f"{count(affected, 'user')} cannot use the app: their household cannot be opened, and they can join no other",
-            screenshots="None; the member rows are listed above",
+            screenshots="None; the member rows are listed below",
             requesting="Repair of the household or end of its memberships, and investigation into how its row was lost",
         ),
     )

@@ -86,15 +86,19 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             "leader_id": leader_id,
             "active_leaders": [{"user_id": leader.user_id, "joined_at": leader.joined_at} for leader in leaders],
             "active_members": len(members),
+            "stuck_members": sorted(members),
         },
         timeline=timeline(case.events),
         story=Story(
             issue=f"Household has {count(len(leaders), 'active member row')} with the role of leader.",
-            steps=("The audit trail shows no operation that explains it; see the timeline below",),
+            steps=(
+                "The audit trail shows no operation that explains it"
+                + ("; see the timeline below" if case.events else ""),
+            ),
             expected="Exactly one active member has the role of leader, the one whom leader_id names",
             actual=f"{listed(ids)} have the role of leader (leader_id is {leader_id or 'null'})",
             impact=f"{count(len(members), 'member')} of a household with conflicting leaders",
-            screenshots="None; the member list is below",
+            screenshots="Attached (household member list showing more than one leader badge)",
             affected_users=tuple(ids),
             requesting="Fix to leave one leader and investigation into which operation left the second one behind",
         ),

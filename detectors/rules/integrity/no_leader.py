@@ -61,6 +61,8 @@ from detectors.domain.leadership import (
 )
 from detectors.text.wording import count, stamp
 
+MEMBER_LIST = "Attached (household member list with the leader badges that there are)"
+"""What a ticket says of the picture that is drawn of the members."""
 META = Meta(
     id="no-leader",
     title="Household Has No Leader",
@@ -106,22 +108,22 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         timeline=timeline(case.events),
         story=Story(
             issue="Household has active members but no leader.",
-            steps=_steps(leader_id, deleted),
+            steps=_steps(leader_id, deleted, "; see the timeline below" if case.events else ""),
             expected=f"{heir} is the leader: the longest-standing active member"
             if heir
             else "An active member leads the household",
             actual=f"Household has no leader ({reason})",
             impact=f"{count(len(set(stuck)), 'member')} cannot manage household settings",
-            screenshots="None; the member list is below",
+            screenshots=MEMBER_LIST,
             requesting="Emergency fix to assign leader and investigation into how leadership was lost",
             affected_users=tuple(filter(None, (leader_id,))) or tuple(stuck),
         ),
     )
 
 
-def _steps(leader_id: str | None, deleted: datetime | None) -> tuple[str, ...]:
+def _steps(leader_id: str | None, deleted: datetime | None, where: str) -> tuple[str, ...]:
     if deleted is None:
-        return ("The audit trail shows no operation that explains it; see the timeline below",)
+        return (f"The audit trail shows no operation that explains it{where}",)
     return (
         f"Leader {leader_id} deleted their account at {stamp(deleted)}",
         "System should have made the longest-standing member the leader",

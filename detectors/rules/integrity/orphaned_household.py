@@ -140,7 +140,7 @@ def aggregate_everyone_left(rows: Iterable[Row], context: Context) -> Iterator[F
             expected="A household without members is archived",
             actual=f"{count(len(ids), 'household')} without an active member; their invite codes still work",
             impact="No user is affected; this is the app's normal end of a household",
-            screenshots="None; the households are listed in the attachment",
+            screenshots="None; the households are listed below",
             requesting="Clean-up of households without members when convenient",
         ),
     )

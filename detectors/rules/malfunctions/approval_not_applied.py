@@ -169,7 +169,7 @@ def _finding(case: HouseholdCase, request: JoinRequest, context: Context) -> Fin
             impact="1 user cannot enter the household they were let into"
             + (f"; they have asked again {again} time{'' if again == 1 else 's'}" if again else ""),
             error_messages=(approval.text("error_code") if approval else "") or "None recorded",
-            screenshots="None; the request and the member rows are described above",
+            screenshots="None; the request and the member rows are described below",
             requesting="Repair of the membership and investigation into why the approval was not applied",
         ),
     )

@@ -167,7 +167,7 @@ def _finding(case: HouseholdCase, last: Event, old: list[JoinRequest], context: 
             expected="Only the household's current code admits requests",
             actual=f"{count(len(old), 'request')} with another code, the latest {stamp(old[-1].requested_at)}",
             impact=f"{count(len(people), 'user')} could ask to join with a withdrawn code; {approved} approved",
-            screenshots="None; the requests are listed above",
+            screenshots="None; the requests are listed below",
             requesting="Investigation into where the old code is still valid",
         ),
     )

@@ -142,7 +142,7 @@ def _finding(case: HouseholdCase, row: Membership, event: Event, context: Contex
             actual=f"The member row has the status '{row.status}' and the role '{row.role}'",
             impact="1 former member still has access to the household",
             error_messages=event.text("error_code") or "None (operation completed successfully)",
-            screenshots="None; the member row is described above",
+            screenshots="None; the member row is described below",
             requesting="Repair of the member's status and investigation into why the removal was not applied",
             affected_users=(row.user_id,),
         ),

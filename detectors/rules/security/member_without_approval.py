@@ -147,7 +147,7 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
             actual=f"User is active as {row.role}{' (temporary)' if row.is_temporary else ''} without an approval",
             impact=f"{count(len(case.affected - {row.user_id}), 'member')} share their household "
             "with somebody whom nobody let in",
-            screenshots="None; the member row and the requests are described above",
+            screenshots="None; the member row and the requests are described below",
             requesting="Removal of the access if the leader does not know the user, and investigation into which path "
             "wrote the member row",
         ),

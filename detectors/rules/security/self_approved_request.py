@@ -132,7 +132,7 @@ def _finding(case: HouseholdCase, request: JoinRequest, why: str, context: Conte
             expected="Requests are answered by the household's leader",
             actual=f"responded_by is {request.responded_by or 'null'}: {why}",
             impact="The requester is an active member now" if member else "The requester is not a member now",
-            screenshots="None; the request is described above",
+            screenshots="None; the request is described below",
             requesting="Check of the answer with the leader and of the rule that guards answers to requests",
             affected_users=tuple(dict.fromkeys(filter(None, (request.user_id, responder)))),
         ),

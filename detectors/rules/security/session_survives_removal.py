@@ -170,7 +170,7 @@ def _systemic(survivals: list[Survival], context: Context) -> Finding:
             actual=f"{count(len(survivals), 'session')} of {count(len(users), 'user')} survived a removal",
             impact=f"{count(len(users), 'former member')} may still have access to {count(len(households), 'household')}",
             error_messages="None (operation completed successfully)",
-            screenshots="None; the sessions are listed in the attachment",
+            screenshots="None; the sessions are listed below",
             requesting="Revocation of these sessions, and of sessions in general when a member is removed",
         ),
     )

@@ -121,7 +121,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             expected="Names, descriptions and codes hold plain text; anything else is refused or stored escaped",
             actual="; ".join(found),
             impact=f"{count(len(members), 'member')} of the household, and everybody who is shown its texts",
-            screenshots="None; the texts are quoted above",
+            screenshots="None; the texts are quoted below",
             requesting="Removal of the stored text and investigation into which path stored it without validation",
         ),
     )

@@ -122,7 +122,7 @@ def _finding(case: HouseholdCase, row: Membership, expired: bool, leads: bool, c
             actual=f"The row is active with the role '{row.role}'"
             + (" and leader_id names the user" if case.household and case.household.leader_id == row.user_id else ""),
             impact="Somebody has access to the household, its members and pets, who should not have it",
-            screenshots="None; the member row is described above",
+            screenshots="None; the member row is described below",
             requesting="End of the access and investigation into why temporary access was not ended or limited",
         ),
     )

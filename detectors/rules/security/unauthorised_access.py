@@ -235,7 +235,7 @@ def _finding(case: AccessCase, user_id: str, deeds: list[tuple[Event, str]], con
             actual=f"{count(len(events), 'action')} went through",
             impact=f"Data of {count(len(people), 'member')} was open to somebody without a right to it",
             error_messages="None (operations completed successfully)",
-            screenshots="None; the actions are listed above",
+            screenshots="None; the actions are listed below",
             requesting="Closing of the hole, end of the person's sessions, and investigation into what was read or changed",
             affected_users=(user_id,),
         ),

@@ -165,7 +165,7 @@ def aggregate_odd_codes(rows: Iterable[Row], context: Context) -> Iterator[Findi
             expected="Every household has a code of the form PREFIX-WORD-WORD in capital letters",
             actual=f"Codes that nobody can join with: {said}",
             impact=f"{count(len(odd), 'household')} can invite nobody",
-            screenshots="None; the households are listed in the attachment",
+            screenshots="None; the households are listed below",
             requesting="New codes for these households and investigation into what stored the old ones",
         ),
     )
@@ -203,7 +203,7 @@ def aggregate_prefixes(rows: Iterable[Row], context: Context) -> Iterator[Findin
                 expected="A free code is found within a few tries",
                 actual=f"{used / possible:.0%} of all draws hit a code in use; generation will soon give up",
                 impact="Nobody yet; the next households with this prefix will get no code",
-                screenshots="None; the count is above",
+                screenshots="None; the count is below",
                 requesting=f"Other prefixes beside {prefix}, or retirement of codes that are no longer needed",
             ),
         )
