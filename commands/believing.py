@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from commands.looking_back import looked_back, not_looked_at
+from commands.scanning import After
 from detectors.contract import Detector, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
@@ -25,9 +26,6 @@ from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.records import Entry, Looked, Volume
 from escalation.policy.policy import Policy
-
-After = Callable[[Source, ScanResult], ScanResult]
-"""What is made of a scan's result while its source is still open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from detectors.engine.lookup import Lookup, look_up
 from detectors.source import SourceError
 from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
 from escalation.deliver.messenger import SlackDelivery, announce
+from escalation.errors import LedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Ticket
-from escalation.ledger.store import LedgerError
 from escalation.people.person import add_comment, cautions, file, finding_of, open_escalation
 from escalation.people.questions import (
     FIXED_SEVERITY,

@@ -12,8 +12,7 @@ import click
 
 from commands.options import EXIT_FAILURE, EXIT_SOURCE, EXIT_USAGE, Stop
 from detectors.source import LostError, SourceError, SubjectError
-from escalation.ledger.store import LedgerError, LedgerUsageError
-from escalation.people.silences import RefusedError
+from escalation.errors import LedgerError, LedgerUsageError, RefusedError
 from escalation.policy.policy import PolicyError
 
 P = ParamSpec("P")

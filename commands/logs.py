@@ -13,8 +13,7 @@ import click
 from channels.protocol import DeliveryError
 from channels.settings import ChannelSettingError
 from detectors.source import SourceError, SubjectError
-from escalation.ledger.store import LedgerError
-from escalation.people.silences import RefusedError
+from escalation.errors import LedgerError, RefusedError
 from escalation.policy.policy import PolicyError
 
 OURS = (

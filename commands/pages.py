@@ -14,8 +14,8 @@ from commands.desk import pseudonym_key
 from commands.failures import exit_code_of
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, EXIT_UNDELIVERED, Settings
 from commands.stopping import StoppedError
+from escalation.errors import LedgerError
 from escalation.ledger.ledger import open_ledger
-from escalation.ledger.store import LedgerError
 from escalation.policy.policy import Policy, load_policy
 from escalation.views.morning import Morning, morning
 from reports import files

@@ -8,14 +8,13 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
 import click
 
-from commands.believing import After
 from commands.failures import once_more
 from commands.options import (
     EXIT_FINDINGS,
@@ -53,6 +52,8 @@ from escalation.decide.volume import what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
 
+After = Callable[[Source, ScanResult], ScanResult]
+"""What is made of a scan's result while its source is still open."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MISSING_NAMED = 6
 NOBODY = "no such household: the source holds no household, member or request of this id"
@@ -121,10 +122,10 @@ def named_detectors(names: Sequence[str]) -> list[Detector]:
     return [detector for detector in DETECTORS if not names or detector.id in names]
 
 
-def opened(settings: Settings, policy: Policy) -> Source:
+def opened(settings: Settings, policy: Policy, *, glance: bool = False) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    source = open_source(settings.source, policy.source)
+    source = open_source(settings.source, policy.source, glance=glance)
     cancelled_on_signal(source)
     return source
 
@@ -171,7 +172,7 @@ def scanned(
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
-    with opened(settings, policy) as source, progress() as told:
+    with opened(settings, policy, glance=bool(households or users)) as source, progress() as told:
         result = run_scan(
             source,
             detectors,

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from commands.options import Settings
 from detectors.limits import Limits
+from escalation.errors import LedgerUsageError
 from escalation.ledger.ledger import open_ledger
-from escalation.ledger.store import LedgerUsageError
 from escalation.policy.policy import Policy
 
 VALUES_MOST = 25

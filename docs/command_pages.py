@@ -32,8 +32,10 @@ def _help(path: str, command: click.Command) -> str:
 def _commands(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
-        for name in command.commands:
-            yield from _commands(f"{path} {name}", command.commands[name])
+        context = click.Context(command)
+        for name in list(command.commands) or command.list_commands(context):
+            if (one := command.get_command(context, name)) is not None:
+                yield from _commands(f"{path} {name}", one)
 
 
 def with_help(page: str) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, false, func, select, union_all
 from detectors.source import Source
 from detectors.source.ids import plain_id
 from detectors.source.objects import read_object
-from detectors.source.sql import json_text
+from detectors.source.sql import columns_to_read, json_text
 
 CASES_AT_ONCE = 1000
 """How many households or users one statement fetches the facts of."""
@@ -425,7 +425,7 @@ def _households(source: Source, condition: ColumnElement[bool]) -> list[Househol
             created_at=moment(row["created_at"]),
             updated_at=utc(row["updated_at"]),
         )
-        for row in source.rows(select(table).where(condition), "facts")
+        for row in source.rows(select(*columns_to_read(table)).where(condition), "facts")
     ]
 
 
@@ -443,7 +443,7 @@ def memberships(source: Source, condition: ColumnElement[bool]) -> list[Membersh
             invited_by=optional_text(row["invited_by"]),
             joined_at=moment(row["joined_at"]),
         )
-        for row in source.rows(select(table).where(condition), "facts")
+        for row in source.rows(select(*columns_to_read(table)).where(condition), "facts")
     ]
 
 
@@ -461,7 +461,7 @@ def join_requests(source: Source, condition: ColumnElement[bool]) -> list[JoinRe
             responded_at=utc(row["responded_at"]),
             responded_by=optional_text(row["responded_by"]),
         )
-        for row in source.rows(select(table).where(condition), "facts")
+        for row in source.rows(select(*columns_to_read(table)).where(condition), "facts")
     ]
 
 
@@ -469,7 +469,7 @@ def _events(source: Source, condition: ColumnElement[bool]) -> list[Event]:
     if "household_events" not in source.tables:
         return []
     table = source.tables["household_events"]
-    statement = select(table).where(condition, source.tables.event_is(*LIFECYCLE, common=True))
+    statement = select(*columns_to_read(table)).where(condition, source.tables.event_is(*LIFECYCLE, common=True))
     return [event_of(source, row) for row in source.rows(statement, "facts")]
 
 

@@ -31,7 +31,8 @@ from detectors.cases.household import (
 )
 from detectors.contract import Context, SubjectKey
 from detectors.source import Source
-from detectors.source.sql import json_text
+from detectors.source.longest import MOST_CHARACTERS
+from detectors.source.sql import columns_to_read, json_text
 from detectors.text.addresses import plain_address
 
 LEADER_ACTIONS = (
@@ -555,7 +556,7 @@ def users_by_id(source: Source, ids: Sequence[str], *, at_once: int = CASES_AT_O
             _amount(row["monthly_revenue"]),
         )
         for some in batches(ids, at_once)
-        for row in source.rows(select(table).where(source.tables.users_in(table.c.id, some)), "facts")
+        for row in source.rows(select(*columns_to_read(table)).where(source.tables.users_in(table.c.id, some)), "facts")
     }
 
 
@@ -570,7 +571,7 @@ def _support_requests(source: Source, condition: ColumnElement[bool]) -> list[Su
         return []
     table = source.tables["support_requests"]
     return sorted(
-        (support_request(row) for row in source.rows(select(table).where(condition), "facts")),
+        (support_request(row) for row in source.rows(select(*columns_to_read(table)).where(condition), "facts")),
         key=lambda request: (request.created_at, request.id),
     )
 
@@ -607,7 +608,7 @@ def _sessions(source: Source, condition: ColumnElement[bool]) -> list[Session]:
         table.c.created_at,
         table.c.revoked_at,
         table.c.ip_address,
-        table.c.user_agent,
+        func.substr(table.c.user_agent, 1, MOST_CHARACTERS).label("user_agent"),
     )
     return [
         Session(
@@ -670,4 +671,4 @@ def _led_by(source: Source, users: Sequence[str]) -> dict[str, set[str]]:
 
 def _event_rows(source: Source, condition: ColumnElement[bool]) -> list[Event]:
     table = source.tables["household_events"]
-    return [event_of(source, row) for row in source.rows(select(table).where(condition), "facts")]
+    return [event_of(source, row) for row in source.rows(select(*columns_to_read(table)).where(condition), "facts")]

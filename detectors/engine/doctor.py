@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from detectors.contract import Context, Detector
 from detectors.engine.applicability import Outlook, health_of, lacking, outlook
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN, count_rows
+from detectors.engine.scope import left_out
 from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
 from detectors.source.base import Engine, Verdict
 from detectors.source.health import WORD_COLUMNS, Health
@@ -34,6 +35,11 @@ def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector
     yield from _trail(health)
     yield from (Check("note", "not looked at", what) for what in health.unseen)
     yield from _index_advice(source, detectors, context)
+    yield from (
+        Check("note", "scan of one household", one.said, one.remedy)
+        for one in left_out(source)
+        if "CREATE" in one.remedy
+    )
     yield from _detectors(source, detectors, context, health)
 
 

@@ -85,5 +85,5 @@ def notice_of(source: Source, context: Context, counted: dict[str, int]) -> Noti
     others = [""] if by_household.get("") else []
     named = [*sorted(set(by_household) - {""}, key=lambda household: (-by_household[household], household)), *others]
     whose = f" (household{'s' if len(named) > 1 else ''} {and_others(named, _NAMED)})" if named[0] else ""
-    said = f"{rows} row{'s' if rows > 1 else ''} whose metadata is neither an object nor a text that holds one{whose}"
+    said = f"{rows} row{'s' if rows > 1 else ''} whose metadata is neither an object of up to 1 MB nor a text that holds one{whose}"
     return Notice("household_events", f"{_COLUMN}: {said}; read as empty", frozenset({_COLUMN}), _REMEDY)

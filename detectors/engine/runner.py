@@ -18,12 +18,12 @@ from detectors.cases.household import CASES_AT_ONCE, HouseholdCase, UserCase, te
 from detectors.cases.people import users_by_id
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Status, Subscription
 from detectors.engine.alike import SPARE, Group, groups
-from detectors.engine.applicability import believable, health_of, needs_of, outlook
+from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
 from detectors.engine.blind_spots import Spot, Spots, blind_spots
 from detectors.engine.involved import with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.row_counts import audit_span, count_event_days, count_rows
-from detectors.engine.scope import Wanted, scope_of
+from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
 from detectors.findings import Alike, Brief, Found, Keeper, in_order, whole
 from detectors.passes import PASSES, Pass, Subscriber, statement
 from detectors.passes.base import Scope
@@ -136,6 +136,8 @@ def _scan(
     scope = scope_of(source, households, users) if households or users else None
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
     run.counting = counting if scope is None else None
+    if scope is not None:
+        source.notices += left_out(source)
     run.inspect_schema()
     rows_read, event_days = run.read(recheck, days)
     run.settle_alike()
@@ -226,6 +228,8 @@ class _Run:
         self.endings = {}
         for detector in detectors:
             begins = outlook(detector, source.schema, context, self._health)
+            if begins.status == "ran" and scope is not None and (why := out_of_reach(detector, source.tables)):
+                begins = Outlook("not_applicable", why)
             self.endings[detector.id] = Ending(begins.status, begins.reason)
         trail = self._health.trail
         never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()

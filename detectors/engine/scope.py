@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 
 from detectors.cases.household import text_of
+from detectors.contract import Detector
 from detectors.findings import Found
+from detectors.passes import PASSES
 from detectors.passes.base import Scope
-from detectors.source import Source
+from detectors.source import Notice, Source, Tables
+from detectors.source.quoting import quoted
 
 
 def scope_of(source: Source, households: Sequence[str], users: Sequence[str]) -> Scope:
@@ -27,17 +30,54 @@ def scope_of(source: Source, households: Sequence[str], users: Sequence[str]) ->
     members, led, requests = tables["household_members"], tables["households"], tables["household_join_requests"]
     their_households = set(households)
     if users:
-        for column, user_column in (
-            (members.c.household_id, members.c.user_id),
-            (led.c.id, led.c.leader_id),
-            (requests.c.household_id, requests.c.user_id),
-        ):
+        theirs = [(members.c.household_id, members.c.user_id), (requests.c.household_id, requests.c.user_id)]
+        if tables.finds(*_LEADERS):
+            theirs.append((led.c.id, led.c.leader_id))
+        for column, user_column in theirs:
             their_households |= _keys(source, column, tables.users_in(user_column, users))
     their_users = set(users)
     if households:
         their_users |= _keys(source, members.c.user_id, tables.households_in(members.c.household_id, households))
         their_users |= _keys(source, led.c.leader_id, tables.households_in(led.c.id, households))
     return Scope(tuple(sorted(their_households)), tuple(sorted(their_users)))
+
+
+_LEADERS = ("households", "leader_id")
+_CODES_ASKED = ("household_join_requests", "invite_code")
+_LEFT_OUT = {
+    _LEADERS: "households that one of them leads without being a member",
+    _CODES_ASKED: "requests to other households with this household's codes",
+    ("household_events", None): "codes that the audit table tells of, and failed log-ins that name nobody in user_id",
+}
+
+
+def left_out(source: Source) -> list[Notice]:
+    """What a scan of one household does not look for, as only reading all of a big table would find it."""
+    return [
+        Notice(table, f"not looked for in {table}, which is big: {what}", remedy=_index_for(source, table, column))
+        for (table, column), what in _LEFT_OUT.items()
+        if table in source.tables and not source.tables.finds(table, column)
+    ]
+
+
+def _index_for(source: Source, table: str, column: str | None) -> str:
+    found = source.schema.tables[table]
+    if column is None:
+        return "the nightly run looks for them"
+    of = quoted(found.column_names[column])
+    return (
+        f"the nightly run looks for them, and so does this scan after CREATE INDEX CONCURRENTLY ON {found.name} ({of})"
+    )
+
+
+def out_of_reach(detector: Detector, tables: Tables) -> str | None:
+    """Why a scan of one household leaves out a detector, or None: none of its rows is found without reading a big table."""
+    ways = [PASSES[subscription.on].found_by for subscription in detector.subscriptions]
+    missing = [way for way in ways if way is not None and not tables.finds(*way)]
+    if not ways or len(missing) < len(ways):
+        return None
+    table, column = missing[0]
+    return f"{table} is too big to be looked through for one household and has no index on {column}"
 
 
 def _keys(source: Source, column: ColumnElement[Any], condition: ColumnElement[bool]) -> set[str]:

@@ -54,6 +54,8 @@ class Pass:
     rows: Callable[[Tables, Scope | None, Context], FromClause]
     reach: Reach = "picked"
     """What an unlimited scan reads of big tables."""
+    found_by: tuple[str, str] | None = None
+    """The table and column by which it finds what a scan of one household asks for, where that is not its key."""
     history: bool = False
     """Whether what it names can leave the look-back while it is still wrong, so that known cases are judged again."""
 

@@ -62,8 +62,9 @@ def colliding(tables: Tables, scope: Scope | None, context: Context, asked: From
         ).select_from(holder.join(shared, code == shared.c.code))
         for holder, code in ((households, households.c.invite_code), (oddly, oddly.c.code))
     )
-    used = _codes_used(asked if scope is None else _asked_near(tables, wanted), context)
-    theirs = union_all(used, *_codes_told(tables, wanted, context)).cte("theirs")
+    near = asked if scope is None else _asked_near(tables, wanted, scope)
+    told = _codes_told(tables, wanted, context) if scope is None or tables.finds("household_events") else ()
+    theirs = union_all(_codes_used(near, context), *told).cte("theirs")
     # Named on its own, so that the index on codes serves for the few that there are.
     foreign = select(theirs.c.code)
     earlier = (
@@ -110,13 +111,20 @@ def _shared_codes(
         yield select(code_key(code)).where(wanted(code)).group_by(code).having(func.count() > 1)
 
 
-def _asked_near(tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> FromClause:
-    """The join requests, of whatever household, with the codes of a scope, beside their household's code."""
+def _asked_near(
+    tables: Tables, wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]], scope: Scope
+) -> FromClause:
+    """The join requests with the codes of a scope, beside their household's code: of all households, if they can be found."""
     asked, own = tables["household_join_requests"], tables["households"].alias("own")
+    mine = (
+        true()
+        if tables.finds("household_join_requests", "invite_code")
+        else of_households(tables, scope, asked.c.household_id)
+    )
     return (
         select(asked.c.household_id, asked.c.invite_code, asked.c.requested_at, own.c.invite_code.label("current_code"))
         .select_from(asked.outerjoin(own, own.c.id == asked.c.household_id))
-        .where(wanted(asked.c.invite_code))
+        .where(wanted(asked.c.invite_code), mine)
         .subquery("asked_near")
     )
 

@@ -186,7 +186,15 @@ PASSES = (
     Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole"),
     Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
-    Pass("creators", "households by creator", "creator", HOUSEHOLDS, _creators, reach="grouped"),
+    Pass(
+        "creators",
+        "households by creator",
+        "creator",
+        HOUSEHOLDS,
+        _creators,
+        reach="grouped",
+        found_by=("households", "leader_id"),
+    ),
 )
 
 __all__ = ["PASSES", "code_key", "malformed"]

@@ -31,6 +31,7 @@ from detectors.cases.people import CHANGES, GUESS, IP_ACTOR, LOGINS, failures_co
 from detectors.contract import Context
 from detectors.passes.base import EVENTS, Pass, Scope, either, of_households, of_users
 from detectors.source import Tables
+from detectors.source.longest import MOST_CHARACTERS
 from detectors.source.sql import json_text
 
 DEEDS = (
@@ -76,7 +77,13 @@ def _features(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     """Each request for a feature of the last `feature_days`, with the account of who asked."""
     table, limits = tables["support_requests"], context.limits
     asked = (
-        select(table.c.id, table.c.created_at, table.c.requester_id, table.c.household_id, table.c.feature)
+        select(
+            table.c.id,
+            table.c.created_at,
+            table.c.requester_id,
+            table.c.household_id,
+            func.substr(table.c.feature, 1, MOST_CHARACTERS).label("feature"),
+        )
         .where(
             table.c.category.in_(limits.feature_categories),
             table.c.feature.is_not(None),
@@ -119,7 +126,8 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     mine: ColumnElement[bool] = true()
     if scope is not None:
         failed = and_(events.c.user_id.is_(None), tables.event_is("login_failed"))
-        mine = or_(of_users(tables, scope, events.c.user_id), and_(failed, of_users(tables, scope, named)))
+        theirs = of_users(tables, scope, events.c.user_id)
+        mine = or_(theirs, and_(failed, of_users(tables, scope, named))) if tables.finds("household_events") else theirs
     acts = (
         select(
             func.coalesce(events.c.user_id, case((by_login, named))).label("user_id"),

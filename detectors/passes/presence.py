@@ -13,6 +13,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    exists,
     func,
     literal,
     or_,
@@ -77,8 +78,11 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
     # Few visitors acted as leaders where leadership ever moved: the office is looked up for them, and not beside every visit.
     events = tables["household_events"]
-    moved = select(events.c.household_id).where(
-        tables.event_is("household_leadership_transferred"), events.c.household_id.is_not(None)
+    transferred = tables.event_is("household_leadership_transferred")
+    moved = (
+        acts.c.household_id.in_(select(events.c.household_id).where(transferred, events.c.household_id.is_not(None)))
+        if scope is None
+        else exists().where(transferred, events.c.household_id == acts.c.household_id)
     )
     office = (
         select(func.count())
@@ -86,7 +90,7 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .where(households.c.id == acts.c.household_id, households.c.leader_id == acts.c.user_id)
         .scalar_subquery()
     )
-    once_led = and_(acts.c.leader_actions > 0, acts.c.household_id.in_(moved))
+    once_led = and_(acts.c.leader_actions > 0, moved)
     beside = select(
         acts.c.household_id,
         acts.c.user_id,

@@ -17,9 +17,7 @@ from detectors.source.base import (
     SourceError,
     SubjectError,
 )
-from detectors.source.folder import FolderSource
 from detectors.source.mapping import CANONICAL, EVENT_TYPES, SourceMapping
-from detectors.source.postgres import PostgresSource
 from detectors.source.tables import Tables
 from detectors.source.urls import AddressError, is_server, may_hold_a_secret, server_at
 
@@ -43,8 +41,10 @@ __all__ = [
 ]
 
 
-def open_source(where: str, mapping: SourceMapping) -> Source:
+def open_source(where: str, mapping: SourceMapping, *, glance: bool = False) -> Source:
     """The source at `where`: what libpq takes for a PostgreSQL server, or the path of a folder of CSV or Parquet files.
+
+    How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
 
     Raises SourceError with one line that says what is wrong and what to do, and that shows nothing of a mistyped address.
     """
@@ -53,11 +53,15 @@ def open_source(where: str, mapping: SourceMapping) -> Source:
             server = server_at(where)
         except AddressError as error:
             raise SourceError(f"the source's address {error}") from None
-        return PostgresSource(server, mapping)
+        from detectors.source.postgres import PostgresSource  # noqa: PLC0415  # only the engine that is asked for, as somebody waits
+
+        return PostgresSource(server, mapping, glance=glance)
     folder = Path(where)
     if may_hold_a_secret(where) and not folder.is_dir():
         raise SourceError(
             "the source is neither a folder of CSV or Parquet files nor a postgresql:// URL: "
             "write postgresql://USER@HOST:5432/NAME"
         )
+    from detectors.source.folder import FolderSource  # noqa: PLC0415  # as above
+
     return FolderSource(folder, mapping)

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import duckdb
-from sqlalchemy import Executable, StaticPool, create_engine
+from sqlalchemy import Executable, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import (
@@ -37,6 +37,12 @@ INTERRUPTED_EVERY = 0.2
 """In seconds: what failed out of time may be tried another way, which has no time either."""
 
 
+SMALL = 4_000_000
+"""In bytes, of all files: dividing less among several threads takes longer than reading it."""
+# One connection a source: an in-memory DuckDB lives and dies with it. The engine remembers how statements are written.
+_ENGINE = create_engine("duckdb:///:memory:", poolclass=NullPool, hide_parameters=True)
+
+
 class FolderSource:
     """An open folder: `households.csv`, `households.parquet`, a folder `households/` of such files, and so on.
 
@@ -57,9 +63,7 @@ class FolderSource:
         self._scan_seconds, self._deadline = mapping.scan_seconds, time.monotonic() + mapping.scan_seconds
         self._read_later: list[DataFile] = []
         self._private = PrivateFolder()
-        # One connection, kept: an in-memory DuckDB lives and dies with it.
-        self._engine = create_engine("duckdb:///:memory:", poolclass=StaticPool, hide_parameters=True)
-        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._connection = _ENGINE.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._raw: Any = self._connection.connection.dbapi_connection
         try:
             # What does not fit into memory is spilled where nobody else can read it or take it for their own.
@@ -89,6 +93,8 @@ class FolderSource:
                     f"{folder} has no {mapping.table_name(name)}.csv or .parquet: export the table as {FORMATS}, or name its "
                     f"file in the policy under [source.tables.{name}]"
                 )
+        if sum(file.size for delivery in found.values() for file in delivery.files) < SMALL:
+            self._execute("SET threads = 1")
         # Times without a zone are read as this one's; from then on all are moments.
         self._execute(f"SET TimeZone = {literal(mapping.zone)}")
         reader = TableReader(self._execute, mapping, self._private.path)
@@ -178,7 +184,6 @@ class FolderSource:
 
     def close(self) -> None:
         self._connection.close()
-        self._engine.dispose()
         self._private.remove()
 
     def __enter__(self) -> Self:

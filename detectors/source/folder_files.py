@@ -122,6 +122,11 @@ class DataFile:
     copy: Path | None = None
     """A copy that is read in its place, unpacked and with its bytes mended."""
 
+    @property
+    def size(self) -> int:
+        """In bytes, as it lies there."""
+        return self.mark[1]
+
     def check_unchanged(self) -> None:
         """Raise SourceError if the file is not the one that was found."""
         try:

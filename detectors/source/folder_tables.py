@@ -22,6 +22,7 @@ from detectors.source.folder_shapes import (
     with_mended_files,
 )
 from detectors.source.folder_values import WANTED, Reading, plain_id_of, reading
+from detectors.source.longest import WRITTEN_BY_PEOPLE
 from detectors.source.mapping import CANONICAL, SourceMapping
 
 _NATIVE: dict[str, NativeType] = {"flag": "flag", "time": "time", "json": "json", "number": "number"}
@@ -135,7 +136,8 @@ class _OneTable:
     def _readings_of(self, shape: Shape, zone: str) -> dict[str, Reading]:
         readings = {}
         for column, field in shape.fields.items():
-            found = reading(self._kinds[column], field.sql, field.stored, zone)
+            kind = "prose" if column in WRITTEN_BY_PEOPLE else self._kinds[column]
+            found = reading(kind, field.sql, field.stored, zone)
             if found is None:
                 self._refuse(column, f"is of type {field.stored}, needs {WANTED[self._kinds[column]]}", shape)
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detectors.source.ids import BLANKS, PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
+from detectors.source.longest import MOST_BYTES, MOST_CHARACTERS
 from detectors.source.moments import is_before_christ, is_beyond, nearest, nearest_of_text, time_of_text
 
 _INTEGERS = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")) | {
@@ -26,7 +27,7 @@ WANTED = {
     "text": "text",
     "flag": "true or false",
     "time": "a time such as 2026-02-02T14:35:00Z",
-    "json": "a JSON object",
+    "json": "a JSON object of up to 1 MB",
     "number": "a number",
 }
 """What a column of each kind holds, as messages say it."""
@@ -67,6 +68,8 @@ def reading(kind: str, field: str, stored: str, zone: str) -> Reading | None:
         return _flag(field, base)
     if kind == "number":
         return _number(field, base)
+    if kind == "prose":
+        return Reading(_beginning(f"CAST({field} AS VARCHAR)"))
     return Reading(f"CAST({field} AS VARCHAR)")
 
 
@@ -132,12 +135,14 @@ def _json(field: str, stored: str) -> Reading | None:
         return Reading(f"to_json({field})")
     if stored not in {"VARCHAR", "JSON", "ENUM"}:
         return None
-    text = f"CAST({field} AS VARCHAR)"
+    whole = f"CAST({field} AS VARCHAR)"
+    # Taking a text apart takes many times its size.
+    text = f"CASE WHEN strlen({whole}) > {MOST_BYTES} THEN '' ELSE {whole} END"
     sound = f"(json_valid({text}) AND starts_with({text}, '{{'))"
     careful = _object_in(text)
     missing = f"TRY(json_type({text})) IS NOT DISTINCT FROM 'NULL'"
     return Reading(
-        text,
+        whole,
         f"CASE WHEN {sound} AND NOT contains({text}, '\\u0000') THEN {text} ELSE {careful} END",
         odd=f"NOT ({sound} AND NOT contains({text}, '\\u0000'))",
         bad=f"CASE WHEN {text} IS NULL OR {sound} THEN false ELSE {careful} IS NULL AND NOT {missing} END",
@@ -156,6 +161,10 @@ def _object_in(text: str) -> str:
     ways = [readable, once, f"TRY(json_extract_string({once}, '$'))", unquoted]
     objects = (f"CASE WHEN TRY(json_type({way})) = 'OBJECT' THEN {way} END" for way in ways)
     return f"coalesce({', '.join(objects)})"
+
+
+def _beginning(text: str) -> str:
+    return f"CASE WHEN strlen({text}) > {MOST_CHARACTERS} THEN left({text}, {MOST_CHARACTERS}) ELSE {text} END"
 
 
 def _time(field: str, stored: str, zone: str) -> Reading | None:

@@ -55,7 +55,15 @@ class PostgresSource:
 
     engine: Literal["postgresql", "duckdb"] = "postgresql"
 
-    def __init__(self, server: Server, mapping: SourceMapping, *, lock_seconds: int = 5, work_mem_mb: int = 64) -> None:
+    def __init__(
+        self,
+        server: Server,
+        mapping: SourceMapping,
+        *,
+        glance: bool = False,
+        lock_seconds: int = 5,
+        work_mem_mb: int = 64,
+    ) -> None:
         self.label = server.label
         self.counters = Counters()
         self.notices: list[Notice] = []
@@ -91,7 +99,7 @@ class PostgresSource:
             self._standby = _told_at_login(raw, "in_hot_standby") == "on"
             self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
             # What allows several notations, and only that, is asked for once whether it is written oddly.
-            self.tables = Tables(self.schema, mapping, frozenset(self._oddly_written(mapping)))
+            self.tables = Tables(self.schema, mapping, frozenset(self._oddly_written(mapping, glance=glance)))
             self.notices += [
                 Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
                 for name, reason in self.schema.unusable.items()
@@ -162,8 +170,8 @@ class PostgresSource:
         finally:
             self._idle.put(connection)
 
-    def _oddly_written(self, mapping: SourceMapping) -> Iterator[str]:
-        for question in Tables(self.schema, mapping).oddities():
+    def _oddly_written(self, mapping: SourceMapping, *, glance: bool) -> Iterator[str]:
+        for question in Tables(self.schema, mapping).oddities(glance=glance):
             try:
                 (answer,) = self._ask(question, {})
             except SourceError as error:

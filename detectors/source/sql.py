@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, LargeBinary, Text, bindparam, literal_column
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    FromClause,
+    Integer,
+    LargeBinary,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -13,6 +24,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 from detectors.source import json_postgres
+from detectors.source.longest import MOST_BYTES, MOST_CHARACTERS, WRITTEN_BY_PEOPLE
 
 
 class WrappedJSONB(JSONB):
@@ -55,10 +67,16 @@ def _json_text_postgresql(element: json_text, compiler: SQLCompiler, **kw: Any) 
         return f"({column} ->> {key})"
     if held == "wrapped":
         return json_postgres.key_of_jsonb(column, key, _version(compiler))
+    # Taking a text apart takes many times its size.
+    return (
+        f"CASE WHEN pg_column_size({column}) <= {MOST_BYTES} THEN {_key_of(column, key, held, _version(compiler))} END"
+    )
+
+
+def _key_of(column: str, key: str, held: str, version: int) -> str:
     if held == "json":
-        return json_postgres.key_of_json(column, key, _version(compiler))
-    text = json_postgres.text_of_bytes(column) if held == "bytes" else column
-    return json_postgres.key_of_text(text, key, _version(compiler))
+        return json_postgres.key_of_json(column, key, version)
+    return json_postgres.key_of_text(json_postgres.text_of_bytes(column) if held == "bytes" else column, key, version)
 
 
 @compiles(json_text, "duckdb")
@@ -80,7 +98,10 @@ class json_is_lost(FunctionElement[bool]):  # noqa: N801  # reads as a function 
 @compiles(json_is_lost, "postgresql")
 def _json_is_lost_postgresql(element: json_is_lost, compiler: SQLCompiler, **kw: Any) -> str:
     column, held = (compiler.process(clause, **kw) for clause in element.clauses)
-    version = _version(compiler)
+    return f"CASE WHEN pg_column_size({column}) > {MOST_BYTES} THEN true ELSE {_is_lost(column, held, _version(compiler))} END"
+
+
+def _is_lost(column: str, held: str, version: int) -> str:
     if held == "jsonb":
         # Statements that take no string apart have not read one that holds an object either.
         return f"(jsonb_typeof({column}) NOT IN ('object', 'null'))"
@@ -96,6 +117,46 @@ def _json_is_lost_postgresql(element: json_is_lost, compiler: SQLCompiler, **kw:
 def _json_is_lost_duckdb(element: json_is_lost, compiler: SQLCompiler, **kw: Any) -> str:
     column, _ = (compiler.process(clause, **kw) for clause in element.clauses)
     return f"(json_type({column}) NOT IN ('OBJECT', 'NULL'))"
+
+
+class unless_too_long(FunctionElement[Any]):  # noqa: N801  # reads as a function in statements
+    """Metadata as it stands, or a text in its place where it takes more than MOST_BYTES: `unless_too_long(column)`.
+
+    The text is no object, so that such a row is counted among those that cannot be read.
+    """
+
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any]) -> None:
+        super().__init__(column, _held(column))
+        self.type = column.type
+
+
+@compiles(unless_too_long, "postgresql")
+def _unless_too_long_postgresql(element: unless_too_long, compiler: SQLCompiler, **kw: Any) -> str:
+    column, held = (compiler.process(clause, **kw) for clause in element.clauses)
+    kind = {"wrapped": "jsonb", "bytes": "bytea"}.get(held, held)
+    # As it is stored, perhaps compressed: a longer value is not even unpacked.
+    return f"CASE WHEN pg_column_size({column}) > {MOST_BYTES} THEN CAST('\"too long\"' AS {kind}) ELSE {column} END"
+
+
+@compiles(unless_too_long, "duckdb")
+def _unless_too_long_duckdb(element: unless_too_long, compiler: SQLCompiler, **kw: Any) -> str:
+    # Files are looked through when they are opened.
+    column, _ = (compiler.process(clause, **kw) for clause in element.clauses)
+    return column
+
+
+def columns_to_read(table: FromClause) -> list[ColumnElement[Any]]:
+    """All columns of a table: of texts that people write the beginning, and metadata unless it is too long to be read."""
+    return [
+        func.substr(column, 1, MOST_CHARACTERS, type_=Text()).label(column.name)
+        if column.name in WRITTEN_BY_PEOPLE
+        else unless_too_long(column).label(column.name)
+        if column.name == "metadata"
+        else column
+        for column in table.c
+    ]
 
 
 class one_of_many(FunctionElement[bool]):  # noqa: N801  # reads as a function in statements

@@ -8,18 +8,17 @@ from decimal import Decimal
 from typing import Any
 from typing import cast as typing_cast
 
+import sqlalchemy
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    Column,
     ColumnElement,
     DateTime,
     FromClause,
     LargeBinary,
-    MetaData,
     Numeric,
     Select,
-    Table,
+    TableClause,
     Text,
     Uuid,
     and_,
@@ -65,6 +64,8 @@ _FEW = 50
 """So many values are parameters of their own; the more are one parameter, as a statement can have 65,535."""
 _SAMPLED_ROWS = 100_000
 """Of an audit table that is bigger, so many rows are looked at for oddly written values."""
+_GLANCED_AT = 5_000
+"""So many of each table, where somebody waits for the answer about one household."""
 
 
 Spellings = Mapping[str, Mapping[str, str]]
@@ -92,7 +93,7 @@ class Tables:
         self._spellings: Spellings = spellings or {}
         self._events = self._spellings.get("household_events.event_type", {})
         self._named = {mapping.event_name(event_type): event_type for event_type in mapping.event_types}
-        self._raw: dict[str, Table] = {}
+        self._raw: dict[str, TableClause] = {}
         self.user_type = self._common(schema, "user")
         self.household_type = self._common(schema, "household")
         self._tables: dict[str, FromClause] = {}
@@ -160,19 +161,20 @@ class Tables:
             return "text"
         return self._own(name, native) if kind == "id" else _BY_KIND[kind]
 
-    def _source_table(self, name: str) -> Table:
+    def _source_table(self, name: str) -> TableClause:
         known = self._raw.get(name)
         return self._raw.setdefault(name, self._make_source_table(name)) if known is None else known
 
-    def _make_source_table(self, name: str) -> Table:
+    def _make_source_table(self, name: str) -> TableClause:
         found = self.schema.tables[name]
         schema_name, table_name = found.place or (None, found.name)
         # One column of the source may be several of ours.
         natives = {self.mapping.column_name(name, column): native for column, native in found.columns.items()}
-        return Table(
+        # Not Table: statements about it are equal whenever it looks the same, and are then compiled once.
+        return sqlalchemy.table(
             table_name,
-            MetaData(schema=schema_name),
-            *(Column(own, _TYPES.get(native, Text())) for own, native in natives.items()),
+            *(sqlalchemy.column(own, _TYPES.get(native, Text())) for own, native in natives.items()),
+            schema=schema_name,
         )
 
     def _value(self, rows: FromClause, name: str, column: str) -> ColumnElement[Any]:
@@ -201,13 +203,14 @@ class Tables:
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
         return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
 
-    def oddities(self) -> Iterator[Select[Any]]:
+    def oddities(self, *, glance: bool = False) -> Iterator[Select[Any]]:
         """For each table with ids or metadata of a type that allows several notations: which of its columns hold them.
 
-        One row, with a flag for each column by its name `table.column`. Of an audit table that is big, a part is looked at.
+        One row, with a flag for each column by its name `table.column`. Of an audit table that is big, a part is looked at;
+        at a `glance`, a small part of each table that is big.
         """
         for name, found in self.schema.tables.items():
-            rows, flags = _looked_at(name, found, self._source_table(name)), []
+            rows, flags = _looked_at(name, found, self._source_table(name), glance=glance), []
             for column, canonical in CANONICAL[name].columns.items():
                 native = found.columns.get(column)
                 if canonical.kind in _IDS and native in {"text", "number"}:
@@ -220,6 +223,17 @@ class Tables:
                     flags.append(func.coalesce(wrapped, false()).label(f"{name}.{column}"))
             if flags:
                 yield select(*flags).select_from(rows)
+
+    def finds(self, table: str, column: str | None = None) -> bool:
+        """Whether a scan of one household may look for rows of `table` by `column`, or without it by what no index holds.
+
+        It may if an index finds them, or if reading the whole table takes no time worth naming.
+        """
+        found = self.schema.tables[table]
+        if not self.schema.has_catalog or (found.estimated_rows or 0) <= self.mapping.look_through_rows:
+            return True
+        first = (found.column_names.get(column or ""),)
+        return any(index.valid and not index.partial and index.columns[:1] == first for index in found.indexes)
 
     def event_is(self, *event_types: str, common: bool = False) -> ColumnElement[bool]:
         """The condition that an audit row is of one of `event_types` (canonical names).
@@ -344,11 +358,14 @@ def _written(column: ColumnElement[Any], native: NativeType, odd: bool) -> Colum
     return plain_text(text) if odd else text
 
 
-def _looked_at(name: str, found: FoundTable, raw: Table) -> FromClause:
-    """The rows of a table that are asked for oddly written values: all, as one such row of a state would be taken for a fault."""
-    estimated = found.estimated_rows
-    if name != "household_events" or (estimated is not None and estimated <= _SAMPLED_ROWS):
+def _looked_at(name: str, found: FoundTable, raw: TableClause, *, glance: bool) -> FromClause:
+    """The rows of a table that are asked for oddly written values: all, as one such row of a state would be taken for a fault.
+
+    Whoever waits for one household sees how the table is written as a rule.
+    """
+    estimated, most = found.estimated_rows, _GLANCED_AT if glance else _SAMPLED_ROWS
+    if (name != "household_events" and not glance) or (estimated is not None and estimated <= most):
         return raw
     if found.indexable and estimated:
-        return raw.tablesample(100 * _SAMPLED_ROWS / estimated, name="sampled")
-    return select(raw).limit(_SAMPLED_ROWS).subquery("sampled")
+        return raw.tablesample(100 * most / estimated, name="sampled")
+    return select(raw).limit(most).subquery("sampled")

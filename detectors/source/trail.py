@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
-from sqlalchemy.orm import aliased
 
 from detectors.source.base import QueryError, Source
 from detectors.source.mapping import EVENT_TYPES, folded
@@ -122,7 +121,7 @@ def _walk(source: Source) -> Select[Any]:
     """The distinct types by steps along their index: as many look-ups as there are types, however many rows."""
     first = source.tables.raw(EVENTS, "event_type")
     word = select(func.min(first).label("word")).cte("word", recursive=True)
-    later = aliased(first.table, name="later").c[first.name]
+    later = first.table.alias("later").c[first.name]
     step = select(func.min(later)).where(later > word.c.word).scalar_subquery()
     walk = word.union_all(select(step).where(word.c.word.is_not(None)))
     return select(cast(walk.c.word, Text).label("word")).where(walk.c.word.is_not(None)).limit(MOST_TYPES)

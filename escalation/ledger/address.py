@@ -10,14 +10,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import ArgumentError
 
 from detectors.source.urls import AddressError, Server, is_server, server_at
-
-
-class LedgerError(Exception):
-    """The ledger cannot be used: one line with the reason and the remedy, without passwords."""
-
-
-class LedgerUsageError(LedgerError):
-    """The ledger is fine, but not what it was asked for: another address or time is needed."""
+from escalation.errors import LedgerError, LedgerUsageError
 
 
 @dataclass(frozen=True, slots=True)

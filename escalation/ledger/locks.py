@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from escalation.ledger.address import Address, LedgerError, LedgerUsageError
+from escalation.errors import LedgerError, LedgerUsageError
+from escalation.ledger.address import Address
 from escalation.ledger.records import Look
 
 # Any number will do, as long as no other program on the database uses it.

@@ -16,16 +16,14 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 
 from detectors.source.urls import cause_of, refusal, sqlstate
-from escalation.ledger.address import Address, LedgerError, LedgerUsageError, address_of, check_file, file_engine
-from escalation.ledger.locks import BusyError, locked
+from escalation.errors import LedgerError, LedgerUsageError
+from escalation.ledger.address import Address, address_of, check_file, file_engine
+from escalation.ledger.locks import locked
 from escalation.ledger.records import Look
 from escalation.ledger.schema import METADATA
 from escalation.ledger.undamaged import DamageError
 
 _NONE = "there is no ledger at {where}; `hearthwatch run` makes it, or name another one with --ledger"
-
-
-__all__ = ["BusyError", "LedgerError", "LedgerUsageError", "Store", "open_store"]
 
 
 class Store:

@@ -14,9 +14,9 @@ from escalation.decide.clocks import Overdue, ladder_step, overdue_with_team
 from escalation.decide.windows import covered, late_rows, midnight, silent_days, uncovered
 from escalation.deliver.helpdesk import Delivered, Failed, HelpdeskDelivery, MessageT, RefT, deliver, read_states
 from escalation.deliver.messenger import PayloadT, SlackDelivery, announce
+from escalation.errors import LedgerUsageError
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.records import Action, Look, Looked, Ticket
-from escalation.ledger.store import LedgerUsageError
 from escalation.ledger.volumes import EVENTS
 from escalation.nights.recording import NOTHING_MORE, Recording, Told
 from escalation.people.outcomes import Settled, settled_between, without_outcome

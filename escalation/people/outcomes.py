@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from escalation.decide.audience import audience_of, widest
 from escalation.decide.decisions import IDS_KEPT
+from escalation.errors import RefusedError
 from escalation.ledger.ledger import Transaction
 from escalation.ledger.records import Entry, Ticket, TicketOutcome
 from escalation.ledger.scrub import scrub
-from escalation.people.silences import RefusedError
 from escalation.policy.policy import Policy
 
 ASKED_FOR = timedelta(days=30)

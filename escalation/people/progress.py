@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.records import Ticket
-from escalation.people.silences import RefusedError, existing
+from escalation.people.silences import existing
 
 
 def acknowledge_ticket(ledger: Ledger, external_id: str, now: datetime) -> Ticket:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from detectors.contract import SubjectKey, fingerprint
+from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import Closing, Entry, Silence, SilenceKind, Ticket
 from escalation.ledger.scrub import scrub
@@ -14,10 +15,6 @@ from escalation.policy.policy import Policy
 
 INTEGRITY_SNOOZE = timedelta(days=1)
 """Critical data integrity can be put off for a day, and never dismissed."""
-
-
-class RefusedError(Exception):
-    """The policy does not allow it, or it names nothing that exists: one line with what to do."""
 
 
 def silence_ticket(

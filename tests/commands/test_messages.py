@@ -10,7 +10,7 @@ import pytest
 from tests.support.field import NIGHT_1, NIGHT_2, base, call, changed, folder_of, home
 from tests.support.towns import Tables
 
-UNREADABLE = "household_events hold in metadata what is not a JSON object: read as missing"
+UNREADABLE = "household_events hold in metadata what is not a JSON object of up to 1 MB: read as missing"
 
 
 def unreadable(tables: Tables, rows: int) -> Tables:
@@ -28,7 +28,7 @@ def test_metadata_that_is_no_object_is_a_note_for_both_commands(tmp_path: Path) 
     doctor = call("doctor", "--source", source, "--as-of", NIGHT_1)
     assert (scan.exit_code, doctor.exit_code) == (0, 0)
     said = f"2 rows of {UNREADABLE} (households {home('a')}, {home('b')})"
-    assert f"note: {said}; export the column as a JSON object\n" in scan.stderr
+    assert f"note: {said}; export the column as a JSON object of up to 1 MB\n" in scan.stderr
     assert f"{said}  -> export the column as a JSON object" in doctor.stdout
 
 

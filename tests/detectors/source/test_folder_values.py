@@ -177,13 +177,14 @@ def test_metadata_of_other_types_is_read(folder: Path, stored: str) -> None:
     assert (found, result.notices) == (THE_FAULT, ())
 
 
-BROKEN_METADATA = ["{broken", "[1, 2]", "5", '"text"', "{'a': 1}", "{" * 3000, '{"a": "\0"}', "\ufffd"]
+TOO_LONG = '{"note": "%s"}' % ("long " * 200_001)
+BROKEN_METADATA = ["{broken", "[1, 2]", "5", '"text"', "{'a': 1}", "{" * 3000, '{"a": "\0"}', "\ufffd", TOO_LONG]
 STRANGE_METADATA = [
     '{"a": "x\\u0000y"}', '{"a": "x\\ud800y"}', '{"a": %s}' % ("9" * 5000), '{"a": %s}' % ("[" * 2000 + "]" * 2000), "null", "",
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", BROKEN_METADATA + STRANGE_METADATA)
+@pytest.mark.parametrize("value", BROKEN_METADATA + STRANGE_METADATA, ids=lambda value: value[:20])
 @pytest.mark.parametrize("parquet", [False, True])
 def test_one_odd_row_of_metadata_hides_no_other(folder: Path, value: str, parquet: bool) -> None:
     values = iter([value])
@@ -197,7 +198,7 @@ def test_one_odd_row_of_metadata_hides_no_other(folder: Path, value: str, parque
     else:
         (notice,) = result.notices
         assert notice.said == (
-            "1 row of household_events holds in metadata what is not a JSON object: read as missing "
+            "1 row of household_events holds in metadata what is not a JSON object of up to 1 MB: read as missing "
             f"(household {uid('elm')})"
         )
         assert notice.columns == {"household_events.metadata"}
@@ -222,7 +223,7 @@ def test_bytes_that_are_no_text_hide_no_other_row(folder: Path) -> None:
     result, found = looked_at(folder)
     assert found == THE_FAULT
     assert [notice.said.partition(":")[0] for notice in result.notices if notice.columns] == [
-        "1 row of household_events holds in metadata what is not a JSON object"
+        "1 row of household_events holds in metadata what is not a JSON object of up to 1 MB"
     ]
 
 

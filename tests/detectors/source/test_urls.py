@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from cli import main
 from detectors.source import SourceError, SourceMapping, open_source
 from detectors.source.urls import AddressError, is_server, server_at
-from escalation.ledger.store import LedgerError, open_store
+from escalation.errors import LedgerError
+from escalation.ledger.store import open_store
 from tests.support.postgres import Database, PostgresServer
 
 Address = Callable[[PostgresServer, str, Path], str]

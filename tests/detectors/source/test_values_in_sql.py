@@ -16,7 +16,7 @@ from detectors.source import json_postgres
 from detectors.source.ids import plain_id
 from detectors.source.notations import plain_text
 from detectors.source.objects import read_object
-from detectors.source.sql import json_is_lost, json_text
+from detectors.source.sql import json_is_lost, json_text, unless_too_long
 from tests.support.effort import tries
 from tests.support.postgres import PostgresServer
 
@@ -140,3 +140,16 @@ def test_one_odd_value_leaves_the_other_keys_whatever_the_type(server: Connectio
     for asked, answer in ((json_text(one, "key"), "here"), (json_is_lost(one), False)):
         said = str(asked.compile(dialect=server.dialect))
         assert server.exec_driver_sql(f"SELECT {said} FROM (SELECT {source} AS metadata) AS r").scalar() == answer
+
+
+@pytest.mark.parametrize("kind", [JSON, JSONB, Text, BYTEA])
+@pytest.mark.parametrize("words", [1, 200_001])
+def test_metadata_that_is_too_long_is_counted_and_not_read(server: Connection, kind: type[Any], words: int) -> None:
+    held = {"JSON": "json", "JSONB": "jsonb", "Text": "text", "BYTEA": "bytea"}[kind.__name__]
+    text = f"""('{{"note": "' || repeat('long ', {words}) || '"}}')"""
+    source = f"convert_to({text}, 'UTF8')" if held == "bytea" else f"CAST({text} AS {held})"
+    one = column("metadata", kind())
+    lost, read = (str(asked.compile(dialect=server.dialect)) for asked in (json_is_lost(one), unless_too_long(one)))
+    told = server.exec_driver_sql(f"SELECT {lost}, {read} FROM (SELECT {source} AS metadata) AS r").one()
+    assert told[0] == (words > 1)
+    assert read_object(told[1]) == (None if words > 1 else {"note": "long "})

@@ -17,10 +17,12 @@ from alembic.runtime.migration import MigrationContext
 from filelock import FileLock
 from sqlalchemy import Connection, create_engine, event, inspect, text
 
+from escalation.errors import LedgerError, LedgerUsageError
 from escalation.ledger import locks
 from escalation.ledger.ledger import open_ledger
+from escalation.ledger.locks import BusyError
 from escalation.ledger.schema import METADATA
-from escalation.ledger.store import BusyError, LedgerError, LedgerUsageError, open_store
+from escalation.ledger.store import open_store
 from escalation.nights.night import next_window, run_night
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, finding

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from detectors.contract import Finding, Impact, Status, Window
-from escalation.ledger.store import LedgerError
+from escalation.errors import LedgerError
 from escalation.nights.night import NightReport, look_back_days, next_window
 from escalation.people.silences import silence_subject
 from tests.escalation.findings import finding

@@ -21,11 +21,12 @@ from sqlalchemy import event
 
 from detectors.contract import SEVERITY_ORDER, Coverage, Finding, Impact, Severity
 from escalation.decide.volume import baseline_of, doubts, recorded
+from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import Entry, Looked, SilenceKind, Ticket, Volume
 from escalation.ledger.store import open_store
 from escalation.nights.night import NightReport, next_window, run_night
-from escalation.people.silences import RefusedError, silence_subject
+from escalation.people.silences import silence_subject
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, OCCURRENCES, finding
 from tests.escalation.queues import Crash, MemoryQueue, QueueError, Status, helpdesk

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from detectors.contract import Coverage, Finding, Impact
+from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Closing, SilenceKind
 from escalation.nights.night import NightReport, next_window, run_night
-from escalation.people.silences import RefusedError, close_ticket, silence_subject, silence_ticket
+from escalation.people.silences import close_ticket, silence_subject, silence_ticket
 from escalation.policy.policy import load_policy
 from escalation.views.digest import in_progress
 from escalation.views.review import recheck, scope_of, story_of
