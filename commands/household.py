@@ -12,8 +12,8 @@ from commands.options import EXIT_UNKNOWN, Settings, Stop, global_options, show
 from commands.scanning import context_of, opened
 from detectors.contract import Window
 from detectors.engine.household_view import Looked, look
+from escalation.errors import LedgerError
 from escalation.ledger.ledger import open_ledger
-from escalation.ledger.store import LedgerError
 from escalation.policy.policy import Policy, load_policy
 from escalation.views.household import HouseholdTickets, household_tickets
 from reports.household import NOBODY, Screen, to_json, to_table
@@ -47,7 +47,7 @@ def household(settings: Settings, who: str, form: str) -> None:
 
 @once_more
 def _looked(settings: Settings, policy: Policy, named: str) -> Looked:
-    with opened(settings, policy) as source:
+    with opened(settings, policy, glance=True) as source:
         return look(source, named, context_of(settings, policy, Window(settings.moment, settings.moment)))
 
 
