@@ -22,8 +22,8 @@ The days with the refusals on each, and which limits they were.
 
 What to do
 ----------
-1. Decide on limits of its own for {user_id|the account} {household_id|or the household}: the refusals below say of
-   which operation.
+1. Decide on limits of its own for the account or household that this is about: the refusals below say of which
+   operation.
 2. Until then ask Support to tell them how to work within the ordinary limits, and until when.
 
 How to check

@@ -22,8 +22,7 @@ The refusals with their times, how many operations were really done before each,
 
 What to do
 ----------
-1. Reset the counter of the limit {limit} for {user_id|the account} {household_id|or the household}, so that they can
-   go on.
+1. Reset the counter of the limit {limit} for the account or household that this is about, so that they can go on.
 2. Find out what it counts: attempts instead of operations, a key that several people share, or calls that are never
    forgotten.
 

@@ -21,8 +21,8 @@ The time-outs by error code, the slowest and latest, first and last, who was hit
 
 What to do
 ----------
-1. Look for what is special about {user_id|the account} {household_id|or the household}: its size, its history, a lock
-   that is never released.
+1. Look for what is special about the account or household that this is about: its size, its history, a lock that is
+   never released.
 2. Follow the error code: {error_codes|see the evidence}. 57014 is a statement that was cancelled; a lock time-out
    names its resource in the metadata.
 3. Try the same call for a household of ordinary size; if that is slow too, it is no matter of this one.

@@ -21,7 +21,7 @@ How many, the slowest with route and duration, first and last, how many users an
 
 What to do
 ----------
-1. Look at the slowest routes ({routes|see the evidence}) between {first|the first} and {last|the last} time-out.
+1. Look at the slowest routes ({routes|see the evidence}) between {first|the first time-out} and {last|the last one}.
 2. Compare with the database's slow statements, its locks and the load at that time.
 3. Check whether it still goes on; if it has stopped, say in the ticket when and why.
 

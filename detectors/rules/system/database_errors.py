@@ -25,8 +25,7 @@ DATABASE_ERRORs were left to other findings.
 
 What to do
 ----------
-1. Look at the database's log, connections, disk and restarts between {first|the first} and {last|the last} of the
-   errors.
+1. Look at the database's log, connections, disk and restarts between {first|the first error} and {last|the last one}.
 2. Begin with the most frequent code: {error_codes|see the evidence}. Class 08 is the connection, 53 resources, 57 an
    operator's or a crash's end, 58 the disk, XX the server itself.
 3. Check whether it still goes on; if it has stopped, say in the ticket when and why.

@@ -23,8 +23,8 @@ What to do
 1. Decide whether {user_id|whoever is behind the address} reads for themselves or collects: the households below are
    not theirs.
 2. Ask Engineering to block the address, or restrict the account's household features, while it goes on.
-3. Ask Engineering to regenerate the codes that were hit ({codes_hit|see the evidence}), and Support to tell those
-   households.
+3. Ask Engineering to regenerate the codes that were hit, if any ({codes_hit|see the evidence}), and Support to tell
+   those households.
 
 How to check
 ------------
