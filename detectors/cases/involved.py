@@ -23,11 +23,12 @@ ADDRESSES_MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """That somebody acted from an address with a device: when first, in the time that is looked at."""
+    """That somebody acted from an address with a device: when first and last, in the time that is looked at."""
 
     address: str
     device: str
     first: datetime
+    last: datetime
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class Known:
     def ties(self, user_id: str, context: Context) -> list[Tie]:
         """The accounts that share something with one, the strongest tie first."""
         shared: dict[str, set[str]] = defaultdict(set)
-        recent = [use for use in self.uses.get(user_id, ()) if use.first >= recent_since(context) and use.address]
+        recent = [use for use in self.uses.get(user_id, ()) if use.last >= recent_since(context) and use.address]
         for use in recent:
             people = self.others.get(use.address, {})
             if len(people) > context.limits.common_address_people:
@@ -123,7 +124,7 @@ def known_of(source: Source, people: Sequence[str], anchors: Sequence[str], cont
     """What is known of `people`; accounts that are tied are looked for to the `anchors` among them alone."""
     uses = _uses(source, people, context)
     recent = recent_since(context)
-    addresses = sorted({use.address for one in anchors for use in uses.get(one, ()) if use.first >= recent} - {""})
+    addresses = sorted({use.address for one in anchors for use in uses.get(one, ()) if use.last >= recent} - {""})
     members = source.tables["household_members"].c
     belongs: dict[str, list[str]] = defaultdict(list)
     for row in memberships(source, source.tables.users_in(members.user_id, people)):
@@ -162,6 +163,7 @@ def _uses(source: Source, people: Sequence[str], context: Context) -> dict[str, 
             address.label("address"),
             device.label("device"),
             func.min(events.c.event_timestamp).label("first"),
+            func.max(events.c.event_timestamp).label("last"),
         )
         .where(
             source.tables.users_in(events.c.user_id, people),
@@ -173,9 +175,13 @@ def _uses(source: Source, people: Sequence[str], context: Context) -> dict[str, 
     )
     found: dict[str, list[Use]] = defaultdict(list)
     for row in source.rows(statement, "people"):
-        use = Use(plain_address(str(row["address"] or "")), str(row["device"] or ""), moment(row["first"]))
+        use = Use(
+            plain_address(str(row["address"] or "")),
+            str(row["device"] or ""),
+            moment(row["first"]),
+            moment(row["last"]),
+        )
         found[text_of(row["user_id"])].append(use)
-    # A place that was known before is known, also where it was used again with another device.
     return {user: sorted(some, key=lambda use: (use.first, use.address, use.device)) for user, some in found.items()}
 
 

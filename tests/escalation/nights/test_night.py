@@ -537,6 +537,16 @@ def test_a_missed_acknowledgement_is_followed_up_once_for_each_step(town: Town) 
     assert town.said == ["follow-up", "follow-up"]
 
 
+def test_a_follow_up_of_what_can_wait_calls_nobody_who_is_on_call(town: Town) -> None:
+    minor = NO_LEADER.model_copy(update={"severity": "P2"})
+    town.night(minor)
+    town.night(minor, hours=4.1)
+    assert town.said == ["follow-up"]
+    said = next(iter(town.queue.tickets[town.only_ticket].comments.values()))
+    assert "oncall" not in said
+    assert "#engineering-support" in said
+
+
 def test_an_acknowledgement_ends_the_follow_ups(town: Town) -> None:
     town.night(NO_LEADER)
     town.queue.tickets[town.only_ticket].first_reply_at = town.now + timedelta(minutes=20)
