@@ -20,8 +20,13 @@ HOUSEHOLDS_MOST = 3
 """Of so many households, where a finding names no more, leaders and other members are named too."""
 
 
-def with_people(source: Source, detectors: Sequence[Detector], findings: list[Found], context: Context) -> list[Found]:
-    """`findings`, those of Trust & Safety with the people in their stories. What cannot be read is left out, and said on the ticket."""
+def with_people(
+    source: Source, detectors: Sequence[Detector], findings: list[Found], context: Context, *, ties: bool = True
+) -> list[Found]:
+    """`findings`, those of Trust & Safety with the people in their stories. What cannot be read is left out, and said on the ticket.
+
+    Without `ties` connected accounts are not looked for: who uses an address is found by reading some days of the audit table.
+    """
     roles = {detector.id: detector.meta.roles for detector in detectors if detector.meta.roles}
     about = [one for one in findings if isinstance(one, Finding) and roles.get(one.detector)]
     about = about[: context.limits.people_findings_most]
@@ -32,7 +37,7 @@ def with_people(source: Source, detectors: Sequence[Detector], findings: list[Fo
         parts = {one.fingerprint: dict(_parts(one, roles[one.detector], homes)) for one in about}
         most = context.limits.people_most
         looked_up = {user for one in parts.values() for user in list(one)[:most] if source.tables.is_user_id(user)}
-        anchors = {user for one in parts.values() for user in anchors_of(one)[:most]} & looked_up
+        anchors = {user for one in parts.values() for user in anchors_of(one)[:most]} & looked_up if ties else set()
         known = known_of(source, sorted(looked_up), sorted(anchors), context)
     except QueryError:
         logger.debug("looking up the people involved failed", exc_info=True)

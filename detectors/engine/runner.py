@@ -145,7 +145,7 @@ def _scan(
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
-    findings = with_people(source, detectors, run.marked(in_order(findings)), context)
+    findings = with_people(source, detectors, run.marked(in_order(findings)), context, ties=scope is None)
     return ScanResult(
         tuple(findings),
         run.coverage(findings),
