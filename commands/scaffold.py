@@ -11,7 +11,7 @@ from string import Template
 import click
 
 from detectors.contract import PERSON
-from detectors.registry import BY_ID
+from detectors.registry import BY_FAMILY, BY_ID, FAMILIES
 
 ROOT = Path(__file__).parent.parent
 
@@ -59,14 +59,14 @@ from detectors.cases.timeline import timeline
 META = Meta(
     id="$id",
     title="$sentence",
-    team="engineering",
-    severity="P1",
+    team="$team",
+    severity="$severity",
     kind="state",
     subject=("household_id",),
     needs=frozenset({"household_members.status"}),
     sure="rows",
     refuted_by="what would show that it is wrong although the data says it",
-    process="The section of the process document: the row",
+    process="$section: the row",
 )
 
 
@@ -159,13 +159,16 @@ def new_detector(name: str, family: str) -> None:
         )
     if name in BY_ID:
         raise click.UsageError(f"there is a detector {name!r} already: `hearthwatch detectors explain {name}` shows it")
-    families = sorted({path.parent.name for path in (ROOT / "detectors" / "rules").glob("*/__init__.py")})
-    if family not in families:
+    if family not in FAMILIES:
         raise click.UsageError(
-            f"there is no family {_shown(family)!r} below detectors/rules/, only {', '.join(families)}"
+            f"there is no family {_shown(family)!r} below detectors/rules/, only {', '.join(FAMILIES)}"
         )
     module = name.replace("-", "_")
+    example = BY_FAMILY[family][-1].meta
     words = {
+        "team": example.team,
+        "severity": example.severity,
+        "section": example.process.partition(":")[0],
         "id": name,
         "module": module,
         "family": family,
@@ -182,4 +185,4 @@ def new_detector(name: str, family: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(template.substitute(words), encoding="utf-8")
         click.echo(f"made {os.path.relpath(path)}")
-    click.echo(f"next: register {family}.{module}.DETECTOR in detectors/registry.py; CONTRIBUTING.md says how to go on")
+    click.echo("it is found by itself from now on; CONTRIBUTING.md says how to go on")

@@ -10,27 +10,30 @@ from click.testing import CliRunner
 
 from cli import main
 from commands import scaffold
+from detectors.registry import BY_FAMILY, DETECTORS, FAMILIES
+
+RULES = scaffold.ROOT / "detectors" / "rules"
 
 
 @pytest.fixture(autouse=True)
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "detectors" / "rules" / "malfunctions").mkdir(parents=True)
-    (tmp_path / "detectors" / "rules" / "malfunctions" / "__init__.py").touch()
     monkeypatch.setattr(scaffold, "ROOT", tmp_path)
     return tmp_path
 
 
-def test_the_files_are_a_working_detector_and_its_test(checkout: Path) -> None:
-    result = CliRunner().invoke(main, ["detectors", "new", "crowded-garden"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_files_are_a_working_detector_and_its_test(checkout: Path, family: str) -> None:
+    result = CliRunner().invoke(main, ["detectors", "new", "crowded-garden", "--family", family])
     assert result.exit_code == 0
-    made = checkout / "detectors" / "rules" / "malfunctions" / "crowded_garden.py"
+    made = checkout / "detectors" / "rules" / family / "crowded_garden.py"
     spec = importlib.util.spec_from_file_location("crowded_garden", made)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.DETECTOR.id == "crowded-garden"
-    test = checkout / "tests" / "detectors" / "rules" / "malfunctions" / "test_crowded_garden.py"
+    assert {one.meta.team for one in BY_FAMILY[family]} == {module.DETECTOR.meta.team}
+    test = checkout / "tests" / "detectors" / "rules" / family / "test_crowded_garden.py"
     compile(test.read_text(encoding="utf-8"), str(test), "exec")
 
 
@@ -51,3 +54,9 @@ def test_nothing_is_overwritten_and_nonsense_is_refused(checkout: Path) -> None:
         result = CliRunner().invoke(main, ["detectors", "new", *arguments])
         assert result.exit_code == 2
         assert word in result.stderr
+
+
+def test_every_rule_is_found_and_in_the_order_of_its_family() -> None:
+    files = {path.stem.replace("_", "-") for path in RULES.glob("*/[!_]*.py")}
+    assert files == {detector.id for detector in DETECTORS}
+    assert {path.parent.name for path in RULES.glob("*/__init__.py")} == set(FAMILIES)
