@@ -248,4 +248,6 @@ def _verify_command(finding: Finding) -> str:
     for key, option in (("household_id", "--household"), ("user_id", "--user")):
         if key in finding.subject:
             words += [option, finding.subject[key]]
+    if {"request_id", "support_id"} & finding.subject.keys() and len(finding.households) == 1:
+        words += ["--household", finding.households[0]]
     return shlex.join(words)
