@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from commands.believing import held_against_in_part, known_of, on_trail
-from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop, global_options, show
+from commands.listing import list_tickets
+from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop, global_options
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import context_of, named_detectors, scanned, window_of
-from detectors.contract import SEVERITY_ORDER, TEAMS, Team
+from detectors.contract import TEAMS, Team
 from detectors.engine.runner import ScanResult
 from detectors.text.wording import count
 from escalation.decide.remains import trail_is_gone
@@ -22,63 +23,15 @@ from escalation.ledger.records import Entry
 from escalation.people.progress import acknowledge_ticket, resolve_ticket
 from escalation.people.silences import close_ticket, lift_silences, silence_ticket
 from escalation.policy.policy import load_policy
-from escalation.views.digest import InProgress, digest, in_progress
+from escalation.views.digest import digest
 from escalation.views.review import TicketStory, recheck, scope_of, story_of
 from reports import ticket_list
 from reports.digest import FORMATS
-
-STATES = ("open", "acknowledged", "resolved", "snoozed")
-NOBODY = "nobody"
 
 
 @click.group()
 def tickets() -> None:
     """Show tickets, check them against the source, and put them off or close them."""
-
-
-@tickets.command("list")
-@global_options()
-@click.option("--overdue", "only_overdue", is_flag=True, help="Only those with a promise that is broken.")
-@click.option("--household", "households", multiple=True, metavar="ID", help="Only what names it (repeatable).")
-@click.option("--user", "users", multiple=True, metavar="ID", help="Only what names this user (repeatable).")
-@click.option("--team", "teams", type=click.Choice(TEAMS), multiple=True, help="Only this team's (repeatable).")
-@click.option(
-    "--severity", "severities", type=click.Choice(SEVERITY_ORDER), multiple=True, help="Only these (repeatable)."
-)
-@click.option("--owner", "owners", multiple=True, metavar="NAME", help="Only this person's; `nobody` for untaken ones.")
-@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only these (repeatable).")
-@click.option("--format", "form", type=click.Choice(list(ticket_list.LISTS)), default="table", show_default=True)
-def list_tickets(settings: Settings, form: str, **chosen: Any) -> None:
-    """The tickets in progress: the longest overdue first, then by what is due next."""
-    policy = load_policy(settings.policy)
-    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        lines = in_progress(ledger, policy, settings.moment)
-    show(ticket_list.LISTS[form]([line for line in lines if _is_chosen(line, **chosen)]))
-
-
-def _is_chosen(
-    line: InProgress,
-    *,
-    only_overdue: bool,
-    households: Collection[str],
-    users: Collection[str],
-    teams: Collection[str],
-    severities: Collection[str],
-    owners: Collection[str],
-    states: Collection[str],
-) -> bool:
-    """Whether a ticket is one of those that were asked for; several values of one option are alternatives."""
-    ticket = line.ticket
-    is_now = {ticket.status, "snoozed" if line.silence else ""}
-    wanted: tuple[tuple[Collection[str], Collection[str]], ...] = (
-        (households, line.households),
-        (users, line.users),
-        (teams, (ticket.team,)),
-        (severities, (ticket.severity,)),
-        (owners, (ticket.owner or NOBODY,)),
-        (states, is_now),
-    )
-    return (bool(line.overdue) or not only_overdue) and all(not asked or set(asked) & set(has) for asked, has in wanted)
 
 
 @tickets.command("digest")
@@ -288,6 +241,7 @@ def close(
     click.echo(f"{ticket}: closed as {closing}")
 
 
+tickets.add_command(list_tickets)
 tickets.add_command(record)
 
 
