@@ -24,7 +24,7 @@ codes in use.
 What to do
 ----------
 1. Regenerate the codes of the households below, and look whether that works now: without a code nobody can join them.
-2. If the prefix {prefix|named above} is nearly full: let the app draw other prefixes, or retire the codes of
+2. If the prefix {prefix|of this ticket} is nearly full: let the app draw other prefixes, or retire the codes of
    households that everyone has left.
 3. Find out what stored no code, or why the tries for a free one ran out.
 
