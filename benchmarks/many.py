@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import duckdb
@@ -71,7 +72,10 @@ def told() -> str:
 def _cost(folder: Path, leaderless: int) -> Cost:
     town = folder / "town"
     town.mkdir(parents=True)
-    write(town, HOUSEHOLDS, leaderless)
+    # By a process of its own: a child begins with its parent's peak of memory.
+    maker = get_context("spawn").Process(target=write, args=(town, HOUSEHOLDS, leaderless))
+    maker.start()
+    maker.join()
     ledger = folder / "ledger.db"
     program = [sys.executable, "-m", "cli", "run", "--source", str(town), "--as-of", AS_OF, "--format", "json"]
     program += ["--ledger", f"sqlite:///{ledger}", "--queue", f"folder:{folder / 'queue'}"]
@@ -88,6 +92,7 @@ def write(folder: Path, households: int, leaderless: int) -> None:
     """A town of families of three as Parquet files; nobody leads the first `leaderless` of them."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
         connection.execute("CREATE MACRO uuid_of(what, n) AS CAST(CAST(md5(what || n) AS UUID) AS VARCHAR)")
         connection.execute("CREATE MACRO began(n) AS TIMESTAMPTZ '2026-01-01 00:00:00+00' + n * INTERVAL 1 SECOND")
         letters = " || ".join(f"chr(65 + (n // {26**place} % 26)::INTEGER)" for place in range(4))

@@ -338,7 +338,7 @@ class Context:
     known: frozenset[str] = frozenset()
     """Households whose events are read however old they are: a rule without facts by key knows something of them."""
     explained: frozenset[str] = frozenset()
-    """For rides that come last: the correlation ids of the operations that state findings of this scan tell of."""
+    """For subscriptions that come last: the correlation ids of the operations that state findings of this scan tell of."""
     never_written: frozenset[str] = frozenset()
     """The types of events of which the source has never held one: their absence tells nothing."""
     late: timedelta | None = None
@@ -419,9 +419,9 @@ class Subscription:
     columns: tuple[str, ...] = ()
     """Columns of the pass's rows that `aggregate` reads, besides the key."""
     last: bool = False
-    """Whether `aggregate` waits until all cases are judged, to leave out what their findings explain."""
+    """Whether `aggregate` waits until all cases are evaluated, to leave out what their findings explain."""
     optional: bool = False
-    """Whether the detector still has work where the source lacks what this ride's pass needs."""
+    """Whether the detector still has work where the source lacks what this subscription's pass needs."""
     opens: CaseKind | None = None
     """The kind of case that a row opens, where it is not what the pass's key is called."""
 
@@ -438,7 +438,7 @@ def _never(_: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """One rule: its facts, its page, the passes it rides on and the pure function that turns a case into findings."""
+    """One rule: its facts, its page, the passes it subscribes to and the pure function that turns a case into findings."""
 
     meta: Meta
     page: str
@@ -455,9 +455,9 @@ class Detector:
     remarkable: Callable[[Any, Context], bool] = lambda _, __: True
     """Whether an account can make a difference to `mark`; the others are not kept while it works."""
     by_night: str = ""
-    """Why only a window that has closed can be judged; empty where what is found so far stays true."""
+    """Why only a window that has closed can be evaluated; empty where what is found so far stays true."""
     by_night_in_part: str = ""
-    """What of it is not judged before the window has closed."""
+    """What of it is not evaluated before the window has closed."""
     by_shape: bool = False
     """Whether `evaluate` decides about a quiet household by its shape alone (see engine/alike.py), so that very many can be counted."""
 

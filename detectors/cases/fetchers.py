@@ -40,4 +40,4 @@ FETCHERS: dict[CaseKind, tuple[str, Fetch]] = {
     "accessed_household": ("households with visitors", access_cases),
     "handed_over_household": ("households with a new leader", handed_over_cases),
 }
-"""By the kind of case: what it is about, and how their facts are fetched, in the order in which they are judged."""
+"""By the kind of case: what it is about, and how their facts are fetched, in the order in which they are evaluated."""

@@ -1,4 +1,4 @@
-"""The facts of a case, fetched by key for those alone that a pass has named: plain values, ready for a pure judge."""
+"""The facts of a case, fetched by key for those alone that a pass has named: plain values, ready for a pure rule."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class UserCase:
 
 @dataclass(frozen=True, slots=True)
 class CreatedHousehold:
-    """A household that only its founder has ever been a member of, and when a pet's activity was first logged there."""
+    """A household that only its creator has ever been a member of, and when a pet's activity was first logged there."""
 
     household: Household
     first_activity: datetime | None
@@ -260,7 +260,7 @@ def user_cases(source: Source, ids: Sequence[str], watermark: datetime) -> Itera
 
 
 def creator_cases(source: Source, ids: Sequence[str], least: int) -> Iterator[CreatorCase]:
-    """The cases of the founders `ids` with at least so many lonely households, in their order.
+    """The cases of the creators `ids` with at least so many lonely households, in their order.
 
     Three statements for each CASES_AT_ONCE of them; of households with a long life the last one reads many rows.
     """

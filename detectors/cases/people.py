@@ -1,4 +1,4 @@
-"""The facts of cases about people: what they did, wrote to support, and from where. Plain values for pure judges."""
+"""The facts of cases about people: what they did, wrote to support, and from where. Plain values for pure rules."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ class ConductCase:
     key: str
     events: tuple[Event, ...]
     households: frozenset[str]
-    """The households the actor is or was a member of, or leads; none of a traveller, where they do not matter."""
+    """The households the actor is or was a member of, or leads; none for access anomalies, where they do not matter."""
     earlier_agents: Mapping[str, datetime] = field(default_factory=dict)
-    """Of a traveller: when user agents were first seen before the look-back, or in a session of any age."""
+    """For access anomalies: when user agents were first seen before the look-back, or in a session of any age."""
 
     @property
     def subject(self) -> dict[SubjectKey, str]:

@@ -22,7 +22,7 @@ LEADERSHIP_EVENTS = (
 def not_plainly_led(household: FromClause, context: Context) -> ColumnElement[bool]:
     """A household with members whose leadership is not plainly right: exactly one active leader, named by leader_id.
 
-    Wider than each leadership rule, so that one cheap aggregate serves them all; the judges decide.
+    Wider than each leadership rule, so that one cheap aggregate serves them all; the rules decide.
     """
     columns = household.c
     plainly_led = and_(columns.active_leaders == 1, columns.sole_leader == cast(columns.leader_id, Text))

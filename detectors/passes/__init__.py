@@ -1,4 +1,4 @@
-"""The passes: each is one statement that reads its tables once, whatever the number of detectors that ride on it.
+"""The passes: each is one statement that reads its tables once, however many detectors subscribe to it.
 
 A pass offers rows with columns; a detector contributes a condition on them. `scope` narrows a pass to named households
 and users, so that the question about one household touches its rows alone.
@@ -37,7 +37,7 @@ PASSES: dict[str, Pass] = {
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
-    """One ride of one detector, with the name of its flag in the pass's result."""
+    """One subscription of one detector, with the name of its flag in the pass's result."""
 
     flag: str
     subscription: Subscription
@@ -46,9 +46,9 @@ class Subscriber:
 def statement(
     one: Pass, subscribers: Sequence[Subscriber], tables: Tables, scope: Scope | None, context: Context
 ) -> Select[Any]:
-    """The pass as one statement: its rows' key, the columns that collecting rides ask for, and a flag for each rider.
+    """The pass as one statement: its rows' key, the columns that aggregating subscriptions ask for, and a flag for each subscriber.
 
-    Only rows on which some rider's condition holds come back. Raises QueryError for a condition on a column that the pass
+    Only rows on which some subscriber's condition holds come back. Raises QueryError for a condition on a column that the pass
     does not have.
     """
     rows = one.rows(tables, scope, context)

@@ -29,9 +29,9 @@ from detectors.source import Reach, Tables
 from detectors.source.sql import json_text
 
 Key = CaseKind | Literal["prefix"]
-"""What a pass's rows name, and with it the kind of case that they open unless a ride says otherwise.
+"""What a pass's rows name, and with it the kind of case that they open unless a subscription says otherwise.
 
-Of a prefix there are no facts to fetch: such a pass has collecting rides alone.
+Of a prefix there are no facts to fetch: only aggregating subscriptions use such a pass.
 """
 
 
@@ -45,7 +45,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """One statement. `rows` builds what the riding detectors' conditions see; `key` names the case that a row opens."""
+    """One statement. `rows` builds what the subscribed conditions see; `key` names the case that a row opens."""
 
     id: str
     reads: str
@@ -57,7 +57,7 @@ class Pass:
     found_by: tuple[str, str] | None = None
     """The table and column by which it finds what a scan of one household asks for, where that is not its key."""
     history: bool = False
-    """Whether what it names can leave the look-back while it is still wrong, so that known cases are judged again."""
+    """Whether what it names can leave the look-back while it is still wrong, so that known cases are evaluated again."""
 
 
 def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:

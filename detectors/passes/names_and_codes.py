@@ -64,7 +64,7 @@ def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
 
 def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
-    # A fence: what a rider asks is asked of these few, and not of each row on the way to them.
+    # A fence: what a condition asks is asked of these few, and not of each row on the way to them.
     worth = union(*_worth_a_look(tables, scope, context.limits)).offset(0).subquery("worth")
     odd = malformed(worth.c.invite_code, context.limits)
     return select(*worth.c, cast(odd, Boolean).label("odd_code"), _text_of(worth).label("text")).subquery("texts")

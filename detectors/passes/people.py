@@ -179,7 +179,7 @@ def _access_anomalies(tables: Tables, scope: Scope | None, context: Context) -> 
     """Each user and hour in which they changed a household, with the networks and user agents of the time before.
 
     A user agent is new here if it did not occur on the day before: that spares reading weeks for everybody, and the
-    judge sees the whole look-back of the few that remain.
+    rule sees the whole look-back of the few that remain.
     """
     events = tables["household_events"]
     before = timedelta(minutes=2 * context.limits.access_minutes)

@@ -79,7 +79,7 @@ class RateCounter:
     """One limit and one actor, with what was done. Each tuple is in order of time, retries and refusals left out.
 
     `by_events` is what the audit trail says was done, `by_rows` what the join requests' own rows say; neither is known
-    to be complete, and adding them would count twice, so that each is judged alone.
+    to be complete, and adding them would count twice, so that each is evaluated alone.
     """
 
     limit: AppLimit

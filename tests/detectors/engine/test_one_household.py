@@ -71,7 +71,7 @@ def pages(database: Database, asked: Sequence[tuple[str, Any]]) -> int:
     total = 0
     with database.connect() as connection:
         for statement, parameters in asked:
-            told = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters).fetchone()  # type: ignore[arg-type]  # our own statements
+            told = connection.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters).fetchone()
             assert told is not None
             plan = told[0][0]["Plan"]
             total += plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
