@@ -185,6 +185,14 @@ class RequestTrackerQueue:
             }
             for name, csv in files
         ]
+        attachments += [
+            {
+                "FileName": picture.name,
+                "FileType": f"image/{picture.kind}",
+                "FileContent": base64.b64encode(picture.content).decode(),
+            }
+            for picture in self._render.pictures(message)
+        ]
         content: dict[str, object] = {"Content": self._render.text(message), "ContentType": "text/plain"}
         return {**content, "Attachments": attachments} if attachments else content
 

@@ -185,6 +185,10 @@ class ZendeskQueue:
             "public": False,
         }
         tokens = [self._upload(name, kind, content) for name, (kind, content) in files.items()]
+        tokens += [
+            self._upload(picture.name, f"image/{picture.kind}", picture.content)
+            for picture in self._render.pictures(message)
+        ]
         return {**comment, "uploads": tokens} if tokens else comment
 
     def _links(self, message: Message) -> str:
@@ -194,7 +198,7 @@ class ZendeskQueue:
         ]
         return f"<p>Linked: {', '.join(links)}</p>" if links else ""
 
-    def _upload(self, name: str, kind: str, content: str) -> str:
+    def _upload(self, name: str, kind: str, content: str | bytes) -> str:
         answer = self._client.call(
             "POST",
             "/uploads.json",

@@ -11,7 +11,7 @@ import click
 from channels import mail
 from channels.open_queue import open_queue
 from channels.protocol import Queue, TicketRef
-from channels.renderers import Renderers
+from channels.renderers import PictureFile, Renderers
 from channels.settings import ChannelSettingError
 from channels.slack import SlackWorkspace, open_slack
 from commands.options import Settings
@@ -23,7 +23,7 @@ from escalation.deliver.messenger import Notification, SlackDelivery
 from escalation.ledger.records import Ticket
 from escalation.policy.policy import Policy
 from escalation.policy.process import Redaction, TeamPolicy
-from reports import csv_text, markdown, slack, text
+from reports import csv_text, markdown, png, slack, text
 from reports import mail as mail_words
 from reports.case import case_ticket
 from reports.message import Message
@@ -33,7 +33,11 @@ from reports.redact import redacted_case, word_scrub
 
 PSEUDONYM_KEY = "HEARTHWATCH_PSEUDONYM_KEY"
 RENDERERS = Renderers(
-    subject=lambda message: defused(message.headline), text=text.render, markdown=markdown.render, csv=csv_text.render
+    subject=lambda message: defused(message.headline),
+    text=text.render,
+    markdown=markdown.render,
+    csv=csv_text.render,
+    picture=lambda one: PictureFile(*png.named(one)),
 )
 
 
@@ -52,8 +56,9 @@ def open_helpdesk_delivery(settings: Settings, policy: Policy) -> HelpdeskDelive
 
     def as_ticket(case: CaseFile, external_id: str) -> Message:
         mailed = goes_by_mail(case.findings[0].team)
-        hidden = redacted_case(case, by_mail, mail_key) if mailed else redacted_case(case, hides, key)
-        return case_ticket(hidden, policy, reference=external_id)
+        hidden_here, its_key = (by_mail, mail_key) if mailed else (hides, key)
+        hidden = redacted_case(case, hidden_here, its_key)
+        return case_ticket(hidden, policy, reference=external_id, pseudonyms=hidden_here == "ids")
 
     queue = opened_queue(settings, policy)
     return HelpdeskDelivery(
@@ -140,7 +145,8 @@ def open_slack_delivery(policy: Policy) -> SlackDelivery[dict[str, Any]] | None:
 
     def as_ticket(case: CaseFile, external_id: str, notification: Notification) -> dict[str, Any]:
         hidden = redacted_case(case, hides, key)
-        return _payload(case_ticket(hidden, policy, reference=external_id), policy, notification)
+        said = case_ticket(hidden, policy, reference=external_id, pseudonyms=hides == "ids")
+        return _payload(said, policy, notification)
 
     def as_note(note: Note, notification: Notification) -> dict[str, Any]:
         scrub = word_scrub(hides, key, notification.ids)

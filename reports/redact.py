@@ -54,7 +54,8 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
             return names[text]
         return _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(_without(text, free))))
 
-    return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": ()}), scrub)
+    story = finding.story.model_copy(update={"people": (), "ties": ()})
+    return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": (), "story": story}), scrub)
 
 
 def redacted_case(case: CaseFile, hides: Redaction, key: bytes) -> CaseFile:

@@ -20,6 +20,7 @@ from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, M
 from detectors.engine.alike import SPARE, Group, groups
 from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
 from detectors.engine.blind_spots import Spot, Spots, blind_spots
+from detectors.engine.involved import with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.row_counts import audit_span, count_event_days, count_rows
 from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
@@ -144,7 +145,7 @@ def _scan(
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
-    findings = run.marked(in_order(findings))
+    findings = with_people(source, detectors, run.marked(in_order(findings)), context, ties=scope is None)
     return ScanResult(
         tuple(findings),
         run.coverage(findings),

@@ -88,7 +88,7 @@ def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now
         observed = f"Not there at the look of {stamp(last_look)}, there at {stamp(seen)}"
     else:
         observed = f"There at the first look, {stamp(seen)}; since when is not known"
-    story = finding.story if finding.occurred_at else finding.story.model_copy(update={"observed": observed})
+    story = finding.story.model_copy(update={"observed": observed})
     return finding.model_copy(update={"first_seen": seen, "story": story})
 
 

@@ -24,6 +24,8 @@ GIVE_UP_AFTER = 5
 """So many failures in a row mean that the queue is out of reach; the rest waits for the next run."""
 _NEWS: frozenset[Reason] = frozenset({"back", "more-urgent", "snooze-broken", "flapping"})
 """What whoever deleted a ticket cannot have known while it had not been said on it."""
+NAME_MOST = 100
+"""Characters of an owner's name that are kept."""
 ANOTHER_QUEUE = 3
 """Where no ticket is left, and there were so many, nobody has deleted them: the queue is another one, or empty."""
 
@@ -44,6 +46,8 @@ class State(Protocol):
     def status(self) -> Literal["open", "acknowledged", "resolved", "closed", "missing"]: ...
     @property
     def first_reply_at(self) -> datetime | None: ...
+    @property
+    def owner(self) -> str: ...
 
 
 RefT = TypeVar("RefT", bound=Reference)
@@ -189,7 +193,7 @@ def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
     if ticket.status == "missing" and state.status != "missing":
         again = replace(ticket, status="acknowledged" if ticket.acknowledged_at else "open", ended_at=None)
         return after_state(replace(again, queue_status="open"), state, now)
-    changed = replace(ticket, queue_status=state.status)
+    changed = replace(ticket, queue_status=state.status, owner=_name(state.owner))
     if ticket.ended:
         return changed
     if ticket.acknowledged_at is None and (state.first_reply_at is not None or state.status not in ("open", "missing")):
@@ -207,6 +211,11 @@ def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
     if ticket.status == "resolved":
         return replace(changed, status="acknowledged", resolved_at=None)
     return changed
+
+
+def _name(owner: str) -> str:
+    """Somebody's name as every ledger can hold it: people may have put anything in its place."""
+    return owner.replace("\0", "").encode("utf-8", "replace").decode()[:NAME_MOST]
 
 
 def deliver(

@@ -124,7 +124,7 @@ def linked_note(older: Ticket, new: Ticket, link: Linked, now: datetime) -> Note
 def follow_up(ticket: Ticket, step: int, policy: Policy, now: datetime) -> Note:
     """The reminder of a missed acknowledgement, for the given step (1 is the first) of the ladder."""
     place = policy.slack(ticket.team, ticket.severity)
-    contact = policy.teams[ticket.team].contact
+    contact = _contact(ticket, policy)
     due = stamp(ticket.acknowledge_due) if ticket.acknowledge_due else "-"
     return Note(
         external_id=ticket.external_id,
@@ -137,6 +137,15 @@ def follow_up(ticket: Ticket, step: int, policy: Policy, now: datetime) -> Note:
         channel=place.channel if place else "",
         mention=place.mention if place else "",
     )
+
+
+def _contact(ticket: Ticket, policy: Policy) -> str:
+    """Whom to turn to: nobody who is on call, where the process tags nobody for this priority."""
+    rules, place = policy.teams[ticket.team], policy.slack(ticket.team, ticket.severity)
+    on_call = {one.mention for one in rules.slack.values()} - {""}
+    if place is None or place.mention or not any(mention in rules.contact for mention in on_call):
+        return rules.contact
+    return f"Slack `{place.channel}` (nobody is on call for {ticket.severity})"
 
 
 def external_id_of(fingerprint: str, generation: int) -> str:

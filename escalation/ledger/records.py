@@ -133,6 +133,8 @@ class Ticket:
     ref_url: str | None = None
     queue_status: str = "open"
     """What the queue said last. Only a change of it is news: a comment reopens no ticket in every queue."""
+    owner: str = ""
+    """Who has it, as the queue said last; empty where nobody has, or the queue cannot tell (e-mail)."""
 
     @property
     def ended(self) -> bool:

@@ -117,6 +117,7 @@ TICKETS = Table(
     Column("ref_id", Text),
     Column("ref_url", Text),
     Column("queue_status", String(12), nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
 )
 
 SNAPSHOTS = Table(

@@ -59,6 +59,7 @@ class _Ref:
 class _Untouched:
     status: Literal["open"] = "open"
     first_reply_at: datetime | None = None
+    owner: str = ""
 
 
 class _Nobody:

@@ -135,7 +135,8 @@ def _facts(card: Card, of: Morning, hiding: Hiding) -> list[tuple[str, str]]:
 
 
 def _story(of: Ticket, findings: tuple[Finding, ...], hiding: Hiding) -> Story:
-    message = case_ticket(CaseFile(findings, of.severity), hiding.policy, reference=of.external_id)
+    case = CaseFile(findings, of.severity)
+    message = case_ticket(case, hiding.policy, reference=of.external_id, pseudonyms=hiding.hides == "ids")
     finding = findings[0]
     lines = [line for block in message.blocks if isinstance(block, Template) for line in template_lines(block)]
     moments = [moment for block in message.blocks if isinstance(block, Timeline) for moment in block.moments]

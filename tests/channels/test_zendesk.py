@@ -13,7 +13,7 @@ from channels.open_queue import ZENDESK_EMAIL, ZENDESK_TOKEN, open_queue
 from channels.protocol import DeliveryError, Queue, TicketRef, TicketState
 from channels.settings import TIMEOUT
 from channels.zendesk import LONGEST_COMMENT
-from reports.message import Attachment, Message, Section, Table
+from reports.message import Attachment, Message, Picture, Section, Table
 from tests.support.faulty_proxy import Fault, FaultyProxy, all_faults_happen, insist
 from tests.support.renderers import RENDERERS
 from tests.support.zendesk_stub import (
@@ -34,6 +34,11 @@ WORSE = replace(TICKET, blocks=(Section("Now", ("two",)),))
 COMMENT = Message("", "Still there", "trust-safety", "Same-day", ID, (Section("Seen again", ("by the scan",)),))
 ROWS = Attachment("rows", Table("Rows", ("Household",), (("Zoë’s 🐶 house",),)))
 WITH_ROWS = replace(TICKET, attachments=(ROWS,))
+DRAWN = Picture(
+    "household-members",
+    "1 active member shown, no leader",
+    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4" cy="4" r="3"/></svg>',
+)
 MAKE, SAY = r"POST .*/tickets\.json$", r"PUT .*/tickets/\d+\.json$"
 API_LOGIN = {ZENDESK_EMAIL: EMAIL, ZENDESK_TOKEN: API_TOKEN}
 
@@ -87,6 +92,12 @@ def test_a_ticket_holds_text_tables_tags_and_fields(stub: ZendeskStub, login: di
     assert comment["public"] is False
     assert comment["attachments"] == [("rows.csv", "text/csv", RENDERERS.csv(ROWS.table))]
     assert queue.state(ref) == TicketState("open")
+
+
+def test_a_picture_travels_as_one_that_is_shown(stub: ZendeskStub, queue: Queue) -> None:
+    ref = queue.create(ID, replace(TICKET, pictures=(DRAWN,)))
+    ((name, kind, content),) = stub.audits[number(ref)][0]["events"][0]["attachments"]
+    assert (name, kind, content[:4]) == ("household-members.png", "image/png", b"\x89PNG")
 
 
 def test_a_second_create_finds_the_first_ticket(stub: ZendeskStub, queue: Queue) -> None:

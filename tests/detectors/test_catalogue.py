@@ -16,7 +16,7 @@ from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, EVENT_TYPES
 from detectors.source.filled import is_column
 
-SECTIONS = ["Problem", "Fires when", "Stays silent when", "Evidence", "What to do"]
+SECTIONS = ["Problem", "Fires when", "Stays silent when", "Evidence", "What to do", "How to check"]
 TESTS = Path(__file__).parent
 
 

@@ -26,6 +26,7 @@ class Ref:
 class State:
     status: Status
     first_reply_at: datetime | None = None
+    owner: str = ""
 
 
 @dataclass

@@ -46,7 +46,7 @@ class ZendeskStub:
     url: str = ""
     tickets: dict[int, Body] = field(default_factory=dict)
     audits: dict[int, list[Body]] = field(default_factory=dict)
-    uploads: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    uploads: dict[str, tuple[str, str, str | bytes]] = field(default_factory=dict)
     replies: dict[str, tuple[Body, Body]] = field(default_factory=dict)
     lookups: list[str] = field(default_factory=list)
     listing_lags: bool = False
@@ -142,7 +142,11 @@ class ZendeskStub:
         if not query.get("filename") or not content_type:
             raise Refusal(400, "AttachmentInvalid", "filename and Content-Type are required")
         token = f"upload-{len(self.uploads) + 1}"
-        self.uploads[token] = (query["filename"], content_type, content.decode())
+        self.uploads[token] = (
+            query["filename"],
+            content_type,
+            content if content_type.startswith("image/") else content.decode(),
+        )
         return {"upload": {"token": token}}
 
     def _create(self, body: Body, key: str | None) -> tuple[int, Body, dict[str, str]]:

@@ -32,6 +32,18 @@ _STEPS_DONE = {
     4: "Leadership transfer did not occur",
 }
 
+_STOPPED = {
+    1: "1 of 4: leader_id names the successor, and nothing more was done: the successor's role was never set",
+    2: "2 of 4: leader_id and the successor's role were set; no transfer was written (3), and the old leader's row keeps its role and is active (4)",
+    3: "3 of 4: leadership was moved and written down; the old leader's row was never removed (4)",
+    4: "4 of 4: the leaver's row was removed before anybody was promoted: steps 1 to 3 are missing",
+}
+"""The step of a leave that was the last one to be done, and what is missing."""
+_STOPPED_OTHERWISE = {
+    "leader-gone": "The row of the member whom leader_id names was removed (the last step of 4) before anybody was promoted",
+    "transfer-not-in-force": "3 of 4 alone: the transfer was written down; the rows do not say what it says (1 and 2)",
+}
+
 
 def tell(case: HouseholdCase, failure: Failure) -> Story:
     """The words for `failure`, from the household's state and audit trail."""
@@ -43,6 +55,7 @@ def tell(case: HouseholdCase, failure: Failure) -> Story:
         steps=_steps(case, failure),
         expected=_expected(case, failure),
         actual=_actual(case, failure),
+        stopped=_STOPPED[failure.step] if failure.step else _STOPPED_OTHERWISE.get(failure.kind, ""),
         impact=f"{stuck} cannot manage household settings"
         if leaderless
         else f"{stuck} of a household with unclear leadership",

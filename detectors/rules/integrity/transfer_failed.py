@@ -34,8 +34,32 @@ lead, the longest-standing member, the audit trail.
 
 What to do
 ----------
-Finish what was started: give leader_id and the role of leader to the designated successor, or to the longest-standing
-active member, and the leaver's row the status 'removed'. Find out why the sequence stopped.
+1. If failure is role-not-moved: finish step 2: give {new_leader|the successor whom leader_id names} the role of
+   leader in household {household_id}.
+2. If failure is role-not-moved or old-leader-remains: finish step 4: set the row of {old_leader|the leaver} to
+   removed; if they are to stay, to the role member.
+3. If failure is no-transfer or leader-gone: finish steps 1 and 2 together: let leader_id of household {household_id}
+   name {longest_standing_member|the longest-standing active member}, or the successor whom the leaver designated, and
+   give that member the role of leader.
+4. If failure is transfer-not-in-force: ask Support which of the two is meant to lead household {household_id},
+   {old_leader|the old leader} or {new_leader|the person whom the transfer names}, and set leader_id and the roles to
+   that person.
+5. Do it in one transaction: the app's own sequence has none, and stops half way again.
+6. Find out why the sequence stopped: the server's log and the deployments around the last moment of the timeline.
+
+How to check
+------------
+    SELECT h.id, h.leader_id, m.user_id AS has_the_role
+      FROM households h
+      LEFT JOIN household_members m ON m.household_id = h.id AND m.status = 'active' AND m.role = 'leader'
+     WHERE h.id = :household_id
+       AND (h.leader_id IS NULL OR m.user_id IS NULL OR m.user_id <> h.leader_id
+            OR (h.leader_id = :old_leader AND h.leader_id <> :new_leader))
+
+    SELECT h.id, h.leader_id, m.user_id AS has_the_role
+      FROM households h
+      LEFT JOIN household_members m ON m.household_id = h.id AND m.status = 'active' AND m.role = 'leader'
+     WHERE h.id = :household_id AND (h.leader_id IS NULL OR m.user_id IS NULL OR m.user_id <> h.leader_id)
 """
 
 from __future__ import annotations
@@ -73,6 +97,8 @@ META = Meta(
         "leaves of leaders without a transfer": (frozenset({"household_left.was_leader"}),),
         "transfers that are not in force": (frozenset({"household_leadership_transferred.to_user_id"}),),
     },
+    sure="rows",
+    refuted_by="leadership was meant to stand like this, and was set by hand",
     process="Engineering Escalations, P0: Leadership transfer failures",
 )
 

@@ -23,7 +23,16 @@ are not shown: they open the door.
 
 What to do
 ----------
-Find the cache or query that still knows the old code; ask the leader whether the people are wanted.
+1. Find the cache or the query that still knows the old code of household {household_id}, and clear it.
+2. Ask Support to ask the leader whether the people below are wanted: they came by a code that was withdrawn at
+   {code_began|the regeneration}.
+3. Check whether other households' old codes work too: regenerate one of a test household and try the old one.
+
+How to check
+------------
+    SELECT r.id, r.user_id, r.status, r.requested_at
+      FROM household_join_requests r JOIN households h ON h.id = r.household_id
+     WHERE r.household_id = :household_id AND r.requested_at > :code_began AND upper(r.invite_code) <> upper(h.invite_code)
 """
 
 from __future__ import annotations
@@ -54,6 +63,8 @@ META = Meta(
         }
     ),
     events=(frozenset({"household_invite_code_regenerated"}),),
+    sure="inferred",
+    refuted_by="the code was changed by hand, without a regeneration, later than the data tells",
     process="Engineering Escalations, P1: Invite code regeneration not invalidating old codes",
 )
 
@@ -156,7 +167,7 @@ def _finding(case: HouseholdCase, last: Event, old: list[JoinRequest], context: 
             expected="Only the household's current code admits requests",
             actual=f"{count(len(old), 'request')} with another code, the latest {stamp(old[-1].requested_at)}",
             impact=f"{count(len(people), 'user')} could ask to join with a withdrawn code; {approved} approved",
-            screenshots="None; the requests are listed above",
+            screenshots="None; the requests are listed below",
             requesting="Investigation into where the old code is still valid",
         ),
     )

@@ -20,7 +20,17 @@ The number of members, the failures by error code, first and last, who was hit.
 
 What to do
 ----------
-Open the household's member list; look at the statement behind it and its paging.
+1. Open the member list of household {household_id} as its members see it, and note what happens.
+2. Look at the statement behind it and at its paging; try a household of the same size.
+3. Follow the error code: {error_codes|see the evidence}.
+
+How to check
+------------
+    SELECT (e.metadata->>'error_code') AS error_code, count(*) AS failures, max(e.event_timestamp) AS last_at
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_type = 'household_member_list_viewed'
+       AND e.event_timestamp BETWEEN :first AND :last AND (e.metadata->>'error_code') IS NOT NULL
+     GROUP BY 1
 """
 
 from __future__ import annotations
@@ -43,6 +53,8 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "household_members.status"}),
     events=(frozenset({"household_member_list_viewed"}),),
+    sure="trail",
+    refuted_by="one device gives up early, and the list loads everywhere else",
     process="Engineering Escalations, P1: Member list not loading for households >10 members",
     feature="member list",
 )

@@ -21,7 +21,23 @@ The time-outs by error code, the slowest and latest, first and last, who was hit
 
 What to do
 ----------
-Look for what is special about this account or household: its size, its history, a lock that is never released.
+1. Look for what is special about the account or household that this is about: its size, its history, a lock that is
+   never released.
+2. Follow the error code: {error_codes|see the evidence}. 57014 is a statement that was cancelled; a lock time-out
+   names its resource in the metadata.
+3. Try the same call for a household of ordinary size; if that is slow too, it is no matter of this one.
+
+How to check
+------------
+    SELECT e.event_type, (e.metadata->>'error_code') AS error_code, count(*) AS times
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_timestamp BETWEEN :first AND :last
+     GROUP BY 1, 2 ORDER BY 3 DESC
+
+    SELECT e.event_type, (e.metadata->>'error_code') AS error_code, count(*) AS times
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_timestamp BETWEEN :first AND :last
+     GROUP BY 1, 2 ORDER BY 3 DESC
 """
 
 from __future__ import annotations
@@ -58,6 +74,8 @@ META = Meta(
         "calls": (frozenset({"api_request.duration_ms|status"}),),
         "locks": (frozenset({"lock_acquisition_timeout"}),),
     },
+    sure="trail",
+    refuted_by="the person's own network is slow",
     process="Engineering Escalations, P1: Repeated timeout errors",
     feature="platform",
 )

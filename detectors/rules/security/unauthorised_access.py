@@ -27,7 +27,19 @@ What was done, how often, first and last, from which addresses; the member row; 
 
 What to do
 ----------
-End the person's sessions; find the missing check; tell the household what was read.
+1. End the sessions of user {user_id} now; the hole may still be open.
+2. Find the missing check: which route served {actions|the actions below}, and whether it asks for an active
+   membership.
+3. Say what was read or changed, so that Support can tell household {household_id}.
+4. Undo what was changed, if the household did not want it.
+
+How to check
+------------
+    SELECT e.event_type, count(*) AS times, min(e.event_timestamp) AS first_at, max(e.event_timestamp) AS last_at
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.user_id = :user_id
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY e.event_type
 """
 
 from __future__ import annotations
@@ -73,6 +85,8 @@ META = Meta(
         "visits after a leave or a removal": (frozenset({"household_member_removed.member_id", "household_left"}),),
         "acts of former leaders": (frozenset({"household_leadership_transferred.from_user_id"}),),
     },
+    sure="trail",
+    refuted_by="a membership or a service account explains the access, and the tables do not hold it",
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -221,7 +235,7 @@ def _finding(case: AccessCase, user_id: str, deeds: list[tuple[Event, str]], con
             actual=f"{count(len(events), 'action')} went through",
             impact=f"Data of {count(len(people), 'member')} was open to somebody without a right to it",
             error_messages="None (operations completed successfully)",
-            screenshots="None; the actions are listed above",
+            screenshots="None; the actions are listed below",
             requesting="Closing of the hole, end of the person's sessions, and investigation into what was read or changed",
             affected_users=(user_id,),
         ),

@@ -21,7 +21,16 @@ Attempts, failures, the share and its lower bound, the failures by error code, w
 
 What to do
 ----------
-Follow the most frequent error code; try a creation; look at what was deployed before the first failure.
+1. Try to create a household yourself, and note what happens.
+2. Follow the most frequent error code: {error_codes|see the evidence}.
+3. Look at what was deployed before {first|the first failure}, and roll it back if it fits.
+
+How to check
+------------
+    SELECT e.event_type, (e.metadata->>'error_code') AS error_code, count(*) AS times
+      FROM household_events e
+     WHERE e.event_type IN ('household_created', 'household_create_failed') AND e.event_timestamp BETWEEN :first AND :last
+     GROUP BY 1, 2 ORDER BY 3 DESC
 """
 
 from __future__ import annotations
@@ -46,6 +55,8 @@ META = Meta(
     subject=("operation",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
     events=(frozenset({"household_created"}), frozenset({"household_create_failed"})),
+    sure="trail",
+    refuted_by="one client repeats one wrong request, and everybody else creates households",
     process="Engineering Escalations, P0: Household creation failures (>5% error rate)",
     feature="household creation",
 )

@@ -22,7 +22,16 @@ How many actions and changes, the mean gap and its variation, the median gap bet
 
 What to do
 ----------
-Ask the user what program they use; restrict household features if there is no good explanation.
+1. Ask the owner of account {user_id} which program they use.
+2. If there is no good explanation: decide on a warning or a feature restriction, and ask Engineering for a limit on
+   what the program calls.
+
+How to check
+------------
+    SELECT e.event_type, count(*) AS actions, min(e.event_timestamp) AS first_at, max(e.event_timestamp) AS last_at
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY e.event_type
 """
 
 from __future__ import annotations
@@ -50,6 +59,9 @@ META = Meta(
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
     events=(frozenset({*VIEWS, *DEEDS, "pet_activity_logged"}),),
+    roles={"subject.user_id": "actor"},
+    sure="inferred",
+    refuted_by="a widget or a smart feeder acts for the person, as the app allows",
     process="Trust & Safety Escalations, Same-Day: Bot-like behavior (automated household actions)",
 )
 

@@ -21,7 +21,17 @@ The failures with their addresses, the successful login, the changes.
 
 What to do
 ----------
-End the account's sessions, reset the password, ask the owner, undo the changes.
+1. End the sessions of account {user_id} and have its password reset: whoever guessed it is still inside.
+2. Ask the owner, by an address from before {first_seen|that hour}, whether the changes below are theirs.
+3. If they are not: ask Engineering to undo them, and look for the same addresses on other accounts.
+
+How to check
+------------
+    SELECT e.event_timestamp, e.event_type, e.household_id
+      FROM household_events e
+     WHERE (e.user_id = :user_id OR (e.metadata->>'user_id') = :user_id)
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     ORDER BY e.event_timestamp
 """
 
 from __future__ import annotations
@@ -47,6 +57,9 @@ META = Meta(
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
     events=(frozenset({"login_failed"}), frozenset({"login_succeeded"}), frozenset(CHANGES)),
+    roles={"subject.user_id": "account that was used"},
+    sure="inferred",
+    refuted_by="the owner mistyped their password, and then did what they came for",
     process="Trust & Safety Escalations, Immediate: Multiple failed login attempts followed by household changes",
 )
 

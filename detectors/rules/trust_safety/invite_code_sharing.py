@@ -22,7 +22,16 @@ How many people used the codes, how many were approved and stayed, rejected, rem
 
 What to do
 ----------
-Regenerate the code; ask the leader; look for the place where the code was published.
+1. Ask the leader of household {household_id} where they gave the code to others.
+2. Ask them to regenerate the code; if they do not answer, ask Engineering to do it.
+3. Look for the place where it was published, and for people below who use codes of other households too.
+
+How to check
+------------
+    SELECT r.status, count(DISTINCT r.user_id) AS people
+      FROM household_join_requests r
+     WHERE r.household_id = :household_id AND r.requested_at BETWEEN :first_seen AND :occurred_at
+     GROUP BY r.status
 """
 
 from __future__ import annotations
@@ -54,6 +63,9 @@ META = Meta(
         "requests and their answers": (),
         "members removed within a day": (frozenset({"household_member_removed.member_id", "household_left"}),),
     },
+    roles={"users": "used the code"},
+    sure="trail",
+    refuted_by="the household invited a group that it knows, as a club does",
     process="Trust & Safety Escalations, Same-Day: Invite code sharing/selling for profit",
 )
 

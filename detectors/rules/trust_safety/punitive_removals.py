@@ -24,7 +24,19 @@ Who was removed when, by whom, after what; the complaint's category and time.
 
 What to do
 ----------
-Talk to the removed members; restore who was removed wrongly; restrict the leader's functions if the pattern is confirmed.
+1. Read the reports and rejections that came before the removals, in the evidence, and ask the removed members what
+   happened. Do not name the reporter to the leader.
+2. Compare with the leader's earlier removals: is it the first time?
+3. If the pattern is confirmed, decide on an action against the leader: warning, feature restriction, suspension or
+   termination; ask Engineering to restore who was removed wrongly.
+4. If it is not, close this ticket as expected and say why: no action.
+
+How to check
+------------
+    SELECT e.event_timestamp, e.user_id AS removed_by, (e.metadata->>'member_id') AS removed
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_type = 'household_member_removed'
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
 """
 
 from __future__ import annotations
@@ -64,6 +76,9 @@ META = Meta(
         "removals after an objection": (frozenset({"support_requests"}),),
         "removals after a rejected request": (frozenset({"household_join_request_rejected"}),),
     },
+    roles={"evidence.removed.by": "removed the others", "evidence.removed.user_id": "removed"},
+    sure="inferred",
+    refuted_by="the removed wanted to go, or the removals were agreed upon before",
     process="Trust & Safety Escalations, Immediate: Household leader removing members as punishment or retaliation",
 )
 

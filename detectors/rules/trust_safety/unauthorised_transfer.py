@@ -29,7 +29,20 @@ Which of the four it is, the old and the new leader, who acted, from which addre
 
 What to do
 ----------
-Freeze the household's leader functions; ask the old leader; give leadership back and end the intruder's sessions.
+1. Ask Engineering to freeze the leader functions of household {household_id} until this is decided.
+2. Ask the old leader, by an address that was theirs before the transfer, whether they handed over.
+3. If they did not: ask Engineering to give leadership back and to end the new leader's sessions; decide on an action
+   against that account.
+4. If they did: close this ticket as expected.
+
+How to check
+------------
+    SELECT h.id, h.leader_id, e.event_timestamp, e.event_type, e.user_id
+      FROM households h
+      LEFT JOIN household_events e ON e.household_id = h.id
+       AND e.event_type IN ('household_created', 'household_leave_started', 'household_left', 'household_leadership_transferred')
+     WHERE h.id = :household_id
+     ORDER BY e.event_timestamp
 """
 
 from __future__ import annotations
@@ -68,6 +81,13 @@ META = Meta(
         "transfers from a new address": (frozenset(f"{event}.ip_address" for event in (TRANSFER, *LEAVING)),),
         "leaders of whom no event tells": (frozenset({"household_leave_started"}),),
     },
+    roles={
+        "evidence.transfers.new_leader": "new leader",
+        "evidence.transfers.old_leader": "old leader",
+        "evidence.transfers.actor": "moved leadership",
+    },
+    sure="inferred",
+    refuted_by="the old leader handed over by themselves, and the app lost the event",
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
 )
 

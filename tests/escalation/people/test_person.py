@@ -75,6 +75,8 @@ def test_no_detector_may_have_the_persons_name() -> None:
             kind="state",
             subject=("user_id",),
             needs=frozenset(),
+            sure="rows",
+            refuted_by="nothing could",
             process="Engineering",
         )
 
