@@ -136,6 +136,7 @@ class State:
 
     status: Any
     first_reply_at: datetime | None = None
+    owner: str = ""
 
 
 class Queue:

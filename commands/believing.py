@@ -6,24 +6,29 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import cast
+
+import click
 
 from commands.looking_back import looked_back, not_looked_at
 from commands.scanning import After
-from detectors.contract import Detector, fingerprint
+from detectors.contract import Detector, Finding, SubjectKey, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
 from detectors.engine.blind_spots import blind_spots
+from detectors.engine.doubts import doubts_of
 from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
 from detectors.engine.runner import ScanResult, forgetful
 from detectors.source import Source, SourceError
 from detectors.source.trail import EVENTS
 from detectors.text.wording import count
-from escalation.decide.causes import INCIDENT
+from escalation.decide.causes import INCIDENT, told_of
 from escalation.decide.decisions import IDS_KEPT
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
-from escalation.ledger.ledger import Ledger
+from escalation.errors import LedgerError
+from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Entry, Looked, Volume
 from escalation.policy.policy import Policy
 
@@ -49,12 +54,13 @@ class Known:
 
 
 def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
-    """What a scan as of `as_of` is held against. Raises LedgerError."""
+    """What a scan as of `as_of` is held against. Raises LedgerError, and UsageError for another environment's ledger."""
     with ledger.begin() as tx:
         found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
         last = tx.latest_night()
         entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
         waiting = frozenset(one.id for one in tx.tickets(ended=False))
+    _of_this_environment(entries, policy)
     return Known(
         {table: baseline for table, baseline in found.items() if baseline is not None},
         entries,
@@ -63,6 +69,20 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
         policy,
         as_of,
     )
+
+
+def _of_this_environment(entries: Sequence[Entry], policy: Policy) -> None:
+    """Under another environment's name everything that is known would be gone, and so called fixed."""
+    named = [one for one in entries if {*one.subject} <= {"household_id", "user_id"}]
+    if named and not any(one.fingerprint == _fingerprint_of(one, policy) for one in named):
+        raise click.UsageError(
+            f"the ledger's tickets are of another environment than the policy's ({policy.environment!r}): give each "
+            "environment a ledger and a queue of its own, or name the old one in the policy again"
+        )
+
+
+def _fingerprint_of(entry: Entry, policy: Policy) -> str:
+    return fingerprint(entry.detector, policy.environment, cast(Mapping[SubjectKey, str], entry.subject))
 
 
 def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str, list[str]]:
@@ -104,6 +124,23 @@ def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -
     return after
 
 
+def told_by_ledger(url: str, policy: Policy, as_of: datetime, result: ScanResult) -> list[str]:
+    """What a run would say of the tables that a scan read, by the ledger at `url`, if there is one that can be asked.
+
+    It may be another source's, so that it is told and nothing is held back.
+    """
+    try:
+        with open_ledger(url, exclusive=False, create=False, upgrade=False) as ledger:
+            known = known_of(ledger, policy, as_of)
+    except (LedgerError, click.UsageError):
+        return []
+    reasons = known.doubts(volumes_of(result, known.baselines))
+    return [
+        f"{reason} by a run with this ledger; what this scan found there may come of missing rows"
+        for reason in reasons.values()
+    ]
+
+
 def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: Sequence[Entry]) -> After:
     """The same for a scan of some households: the tables are counted as a whole, for that scan saw a part only."""
 
@@ -111,9 +148,11 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
         tables = {table for one in detectors for table in tables_of(one)}
         health = health_of(source, detectors, known.policy.limits, as_of=known.as_of)
         believable(source, health)
+        notices = (*result.notices, *health.notices)
         result = replace(
             result,
-            spots=blind_spots(detectors, source.schema, health, (*result.notices, *health.notices)),
+            spots=blind_spots(detectors, source.schema, health, notices),
+            doubts=doubts_of(source, notices),
             unknown_types=health.trail is not None and bool(health.trail.unknown),
         )
         whole = replace(result, rows_read=count_rows(source, None, health.rows, tables=tables))
@@ -128,17 +167,18 @@ def _after(
     source: Source, result: ScanResult, known: Known, entries: Iterable[Entry], detectors: Sequence[Detector]
 ) -> ScanResult:
     by_id = {one.id: one for one in detectors}
-    found = {one.fingerprint for one in result.findings}
+    grouped = _incidents(result, known)
+    found = {one.fingerprint for one in (*result.findings, *grouped)}
     # Where nothing is left to look at a detector is not applicable, and then what it once found is gone, too.
     failed = {one.detector for one in result.coverage if one.status == "failed"}
     asked = by_id.keys() - failed
     absent = [one for one in entries if one.detector in asked and one.fingerprint not in found]
     wanted = {table: ids for table, ids in rows_to_look_for(absent).items() if table not in result.disbelieved}
     each = Counter(one.detector for one in result.findings)
-    # What becomes an incident is watched as a whole.
+    # What becomes an incident is watched as a whole, by the households that its entry keeps.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
     unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
-    behind = behind_each(source, single, by_id, known.as_of, IDS_KEPT)
+    behind = behind_each(source, [*single, *grouped], by_id, known.as_of, IDS_KEPT)
     return replace(
         result,
         gone=rows_gone(source, wanted),
@@ -148,13 +188,25 @@ def _after(
     )
 
 
+def _incidents(result: ScanResult, known: Known) -> list[Finding]:
+    """The incidents that the night will make of what was found, each with the households that its entry keeps."""
+    ongoing = {one.detector for one in known.entries if one.subject.get("operation") == INCIDENT}
+    each, limits = Counter(one.detector for one in result.findings), known.policy.limits
+    if not ongoing and max(each.values(), default=0) <= limits.incident_size:
+        return []
+    told = told_of(result.findings, limits, known.policy.environment, ongoing, result.alike).findings
+    made = [one for one in told if one.subject.get("operation") == INCIDENT and one.members]
+    return [one.model_copy(update={"households": one.households[:IDS_KEPT]}) for one in made]
+
+
 def _with_spots(
     result: ScanResult, behind: Mapping[str, Mapping[str, int]], policy: Policy
 ) -> Iterator[tuple[str, Mapping[str, int]]]:
-    """The rows behind each state, and what its detector did not look at; of an incident that alone."""
+    """The rows behind each state, and each incident of them, and what its detector did not look at."""
     blind = {name: not_looked_at(spots) for name, spots in result.spots.items()}
     for name in {one.detector for one in result.findings if one.kind == "state"}:
-        yield fingerprint(name, policy.environment, {"operation": INCIDENT}), blind.get(name, {})
+        incident = fingerprint(name, policy.environment, {"operation": INCIDENT})
+        yield incident, {**behind.get(incident, {}), **blind.get(name, {})}
     for one in result.findings:
         if one.kind == "state":
             own = behind.get(one.fingerprint)

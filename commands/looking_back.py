@@ -9,6 +9,7 @@ from datetime import datetime
 
 from detectors.contract import Detector
 from detectors.engine.blind_spots import NO_SPOTS, Spot, Spots, concerns, types_gone, types_of
+from detectors.engine.doubts import doubt_about
 from detectors.engine.rows_behind import METADATA, Rows, added_up, rows_behind
 from detectors.engine.runner import ScanResult
 from detectors.source import Source
@@ -42,7 +43,8 @@ def looked_back(
             detector = detectors[entry.detector]
             fewer = _fewer(entry, counted, detector, result.disbelieved)
             new = dict(_new_spots(source, entry, fewer, result, as_of))
-            reason = _why(source, entry, fewer, new, detector, renamed=result.unknown_types)
+            reason = doubt_about(detector, entry.households, result.doubts)
+            reason = reason or _why(source, entry, fewer, new, detector, renamed=result.unknown_types)
             if reason is not None:
                 unseen[entry.fingerprint] = reason
             elif fewer:

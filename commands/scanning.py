@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -51,6 +52,7 @@ from escalation.decide.causes import one_per_cause
 from escalation.decide.volume import what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
+from reports.reach import trail_ended
 
 After = Callable[[Source, ScanResult], ScanResult]
 """What is made of a scan's result while its source is still open."""
@@ -98,6 +100,11 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     result, info = scanned(
         settings, policy, context, detectors, chosen["households"], chosen["users"], counting=Counting()
     )
+    if not scoped:
+        ended = trail_ended(looked_at, result.reached, audited=result.audit_began is not None)
+        if ended:
+            click.echo(f"note: {ended}", err=True)
+        _compare_with_ledger(settings.ledger, policy, context.as_of, result)
     told = one_per_cause(
         result.findings,
         policy.limits,
@@ -116,6 +123,16 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     finish(document, fail_on)
     if unknown:
         raise Stop("the source holds no household, member or request of that id; is it written in full?", EXIT_UNKNOWN)
+
+
+def _compare_with_ledger(url: str, policy: Policy, as_of: datetime, result: ScanResult) -> None:
+    """Say what a run with the ledger in a file would not believe of the tables. A server is not waited for."""
+    if not url.startswith("sqlite:///") or not Path(url.removeprefix("sqlite:///")).is_file():
+        return
+    from commands.believing import told_by_ledger  # noqa: PLC0415  # many scans have no ledger, and start faster without
+
+    for line in told_by_ledger(url, policy, as_of, result):
+        click.echo(f"note: {line}", err=True)
 
 
 def named_detectors(names: Sequence[str]) -> list[Detector]:

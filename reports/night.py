@@ -12,6 +12,7 @@ from escalation.ledger.records import Action, Reason
 from escalation.nights.night import NightReport
 from reports.closing import closing_lines
 from reports.neutral import defused, visible
+from reports.reach import trail_ended
 
 _OWN_FILE = re.compile(r"(hw-[0-9a-f]{16}(?:-[0-9]+)?)\[\.\](md|json)")
 """The name of a ticket's file, which is ours and no host; .md is a country's."""
@@ -50,14 +51,9 @@ def summary(report: NightReport) -> str:
 def _reach(report: NightReport) -> Iterator[str]:
     """How far the source reached, where that is short of the window's end, and what no run has seen."""
     window, looked = report.window, report.looked
-    if looked.audited and looked.reached is None:
-        yield "The audit table has no row at or before this run's time: nothing that happened could be seen."
-    elif looked.reached is not None and looked.reached < window.start:
-        days = count((window.end - looked.reached).days, "day")
-        yield (
-            f"The trail ended: the newest audit row is of {stamp(looked.reached)}, {days} before the window's end, "
-            "so nothing of the window was seen. Is the source still written to?"
-        )
+    ended = trail_ended(window, looked.reached, audited=looked.audited)
+    if ended:
+        yield ended
     elif looked.reached is not None and looked.reached < window.end:
         yield f"The source reached until {stamp(looked.reached)}; the next run goes on from there."
     if report.silent:

@@ -740,3 +740,41 @@ def ticket_of(detector: str) -> str:
     with sqlite3.connect("hearthwatch.db") as ledger:
         (found,) = ledger.execute("SELECT external_id FROM tickets WHERE detector = ?", (detector,)).fetchone()
     return str(found)
+
+
+@pytest.mark.parametrize(
+    ("repeated", "held_back"),
+    [
+        ("SELECT * FROM kept UNION ALL SELECT * FROM kept", False),
+        (
+            "SELECT * FROM kept UNION ALL SELECT id, household_id, user_id, 'member', 'removed', is_temporary, "
+            "temporary_expires_at, invited_by, joined_at FROM kept WHERE role = 'leader'",
+            True,
+        ),
+    ],
+)
+def test_a_row_that_a_server_holds_twice_is_read_once(
+    databases: Callable[..., Database], repeated: str, held_back: bool
+) -> None:
+    copies = (
+        "ALTER TABLE household_members RENAME TO kept",
+        f"CREATE TABLE household_members AS {repeated}",
+        "ANALYZE household_members",
+    )
+    told = scanned(databases(with_removal(base()), *copies).url)
+    assert set(told.detectors) - {"missing-index"} == (set() if held_back else {"removal-not-applied"})
+    assert "of household_members repeat" in told.talk
+    assert ("held back" in told.talk) == held_back
+
+
+def test_a_materialized_view_that_was_never_filled_is_named(databases: Callable[..., Database]) -> None:
+    told = scanned(
+        databases(
+            base(),
+            "ALTER TABLE users RENAME TO kept",
+            "CREATE MATERIALIZED VIEW users AS SELECT * FROM kept WITH NO DATA",
+        ).url
+    )
+    assert told.code == 3
+    assert "public.users was never filled" in told.talk
+    assert "REFRESH MATERIALIZED VIEW" in told.talk

@@ -11,26 +11,15 @@ from sqlalchemy import ColumnElement, or_, select
 
 from detectors.cases.household import LIFECYCLE
 from detectors.contract import Detector, Groups
-from detectors.engine.applicability import needs_of, sees, tables_of
+from detectors.engine.applicability import sees, tables_of
+from detectors.engine.doubts import rests_on
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN
 from detectors.source import CANONICAL, Notice, QueryError, Schema, Source
+from detectors.source.base import ONLY_TOLD
 from detectors.source.filled import TOLERATED, is_column
 from detectors.source.health import Health
+from detectors.source.moments import EVER
 from detectors.source.trail import EVENTS
-
-ONLY_TOLD = frozenset(
-    {
-        "households.name",
-        "households.description",
-        "households.updated_at",
-        "household_members.id",
-        "users.email",
-        "users.account_tier",
-        "users.monthly_revenue",
-        f"{EVENTS}.id",
-    }
-)
-"""The columns from which nothing is concluded: a fault is seen as well without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +59,7 @@ def _spots(
             yield name, Spot(_by_now(reason), not any(is_column(one) or one in CANONICAL for one in elements))
     for notice in notices:
         for column in sorted(notice.columns):
-            if column in needs_of(detector) or (_of_trail(column) and EVENTS in tables):
+            if rests_on(detector, (column,)) or (_of_trail(column) and EVENTS in tables):
                 yield f"unread {column}", Spot(notice.said, _of_trail(column), column)
 
 
@@ -114,7 +103,7 @@ def concerns(source: Source, column: str, households: Collection[str], as_of: da
     mine = source.tables.households_in(rows[HOUSEHOLD_COLUMN[table]], households)
     unread: ColumnElement[bool] = rows[name].is_(None)
     if CANONICAL[table].columns[name].kind == "time":
-        unread = or_(unread, rows[name] > as_of + TOLERATED)
+        unread = or_(unread, rows[name] > as_of + TOLERATED, rows[name] < EVER)
     try:
         return bool(source.rows(select(rows[name]).where(mine, unread).limit(1), "rows behind"))
     except (QueryError, ValueError):

@@ -20,6 +20,7 @@ from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, M
 from detectors.engine.alike import SPARE, Group, groups
 from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
 from detectors.engine.blind_spots import Spot, Spots, blind_spots
+from detectors.engine.doubts import Doubt, doubtful_homes, doubts_of, without_doubtful
 from detectors.engine.involved import with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.row_counts import audit_span, count_event_days, count_rows
@@ -63,6 +64,8 @@ class ScanResult:
     """The fingerprints that were asked after behind which rows are missing that were there before."""
     spots: Mapping[str, Spots] = field(default_factory=dict)
     """By detector, what it does not look at here (see blind_spots.py)."""
+    doubts: tuple[Doubt, ...] = ()
+    """The households of which some rows cannot be relied on."""
     unknown_types: bool = False
     """Whether the audit table holds types of events that nobody knows: one of ours may be among them by another name."""
     unseen: Mapping[str, str] = field(default_factory=dict)
@@ -135,7 +138,8 @@ def _scan(
     users = [source.tables.plain_user_id(user) for user in users]
     scope = scope_of(source, households, users) if households or users else None
     run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
-    run.counting = counting if scope is None else None
+    if counting is not None and scope is None:
+        run.counting = replace(counting, closely=counting.closely | doubtful_homes(run.doubts))
     if scope is not None:
         source.notices += left_out(source)
     run.inspect_schema()
@@ -145,13 +149,15 @@ def _scan(
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
-    findings = with_people(source, detectors, run.marked(in_order(findings)), context, ties=scope is None)
+    findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.doubts)
+    findings = with_people(source, detectors, findings, context, ties=scope is None)
     return ScanResult(
         tuple(findings),
         run.coverage(findings),
         rows_read,
-        run.notices,
+        (*run.notices, *held_back),
         spots=run.spots,
+        doubts=run.doubts,
         unknown_types=run.unknown_types,
         tables=frozenset(source.schema.tables),
         event_days=event_days if run.audit_known else {},
@@ -220,11 +226,12 @@ class _Run:
     ) -> None:
         self._source, self._scope, self._progress = source, scope, progress
         self._at_once = source.widen()
-        self._detectors = {detector.id: detector for detector in detectors}
+        self.by_id = {detector.id: detector for detector in detectors}
         own = None if scope is None else Own(scope.households, scope.users)
         self._health = health_of(source, detectors, context.limits, own, as_of=context.as_of, at_once=self._at_once)
         believable(source, self._health)
-        source.tables = source.tables.respelled(self._health.spellings)
+        source.tables = source.tables.respelled(self._health.spellings, self._health.zeros, self._health.once)
+        self.doubts = doubts_of(source, self.notices)
         self.endings = {}
         for detector in detectors:
             begins = outlook(detector, source.schema, context, self._health)
@@ -529,7 +536,7 @@ class _Run:
 
     @property
     def spots(self) -> dict[str, dict[str, Spot]]:
-        return blind_spots(self._detectors.values(), self._source.schema, self._health, self.notices)
+        return blind_spots(self.by_id.values(), self._source.schema, self._health, self.notices)
 
     @property
     def unknown_types(self) -> bool:
@@ -543,7 +550,7 @@ class _Run:
         """The ending's reason, with what was noticed about the columns that the detector needs."""
         if ending.status != "ran":
             return ending.reason
-        needs = needs_of(self._detectors[name])
+        needs = needs_of(self.by_id[name])
         noticed = [notice.said for notice in self.notices if notice.columns & needs]
         return "; ".join(filter(None, (ending.reason, *noticed))) or None
 

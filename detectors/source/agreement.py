@@ -49,6 +49,18 @@ PAIRS = (
 """Cheap questions first: the other column of most is a primary key."""
 HOMES = PAIRS[0]
 LEADERS = Pair(("households", "leader_id"), ("household_members", "user_id"))
+_WRONG = (
+    ("household_members", "id"),
+    ("households", "id"),
+    ("households", "leader_id"),
+    ("users", "id"),
+    ("household_members", "user_id"),
+)
+_PROPER = {
+    ("household_members", "user_id"): (("users", "id"), ("households", "leader_id")),
+    ("users", "id"): (("household_members", "user_id"), ("households", "leader_id")),
+}
+"""Where the values of a column may be as well."""
 
 
 def disagreements(source: Source, few: Collection[str]) -> Iterator[str | QueryError]:
@@ -57,12 +69,15 @@ def disagreements(source: Source, few: Collection[str]) -> Iterator[str | QueryE
     `few` are the tables that have fewer rows than are comparable.
     """
     for pair in (*PAIRS, LEADERS):
-        if pair.column[0] in few or not all(_present(source, *side) for side in (pair.column, pair.other)):
+        if not all(_present(source, *side) for side in (pair.column, pair.other)):
             continue
         try:
-            agree = _leaders_agree(source) if pair is LEADERS else _agree(source, pair)
-            if not agree:
-                yield _line(source, pair)
+            if pair.column[0] in few:
+                said = _elsewhere(source, pair, _found(source, pair.column, (pair.other,)))
+            else:
+                said = _leaders_say(source) if pair is LEADERS else _said(source, pair)
+            if said:
+                yield said
         except QueryError as error:
             yield error
 
@@ -95,22 +110,52 @@ def _disagree(found: tuple[int, int]) -> bool:
     return number >= COMPARABLE and known < AGREEING * number
 
 
-def _agree(source: Source, pair: Pair) -> bool:
+def _elsewhere(source: Source, pair: Pair, found: tuple[int, int]) -> str | None:
+    """What to say of a column of which no value is where it should be, and most are where they should not; a few rows tell."""
+    number, known = found
+    if number < 2 or 2 * known >= number:
+        return None
+    if known and number < COMPARABLE and _shape(source, pair.column) == "a number":
+        # Small numbers stand for other things in each table.
+        return None
+    for wrong in _WRONG:
+        if wrong in {pair.column, pair.other} or not _present(source, *wrong) or wrong in _PROPER.get(pair.other, ()):
+            continue
+        of, there = _found(source, pair.column, (wrong,))
+        if 2 * there > of:
+            return (
+                f"{_named(source, pair.column)} holds the values of {_named(source, wrong)}, not those of "
+                f"{_named(source, pair.other)}: map the column that holds these, "
+                f'[source.tables.{pair.column[0]}.columns] {pair.column[1]} = "…"'
+            )
+    return None
+
+
+def _named(source: Source, side: tuple[str, str]) -> str:
+    theirs = source.schema.tables[side[0]].column_names.get(side[1], side[1])
+    return ".".join(side) if theirs == side[1] else f"{'.'.join(side)} (in the source: {theirs})"
+
+
+def _said(source: Source, pair: Pair) -> str | None:
+    """What to say of two columns that disagree."""
     found = _found(source, pair.column, (pair.other,))
     if not _disagree(found):
-        return True
+        return None
+    if said := _elsewhere(source, pair, found):
+        return said
     # Few of the ones may be among the others for a good reason; then some of the others are among the ones.
     back = _found(source, pair.other, (pair.column,))
     nothing_in_common = pair is HOMES and not found[1] and not back[1]
     if not _disagree(back) and not nothing_in_common:
-        return True
-    if pair.column[1] not in {"user_id", "responded_by"}:
-        return False
+        return None
     # People act, ask and answer who are no members: strangers, if they look like people of this source.
-    return pair.other[0] != "users" and _shape(source, pair.column) == _shape(source, pair.other)
+    strangers = pair.column[1] in {"user_id", "responded_by"} and pair.other[0] != "users"
+    if strangers and _shape(source, pair.column) == _shape(source, pair.other):
+        return None
+    return _line(source, pair)
 
 
-def _leaders_agree(source: Source) -> bool:
+def _leaders_say(source: Source) -> str | None:
     members, households = source.tables["household_members"], source.tables["households"]
     some = select(members.c.household_id, members.c.user_id).limit(SAMPLE).subquery("sample")
     pair = and_(households.c.id == some.c.household_id, households.c.leader_id.is_not(None))
@@ -119,14 +164,15 @@ def _leaders_agree(source: Source) -> bool:
     counted = select(homes.label("number"), leading.label("known")).select_from(some.join(households, pair))
     (row,) = source.rows(counted, "agreement")
     if not _disagree((row["number"], row["known"])):
-        return True
+        return None if 2 * row["known"] >= row["number"] else _elsewhere(source, LEADERS, (row["number"], row["known"]))
     # Whoever is named need not be a member there; but they must be somebody, anywhere.
     people = tuple(
         side
         for side in (("household_members", "user_id"), ("users", "id"), ("household_events", "user_id"))
         if _present(source, *side)
     )
-    return not _disagree(_found(source, ("households", "leader_id"), people))
+    found = _found(source, ("households", "leader_id"), people)
+    return _elsewhere(source, LEADERS, found) or (_line(source, LEADERS) if _disagree(found) else None)
 
 
 def _shape(source: Source, side: tuple[str, str]) -> str:

@@ -127,6 +127,19 @@ class Schema:
         return None
 
 
+ONLY_TOLD = frozenset(
+    {
+        "households.name",
+        "households.description",
+        "households.updated_at",
+        "household_members.id",
+        "users.email",
+        "users.account_tier",
+        "users.monthly_revenue",
+        "household_events.id",
+    }
+)
+"""The columns from which nothing is concluded: a fault is seen as well without them."""
 Reach = Literal["picked", "whole", "grouped"]
 """What a statement reads of big tables: a few rows, all of them, or all of them to group them by an id."""
 Verdict = Literal["ok", "note", "problem"]
@@ -154,6 +167,9 @@ class Notice:
     """The table.column names that cannot be relied on for those rows. Detectors that need one of them say so."""
     remedy: str = ""
     """What to do about it, where that is not clear from what is said."""
+    households: frozenset[str] = frozenset()
+    users: frozenset[str] = frozenset()
+    """Whose rows these are, where nothing that rests on `columns` may be said about them."""
 
     @property
     def line(self) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, select
 
 from detectors.source.base import Notice, Source
 from detectors.source.mapping import CANONICAL
+from detectors.source.mixed_up import SHOWN
+from detectors.source.moments import EVER
+from detectors.source.zero_times import Zero, may_be_zero, zeros_of
 
 FEW = 10
 """Of fewer rows each may be a real fault; only a time is in every row that was ever written."""
@@ -21,8 +25,13 @@ BACKWARDS = 0.5
 """Where more of the answered requests than this were answered before they were made, the two times are confused."""
 _EVENTS, _AT = "household_events", "event_timestamp"
 _SMALL = 500_000
+FIRST = 1_000
 NEVER = datetime(2200, 1, 1, tzinfo=UTC)
 """Later times are no times: infinity, the year 9999, a unit mistaken."""
+MOST_LATER = 5
+"""Percent of a table's rows. Where more have not happened yet, the times of the others cannot be believed either."""
+MOST_NAMED = 10_000
+"""So many households are told apart from the others at most."""
 _STATE = frozenset({"households", "household_members", "household_join_requests"})
 TOLERATED = timedelta(hours=1)
 """Clocks differ by so much at most."""
@@ -36,6 +45,7 @@ class Sample:
 
     rows: int
     bare: frozenset[str]
+    first: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +55,20 @@ class Later:
     place: str
     rows: int
     of: int
+    households: frozenset[str] = frozenset()
 
 
 def sample_of(source: Source, table: str, elements: Iterable[str]) -> Sample:
     """One short statement for all that the first rows of `table` can tell; rules conclude from `elements`. Raises QueryError."""
-    columns = {*_indispensable(table), *_columns(source, table, elements)} or {next(iter(source.tables[table].c)).name}
+    found = source.schema.tables[table].columns
+    columns = {
+        *_indispensable(table),
+        *_columns(source, table, elements),
+        *(one for one in SHOWN[table] if one in found),
+    }
     theirs = source.tables[table].c
     first = source.rows(select(*(theirs[column] for column in sorted(columns))).limit(MANY), "words")
-    return Sample(len(first), frozenset(one for one in columns if all(row[one] is None for row in first)))
+    return Sample(len(first), frozenset(one for one in columns if all(row[one] is None for row in first)), first)
 
 
 def is_column(element: str) -> bool:
@@ -88,7 +104,7 @@ def unfilled_faults(source: Source, samples: Mapping[str, Sample]) -> Iterator[s
             )
 
 
-def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[Notice | Later | str]:
+def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[Notice | Later | Zero | str]:
     """What to say of rows that no rule can place, as they lack a value or lie in no time, and which lie after `as_of`.
 
     A text is a fault. Raises QueryError.
@@ -100,46 +116,97 @@ def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -
             source, table, sample, [one for one in _indispensable(table) if _may_be_nobodys(table, one)]
         ):
             yield Notice(table, f"{table}.{column} is empty in every row", frozenset({f"{table}.{column}"}))
-        if source.engine != "duckdb" and _is_big(source, table):
+        if is_big(source, table):
+            # What its first rows hold answers for most.
+            yield from zeros_of(source, table, FIRST)
+        else:
+            yield from _unplaced(source, table, as_of)
+
+
+def _unplaced(source: Source, table: str, as_of: datetime) -> Iterator[Notice | Later | Zero | str]:
+    """The rows of one table that no rule can place, counted by what is wrong with them."""
+    wrong = list(_wrong(source, table, as_of))
+    counts = [func.count().filter(one.condition).label(f"n{place}") for place, one in enumerate(wrong)]
+    (row,) = source.rows(select(*counts, func.count().label("rows")).select_from(source.tables[table]), "words")
+    of = row["rows"]
+    for place, one in enumerate(wrong):
+        number, full = row[f"n{place}"], f"{table}.{one.column}"
+        if not number:
             continue
-        columns = [column for column in _indispensable(table) if (table, column) not in MAY_LACK]
-        theirs = source.tables[table].c
-        bad: dict[str, ColumnElement[bool]] = {column: theirs[column].is_(None) for column in columns}
-        words = dict.fromkeys(columns, "is empty")
-        later: dict[str, ColumnElement[bool]] = {}
-        for column in columns:
-            if CANONICAL[table].columns[column].kind == "time":
-                if table != _EVENTS:
-                    later[column] = and_(theirs[column] > as_of + TOLERATED, theirs[column] <= NEVER)
-                bad[f"{column}_late"], words[f"{column}_late"] = theirs[column] > NEVER, f"lies after {NEVER:%Y}"
-        counts = [func.count().filter(condition).label(name) for name, condition in bad.items()]
-        counts += [func.count().filter(condition).label(f"{name}_later") for name, condition in later.items()]
-        counts.append(func.count().label("rows"))
-        (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
-        for name in filter(row.__getitem__, bad):
-            column = name.removesuffix("_late")
-            if row[name] >= FEW and row[name] > GAPS * row["rows"] and table in _STATE and name in _ids(table):
-                if row[name] < row["rows"]:
-                    yield _gaps(source, table, column, row[name], row["rows"])
-                continue
-            rows = f"{row[name]:,} row{'s' if row[name] > 1 else ''}"
-            said = f"{table}.{column} {words[name]} in {rows}, which no rule can place"
-            yield Notice(
-                table, said, frozenset({f"{table}.{column}"}), "correct them in the source, or export them again"
+        many = number >= FEW and number * 100 > MOST_LATER * of
+        if one.is_zero:
+            yield Zero(full, number, of)
+        elif one.is_later:
+            yield Later(full, number, of, homes_of(source, table, one.condition))
+        elif many and one.is_gap and table in _STATE:
+            if number < of:
+                yield _gaps(source, table, one.column, number, of)
+        elif many and one.is_late and table in {*_STATE, _EVENTS}:
+            yield (
+                f"{_named(source, table, one.column)} {one.words} in {number:,} of {of:,} rows: these times are wrong, so "
+                "export or map the column again"
             )
-        for column in later:
-            if row[f"{column}_later"]:
-                yield Later(f"{table}.{column}", row[f"{column}_later"], row["rows"])
+        else:
+            rows = f"{number:,} row{'s' if number > 1 else ''}"
+            # Whoever joined, or was made, before all clocks did so long ago; the others' rows are none that rules can read.
+            whose = frozenset[str]() if one.is_early else homes_of(source, table, one.condition)
+            yield Notice(
+                table,
+                f"{full} {one.words} in {rows}, which no rule can place",
+                frozenset({full}),
+                "correct them in the source, or export them again",
+                households=whose,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """One way in which rows cannot be placed: the condition on them, and how it is told."""
+
+    column: str
+    condition: ColumnElement[bool]
+    words: str = ""
+    is_gap: bool = False
+    is_later: bool = False
+    is_late: bool = False
+    is_early: bool = False
+    is_zero: bool = False
+
+
+def _wrong(source: Source, table: str, as_of: datetime) -> Iterator[_Wrong]:
+    theirs = source.tables[table].c
+    for column in _indispensable(table):
+        if (table, column) in MAY_LACK:
+            continue
+        yield _Wrong(column, theirs[column].is_(None), "is empty", is_gap=column in _ids(table))
+        if CANONICAL[table].columns[column].kind != "time":
+            continue
+        yield _Wrong(column, theirs[column] > NEVER, f"lies after {NEVER:%Y}", is_late=True)
+        yield _Wrong(column, theirs[column] < EVER, f"lies before {EVER:%Y}", is_early=True)
+        if table != _EVENTS:
+            later = and_(theirs[column] > as_of + TOLERATED, theirs[column] <= NEVER)
+            yield _Wrong(column, later, is_later=True)
+    for column in may_be_zero(source, table):
+        yield _Wrong(column, theirs[column] < EVER, is_zero=True)
+
+
+def homes_of(source: Source, table: str, condition: ColumnElement[bool]) -> frozenset[str]:
+    """The households whose rows of a state table these are, up to MOST_NAMED; of other tables nobody's. Raises QueryError."""
+    if table not in _STATE:
+        return frozenset()
+    home = source.tables[table].c["id" if table == "households" else "household_id"]
+    named = select(cast(home, Text).label("home")).where(condition, home.is_not(None)).distinct().limit(MOST_NAMED)
+    return frozenset(row["home"] for row in source.rows(named, "words"))
 
 
 def answered_backwards(source: Source) -> Notice | str | None:
     """What to say of requests that were answered before they were made: a text is a fault. Raises QueryError."""
     place = "household_join_requests.responded_at"
     table = "household_join_requests"
-    if not source.schema.has(place) or (source.engine != "duckdb" and _is_big(source, table)):
+    if not source.schema.has(place) or is_big(source, table):
         return None
     asked = source.tables[table].c
-    early = asked.responded_at < asked.requested_at
+    early = and_(asked.responded_at < asked.requested_at, asked.responded_at >= EVER)
     counts = func.count(asked.responded_at).label("answered"), func.count().filter(early).label("early")
     (row,) = source.rows(select(*counts).select_from(source.tables[table]), "words")
     if row["early"] < FEW or row["early"] <= GAPS * row["answered"]:
@@ -156,8 +223,9 @@ def answered_backwards(source: Source) -> Notice | str | None:
     )
 
 
-def _is_big(source: Source, table: str) -> bool:
-    return (source.schema.tables[table].estimated_rows or 0) > _SMALL
+def is_big(source: Source, table: str) -> bool:
+    """Whether a table is not read for a question of health alone."""
+    return source.engine != "duckdb" and (source.schema.tables[table].estimated_rows or 0) > _SMALL
 
 
 def _ids(table: str) -> list[str]:

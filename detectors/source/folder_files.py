@@ -283,7 +283,7 @@ def _below(
             hive = _HIVE.fullmatch(path.name)
             said = {hive[1]: None if hive[2] == _NO_VALUE else unquote(hive[2])} if hive else {}
             yield from _below(path, {**partition, **said}, above | {real})
-        elif path.name.lower().rpartition(".")[2] not in _BESIDE:
+        elif path.name.lower().rpartition(".")[2] not in _BESIDE and not path.name.lower().startswith("readme"):
             yield path, partition
 
 

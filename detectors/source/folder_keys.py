@@ -6,14 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from detectors.source.base import Notice, and_others
+from detectors.source.repeated import ACT, LATEST, MOST_DOUBTED, key_of
 
 _MOST_NAMED = 3
-_ACT = {
-    "household_events": ("event_type", "household_id", "user_id", "event_timestamp"),
-    "household_members": ("household_id", "user_id"),
-    "household_join_requests": ("household_id", "user_id"),
-}
-"""What makes two rows of one id two things nonetheless: acts, memberships and requests never become another's."""
 _THINGS = {
     "household_events": "acts",
     "household_members": "memberships",
@@ -31,17 +26,18 @@ def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory:
     (probe,) = execute(f"SELECT count(id), count(DISTINCT hash(id)) FROM {table}")
     if probe[0] == probe[1]:
         return []
-    key = ", ".join(("id", *_ACT.get(table, ())))
+    key = ", ".join(key_of(table))
     execute(
         f"CREATE OR REPLACE TEMP TABLE twice AS SELECT {key}, count(*) AS times FROM {table} WHERE id IS NOT NULL "
         "GROUP BY ALL HAVING count(*) > 1"
     )
-    notices = _acts_of_one_id(table, execute) if table in _ACT else []
+    notices = _acts_of_one_id(table, execute) if table in ACT else []
     if not execute("SELECT 1 FROM twice LIMIT 1"):
         return notices
     into_memory()
     notices += _told(table, key, columns, execute)
-    latest = "updated_at DESC NULLS LAST, " if "updated_at" in columns else ""
+    told_by = LATEST.get(table, "")
+    latest = f"{told_by} DESC NULLS LAST, " if told_by in columns else ""
     execute(
         f"DELETE FROM {table} WHERE rowid IN (SELECT place FROM (SELECT rowid AS place, row_number() OVER "
         f"(PARTITION BY {key} ORDER BY {latest}rowid DESC) AS nth FROM {table} SEMI JOIN twice USING (id)) WHERE nth > 1)"
@@ -50,7 +46,7 @@ def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory:
 
 
 def _acts_of_one_id(table: str, execute: Execute) -> list[Notice]:
-    acts = ", ".join(_ACT[table])
+    acts = ", ".join(ACT[table])
     (row,) = execute(
         f"SELECT count(*) FROM (SELECT id FROM (SELECT DISTINCT id, {acts} FROM {table} WHERE id IS NOT NULL) "
         "GROUP BY id HAVING count(*) > 1)"
@@ -88,20 +84,45 @@ def _told(table: str, key: str, columns: Sequence[str], execute: Execute) -> lis
         said = f"{_counted(repeated, 'row')} of {table} repeat{'s' if repeated == 1 else ''} another row, id and all: read once ({ids})"
         notices.append(Notice(table, said))
     if several:
-        (row,) = execute(f"SELECT {', '.join(f'bool_or({column})' for column in others)} FROM differing")
-        differing = [column for column, is_so in zip(others, row, strict=True) if is_so]
-        named = execute(f"SELECT DISTINCT id FROM differing ORDER BY id LIMIT {_MOST_NAMED + 1}")
-        kept = (
-            "the one updated last (of equally old ones the last in the files)"
-            if "updated_at" in columns
-            else "the last in the files"
-        )
-        said = (
-            f"{_counted(several, 'id')} of {table} in several rows that differ in {', '.join(differing)}: "
-            f"only {kept} is read ({and_others([str(each[0]) for each in named], _MOST_NAMED)})"
-        )
-        notices.append(Notice(table, said, frozenset(f"{table}.{column}" for column in differing)))
+        notices.append(_several(table, key, columns, several, execute))
     return notices
+
+
+def _several(table: str, key: str, columns: Sequence[str], several: int, execute: Execute) -> Notice:
+    """Rows of one id that differ. Of whom it is not known which row is the later one nothing is concluded."""
+    others = [column for column in columns if column not in key.split(", ")]
+    (row,) = execute(f"SELECT {', '.join(f'bool_or({column})' for column in others)} FROM differing")
+    differing = [column for column, is_so in zip(others, row, strict=True) if is_so]
+    named = execute(f"SELECT DISTINCT id FROM differing ORDER BY id LIMIT {_MOST_NAMED + 1}")
+    told_by = LATEST.get(table, "")
+    kept = f"the one with the latest {told_by}" if told_by in columns else "the last in the files"
+    said = (
+        f"{_counted(several, 'id')} of {table} in several rows that differ in {', '.join(differing)}: "
+        f"only {kept} is read ({and_others([str(each[0]) for each in named], _MOST_NAMED)})"
+    )
+    owner = {"households": "id", "users": "id", "sessions": "user_id"}.get(table, "household_id")
+    doubted: frozenset[str] = frozenset()
+    # One audit row more or less says little of a household; a row of state says what it is.
+    if owner in columns and table != "household_events":
+        rows = (
+            f"SELECT *, {told_by if told_by in columns else 'NULL'} AS told FROM {table} SEMI JOIN differing USING (id)"
+        )
+        unknown = (
+            f"SELECT DISTINCT {owner} FROM (SELECT *, rank() OVER (PARTITION BY {key} ORDER BY told DESC NULLS LAST) AS nth FROM "
+            f"(SELECT DISTINCT {', '.join(columns)}, told FROM ({rows}))) WHERE nth = 1 AND {owner} IS NOT NULL "
+            f"GROUP BY {key}, {owner} HAVING count(*) > 1 LIMIT {MOST_DOUBTED}"
+        )
+        doubted = frozenset(str(each[0]) for each in execute(unknown))
+    if doubted and told_by in columns:
+        said += "; of some it is not known which is later"
+    people = table in {"users", "sessions"}
+    return Notice(
+        table,
+        said,
+        frozenset(f"{table}.{column}" for column in differing),
+        households=frozenset() if people else doubted,
+        users=doubted if people else frozenset(),
+    )
 
 
 def _counted(number: int, what: str) -> str:

@@ -16,6 +16,7 @@ from detectors.source.folder_text import (
     LONGEST_LINE,
     Header,
     beginning,
+    check_last,
     check_whole,
     header_of,
     mended,
@@ -157,6 +158,7 @@ def csv_shapes(delivery: Delivery, mapping: SourceMapping, execute: Execute) -> 
     for file in delivery.files:
         check_whole(file)
         header = header_of(file, _first(file, execute), wanted)
+        check_last(file, header.separator)
         used = columns_of(delivery.table, header.columns, file, mapping, file.partition)
         said = tuple((key, file.partition[key]) for key in used.values() if isinstance(key, str))
         alike[header, file.compression, said].append(file)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
+from detectors.source.base import ONLY_TOLD, ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
 from detectors.source.folder_shapes import (
@@ -24,6 +24,7 @@ from detectors.source.folder_shapes import (
 from detectors.source.folder_values import WANTED, Reading, plain_id_of, reading
 from detectors.source.longest import WRITTEN_BY_PEOPLE
 from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.repeated import MOST_DOUBTED
 
 _NATIVE: dict[str, NativeType] = {"flag": "flag", "time": "time", "json": "json", "number": "number"}
 _WHOSE = {"households": ("household", "id"), "users": ("user", "id"), "sessions": ("user", "user_id")}
@@ -57,12 +58,17 @@ class TableReader:
             notices.append(_passed_over(delivery))
         if delivery.format == "csv":
             shapes = csv_shapes(delivery, self._mapping, self._execute)
-            notices += _lacking_in_parts(delivery.table, shapes)
+            lacking = _lacking_in_parts(delivery.table, shapes)
             shapes = [self._rows_of(delivery.table, shapes, notices)]
         else:
             shapes = parquet_shapes(delivery, self._mapping, self._execute)
-            notices += _lacking_in_parts(delivery.table, shapes)
-        one = _OneTable(delivery.table, shapes, self._execute, self._mapping.zone)
+            lacking = _lacking_in_parts(delivery.table, shapes)
+        notices += [_not_in_all(delivery.table, column, told) for column, told in lacking.items()]
+        # Of a row without the column nobody knows whether it has a value; what would be concluded from its absence is nothing.
+        unusable = {
+            full: told for column, told in lacking.items() if (full := f"{delivery.table}.{column}") not in ONLY_TOLD
+        }
+        one = _OneTable(delivery.table, shapes, self._execute, self._mapping.zone, unusable)
         loaded = one.load(notices, in_memory=delivery.format == "csv")
         for file in delivery.files:
             file.check_unchanged()
@@ -86,10 +92,12 @@ class TableReader:
 class _OneTable:
     """The making of one table from its shapes."""
 
-    def __init__(self, name: str, shapes: Sequence[Shape], execute: Execute, zone: str) -> None:
+    def __init__(
+        self, name: str, shapes: Sequence[Shape], execute: Execute, zone: str, unusable: Mapping[str, str]
+    ) -> None:
         self._name, self._shapes, self._execute = name, shapes, execute
         self._kinds = {column: canonical.kind for column, canonical in CANONICAL[name].columns.items()}
-        self._unusable: dict[str, str] = {}
+        self._unusable = dict(unusable)
         self._readings: Readings = [self._readings_of(shape, zone) for shape in shapes]
         self._counts = [self._counted(shape, readings) for shape, readings in zip(shapes, self._readings, strict=True)]
 
@@ -136,6 +144,8 @@ class _OneTable:
     def _readings_of(self, shape: Shape, zone: str) -> dict[str, Reading]:
         readings = {}
         for column, field in shape.fields.items():
+            if f"{self._name}.{column}" in self._unusable:
+                continue
             kind = "prose" if column in WRITTEN_BY_PEOPLE else self._kinds[column]
             found = reading(kind, field.sql, field.stored, zone)
             if found is None:
@@ -222,7 +232,21 @@ class _OneTable:
             self._unusable[full] = f"{bad} of its {values} values are not {wanted}"
             return []
         said = f"{_counted(bad, 'row')} of {self._name} {'holds' if bad == 1 else 'hold'} in {column} what is not {wanted}: read as missing"
-        return [Notice(self._name, said + self._whose(column), frozenset({full}), f"export the column as {wanted}")]
+        kind, owners = self._owners_of_bad(column)
+        named = f" ({kind}{'s' if len(owners) > 1 else ''} {and_others(sorted(owners), _MOST_NAMED)})" if owners else ""
+        # One audit row more or less says little of a household; a row of state says what it is.
+        doubted = owners if self._name != "household_events" and full not in ONLY_TOLD else frozenset[str]()
+        homes, people = (doubted, frozenset[str]()) if kind == "household" else (frozenset[str](), doubted)
+        return [
+            Notice(
+                self._name,
+                said + named,
+                frozenset({full}),
+                f"export the column as {wanted}",
+                households=homes,
+                users=people,
+            )
+        ]
 
     def _bad_value(self, column: str, shape: Shape) -> ColumnError:
         """Where the first bad value is. The value itself is not shown: it can be personal."""
@@ -238,19 +262,19 @@ class _OneTable:
             "correct or re-export it",
         )
 
-    def _whose(self, column: str) -> str:
-        """Up to three households or people whose rows these are."""
+    def _owners_of_bad(self, column: str) -> tuple[str, frozenset[str]]:
+        """The households or people whose rows these are, and which of the two they are."""
         kind, key = _WHOSE.get(self._name, ("household", "household_id"))
         found: set[str] = set()
         for shape, readings, count in zip(self._shapes, self._readings, self._counts, strict=True):
-            if count[column, "bad"]:
+            if count[column, "bad"] and key in readings:
                 owner = plain_id_of(f"CAST({readings[key].plain} AS VARCHAR)")
                 query = f"SELECT DISTINCT {owner} AS owner FROM {shape.relation} WHERE {readings[column].bad}"
                 rows = self._execute(
-                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {_MOST_NAMED + 1}"
+                    f"SELECT owner FROM ({query}) WHERE owner IS NOT NULL ORDER BY owner LIMIT {MOST_DOUBTED}"
                 )
                 found.update(str(row[0]) for row in rows)
-        return f" ({kind}{'s' if len(found) > 1 else ''} {and_others(sorted(found), _MOST_NAMED)})" if found else ""
+        return kind, frozenset(found)
 
     def _rows(self) -> str:
         """The statement that reads all rows, columns named and typed as the canonical ones."""
@@ -269,16 +293,23 @@ def _needs_care(count: Counter[tuple[str, str]], column: str) -> bool:
     return any(count[column, what] for what in ("odd", "bad", "beyond"))
 
 
-def _lacking_in_parts(table: str, shapes: Sequence[Shape]) -> list[Notice]:
-    """Columns that only some of a table's files hold."""
-    notices = []
+def _lacking_in_parts(table: str, shapes: Sequence[Shape]) -> dict[str, str]:
+    """Columns that only some of a table's files hold, with which of the files lack it."""
+    lacking = {}
     for column in dict.fromkeys(column for shape in shapes for column in shape.fields):
         without = [file.path.name for shape in shapes if column not in shape.fields for file in shape.files]
         if without:
             more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-            said = f"{without[0]}{more} of {table} without the column {column}, which other files have: read as missing"
-            notices.append(Notice(table, said, frozenset({f"{table}.{column}"})))
-    return notices
+            lacking[column] = (
+                f"{shown(Path(without[0]))}{more} of {table} without the column {column}, which other files have"
+            )
+    return lacking
+
+
+def _not_in_all(table: str, column: str, told: str) -> Notice:
+    full = f"{table}.{column}"
+    read = "read as missing there" if full in ONLY_TOLD else "not read"
+    return Notice(table, f"{told}: {read}", frozenset({full}), "export all parts with the same columns")
 
 
 def _passed_over(delivery: Delivery) -> Notice:

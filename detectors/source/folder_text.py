@@ -7,7 +7,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,6 +22,13 @@ _SEPARATORS = ",;\t|"
 _LATIN_LETTER = re.compile(rb"(?<![\x80-\xff])(?:[\xc0\xc1\xc4-\xfd]|[\xc2\xc3](?=[A-Za-z]))(?![\x80-\xff])")
 """A letter with an accent as Latin-1 and Windows-1252 write it: one byte above ASCII, alone."""
 _ASCII = bytes(range(128))
+_OTHERS = {
+    b"\x1f\x8b": "packed by gzip",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"PAR1": "Parquet",
+    b"PK\x03\x04": "packed by zip",
+}
+_TAIL, _RECORDS, _WIDE, _WORDS = 64 * 1024, 20, 16, 5
 _ZSTD, _ZSTD_SKIPPED = 0xFD2FB528, range(0x184D2A50, 0x184D2A60)
 
 
@@ -40,6 +47,9 @@ def plain_name(name: str) -> str:
 
 def header_of(file: DataFile, first: bytes, wanted: Collection[str]) -> Header:
     """The header in the `first` bytes of a file, separated so that most of the `wanted` columns are in it."""
+    other = next((words for start, words in _OTHERS.items() if first.startswith(start)), None)
+    if other:
+        raise SourceError(f"{shown(file.path)} is {other}, which its name does not say: name it so, or export it again")
     encoding = _wide_encoding(first)
     if encoding:
         raise SourceError(f"{shown(file.path)} is written in {encoding}: export it again in UTF-8")
@@ -81,6 +91,40 @@ def check_whole(file: DataFile) -> None:
                     pass
     except (OSError, EOFError, zlib.error) as error:
         raise _cut(file) from error
+
+
+def check_last(file: DataFile, separator: str) -> None:
+    """Raise SourceError if a text file ends in the middle of its last value: of an id that would be somebody else.
+
+    A file without a line break at its end may be whole, as some programs write none. Then its last value is like the others.
+    """
+    if file.compression != "none":
+        return
+    try:
+        with file.path.open("rb") as stream:
+            stream.seek(max(stream.seek(0, io.SEEK_END) - _TAIL, 0))
+            tail = stream.read()
+    except OSError as error:
+        raise _cut(file) from error
+    if tail.endswith((b"\n", b"\r")):
+        return
+    _, *records = tail.decode(errors="replace").splitlines()[-_RECORDS - 1 :]
+    # Programs write as many digits of a second as there are.
+    *before, last = [re.sub(r"[.]\d+", "", record.rpartition(separator)[2]) for record in records] or [""]
+    if last and _is_beginning(last, [value for value in before if value]):
+        raise SourceError(
+            f"{shown(file.path)} ends in the middle of its last record: it was cut short; export or copy it again"
+        )
+
+
+def _is_beginning(last: str, values: Sequence[str]) -> bool:
+    """Whether `last` is but the beginning of a value such as `values`: of ids or times of one length, or of a few words."""
+    lengths = {len(value) for value in values}
+    if len(values) >= 3 and len(lengths) == 1 and len(values[0]) >= _WIDE:
+        return len(last) < len(values[0])
+    words = set(values)
+    few = len(values) >= _WORDS and 2 * len(words) <= len(values) and last not in words
+    return few and any(word.startswith(last) for word in words)
 
 
 def _cut(file: DataFile) -> SourceError:

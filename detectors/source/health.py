@@ -8,26 +8,34 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Engine, Notice, QueryError, Source, SourceError
 from detectors.source.filled import (
     FEW,
+    FIRST,
+    MOST_LATER,
     NEVER,
     TOLERATED,
     Later,
     Sample,
     answered_backwards,
+    homes_of,
     incomplete,
+    is_big,
     is_column,
     sample_of,
     unfilled,
     unfilled_faults,
 )
 from detectors.source.mapping import CANONICAL, STATE_WORDS
+from detectors.source.mixed_up import mixed_up
+from detectors.source.notations import unblanked
+from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, meant, shown, spoken
 from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
+from detectors.source.zero_times import Zero, zeros_of
 
 logger = logging.getLogger("hearthwatch.source")
 WORD_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -35,8 +43,6 @@ WORD_COLUMNS: dict[str, tuple[str, ...]] = {
     "household_join_requests": ("status",),
     "support_requests": ("category", "status"),
 }
-MOST_LATER = 5
-"""Percent of a table's rows. Where more have not happened yet, the times of the others cannot be believed either."""
 STRANGE = 3
 """Fewer types of events that nobody knows, and none that somebody does, may be those of another app in a young table."""
 _OWN_HOUSEHOLD = {"household_members": "household_id", "household_join_requests": "household_id"}
@@ -62,6 +68,10 @@ class Health:
     """The tables that exist and hold no row."""
     unfilled: frozenset[str] = frozenset()
     """The columns (table.column) from which rules conclude and that are empty in every row."""
+    zeros: frozenset[str] = frozenset()
+    """The columns of times that may lack in which a clock's zero stands for "never"."""
+    once: frozenset[str] = frozenset()
+    """The tables of whose rows with one id one is read."""
     faults: list[str] = field(default_factory=list)
     """One line each: why nothing that is read here can be believed."""
     notices: list[Notice] = field(default_factory=list)
@@ -110,13 +120,15 @@ def look_at(
             health.unseen.append(
                 "whether a type of event was never written: household_events has no index on its types and is too big to read"
             )
-    _remark(health)
+    _remark(source, own, health)
     if own is None:
         health.faults += [
             *_empty_beside_full(health, source.engine),
             *_word_faults(source, health),
             *_strange_trail(health),
         ]
+        if not health.faults:
+            health.faults += mixed_up({name: sample.first for name, sample in samples.items()})
         if not health.faults:
             _compare_columns(source, {name for name, sample in samples.items() if sample.rows < COMPARABLE}, health)
     return health
@@ -193,6 +205,16 @@ def _find_unfilled(
             health.faults += [one for one in odd if isinstance(one, str)]
             health.notices += [one for one in odd if isinstance(one, Notice)]
             _remark_later(source, [one for one in odd if isinstance(one, Later)], as_of, health)
+            zeros = [one for one in odd if isinstance(one, Zero)]
+        else:
+            few = {name: FIRST if is_big(source, name) else None for name in samples}
+            zeros = [zero for name, first in few.items() for zero in zeros_of(source, name, first)]
+        copies = repeated(source, health.rows)
+        health.once = frozenset(copies)
+        health.notices += [notice for _, notice in copies.values()]
+        health.rows |= {table: health.rows[table] - more for table, (more, _) in copies.items() if table in health.rows}
+        health.zeros = frozenset(zero.place for zero in zeros)
+        health.notices += [zero.notice for zero in zeros]
     except QueryError as error:
         health.unseen.append(f"whether columns hold anything: {error}")
 
@@ -213,7 +235,8 @@ def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, healt
         if past:
             health.notices.append(Notice(table, f"{told}, as this scan is of a past time"))
             continue
-        health.notices.append(Notice(table, f"{told}, which have not happened yet", frozenset({one.place})))
+        not_yet = f"{told}, which have not happened yet"
+        health.notices.append(Notice(table, not_yet, frozenset({one.place}), households=one.households))
         if audited and one.rows >= FEW and one.rows * 100 > MOST_LATER * one.of:
             health.faults.append(
                 f"{told}, though no audit row does: these times are wrong, so export or map the column again; where they are "
@@ -312,12 +335,13 @@ def _compare_columns(source: Source, few: Collection[str], health: Health) -> No
             health.faults.append(said)
 
 
-def _remark(health: Health) -> None:
+def _remark(source: Source, own: Own | None, health: Health) -> None:
     """What is odd about words and makes nobody stop."""
     for table, found in health.spoken.items():
         for place, rows in found.blank.items():
             told = f"{place} is empty in {rows:,} of {found.rows:,} rows, which count as neither of its words"
-            health.notices.append(Notice(table, told, frozenset({place})))
+            whose = _whose_word_lacks(source, place, own)
+            health.notices.append(Notice(table, told, frozenset({place}), households=whose))
         for place, words in found.unknown.items():
             told = f"{place} holds words that nobody knows, in {words.total():,} rows"
             told += "" if place in found.no_words else f": {shown(words)}"
@@ -334,6 +358,19 @@ def _remark(health: Health) -> None:
             f"{shown(unknown)}{hint}; map or ignore them, [source.words.{EVENTS}.event_type]"
         )
         health.notices.append(Notice(EVENTS, told))
+
+
+def _whose_word_lacks(source: Source, place: str, own: Own | None) -> frozenset[str]:
+    """The households that have a row without a word in `place`."""
+    table, _, column = place.partition(".")
+    word = cast(source.tables[table].c[column], Text)
+    lacks, mine = or_(word.is_(None), unblanked(word) == ""), _own_rows(source, table, own)
+    try:
+        return homes_of(source, table, lacks if mine is None else and_(lacks, mine))
+    except QueryError as error:
+        # The rules then judge them by what there is.
+        logger.debug("whose word lacks could not be asked", exc_info=error)
+        return frozenset()
 
 
 def nothing_there(health: Health) -> bool:

@@ -9,6 +9,8 @@ from psycopg.types.datetime import TimestamptzLoader
 
 EARLIEST, LATEST = datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 """What lies beyond these is read as these. Rules may count days from any time, so they are a year from Python's ends."""
+EVER = datetime(1990, 1, 1, tzinfo=UTC)
+"""Times before this are no times of ours: a clock at zero, the first day of some calendar."""
 _EARLIEST, _LATEST = (f"TIMESTAMPTZ '{moment.isoformat()}'" for moment in (EARLIEST, LATEST))
 
 

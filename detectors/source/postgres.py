@@ -242,7 +242,14 @@ class PostgresSource:
             return self._too_long()
         if state == "42501":
             return SourceError(f"{self.label}: {self._right_that_lacks(connection)}")
+        if state == "55000":
+            return SourceError(f"{self.label}: {self._never_filled(connection)}")
         return failed(state, self._statement_seconds)
+
+    def _never_filled(self, connection: Connection) -> str:
+        rows = self._read(connection, rights.NEVER_FILLED, self._places(), "picked") if hasattr(self, "schema") else []
+        what = ", ".join(row["name"] for row in rows) or "behind a mapped view"
+        return f"the materialized view {what} was never filled, so that nothing can be read of it: REFRESH MATERIALIZED VIEW, then scan again"
 
     def _right_that_lacks(self, connection: Connection) -> str:
         unknown = "this role lacks a right that reading needs: `hearthwatch doctor` tells which"

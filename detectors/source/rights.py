@@ -32,6 +32,16 @@ WRITABLE = text(
     """
 )
 # A view reads what is behind it as its owner, unless it says security_invoker; a materialised view did so when it was made.
+NEVER_FILLED = text(
+    """
+    SELECT concat(quote_ident(CAST(n.nspname AS text)), '.', quote_ident(CAST(c.relname AS text))) AS name
+      FROM unnest(CAST(:schemas AS text[]), CAST(:names AS text[])) AS w(schema, name)
+      JOIN pg_namespace n ON CAST(n.nspname AS text) = w.schema
+      JOIN pg_class c ON c.relnamespace = n.oid AND CAST(c.relname AS text) = w.name
+     WHERE c.relkind = 'm' AND NOT c.relispopulated
+     ORDER BY name
+    """
+)
 READ = text(
     """
     WITH RECURSIVE behind AS (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 from typing import cast as typing_cast
@@ -37,7 +37,9 @@ from sqlalchemy.types import JSON, TypeEngine
 from detectors.source.base import FoundTable, NativeType, Schema, SubjectError
 from detectors.source.ids import PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.moments import EVER
 from detectors.source.notations import id_of_bytes, plain_text, unblanked
+from detectors.source.repeated import LATEST, key_of
 from detectors.source.sql import WrappedJSONB, matches, one_of_many
 
 _TYPES: dict[NativeType, TypeEngine[Any]] = {
@@ -89,6 +91,8 @@ class Tables:
         """`odd` names the columns (table.column) of ids in other notations than `plain_id` writes, and of objects in strings."""
         self.mapping = mapping
         self._odd = odd
+        self._zeros: frozenset[str] = frozenset()
+        self._once: frozenset[str] = frozenset()
         self.schema = schema
         self._spellings: Spellings = spellings or {}
         self._events = self._spellings.get("household_events.event_type", {})
@@ -106,13 +110,18 @@ class Tables:
     def __contains__(self, name: str) -> bool:
         return name in self.schema.tables
 
-    def respelled(self, spellings: Spellings) -> Tables:
-        """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns."""
+    def respelled(self, spellings: Spellings, zeros: Collection[str] = (), once: Collection[str] = ()) -> Tables:
+        """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns.
+
+        `zeros` are the columns (table.column) of times in which a clock's zero stands for no time; `once` the tables of a
+        server of whose rows with one id one is read.
+        """
         again = Tables(self.schema, self.mapping, self._odd, spellings)
+        again._zeros, again._once = self._zeros.union(zeros), self._once.union(once)
         plain = {
             name: found
             for name, found in self._tables.items()
-            if not any(place.startswith(f"{name}.") for place in spellings)
+            if name not in once and not any(place.startswith(f"{name}.") for place in (*spellings, *zeros))
         }
         again._tables.update(plain)
         again._raw.update({name: self._raw[name] for name in plain})
@@ -133,6 +142,9 @@ class Tables:
             for our in sorted(set(spellings.values()))
         ]
         return case(*ours, else_=text) if ours else text
+
+    def _none_at_zero(self, place: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return case((column >= EVER, column)).label(column.name) if place in self._zeros else column
 
     def _common(self, schema: Schema, kind: str) -> NativeType:
         found = {
@@ -200,8 +212,18 @@ class Tables:
                 columns.append(own.label(column))
             else:
                 columns.append(cast(own, _TYPES[target]).label(column))
+        columns = [self._none_at_zero(f"{name}.{column.name}", column) for column in columns]
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
-        return select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True))).subquery(name)
+        rows = select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True)))
+        return (self._read_once(name, rows) if name in self._once else rows).subquery(name)
+
+    def _read_once(self, name: str, own: Select[Any]) -> Select[Any]:
+        rows = own.subquery(f"every_{name}")
+        keys = [rows.c[key] for key in key_of(name)]
+        latest = rows.c[LATEST[name]].desc().nulls_last() if name in LATEST else None
+        nth = func.row_number().over(partition_by=keys, order_by=latest).label("nth")
+        numbered = select(rows, nth).subquery(f"numbered_{name}")
+        return select(*(numbered.c[column.name] for column in rows.c)).where(numbered.c.nth == 1)
 
     def oddities(self, *, glance: bool = False) -> Iterator[Select[Any]]:
         """For each table with ids or metadata of a type that allows several notations: which of its columns hold them.

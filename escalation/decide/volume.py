@@ -17,6 +17,8 @@ from escalation.policy.process import VolumeRules
 
 STATE_TABLES = ("households", "household_members")
 """Without a row in either there is no town at all."""
+KEPT = frozenset({*STATE_TABLES, "household_join_requests", "users"})
+"""Tables that apps seldom delete from. Sessions, requests to support and audit rows are purged, and may lose more at once."""
 LONG_OUTAGE = timedelta(days=14)
 """After so long without a run, days before the audit table's first row may have been purged in the ordinary way."""
 
@@ -78,12 +80,14 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
         return f"{table} came empty, although it had {some} on the run of {stamp(before.at)}" if had_rows else None
     if table != EVENTS:
         lost = before.rows - now.rows
-        return _lost(table, lost, before.rows, since, rules) if _drops(lost, before.rows, rules) else None
+        percent = rules.state_percent if table in KEPT else rules.drop_percent
+        return _lost(table, lost, before.rows, since, percent) if _drops(lost, before.rows, rules, percent) else None
     purged = _purged_by(now, rules, outage=outage)
     days = {day: number for day, number in before.days.items() if day in now.days and (purged is None or day > purged)}
     held, kept = sum(days.values()), sum(min(number, now.days[day]) for day, number in days.items())
-    if _drops(held - kept, held, rules):
-        return _lost(table, held - kept, held, f"of {min(days)} to {max(days)} since it was last believed", rules)
+    if _drops(held - kept, held, rules, rules.drop_percent):
+        of_days = f"of {min(days)} to {max(days)} since it was last believed"
+        return _lost(table, held - kept, held, of_days, rules.drop_percent)
     for day, number in sorted(days.items()):
         if number >= rules.least_rows and not now.days[day]:
             return f"{table} has none of the {count(number, 'row')} of {day} any more"
@@ -98,12 +102,12 @@ def _purged_by(now: Volume, rules: VolumeRules, *, outage: bool) -> date | None:
     return oldest if outage else min(oldest, max(now.days) - timedelta(days=rules.audit_days))
 
 
-def _drops(lost: int, of: int, rules: VolumeRules) -> bool:
-    return lost >= rules.least_rows and lost * 100 > rules.drop_percent * of
+def _drops(lost: int, of: int, rules: VolumeRules, percent: int) -> bool:
+    return lost >= rules.least_rows and lost * 100 > percent * of
 
 
-def _lost(table: str, lost: int, of: int, since: str, rules: VolumeRules) -> str:
-    return f"{table} lost {lost:,} of {of:,} rows {since} (more than {rules.drop_percent} %)"
+def _lost(table: str, lost: int, of: int, since: str, percent: int) -> str:
+    return f"{table} lost {lost:,} of {of:,} rows {since} (more than {percent} %)"
 
 
 def nothing_left(reasons: Mapping[str, str], seen: Mapping[str, Volume]) -> bool:

@@ -85,16 +85,19 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(url: str, *, exclusive: bool = True, create: bool = True, look: Look = "night") -> Iterator[Ledger]:
+def open_ledger(
+    url: str, *, exclusive: bool = True, create: bool = True, look: Look = "night", upgrade: bool = True
+) -> Iterator[Ledger]:
     """The ledger at `url` (sqlite:///FILE or postgresql://…), created or upgraded as needed.
 
     `exclusive` is for whoever writes: `run`, and the commands that change tickets; a second one is refused, but for
-    a quick `look`, which is waited for. Without `create` there must be a ledger already.
+    a quick `look`, which is waited for. Without `create` there must be a ledger already, and without `upgrade` it is
+    not brought to this program's schema.
 
     Raises:
         LedgerError: one line with what is wrong and what to do.
     """
-    ledger = Ledger(open_store(url, exclusive=exclusive, create=create, look=look))
+    ledger = Ledger(open_store(url, exclusive=exclusive, create=create, look=look, upgrade=upgrade))
     try:
         yield ledger
     finally:

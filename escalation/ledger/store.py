@@ -51,12 +51,12 @@ class Store:
         self._cleanup()
 
 
-def open_store(url: str, *, exclusive: bool, create: bool = True, look: Look = "night") -> Store:
+def open_store(url: str, *, exclusive: bool, create: bool = True, look: Look = "night", upgrade: bool = True) -> Store:
     """The database at `url` (sqlite:///FILE or postgresql://…), created or brought to this program's schema.
 
     With `exclusive` no other exclusive opening succeeds until this one is closed or its process ends, however it ends.
     Whoever finds it held by a quick `look` waits for that, which gives way itself. Without `create` there must be a ledger
-    already.
+    already, and without `upgrade` one of this program's own schema.
 
     Raises:
         LedgerError: unreachable, unwritable, full, locked by another run (BusyError), or of a newer program.
@@ -79,6 +79,10 @@ def open_store(url: str, *, exclusive: bool, create: bool = True, look: Look = "
             if address.file is not None:
                 _check_whole(engine)
         elif not _is_current(address, engine):
+            if not upgrade:
+                raise LedgerUsageError(
+                    f"{where} was written by an older version of Hearthwatch; the next run brings it up to date"
+                )
             with locked(address, engine, look):
                 _upgrade(address, engine)
         cleanup = stack.pop_all().close

@@ -161,6 +161,8 @@ class VolumeRules(Part):
 
     drop_percent: int = Field(default=20, ge=0, le=100)
     """More than this share of its rows; a table that came empty or is missing is never believed."""
+    state_percent: int = Field(default=5, ge=0, le=100)
+    """The same for the tables that hardly ever lose rows: households, their members and requests, users."""
     least_rows: int = Field(default=3, ge=1, le=1_000_000_000)
     """Fewer lost rows than this are the ordinary life of a small table."""
     audit_days: int = Field(default=7, ge=1, le=31)

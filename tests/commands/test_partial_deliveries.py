@@ -139,7 +139,7 @@ def test_an_implausible_drop_files_nothing_and_repairs_nothing(nights: Nights, t
         cut.household_members.append(lonely().household_members[arrive])
     second = nights.run(cut, SECOND)
     assert second.exit_code == 4, second.output
-    said = f"lost {40 - arrive} of 40 rows since the run of 2026-02-03 03:00:00 UTC (more than 20 %)"
+    said = f"lost {40 - arrive} of 40 rows since the run of 2026-02-03 03:00:00 UTC (more than 5 %)"
     assert (said if arrive else "came empty") in line_of(second, table)
     assert nights.queue == [ticket]
     assert "Fixed" not in nights.text(ticket)

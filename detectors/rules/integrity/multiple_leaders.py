@@ -56,6 +56,7 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
+    partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
     sure="rows",
     refuted_by="the source was read while a leader changed, or a role means something else in this deployment",
     process="Engineering Escalations, P0: Multiple leaders in one household",

@@ -72,6 +72,7 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
+    partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
     sure="rows",
     refuted_by="somebody leads by a rule that the tables do not hold",
     process="Engineering Escalations, P0: No leader in household with active members",

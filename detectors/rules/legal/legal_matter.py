@@ -57,6 +57,10 @@ META = Meta(
     subject=("support_id",),
     needs=frozenset({"support_requests.category", "support_requests.status", "support_requests.household_id"}),
     consults=frozenset({"users", "household_members", "sessions"}),
+    partly={
+        "the account's deletion": frozenset({"users.deleted_at"}),
+        "the ends of sessions": frozenset({"sessions.revoked_at"}),
+    },
     sure="rows",
     refuted_by="the request is closed in the helpdesk, and the source has not heard of it",
     process="Legal Escalations",
@@ -98,7 +102,7 @@ def _finding(case: SupportCase, left: dict[str, Any], context: Context) -> Findi
     remains = listed(
         [
             *(["the account is not marked as deleted"] if left.get("account") else []),
-            *(["whether the account is deleted is not in the data"] if left and left["account"] is None else []),
+            *(["the account's deletion is not in the data"] if left and left["account"] is None else []),
             *([count(left["active_memberships"], "active membership")] if left.get("active_memberships") else []),
             *([count(left["live_sessions"], "live session")] if left.get("live_sessions") else []),
         ]

@@ -19,7 +19,8 @@ Stays silent when
 A request to join, leaving, or a code's validation: those are for outsiders. A rejection whose event names the requester
 while the request names somebody else as having answered. What ended in an error. The app's own
 service accounts. A 'removed' row without an event: nobody knows since when. The creator of a household that has no
-member row for them (orphaned-household).
+member row for them (orphaned-household). Whose request was approved before the audit trail began, or where it holds no
+approvals at all: nobody knows whether they were let in.
 
 Evidence
 --------
@@ -50,7 +51,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.household import Event, HouseholdCase
+from detectors.cases.household import Event, HouseholdCase, JoinRequest
 from detectors.cases.people import INSIDE, LEADER_ACTIONS, AccessCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
@@ -135,7 +136,7 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
         return _acts_as_former_leader(home, event, context)
     if event.type == "household_member_removed" and event.text("member_id") == user:
         return None
-    starts, ends_at = _starts(home, user, grace), _ends(home, user, grace)
+    starts, ends_at = _starts(home, user, context), _ends(home, user, grace)
     left = max((end for end in ends_at if end < event.at), default=None)
     began = max((start for start in starts if start <= event.at + grace), default=None)
     if left is not None and (began is None or began <= left):
@@ -149,8 +150,9 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
     return "joined later" if starts else "never belonged"
 
 
-def _starts(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
+def _starts(home: HouseholdCase, user: str, context: Context) -> list[datetime]:
     """When the user's memberships began, as far as anything tells; a creator's with the household."""
+    grace = context.limits.grace
     rows = [row for row in home.members if row.user_id == user]
     starts = [row.joined_at for row in rows]
     asked = {request.id for request in home.requests if request.user_id == user}
@@ -159,11 +161,21 @@ def _starts(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
         let_in = not rows or any(row.active or row.joined_at + grace >= event.at for row in rows)
         if let_in and (event.text("new_member_id") == user or event.text("request_id") in asked):
             starts.append(event.at)
+    if not rows:
+        starts += [request.requested_at for request in home.requests if _unrecorded(request, user, context)]
     created = any(event.user_id == user for event in home.events_of("household_created"))
     household = home.household
     if household is not None and (created or (household.leader_id == user and not starts)):
         starts.append(household.created_at)
     return starts
+
+
+def _unrecorded(request: JoinRequest, user: str, context: Context) -> bool:
+    """Whether a request of the user's was approved, and the trail cannot tell when."""
+    if request.user_id != user or request.status != "approved":
+        return False
+    never = "household_join_request_approved" in context.never_written
+    return never or context.audit_began is None or request.requested_at < context.audit_began
 
 
 def _ends(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:

@@ -94,3 +94,32 @@ def test_few_rows_prove_nothing(scanner: Scanner) -> None:
         town.family(f"h{number}", f"a{number}")
         town.home(f"h{number}")["leader_id"] = uid(f"z{number}")
     assert len(scanner.findings(town, no_leader.DETECTOR)) == 5
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "said"),
+    [
+        ("household_members", "user_id", r"household_members\.user_id holds the values of household_members\.id"),
+        (
+            "household_members",
+            "household_id",
+            r"household_members\.household_id holds the values of households\.leader_id",
+        ),
+        ("households", "leader_id", r"households\.leader_id holds the values of household_members\.id"),
+        ("household_events", "user_id", r"household_events\.user_id holds the values of household_members\.id"),
+    ],
+)
+@pytest.mark.parametrize("homes", [3, 20])
+def test_values_of_another_column(
+    on_duckdb: Scanner, town: Town, table: str, column: str, said: str, homes: int
+) -> None:
+    kept = {uid(f"h{number}") for number in range(homes)}
+    town.households = [row for row in town.households if row["id"] in kept]
+    for rows in (town.household_members, town.household_join_requests, town.household_events):
+        rows[:] = [row for row in rows if row["household_id"] in kept]
+    rows_of = {row["user_id"]: row["id"] for row in town.household_members}
+    leads = {row["id"]: row["leader_id"] for row in town.households}
+    for row in getattr(town, table):
+        row[column] = leads[row[column]] if column == "household_id" else rows_of[row[column]]
+    with pytest.raises(SourceError, match=said):
+        on_duckdb(town, *RULES)

@@ -286,14 +286,37 @@ def test_what_may_not_be_read_is_named(folder: Path, below: bool, rights: int) -
         path.chmod(0o700)
 
 
-def test_a_column_that_some_parts_lack_is_said(folder: Path) -> None:
-    parts = in_parts(folder, "household_events")
-    rewritten(parts[0], lambda rows: [row[:-1] for row in rows])
-    result, found = looked_at(folder)
-    assert found == THE_FAULT
-    (notice,) = result.notices
-    assert "part-00000.csv of household_events without the column metadata" in notice.said
-    assert notice.columns == {"household_events.metadata"}
+@pytest.mark.parametrize("parquet", [False, True])
+@pytest.mark.parametrize(
+    ("table", "column", "blind"),
+    [
+        ("household_events", "metadata", True),
+        ("household_members", "is_temporary", True),
+        ("household_join_requests", "responded_by", True),
+        # Nothing is concluded from these.
+        ("households", "description", False),
+        ("households", "updated_at", False),
+    ],
+)
+def test_a_column_that_some_parts_lack_is_said_and_not_concluded_from(
+    folder: Path, table: str, column: str, blind: bool, parquet: bool
+) -> None:
+    def without(rows: list[list[str]]) -> list[list[str]]:
+        place = rows[0].index(column)
+        return [row[:place] + row[place + 1 :] for row in rows]
+
+    part, *others = in_parts(folder, table)
+    rewritten(part, without)
+    if parquet:
+        for path in (part, *others):
+            as_parquet(path.parent, path.stem)
+    with open_source(str(folder), SourceMapping()) as source:
+        (notice,) = source.notices
+        assert f"{part.stem}" in notice.said
+        assert f"of {table} without the column {column}" in notice.said
+        assert notice.columns == {f"{table}.{column}"}
+        assert source.schema.has(f"{table}.{column}") != blind
+        assert (f"{table}.{column}" in source.schema.unusable) == blind
 
 
 @pytest.mark.parametrize("name", ["night[1]", "exp*", "q?", "o'n é", "{a,b}", "[!x]", "**", "a\nb"])

@@ -261,3 +261,32 @@ def test_a_scan_of_a_user_sees_what_they_did_as_a_member(scanner: Scanner, town:
     town.event("household_updated", "elm", "dora")
     found = [{"household_id": uid("oak"), "user_id": uid("dora")}]
     assert scanner.subjects(town, DETECTOR, users=[uid("dora")]) == found
+
+
+@pytest.mark.parametrize(
+    ("status", "recorded", "began", "silent"),
+    [
+        ("approved", False, NOON - DAY, True),  # approved before the trail began
+        ("approved", False, NOON - 9 * DAY, False),
+        ("approved", True, NOON - 9 * DAY, False),
+        ("rejected", False, NOON - DAY, False),
+    ],
+)
+def test_an_approval_that_no_trail_can_tell_of(
+    on_duckdb: Scanner, town: Town, status: str, recorded: bool, began: datetime, silent: bool
+) -> None:
+    """Somebody without a row here: with a trail that reaches back, an approval in it tells when they were let in."""
+    town.request("asked", "oak", "mallory", status=status, at=NOON - 5 * DAY, by="anna")
+    town.event(VIEW, "oak", "anna", at=began)
+    town.event(VIEW, "oak", "mallory", at=NOON - HOUR)
+    if recorded:
+        # Let in only after what they did.
+        town.event(
+            "household_join_request_approved", "oak", "anna", request_id="asked", new_member_id="mallory", at=NOON
+        )
+    elif not silent:
+        town.event(
+            "household_join_request_approved", "elm", "dora", request_id="another", new_member_id="emil", at=NOON
+        )
+    result = on_duckdb(town, DETECTOR)
+    assert [found.subject["user_id"] for found in result.findings] == ([] if silent else [uid("mallory")])

@@ -1,0 +1,102 @@
+"""Households of which a row cannot be relied on: nothing that rests on it is said of them, and nothing of it is called fixed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Text, cast, select, union
+
+from detectors.contract import Detector
+from detectors.engine.applicability import needs_of
+from detectors.findings import Found
+from detectors.source import Notice, QueryError, Source
+from detectors.source.base import ONLY_TOLD
+from detectors.text.wording import count
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Whose rows cannot be relied on in `columns` (table.column), and why."""
+
+    columns: frozenset[str]
+    reason: str
+    households: frozenset[str]
+
+
+def rests_on(detector: Detector, columns: Iterable[str]) -> bool:
+    """Whether a detector concludes from one of `columns` (table.column), or consults its table as a whole."""
+    known = needs_of(detector) | detector.meta.consults
+    return any(one in known or (one not in ONLY_TOLD and one.partition(".")[0] in known) for one in columns)
+
+
+def doubts_of(source: Source, notices: Iterable[Notice]) -> tuple[Doubt, ...]:
+    """What `notices` tell of single households' and people's rows; people stand for the households that they are in."""
+    return tuple(
+        Doubt(one.columns, one.said, one.households | _homes_of(source, sorted(one.users)))
+        for one in notices
+        if one.columns and (one.households or one.users)
+    )
+
+
+def _homes_of(source: Source, users: Sequence[str]) -> frozenset[str]:
+    members, led = source.tables["household_members"], source.tables["households"]
+    homes: set[str] = set()
+    for start in range(0, len(users), _AT_ONCE):
+        some = users[start : start + _AT_ONCE]
+        theirs = union(
+            select(cast(members.c.household_id, Text).label("home")).where(
+                source.tables.users_in(members.c.user_id, some)
+            ),
+            select(cast(led.c.id, Text).label("home")).where(source.tables.users_in(led.c.leader_id, some)),
+        )
+        try:
+            homes.update(row["home"] for row in source.rows(theirs, "doubts") if row["home"] is not None)
+        except QueryError:
+            # What fails here fails for the rules too, which say so.
+            continue
+    return frozenset(homes)
+
+
+def doubt_about(detector: Detector, households: Collection[str], doubts: Iterable[Doubt]) -> str | None:
+    """Why nothing may be said of `households` by what `detector` rests on, or None."""
+    return next(
+        (one.reason for one in doubts if not one.households.isdisjoint(households) and rests_on(detector, one.columns)),
+        None,
+    )
+
+
+def without_doubtful(
+    findings: Sequence[Found], detectors: Mapping[str, Detector], doubts: Sequence[Doubt]
+) -> tuple[list[Found], list[Notice]]:
+    """`findings` that rest on no doubtful row, and a line on those that do."""
+    if not doubts:
+        return list(findings), []
+    concerning = {
+        name: doubtful
+        for name, one in detectors.items()
+        if (doubtful := [doubt for doubt in doubts if rests_on(one, doubt.columns)])
+    }
+    kept, held = [], Counter[str]()
+    for finding in findings:
+        if any(not doubt.households.isdisjoint(finding.households) for doubt in concerning.get(finding.detector, ())):
+            held[finding.detector] += 1
+        else:
+            kept.append(finding)
+    return kept, list(_held_back(held))
+
+
+def _held_back(held: Counter[str]) -> Iterator[Notice]:
+    if held:
+        number = held.total()
+        rest = "it rests" if number == 1 else "they rest"
+        said = f"{count(number, 'finding')} of {', '.join(sorted(held))} held back, as {rest} on rows that cannot be relied on"
+        yield Notice("households", said, remedy="the notes on these rows say what to do")
+
+
+def doubtful_homes(doubts: Iterable[Doubt]) -> frozenset[str]:
+    """All households that are in doubt for something."""
+    return frozenset().union(*(one.households for one in doubts))

@@ -1,0 +1,79 @@
+"""Rows that a server's table holds several times under one id, as no key forbids it: each is read once, and a line says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Text, cast, func, select
+
+from detectors.source.base import Notice, Source
+
+ACT = {
+    "household_events": ("event_type", "household_id", "user_id", "event_timestamp"),
+    "household_members": ("household_id", "user_id"),
+    "household_join_requests": ("household_id", "user_id"),
+}
+"""What makes two rows of one id two things nonetheless: acts, memberships and requests never become another's."""
+LATEST = {"households": "updated_at", "household_join_requests": "responded_at", "sessions": "last_activity_at"}
+"""The time that tells which of several rows of one id was written last; an answer is never taken back."""
+MOST_DOUBTED = 10_000
+_LOOKED_AT = ("households", "household_members", "household_join_requests", "users")
+_MOST = 500_000
+
+
+def repeated(source: Source, counted: Mapping[str, int]) -> dict[str, tuple[int, Notice]]:
+    """The tables of state with several rows of one id, how many too many, and what to say; `counted` are rows that are known.
+
+    Tables with a key, and big ones, are not asked. Raises QueryError.
+    """
+    found = {}
+    for table in _LOOKED_AT:
+        if source.engine == "duckdb" or table not in source.tables or not _is_asked(source, table, counted):
+            continue
+        rows = source.tables[table]
+        keys = key_of(table)
+        every = select(func.count(rows.c.id)).scalar_subquery()
+        different = select(func.count()).select_from(
+            select(*(rows.c[key] for key in keys)).where(rows.c.id.is_not(None)).distinct().subquery("different")
+        )
+        (row,) = source.rows(select((every - different.scalar_subquery()).label("more")), "words")
+        if row["more"]:
+            found[table] = int(row["more"]), _notice(source, table, int(row["more"]))
+    return found
+
+
+def key_of(table: str) -> tuple[str, ...]:
+    """What tells one thing of a table from another."""
+    return ("id", *ACT.get(table, ()))
+
+
+def _is_asked(source: Source, table: str, counted: Mapping[str, int]) -> bool:
+    found = source.schema.tables[table]
+    # A view tells no number; a town has about as many households and people as members.
+    rows = found.estimated_rows if found.estimated_rows is not None else counted.get("household_members", _MOST + 1)
+    return "id" in found.columns and source.schema.unique_on(table, "id") is None and max(rows, 0) <= _MOST
+
+
+def _notice(source: Source, table: str, more: int) -> Notice:
+    rows, keys, columns = source.tables[table], key_of(table), source.schema.tables[table].columns
+    said = (
+        f"{more:,} row{'s' if more > 1 else ''} of {table} repeat{'s' if more == 1 else ''} another row's id: read once"
+    )
+    remedy = f"remove them, and give {table} a primary key"
+    own = [column for column in columns if column != "metadata"]
+    told = rows.c[LATEST[table]] if LATEST.get(table) in columns else None
+    different = select(*(cast(rows.c[name], Text).label(name) for name in own)).where(rows.c.id.is_not(None))
+    if told is not None:
+        latest = func.rank().over(partition_by=[rows.c[key] for key in keys], order_by=told.desc().nulls_last())
+        different = different.add_columns(latest.label("nth"))
+    versions = different.distinct().subquery("versions")
+    owner = versions.c["id" if table in {"households", "users"} else "household_id"]
+    unsure = select(owner.label("whose")).group_by(*(versions.c[key] for key in keys)).having(func.count() > 1)
+    if told is not None:
+        unsure = unsure.where(versions.c.nth == 1)
+    doubted = frozenset(row["whose"] for row in source.rows(unsure.distinct().limit(MOST_DOUBTED), "words"))
+    if not doubted:
+        return Notice(table, said, remedy=remedy)
+    said += "; some differ, and which of them is the later one is not known"
+    homes, people = (frozenset[str](), doubted) if table == "users" else (doubted, frozenset[str]())
+    return Notice(table, said, frozenset(f"{table}.{name}" for name in columns), remedy, households=homes, users=people)
