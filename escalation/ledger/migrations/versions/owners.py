@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008_owners"
-down_revision = "0007_looks"
+revision = "0009_owners"
+down_revision = "0008_cases"
 
 
 def upgrade() -> None:
