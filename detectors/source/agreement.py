@@ -121,6 +121,9 @@ def _elsewhere(source: Source, pair: Pair, found: tuple[int, int]) -> str | None
     for wrong in _WRONG:
         if wrong in {pair.column, pair.other} or not _present(source, *wrong) or wrong in _PROPER.get(pair.other, ()):
             continue
+        if wrong[0] == pair.column[0] and _own_name(source, wrong) == _own_name(source, pair.column):
+            # One column of the source may be two of ours.
+            continue
         of, there = _found(source, pair.column, (wrong,))
         if 2 * there > of:
             return (
@@ -131,8 +134,12 @@ def _elsewhere(source: Source, pair: Pair, found: tuple[int, int]) -> str | None
     return None
 
 
+def _own_name(source: Source, side: tuple[str, str]) -> str:
+    return source.schema.tables[side[0]].column_names.get(side[1], side[1])
+
+
 def _named(source: Source, side: tuple[str, str]) -> str:
-    theirs = source.schema.tables[side[0]].column_names.get(side[1], side[1])
+    theirs = _own_name(source, side)
     return ".".join(side) if theirs == side[1] else f"{'.'.join(side)} (in the source: {theirs})"
 
 

@@ -223,9 +223,9 @@ def answered_backwards(source: Source) -> Notice | str | None:
     )
 
 
-def is_big(source: Source, table: str) -> bool:
-    """Whether a table is not read for a question of health alone."""
-    return source.engine != "duckdb" and (source.schema.tables[table].estimated_rows or 0) > _SMALL
+def is_big(source: Source, table: str, small: int = _SMALL) -> bool:
+    """Whether a table is not read for a question of health alone: one of a server, of more than so many rows."""
+    return source.engine != "duckdb" and (source.schema.tables[table].estimated_rows or 0) > small
 
 
 def _ids(table: str) -> list[str]:

@@ -207,9 +207,10 @@ def _find_unfilled(
             _remark_later(source, [one for one in odd if isinstance(one, Later)], as_of, health)
             zeros = [one for one in odd if isinstance(one, Zero)]
         else:
-            few = {name: FIRST if is_big(source, name) else None for name in samples}
+            small = source.tables.mapping.look_through_rows
+            few = {name: FIRST if is_big(source, name, small) else None for name in samples}
             zeros = [zero for name, first in few.items() for zero in zeros_of(source, name, first)]
-        copies = repeated(source, health.rows)
+        copies = repeated(source, health.rows, None if own is None else source.tables.mapping.look_through_rows)
         health.once = frozenset(copies)
         health.notices += [notice for _, notice in copies.values()]
         health.rows |= {table: health.rows[table] - more for table, (more, _) in copies.items() if table in health.rows}

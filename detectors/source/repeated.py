@@ -21,14 +21,14 @@ _LOOKED_AT = ("households", "household_members", "household_join_requests", "use
 _MOST = 500_000
 
 
-def repeated(source: Source, counted: Mapping[str, int]) -> dict[str, tuple[int, Notice]]:
+def repeated(source: Source, counted: Mapping[str, int], most: int | None = None) -> dict[str, tuple[int, Notice]]:
     """The tables of state with several rows of one id, how many too many, and what to say; `counted` are rows that are known.
 
-    Tables with a key, and big ones, are not asked. Raises QueryError.
+    Tables with a key, and those of more than `most` rows, are not asked. Raises QueryError.
     """
     found = {}
     for table in _LOOKED_AT:
-        if source.engine == "duckdb" or table not in source.tables or not _is_asked(source, table, counted):
+        if source.engine == "duckdb" or table not in source.tables or not _is_asked(source, table, counted, most):
             continue
         rows = source.tables[table]
         keys = key_of(table)
@@ -47,11 +47,15 @@ def key_of(table: str) -> tuple[str, ...]:
     return ("id", *ACT.get(table, ()))
 
 
-def _is_asked(source: Source, table: str, counted: Mapping[str, int]) -> bool:
+def _is_asked(source: Source, table: str, counted: Mapping[str, int], most: int | None) -> bool:
     found = source.schema.tables[table]
     # A view tells no number; a town has about as many households and people as members.
     rows = found.estimated_rows if found.estimated_rows is not None else counted.get("household_members", _MOST + 1)
-    return "id" in found.columns and source.schema.unique_on(table, "id") is None and max(rows, 0) <= _MOST
+    return (
+        "id" in found.columns
+        and source.schema.unique_on(table, "id") is None
+        and max(rows, 0) <= (_MOST if most is None else most)
+    )
 
 
 def _notice(source: Source, table: str, more: int) -> Notice:
