@@ -31,7 +31,7 @@ _PLACE = re.compile(r"\{(\w+)(?:\|([^}]*))?\}")
 _CONDITION = re.compile(r"If (\w+) is ([\w-]+(?: or [\w-]+)*): ")
 _PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _STEP = re.compile(r"(?m)^\d+\. ")
-_HARMLESS = re.compile(r"(?:[\w|+ -]|(?<=\d)[:.](?=\d))+")
+_HARMLESS = re.compile(r"(?:[\w| -]|(?<=\d)[:.](?=\d))+(?:\+00:00)?")
 """What of a value may stand in a statement: nothing of it may act wherever the ticket is read."""
 
 

@@ -97,7 +97,7 @@ def test_a_ticket_holds_text_tables_tags_and_fields(stub: ZendeskStub, login: di
 def test_a_picture_travels_as_one_that_is_shown(stub: ZendeskStub, queue: Queue) -> None:
     ref = queue.create(ID, replace(TICKET, pictures=(DRAWN,)))
     ((name, kind, content),) = stub.audits[number(ref)][0]["events"][0]["attachments"]
-    assert (name, kind, content[:4]) == ("household-members.png", "image/png", b"\x89PNG")
+    assert (name, kind, content[:4]) == ("household-members.png", "image/png", "\x89PNG")
 
 
 def test_a_second_create_finds_the_first_ticket(stub: ZendeskStub, queue: Queue) -> None:

@@ -46,7 +46,7 @@ class ZendeskStub:
     url: str = ""
     tickets: dict[int, Body] = field(default_factory=dict)
     audits: dict[int, list[Body]] = field(default_factory=dict)
-    uploads: dict[str, tuple[str, str, str | bytes]] = field(default_factory=dict)
+    uploads: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     replies: dict[str, tuple[Body, Body]] = field(default_factory=dict)
     lookups: list[str] = field(default_factory=list)
     listing_lags: bool = False
@@ -145,7 +145,7 @@ class ZendeskStub:
         self.uploads[token] = (
             query["filename"],
             content_type,
-            content if content_type.startswith("image/") else content.decode(),
+            content.decode("latin-1" if content_type.startswith("image/") else "utf-8"),
         )
         return {"upload": {"token": token}}
 
