@@ -42,7 +42,11 @@ _COUNTED = {**_VERDICTS, "resolved": "called resolved", "fixed": "fixed"}
 def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "", pseudonyms: bool = False) -> Message:
     """`case` as its team's ticket, known by `reference`; with `pseudonyms` its findings have them in the place of their ids."""
     message = ticket(leading(case), policy, reference=reference, pseudonyms=pseudonyms)
-    parts = [ticket(one, policy, reference=reference, pseudonyms=pseudonyms) for one in case.findings] if len(case.findings) > 1 else []
+    parts = (
+        [ticket(one, policy, reference=reference, pseudonyms=pseudonyms) for one in case.findings]
+        if len(case.findings) > 1
+        else []
+    )
     days = _by_day(case.findings)
     hidden = _SAID_ONCE | ({_DAYS} if days else set())
     more: list[Block] = [Section(f"This case has {count(len(parts), 'finding')}", (_HOW_TO_READ,))] if parts else []
