@@ -67,11 +67,11 @@ LEADER_ACTIONS = (
     EventType.MEMBER_REMOVED,
     EventType.INVITE_CODE_REGENERATED,
 )
-"""What only a leader may do (data, section 3)."""
+"""What only a leader may do."""
 CHANGES = (*LEADER_ACTIONS, EventType.UPDATED, EventType.LEADERSHIP_TRANSFERRED, EventType.LEFT)
 """Changes of a household that exists."""
 LOGINS = (EventType.LOGIN_FAILED, EventType.LOGIN_SUCCEEDED)
-"""Their user id sometimes stands in the metadata alone (data, section 2)."""
+"""Their user id sometimes stands in the metadata alone."""
 INSIDE = (*LIVED_IN, *LEADER_ACTIONS)
 """What only a household's members can do. Leaving and asking to join are not among them."""
 GUESS = EventType.INVITE_CODE_VALIDATED

@@ -25,7 +25,7 @@ def not_plainly_led(household: FromClause, context: Context) -> ColumnElement[bo
 
 
 def in_flight(case: HouseholdCase, context: Context) -> bool:
-    """Whether leadership may be changing at this moment: an operation takes up to the grace period (data, section 4)."""
+    """Whether leadership may be changing at this moment: an operation takes up to the grace period."""
     household = case.household
     if household is not None and household.created_at > context.watermark:
         return True
@@ -71,7 +71,7 @@ def active_row(case: HouseholdCase, user_id: str | None) -> Membership | None:
 
 
 def leads_effectively(case: HouseholdCase, user_id: str) -> bool:
-    """Whether leader_id names `user_id`, an active member whose role is leader (the catalogue's effective leader)."""
+    """Whether leader_id names `user_id`, an active member whose role is leader: the effective leader."""
     row = active_row(case, user_id)
     return case.household is not None and case.household.leader_id == user_id and row is not None and row.leads
 
@@ -81,7 +81,7 @@ def active_leaders(case: HouseholdCase) -> tuple[Membership, ...]:
 
 
 def longest_standing(case: HouseholdCase) -> str:
-    """The user id of the active member who joined first: the successor when none is designated (data, section 3).
+    """The user id of the active member who joined first: the successor when none is designated.
 
     Temporary members may never lead, so they are passed over; empty where nobody is left.
     """

@@ -10,7 +10,7 @@ from detectors.events import BELONGING, EventType
 
 
 def is_creator(case: HouseholdCase, row: Membership, context: Context) -> bool:
-    """Whether the row was written together with the household (data, section 4), or the audit trail names its person."""
+    """Whether the row was written together with the household, or the audit trail names its person."""
     if case.household is None:
         return False
     apart = abs((row.joined_at - case.household.created_at).total_seconds())

@@ -158,7 +158,7 @@ def _starts(home: HouseholdCase, user: str, context: Context) -> list[datetime]:
     starts = [row.joined_at for row in rows]
     asked = {request.id for request in home.requests if request.user_id == user}
     for event in home.events_of(EventType.JOIN_REQUEST_APPROVED):
-        # An old row that is still 'removed' blocks the new one (data, section 4): that approval let nobody in.
+        # An old row that is still 'removed' blocks the new one: that approval let nobody in.
         let_in = not rows or any(row.active or row.joined_at + grace >= event.at for row in rows)
         if let_in and (event.text("new_member_id") == user or event.text("request_id") in asked):
             starts.append(event.at)
