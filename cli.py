@@ -23,6 +23,7 @@ COMMANDS = {
     "run": "commands.nightly:run",
     "tickets": "commands.tickets:tickets",
     "escalate": "commands.escalate:escalate",
+    "household": "commands.household:household",
     "report": "commands.report:report",
     "backtest": "commands.backtest:backtest",
     "detectors": "commands.knowledge:detectors",
@@ -127,8 +128,8 @@ def main(settings: Settings) -> None:
     """Watch the household tables of PetForce and file escalation tickets that are already filled in.
 
     Exit codes: 0 done · 1 our own failure · 2 usage · 3 the source could not be read, or not be believed · 4 incomplete: a
-    detector failed, or what a ticket rests on was not believed or not there to be seen · 5 tickets made but not all delivered · 10 findings at or above
-    --fail-on · 129, 130, 143 stopped by a signal.
+    detector failed, or what a ticket rests on was not believed or not there to be seen · 5 tickets made but not all
+    delivered · 6 nobody has the household, user, code or address that was named · 10 findings at or above --fail-on · 129, 130, 143 stopped by a signal.
     """
     now = datetime.now(UTC).replace(microsecond=0)
     click.get_current_context().obj = replace(settings, now=now)

@@ -25,7 +25,7 @@ from typing import Any, get_args
 from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
 from channels.renderers import said
 from reports import files
-from reports.message import Attachment, Message, Table, from_plain, to_plain
+from reports.message import Attachment, Message, Picture, Table, from_plain, to_plain
 
 RECORD_VERSION = 1
 LONGEST = 50_000_000
@@ -88,6 +88,7 @@ class FolderQueue:
         with self._turn("write"):
             if self.find(external_id) is None:
                 self._attach(_file_name(external_id), message.attachments)
+                self._draw(_file_name(external_id), message.pictures)
                 # The record comes last, because it is what find looks for: a ticket is there when all of it is.
                 self._write(external_id, record, self._whole_text(record))
         return self._ref(external_id)
@@ -116,6 +117,9 @@ class FolderQueue:
             for attachment in before.attachments:
                 self._attachment_path(_file_name(ref.id), attachment).unlink(missing_ok=True)
             self._attach(_file_name(ref.id), message.attachments)
+            for picture in before.pictures:
+                self._picture_path(_file_name(ref.id), picture).unlink(missing_ok=True)
+            self._draw(_file_name(ref.id), message.pictures)
             self._say(ref.id, record, _part(text, text))
 
     def state(self, ref: TicketRef) -> TicketState:
@@ -161,11 +165,19 @@ class FolderQueue:
         for attachment in attachments:
             files.put(self._attachment_path(stem, attachment), self._csv(attachment.table).encode())
 
+    def _draw(self, stem: str, pictures: Iterable[Picture]) -> None:
+        for picture in pictures:
+            files.put(self._picture_path(stem, picture), picture.svg.encode())
+
     def _digests(self, message: Message) -> dict[str, str]:
-        return {one.name: _digest(self._csv(one.table).encode()) for one in message.attachments}
+        drawn = {f"{one.name}.svg": _digest(one.svg.encode()) for one in message.pictures}
+        return drawn | {one.name: _digest(self._csv(one.table).encode()) for one in message.attachments}
 
     def _attachment_path(self, stem: str, attachment: Attachment) -> Path:
         return self._folder / f"{stem}.{_file_name(attachment.name)}.csv"
+
+    def _picture_path(self, stem: str, picture: Picture) -> Path:
+        return self._folder / f"{stem}.{_file_name(picture.name)}.svg"
 
     def _record(self, external_id: str) -> Record:
         path = self._record_path(external_id)
@@ -272,9 +284,10 @@ def _reply(written: object, path: Path) -> datetime | None:
 
 
 def _outline(message: Message) -> dict[str, object]:
-    """`message` for the record, without the rows of its attachments: those have files of their own."""
+    """`message` for the record, without the rows of its attachments and the lines of its pictures: those have files of their own."""
     bare = tuple(replace(one, table=replace(one.table, rows=())) for one in message.attachments)
-    return to_plain(replace(message, attachments=bare))
+    drawn = tuple(replace(one, svg="") for one in message.pictures)
+    return to_plain(replace(message, attachments=bare, pictures=drawn))
 
 
 def _file_name(external_id: str) -> str:

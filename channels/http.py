@@ -91,7 +91,7 @@ class HttpClient:
         *,
         params: Mapping[str, str | int] | None = None,
         body: object = None,
-        content: str | None = None,
+        content: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
     ) -> Any:
@@ -110,7 +110,7 @@ class HttpClient:
             params=params,
             headers=headers,
             json=body,
-            content=content.encode() if content is not None else None,
+            content=content.encode() if isinstance(content, str) else content,
         )
         for pause in (*PAUSES, None):
             try:

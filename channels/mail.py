@@ -205,6 +205,8 @@ class MailQueue:
         mail.add_alternative(words.html, subtype="html")
         for name, csv in self._render.files(message).items():
             mail.add_attachment(csv.encode(), maintype="text", subtype="csv", filename=name)
+        for picture in self._render.pictures(message):
+            mail.add_attachment(picture.content, maintype="image", subtype=picture.kind, filename=picture.name)
         with self._server.connected() as connection:
             refused = connection.send_message(mail)
         if recipients.to in refused:

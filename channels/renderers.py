@@ -8,10 +8,23 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from reports.message import Message, Table, to_plain
+from reports.message import Message, Picture, Table, to_plain
 
 DIGEST_LENGTH = 16
 _MADE_AT = re.compile(r"\((\d{4}-\d\d-\d\d \d\d:\d\d) UTC\)")
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture as a file: its name, its kind (`png`, or `svg+xml`) and its content."""
+
+    name: str
+    kind: str
+    content: bytes
+
+
+def as_svg(picture: Picture) -> PictureFile:
+    return PictureFile(f"{picture.name}.svg", "svg+xml", picture.svg.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +35,7 @@ class Renderers:
     text: Callable[[Message], str]
     markdown: Callable[[Message], str]
     csv: Callable[[Table], str]
+    picture: Callable[[Picture], PictureFile] = as_svg
 
     def line(self, message: Message, longest: int) -> str:
         """The message's subject on one line of at most `longest` bytes."""
@@ -34,9 +48,14 @@ class Renderers:
         """The message's attachments: file names and their CSV."""
         return {f"{one.name}.csv": self.csv(one.table) for one in message.attachments}
 
+    def pictures(self, message: Message) -> list[PictureFile]:
+        """The message's pictures as files that the channel's readers see as such."""
+        return [self.picture(one) for one in message.pictures]
+
     def digest(self, message: Message) -> str:
         """The same for messages that read the same, attachments included."""
-        parts = (self.text(message), *(part for file in sorted(self.files(message).items()) for part in file))
+        drawn = (part for one in message.pictures for part in (one.name, one.svg))
+        parts = (self.text(message), *(part for file in sorted(self.files(message).items()) for part in file), *drawn)
         return digest("\0".join(parts))
 
 

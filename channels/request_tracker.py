@@ -2,13 +2,14 @@
 
 The external id stands in the custom field `Hearthwatch ID`. What we say later are comments; the subject of each begins
 with a mark made of its key, so that the history tells what has been said. Nothing that people can edit is ever
-written after the ticket's making. A ticket that was merged is the one it was merged into.
+written after the ticket's making, but for links. A ticket that was merged is the one it was merged into.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -78,6 +79,7 @@ class RequestTrackerQueue:
             needs = f"ShowTicket on the queue, SeeCustomField and SetInitialCustomField on {ID_FIELD!r}"
             raise DeliveryError(f"Request Tracker: ticket {ref.id} cannot be found again; we need {needs}", retry=False)
         self._finds_its_own = True
+        self._link(ref, message)
         return ref
 
     def comment(self, ref: TicketRef, key: str, message: Message) -> None:
@@ -98,6 +100,7 @@ class RequestTrackerQueue:
         says_it = _is_marked(texts[-1], mark) if texts else self._was_made_as(history, message)
         if not says_it:
             self._say(ref, mark, message)
+        self._link(ref, message)
 
     def state(self, ref: TicketRef) -> TicketState:
         try:
@@ -155,6 +158,14 @@ class RequestTrackerQueue:
             return "what people ended too early is only commented on; with ModifyTicket it is opened again"
         return "with ModifyTicket, what people ended too early is opened again; before the first ticket nobody can tell"
 
+    def _link(self, ref: TicketRef, message: Message) -> None:
+        """Have RT show the linked tickets on each other. Their ids are in the text anyway, so where it refuses, that must do."""
+        if message.refers_to:
+            # What is linked already, also by people, stays; without the right (ModifyTicket) RT says so and it is no error.
+            links = {"AddRefersTo": [one for one in message.refers_to if one != ref.id]}
+            with suppress(AnswerError):
+                self._client.call("PUT", f"/ticket/{ref.id}", body=links)
+
     def _say(self, ref: TicketRef, mark: str, message: Message) -> None:
         subject = f"{mark} {self._render.line(message, _LONGEST_SUBJECT - len(mark) - 1)}"
         self._client.call("POST", f"/ticket/{ref.id}/comment", body={"Subject": subject, **self._content(message)})
@@ -173,6 +184,14 @@ class RequestTrackerQueue:
                 "FileContent": base64.b64encode(csv.encode()).decode(),
             }
             for name, csv in files
+        ]
+        attachments += [
+            {
+                "FileName": picture.name,
+                "FileType": f"image/{picture.kind}",
+                "FileContent": base64.b64encode(picture.content).decode(),
+            }
+            for picture in self._render.pictures(message)
         ]
         content: dict[str, object] = {"Content": self._render.text(message), "ContentType": "text/plain"}
         return {**content, "Attachments": attachments} if attachments else content

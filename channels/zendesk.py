@@ -180,11 +180,25 @@ class ZendeskQueue:
             files["ticket.txt"] = ("text/plain", text)
             text = f"{text[:LONGEST_COMMENT].rstrip()}\n\nCut off here: all of it is attached as ticket.txt.\n"
         # In <pre> nothing is markup: neither Markdown nor HTML acts, and columns stay below each other.
-        comment: dict[str, object] = {"html_body": f"<pre>{html.escape(text)}</pre>", "public": False}
+        comment: dict[str, object] = {
+            "html_body": f"<pre>{html.escape(text)}</pre>{self._links(message)}",
+            "public": False,
+        }
         tokens = [self._upload(name, kind, content) for name, (kind, content) in files.items()]
+        tokens += [
+            self._upload(picture.name, f"image/{picture.kind}", picture.content)
+            for picture in self._render.pictures(message)
+        ]
         return {**comment, "uploads": tokens} if tokens else comment
 
-    def _upload(self, name: str, kind: str, content: str) -> str:
+    def _links(self, message: Message) -> str:
+        """The linked tickets, to be followed. Zendesk's own links make one ticket the problem of others and solve all with it."""
+        links = [
+            f'<a href="{self._site}/agent/tickets/{one}">#{one}</a>' for one in message.refers_to if one.isdecimal()
+        ]
+        return f"<p>Linked: {', '.join(links)}</p>" if links else ""
+
+    def _upload(self, name: str, kind: str, content: str | bytes) -> str:
         answer = self._client.call(
             "POST",
             "/uploads.json",

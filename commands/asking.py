@@ -89,17 +89,25 @@ def _again(check: Callable[[str, str], str], name: str, typed: str) -> str:
 
 
 def asked(
-    team: Team, given: dict[str, Any], households: Sequence[str], users: Sequence[str], now: datetime
+    team: Team,
+    given: dict[str, Any],
+    households: Sequence[str],
+    users: Sequence[str],
+    now: datetime,
+    newest: datetime | None,
 ) -> Escalation:
-    """What the options say, and what they do not say from the person. Raises click.UsageError for what cannot be used."""
+    """What the options say, and what they do not say from the person. `newest` is when their last known event was.
+
+    Raises click.UsageError for what cannot be used.
+    """
     silent: bool = given["silent"]
     severity = FIXED_SEVERITY.get(team) or given["severity"]
     if severity is None:
-        severity = click.prompt("Severity", type=click.Choice(severities(team)), err=True)
+        severity = click.prompt("Severity", type=click.Choice(severities(team), case_sensitive=False), err=True)
     title = given["title"] or _prompted("title", "Title (it is kept: no names)", optional=False)
     when = given["when"]
     if when is None and team == "engineering":
-        when = _time_prompted(now)
+        when = _time_prompted(now, newest)
     answers = {one.name: _answers(one, given[one.name], silent=silent) for one in QUESTIONS[team]}
     try:
         return escalation_of(
@@ -117,7 +125,9 @@ def asked(
         raise click.UsageError(str(error)) from error
 
 
-def _time_prompted(now: datetime) -> datetime:
+def _time_prompted(now: datetime, newest: datetime | None) -> datetime:
+    """The time that the person says; the last known event's is proposed."""
+
     def value(typed: str) -> datetime:
         at = Moment().convert(typed, None, None)
         try:
@@ -126,7 +136,9 @@ def _time_prompted(now: datetime) -> datetime:
             raise click.BadParameter(str(error)) from error
         return at
 
-    at: datetime = click.prompt("When the issue occurred (with timezone)", value_proc=value, err=True)
+    proposed = f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest is not None and newest <= now else None
+    asks = "When the issue occurred (with timezone)"
+    at: datetime = click.prompt(asks, default=proposed, value_proc=value, err=True)
     return at
 
 

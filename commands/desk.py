@@ -11,28 +11,33 @@ import click
 from channels import mail
 from channels.open_queue import open_queue
 from channels.protocol import Queue, TicketRef
-from channels.renderers import Renderers
+from channels.renderers import PictureFile, Renderers
 from channels.settings import ChannelSettingError
 from channels.slack import SlackWorkspace, open_slack
 from commands.options import Settings
-from detectors.contract import Finding, Team
+from detectors.contract import Team
 from escalation.decide.clocks import restarted
+from escalation.deliver.case_file import CaseFile
 from escalation.deliver.helpdesk import HelpdeskDelivery, Note
 from escalation.deliver.messenger import Notification, SlackDelivery
 from escalation.ledger.records import Ticket
 from escalation.policy.policy import Policy
 from escalation.policy.process import Redaction, TeamPolicy
-from reports import csv_text, markdown, slack, text
+from reports import csv_text, markdown, png, slack, text
 from reports import mail as mail_words
+from reports.case import case_ticket
 from reports.message import Message
 from reports.neutral import defused
 from reports.note import note_message, standing_message
-from reports.redact import redacted, word_scrub
-from reports.ticket import ticket
+from reports.redact import redacted_case, word_scrub
 
 PSEUDONYM_KEY = "HEARTHWATCH_PSEUDONYM_KEY"
 RENDERERS = Renderers(
-    subject=lambda message: defused(message.headline), text=text.render, markdown=markdown.render, csv=csv_text.render
+    subject=lambda message: defused(message.headline),
+    text=text.render,
+    markdown=markdown.render,
+    csv=csv_text.render,
+    picture=lambda one: PictureFile(*png.named(one)),
 )
 
 
@@ -49,10 +54,11 @@ def open_helpdesk_delivery(settings: Settings, policy: Policy) -> HelpdeskDelive
     def goes_by_mail(team: Team) -> bool:
         return mail_is_set_up() and policy.teams[team].by == "email"
 
-    def as_ticket(finding: Finding, external_id: str) -> Message:
-        mailed = goes_by_mail(finding.team)
-        hidden = redacted(finding, by_mail, mail_key) if mailed else redacted(finding, hides, key)
-        return ticket(hidden, policy, reference=external_id)
+    def as_ticket(case: CaseFile, external_id: str) -> Message:
+        mailed = goes_by_mail(case.findings[0].team)
+        hidden_here, its_key = (by_mail, mail_key) if mailed else (hides, key)
+        hidden = redacted_case(case, hidden_here, its_key)
+        return case_ticket(hidden, policy, reference=external_id, pseudonyms=hidden_here == "ids")
 
     queue = opened_queue(settings, policy)
     return HelpdeskDelivery(
@@ -137,8 +143,10 @@ def open_slack_delivery(policy: Policy) -> SlackDelivery[dict[str, Any]] | None:
     hides = policy.redaction.slack
     key = pseudonym_key(hides, "Slack's messages")
 
-    def as_ticket(finding: Finding, external_id: str, notification: Notification) -> dict[str, Any]:
-        return _payload(ticket(redacted(finding, hides, key), policy, reference=external_id), policy, notification)
+    def as_ticket(case: CaseFile, external_id: str, notification: Notification) -> dict[str, Any]:
+        hidden = redacted_case(case, hides, key)
+        said = case_ticket(hidden, policy, reference=external_id, pseudonyms=hides == "ids")
+        return _payload(said, policy, notification)
 
     def as_note(note: Note, notification: Notification) -> dict[str, Any]:
         scrub = word_scrub(hides, key, notification.ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +18,14 @@ from commands.scanning import context_of, opened
 from detectors.contract import Finding, Team, Window
 from detectors.engine.lookup import Lookup, look_up
 from detectors.source import SourceError
+from escalation.deliver.case_file import alone
 from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
+from escalation.deliver.linking import LINKS_MOST, Links
 from escalation.deliver.messenger import SlackDelivery, announce
-from escalation.errors import LedgerError
+from escalation.errors import LedgerError, NoLedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
-from escalation.ledger.records import Ticket
-from escalation.people.person import add_comment, cautions, file, finding_of, open_escalation
+from escalation.ledger.records import Linked, Ticket
+from escalation.people.person import add_comment, cautions, claimed_resolved, file, finding_of, open_escalation
 from escalation.people.questions import (
     FIXED_SEVERITY,
     QUESTIONS,
@@ -103,7 +106,10 @@ def _options(team: Team) -> list[Callable[[Callable[..., None]], Callable[..., N
         click.option("--non-interactive", "silent", is_flag=True, help="Ask nothing; needs --yes to file."),
     ]
     if team not in FIXED_SEVERITY:
-        options.insert(0, click.option("--severity", type=click.Choice(severities(team)), help="How urgent it is."))
+        known = severities(team)
+        kind = click.Choice(known, case_sensitive=False)
+        shown = f"[{'|'.join(known)}]"
+        options.insert(0, click.option("--severity", type=kind, metavar=shown, help="How urgent it is, in any case."))
     return options
 
 
@@ -120,26 +126,73 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
     facts, blind = _looked_up(settings, policy, households, users)
     if facts is not None:
         users, households = facts.named_users, facts.named_households
-    escalation = asked(team, given, households, users, settings.moment)
-    with open_ledger(settings.ledger, exclusive=False) as ledger, ledger.begin() as tx:
-        current, key = open_escalation(tx, escalation, policy.environment)
-        past = tx.tickets_about((*escalation.households, *escalation.users))
+    _warn_of_a_new_ledger(settings)
+    escalation = asked(team, given, households, users, settings.moment, _newest(facts))
+    known = _known(settings, policy, escalation)
+    current, key, past = known.current, known.key, known.past
     if current is not None and not given["anyway"]:
         _is_there(settings, policy, helpdesk, slack_delivery, current, escalation, given)
         return
-    finding = finding_of(escalation, facts, blind, past, key, settings.moment)
-    click.echo(text.render(helpdesk.ticket(finding, f"hw-{key[:16]}")))
+    finding = finding_of(escalation, facts, blind, known.earlier(policy), key, settings.moment)
+    click.echo(text.render(helpdesk.ticket(replace(alone(finding), linked=known.linked), f"hw-{key[:16]}")))
     typed = [escalation.title, *(one for some in escalation.answers.values() for one in some)]
     troubleshot = given["troubleshot"] or (
         not given["silent"] and click.confirm("Was basic troubleshooting done?", err=True)
     )
-    warnings = cautions(escalation, policy, past, troubleshot=troubleshot, personal=words.holds_personal(typed))
+    personal = words.holds_personal(typed)
+    warnings = cautions(
+        escalation, policy, past, troubleshot=troubleshot, personal=personal, unrepaired=known.unrepaired
+    )
     click.echo(words.warned(warnings), nl=False, err=True)
     click.echo(words.promised(finding, policy, settings.moment), nl=False)
     if not _confirmed(given, f"File this ticket for {policy.teams[team].name}?"):
         click.echo("Nothing was filed.", err=True)
         return
     _file(settings, policy, helpdesk, slack_delivery, finding, patient=not given["silent"])
+
+
+def _warn_of_a_new_ledger(settings: Settings) -> None:
+    """A mistyped address looks like a ledger in which nothing is known: then the same may be filed twice."""
+    try:
+        with open_ledger(settings.ledger, exclusive=False, create=False):
+            pass
+    except NoLedgerError as error:
+        told = f"{error.where}: nothing is known there of what is open already, and filing this makes a new ledger"
+        click.echo(f"warning: there is no ledger at {told}; is --ledger right?", err=True)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the ledger knows of an escalation: the ticket that says it already, and the tickets on the same ids."""
+
+    current: Ticket | None
+    key: str
+    """The fingerprint that its own ticket would have."""
+    past: list[Ticket]
+    linked: tuple[Linked, ...] = ()
+    unrepaired: Mapping[int, datetime] = field(default_factory=dict)
+    """Those that were called resolved and are not."""
+
+    def earlier(self, policy: Policy) -> list[Ticket]:
+        """The past ones that are too old to be linked, but for those that only their team's e-mail may tell of."""
+        linked = {one.external_id for one in self.linked}
+        return [one for one in self.past if one.external_id not in linked and policy.teams[one.team].by != "email"]
+
+
+def _known(settings: Settings, policy: Policy, escalation: Escalation) -> _Known:
+    try:
+        with open_ledger(settings.ledger, exclusive=False, create=False) as ledger, ledger.begin() as tx:
+            current, key = open_escalation(tx, escalation, policy.environment)
+            past = tx.tickets_about((*escalation.households, *escalation.users))
+            linked = Links(tx, policy, settings.moment).about(escalation.households, escalation.users)
+            return _Known(current, key, past, tuple(linked[:LINKS_MOST]), claimed_resolved(tx, past))
+    except NoLedgerError:
+        return _Known(*open_escalation(None, escalation, policy.environment), [])
+
+
+def _newest(facts: Lookup | None) -> datetime | None:
+    """When the last thing happened that the data knows of the named people and households."""
+    return max((entry.at for entry in facts.timeline), default=None) if facts is not None else None
 
 
 def _looked_up(

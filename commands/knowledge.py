@@ -13,6 +13,7 @@ from commands.desk import mail_is_set_up, opened_queue, opened_slack, slack_chan
 from commands.options import EXIT_SOURCE, EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scaffold import new_detector
 from commands.scanning import context_of, named_detectors, opened, window_of
+from detectors.advice import SURE, readable
 from detectors.contract import TEAMS, Team
 from detectors.engine.doctor import examine
 from detectors.registry import BY_ID, DETECTORS
@@ -85,7 +86,8 @@ def explain_detector(name: str) -> None:
     (detector,) = named_detectors((name,))
     meta = detector.meta
     click.echo(
-        f"{meta.id} · {meta.team} · {meta.severity} · {meta.kind}\nProcess: {meta.process}\n\n{detector.page.strip()}"
+        f"{meta.id} · {meta.team} · {meta.severity} · {meta.kind}\nProcess: {meta.process}\n"
+        f"{SURE[meta.sure]}. It would be wrong if {meta.refuted_by}.\n\n{readable(detector.page.strip())}"
     )
 
 

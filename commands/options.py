@@ -16,7 +16,8 @@ from rich.console import Console
 
 from commands.logs import start_logging
 
-EXIT_FAILURE, EXIT_USAGE, EXIT_SOURCE, EXIT_INCOMPLETE, EXIT_UNDELIVERED, EXIT_FINDINGS = 1, 2, 3, 4, 5, 10
+EXIT_FAILURE, EXIT_USAGE, EXIT_SOURCE, EXIT_INCOMPLETE, EXIT_UNDELIVERED, EXIT_UNKNOWN = 1, 2, 3, 4, 5, 6
+EXIT_FINDINGS = 10
 
 
 class Stop(click.ClickException):

@@ -23,7 +23,7 @@ What is wrong, and whom it hurts.
 
 Fires when
 ----------
-Exactly what must be true of one household.
+Exactly what must be true of one household (or user).
 
 Stays silent when
 -----------------
@@ -35,7 +35,15 @@ What the ticket shows.
 
 What to do
 ----------
-What the team that gets the ticket does first.
+1. What the team that gets the ticket does first, for household {household_id} and {leader_id|its leader}.
+2. If reason is too-many: what is done in that case alone.
+
+How to check
+------------
+    SELECT m.household_id, count(*) AS active_members
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.status = 'active'
+     GROUP BY m.household_id HAVING count(*) > 15
 """
 
 from __future__ import annotations
@@ -44,9 +52,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.cases.household import HouseholdCase
 from detectors.cases.timeline import timeline
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 
 META = Meta(
     id="$id",
@@ -56,6 +64,8 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"household_members.status"}),
+    sure="rows",
+    refuted_by="what would show that it is wrong although the data says it",
     process="$section: the row",
 )
 

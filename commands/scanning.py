@@ -17,7 +17,17 @@ from typing import Any
 import click
 
 from commands.failures import once_more
-from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress, show
+from commands.options import (
+    EXIT_FINDINGS,
+    EXIT_INCOMPLETE,
+    EXIT_UNKNOWN,
+    Moment,
+    Settings,
+    Stop,
+    global_options,
+    progress,
+    show,
+)
 from commands.stopping import cancelled_on_signal
 from detectors.contract import (
     SEVERITY_ORDER,
@@ -48,6 +58,7 @@ After = Callable[[Source, ScanResult], ScanResult]
 """What is made of a scan's result while its source is still open."""
 NOTHING: Mapping[str, str] = MappingProxyType({})
 MISSING_NAMED = 6
+NOBODY = "no such household: the source holds no household, member or request of this id"
 SCOPED_DAYS = timedelta(days=30)
 """A scan of one household or user looks at its patterns over this many days."""
 
@@ -94,15 +105,24 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
         if ended:
             click.echo(f"note: {ended}", err=True)
         _compare_with_ledger(settings.ledger, policy, context.as_of, result)
-    document = document_of(
-        info, one_per_cause(result.findings, policy.limits, policy.environment, alike=result.alike), result
+    told = one_per_cause(
+        result.findings,
+        policy.limits,
+        policy.environment,
+        alike=result.alike,
+        both_teams=policy.cases.both_teams,
     )
+    document = document_of(info, told, result)
     if chosen["teams"] or chosen["severities"]:
         teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
         kept = tuple(f for f in document.findings if f.team in teams and f.severity in severities)
         document = document.model_copy(update={"findings": kept})
-    show(formatted(document, form))
+    unknown = scoped and not any(result.rows_read.values())
+    # A table without findings would read as if somebody had looked.
+    show(f"{NOBODY}\n" if unknown and form == "table" else formatted(document, form))
     finish(document, fail_on)
+    if unknown:
+        raise Stop("the source holds no household, member or request of that id; is it written in full?", EXIT_UNKNOWN)
 
 
 def _compare_with_ledger(url: str, policy: Policy, as_of: datetime, result: ScanResult) -> None:
@@ -191,10 +211,6 @@ def scanned(
             _say_what_is_missing(source, detectors)
             for notice in result.notices:
                 click.echo(f"note: {notice.line}", err=True)
-        if (households or users) and not any(result.rows_read.values()):
-            click.echo(
-                "note: the source holds no household, member or request of that id; is it written in full?", err=True
-            )
         return result, ScanInfo(
             source=source.label,
             as_of=context.as_of,

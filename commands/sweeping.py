@@ -64,6 +64,8 @@ def called_false(settings: Settings) -> frozenset[str]:
     """The findings whose ticket people have closed as a false positive; none where there is no ledger yet."""
     try:
         with open_ledger(settings.ledger, exclusive=False, create=False) as ledger, ledger.begin() as tx:
-            return frozenset(one.fingerprint for one in tx.tickets() if one.closed_as == "false-positive")
+            closed = [one for one in tx.tickets() if one.closed_as == "false-positive"]
+            on_them = {entry.fingerprint for one in closed for entry in tx.entries_on(one) if entry.team == one.team}
+            return frozenset(on_them | {one.fingerprint for one in closed})
     except LedgerUsageError:
         return frozenset()

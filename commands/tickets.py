@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from commands.believing import held_against_in_part, known_of, on_trail
+from commands.listing import list_tickets
 from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop, global_options
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import context_of, named_detectors, scanned, window_of
@@ -22,7 +23,7 @@ from escalation.ledger.records import Entry
 from escalation.people.progress import acknowledge_ticket, resolve_ticket
 from escalation.people.silences import close_ticket, lift_silences, silence_ticket
 from escalation.policy.policy import load_policy
-from escalation.views.digest import digest, in_progress
+from escalation.views.digest import digest
 from escalation.views.review import TicketStory, recheck, scope_of, story_of
 from reports import ticket_list
 from reports.digest import FORMATS
@@ -31,17 +32,6 @@ from reports.digest import FORMATS
 @click.group()
 def tickets() -> None:
     """Show tickets, check them against the source, and put them off or close them."""
-
-
-@tickets.command("list")
-@global_options()
-@click.option("--overdue", "only_overdue", is_flag=True, help="Only those with a promise that is broken.")
-def list_tickets(settings: Settings, only_overdue: bool) -> None:
-    """The tickets in progress: the longest overdue first, then by what is due next."""
-    policy = load_policy(settings.policy)
-    with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        lines = in_progress(ledger, policy, settings.moment)
-    click.echo(ticket_list.listed([line for line in lines if line.overdue or not only_overdue]), nl=False)
 
 
 @tickets.command("digest")
@@ -251,6 +241,7 @@ def close(
     click.echo(f"{ticket}: closed as {closing}")
 
 
+tickets.add_command(list_tickets)
 tickets.add_command(record)
 
 

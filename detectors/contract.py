@@ -55,7 +55,7 @@ CaseKind = Literal[
     "accessed_household",
     "handed_over_household",
 ]
-"""What a case is about, and with it the facts that are fetched for it (cases.py)."""
+"""What a case is about, and with it the facts that are fetched for it (cases/)."""
 
 SEVERITY_ORDER: tuple[Severity, ...] = ("P0", "Immediate", "P1", "Same-day", "P2", "Next-day")
 """From the most to the least urgent, by the response times of the process document."""
@@ -124,6 +124,31 @@ class Impact(Published):
     households: int = Field(ge=0)
 
 
+class Involved(_Light):
+    """Somebody whom a finding about people names, with what the data knows of them. Their role is their part in it."""
+
+    user_id: str
+    role: str
+    since: Timestamp | None = None
+    """When the account was made."""
+    status: str = ""
+    """Empty where nobody looked: of very many only the first are looked up."""
+    tier: str = ""
+    leads: tuple[str, ...] = ()
+    belongs: tuple[str, ...] = ()
+    acts_from: str = ""
+    """Whether address and device are new for them."""
+
+
+class Tie(_Light):
+    """An account that shares something with one that a finding is about: what, and how strong a tie that is."""
+
+    user_id: str
+    of: str
+    shares: tuple[str, ...]
+    strength: Literal["strong", "medium", "weak"]
+
+
 class Story(_Light):
     """The words of a ticket, with the values filled in. Wording is not part of the published JSON.
 
@@ -136,6 +161,8 @@ class Story(_Light):
     steps: tuple[str, ...] = ()
     expected: str = ""
     actual: str = ""
+    stopped: str = ""
+    """Of an operation that was half done: the step that failed, by its number and in plain words."""
     impact: str = ""
     error_messages: str = ""
     screenshots: str = ""
@@ -150,7 +177,9 @@ class Story(_Light):
     affected_users: tuple[str, ...] | None = None
     fields: dict[str, str] = {}
     observed: str = ""
-    """Between which looks a state began, where nothing in the data tells when; only who keeps looks can say it."""
+    """Between which looks a state began; only who keeps looks can say it."""
+    people: tuple[Involved, ...] = ()
+    ties: tuple[Tie, ...] = ()
 
 
 class Finding(Published):
@@ -253,6 +282,13 @@ class Meta(BaseModel):
     ways: dict[str, Groups] = {}
     """Its several ways to find something, in words, each with the events that it takes. Those that the source never wrote are
     said; where all ways are blind, it is not applicable."""
+    roles: dict[str, str] = {}
+    """For Trust & Safety, whose tickets name everybody involved: where ids stand (`subject.user_id`, `evidence.key`,
+    `evidence.key.key` of a list of rows, `users` for all others) and which part those people have in it."""
+    sure: Literal["rows", "trail", "inferred"]
+    """How sure it is: the rows prove it, the audit trail tells it, or it is inferred from a pattern."""
+    refuted_by: str = Field(min_length=10)
+    """What would show that it is wrong although the data says it, as the end of a sentence that begins "It would be wrong if"."""
     process: str = Field(min_length=5)
     """The place in the process document that asks for this detector."""
     feature: str = "household management"

@@ -131,6 +131,16 @@ class Limits(BaseModel):
     competitor_names: tuple[str, ...] = word_lists.COMPETITORS
     """Competing services, as their users write them."""
     # Trust & Safety, unauthorised access, and the people who write to support.
+    people_most: int = Field(default=25, ge=1)
+    """Of so many people on a Trust & Safety finding it is looked up who they are; the others are named."""
+    people_findings_most: int = Field(default=50, ge=0)
+    """For so many findings of a scan, the most urgent ones."""
+    people_history_days: int = Field(default=90, ge=1)
+    """So far back it is looked whether somebody's address and device are known."""
+    ties_most: int = Field(default=20, ge=1)
+    """So many connected accounts are named on a finding, the strongest ties first."""
+    common_address_people: int = Field(default=10, ge=2)
+    """An address that more accounts act from connects nobody: a school, a provider, a private relay."""
     service_accounts: tuple[str, ...] = ("00000000-0000-0000-0000-000000000000", "service", "system")
     """User ids under which the app itself acts; what they read or change is nobody's abuse."""
     closed_statuses: tuple[str, ...] = (

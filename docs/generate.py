@@ -17,6 +17,7 @@ from rich.text import Text
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from detectors.advice import SURE, readable  # noqa: E402
 from detectors.contract import (  # noqa: E402
     Context,
     Detector,
@@ -99,11 +100,12 @@ def _links(covered: str) -> str:
 
 def _page(detector: Detector) -> Iterator[str]:
     meta = detector.meta
-    first, *rest = detector.page.strip().splitlines()
+    first, *rest = readable(detector.page.strip()).splitlines()
     yield f"### {meta.id}"
     yield ""
     yield f"**{first.strip()}** · {meta.team} · {meta.severity} · {meta.kind} · about: {', '.join(meta.subject)}  "
-    yield f"{meta.process}"
+    yield f"{meta.process}  "
+    yield f"{SURE[meta.sure]}. It would be wrong if {meta.refuted_by}."
     for line, following in zip(rest, [*rest[1:], ""], strict=True):
         if set(line) == {"-"}:
             continue

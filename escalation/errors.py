@@ -11,5 +11,15 @@ class LedgerUsageError(LedgerError):
     """The ledger is fine, but not what it was asked for: another address or time is needed."""
 
 
+class NoLedgerError(LedgerUsageError):
+    """There is no ledger at `where` yet, and none was to be made."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"there is no ledger at {where}; `hearthwatch run` makes it, or name another one with --ledger"
+        )
+        self.where = where
+
+
 class RefusedError(Exception):
     """The policy does not allow it, or it names nothing that exists: one line with what to do."""

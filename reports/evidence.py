@@ -18,9 +18,13 @@ def member_list(evidence: Mapping[str, object]) -> list[Table]:
     if not isinstance(members, list | tuple) or not members:
         return []
     leaders = evidence.get("active_leaders")
-    badges = {str(leader) for leader in leaders} if isinstance(leaders, list | tuple) else set()
+    badges = {_user_of(leader) for leader in leaders} if isinstance(leaders, list | tuple) else set()
     rows = [(str(member), "leader" if str(member) in badges else "no badge") for member in members]
     return [Table("Household member list", ("Active member", "Badge"), tuple(rows))]
+
+
+def _user_of(leader: object) -> str:
+    return str(leader.get("user_id", "")) if isinstance(leader, Mapping) else str(leader)
 
 
 def evidence_tables(evidence: Mapping[str, object]) -> list[Table]:
@@ -35,7 +39,7 @@ def evidence_tables(evidence: Mapping[str, object]) -> list[Table]:
         elif isinstance(value, list | tuple) and value and all(isinstance(row, Mapping) for row in value):
             tables.append(_table(named(key), value))
         else:
-            singles.append((named(key), cell(value)))
+            singles.append((named(key), percent(value) if is_share(key) and isinstance(value, float) else cell(value)))
     head = [Table("Evidence", FACTS, tuple(singles))] if singles else []
     return head + tables
 
@@ -52,6 +56,16 @@ def named(key: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def is_share(key: str) -> bool:
+    """Whether a part of a whole stands under `key`, as a number from 0 to 1."""
+    return key.startswith("share") or key.endswith("share")
+
+
+def percent(share: float) -> str:
+    """`0.125` as `12.5%`, which a spreadsheet takes for a number."""
+    return f"{round(share * 100, 2):g}%"
+
+
 def cell(value: object) -> str:
     """A value in words: times as the process document writes them, lists with commas, null for what the data has not."""
     match value:
@@ -61,6 +75,8 @@ def cell(value: object) -> str:
             return "yes" if value else "no"
         case datetime():
             return stamp(value)
+        case float() if value.is_integer():
+            return str(int(value))
         case list() | tuple() | set() | frozenset():
             return _several([cell(each) for each in (sorted(value, key=str) if isinstance(value, set) else value)])
         case Mapping():

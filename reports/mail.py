@@ -43,6 +43,8 @@ def _html(message: Message) -> Iterator[str]:
         yield from _block(block)
     for attachment in message.attachments:
         yield f"<p>Attached: {_safe(attachment.name)}.csv</p>"
+    for picture in message.pictures:
+        yield f"<p>Attached: the picture {_safe(picture.name)} ({_safe(picture.says)})</p>"
     yield "</body></html>"
 
 
@@ -54,11 +56,12 @@ def _block(block: Block) -> Iterator[str]:
     yield f"<h2>{_safe(block.heading)}</h2>"
     match block:
         case Section():
-            tag = "pre" if block.command else "li"
-            points = "\n".join(
-                f"<{tag}>{escape(visible(point)) if block.ours else _safe(point)}</{tag}>" for point in block.points
-            )
-            yield points if block.command else f"<ul>{points}</ul>"
+            points = [escape(visible(point)) if block.ours else _safe(point) for point in block.points]
+            if block.command:
+                yield f"<pre>{chr(10).join(points)}</pre>"
+            else:
+                tag = "ol" if block.numbered else "ul"
+                yield f"<{tag}>{chr(10).join(f'<li>{point}</li>' for point in points)}</{tag}>"
         case Timeline():
             yield from _table(
                 ("When", "What", "Who"), [(stamp(moment.at), moment.what, moment.who) for moment in block.moments]

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from detectors.text.wording import stamp
-from reports.message import Message, Section, Table, Template, Timeline
-from reports.neutral import defused, for_markdown
+from reports.message import Message, Picture, Section, Table, Template, Timeline
+from reports.neutral import defused, for_markdown, visible
 from reports.text import template_lines
+
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
 
 def render(message: Message) -> str:
     """The whole message as a Markdown document."""
-    headline = for_markdown(message.headline)
-    parts = [f"# {headline}"]
+    parts = [f"# {f'{for_markdown(message.tag, ours=True)} {for_markdown(message.title)}'.strip()}"]
     for block in message.blocks:
         if isinstance(block, Template):
             parts.append(fenced([defused(message.headline), "", *template_lines(block)]))
         else:
             parts.append("\n".join(block_lines(block)))
     parts.extend(f"Attached: `{attachment.name}.csv`" for attachment in message.attachments)
+    parts.extend(map(partial(_picture, message.reference), message.pictures))
     return "\n\n".join(parts) + "\n"
+
+
+def _picture(reference: str, picture: Picture) -> str:
+    """A picture that lies beside the ticket's file, under its name."""
+    name = f"{reference}.{picture.name}.svg"
+    says = for_markdown(picture.says)
+    return f"![{says}]({name})" if _FILE_NAME.fullmatch(name) else f"Attached: a picture ({says})"
 
 
 def fenced(lines: Iterable[str]) -> str:
@@ -40,7 +50,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
 
 
 def _row(cells: Sequence[str], *, escape: bool = True) -> str:
-    return f"| {' | '.join(for_markdown(cell) if escape else cell for cell in cells)} |"
+    return f"| {' | '.join(for_markdown(cell, in_cell=True) if escape else cell for cell in cells)} |"
 
 
 def block_lines(block: Section | Table | Timeline) -> Iterator[str]:
@@ -49,9 +59,11 @@ def block_lines(block: Section | Table | Timeline) -> Iterator[str]:
     match block:
         case Section():
             if block.command:
-                yield fenced(map(defused, block.points))
+                yield fenced(map(visible if block.ours else defused, block.points))
             else:
-                yield from (f"- {for_markdown(point, ours=block.ours)}" for point in block.points)
+                for number, point in enumerate(block.points, start=1):
+                    mark = f"{number}." if block.numbered else "-"
+                    yield f"{mark} {for_markdown(point, ours=block.ours)}"
         case Timeline():
             rows = ((stamp(moment.at), moment.what, moment.who) for moment in block.moments)
             yield from table(("When", "What", "Who"), rows)

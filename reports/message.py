@@ -46,13 +46,15 @@ class Template:
 class Section:
     """A heading and its points; `command` says that they are to be typed in rather than read.
 
-    `ours` says that the points are the policy's words alone: the addresses in them stay as they are.
+    `ours` says that the points are our own words or the policy's alone: the addresses in them stay as they are. `numbered`
+    says that their order counts.
     """
 
     heading: str
     points: tuple[str, ...]
     command: bool = False
     ours: bool = False
+    numbered: bool = False
     kind: Literal["section"] = "section"
 
 
@@ -101,6 +103,15 @@ class Attachment:
     table: Table
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing as a whole SVG document, with what it shows in words. `name` is a file name without its ending."""
+
+    name: str
+    says: str
+    svg: str
+
+
 Block = Template | Section | Table | Timeline
 
 
@@ -115,6 +126,9 @@ class Message:
     reference: str
     blocks: tuple[Block, ...]
     attachments: tuple[Attachment, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    refers_to: tuple[str, ...] = ()
+    """The queue's own ids of other tickets that it is linked with: those helpdesks that know links are told so."""
     reopens: bool = False
     """True if it says that a ticket which people have ended is not done: the queue opens it again, where it may."""
 

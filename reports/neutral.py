@@ -41,9 +41,13 @@ _TEMPLATE = re.compile(r"(?<=\{)[{#$]|(?<=[$#%*])\{|(?<=<)\?")
 _TEMPLATE_PERCENT = re.compile(r"(?<=[{<\[])%")
 # By these marks in a subject mail programs decode bytes (RFC 2047), and helpdesks sort a mail to another ticket.
 _SUBJECT_MARK = re.compile(r"(?<==)\?|#(?=\d+\])")
-_ESCAPED_IN_MARKDOWN = re.compile(r"([\\`*\[\]<>&|~$])")
+# A dollar sign before a digit is money: what ends a formula stands before none.
+_ESCAPED_IN_MARKDOWN = re.compile(r"([\\`*\[\]<>&|~]|\$(?!\d)|(?<=\$)\$)")
+_OURS_IN_MARKDOWN = re.compile(r"([\\`*<>&|~$])")
+# Our own marks are no links: for that they would need a target behind them, or a line that gives them one.
+_DEFUSED_MARK = re.compile(r"\\\[([.:])\\\](?![(\[:])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-_LINE_START = re.compile(r"^(\s*)([#+\-]|\d{1,9}(?=[.)]))")
+_LINE_START = re.compile(r"^(\s*)([#+\-]|\d{1,9}(?=[.)](?:\s|$)))")
 _OUR_COLUMN = re.compile(
     r"\b(households|household_members|household_join_requests|household_events|users|sessions|support_requests)"
     r"\[\.\]("
@@ -127,11 +131,17 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList(accept_unknown=False, only_icann=True)
 
 
-def for_markdown(text: str, *, ours: bool = False) -> str:
-    """`text` defused (visible, if it is `ours`), and such that Markdown (CommonMark and GitHub's) draws its characters."""
-    text = _ESCAPED_IN_MARKDOWN.sub(r"\\\1", (visible if ours else defused)(text).strip())
+def for_markdown(text: str, *, ours: bool = False, in_cell: bool = False) -> str:
+    """`text` defused (visible, if it is `ours`), and such that Markdown (CommonMark and GitHub's) draws its characters.
+
+    As little as possible is escaped, so that it also reads well undrawn. In a table's cell nothing begins a line.
+    """
+    if ours:
+        text = _OURS_IN_MARKDOWN.sub(r"\\\1", visible(text).strip())
+    else:
+        text = _DEFUSED_MARK.sub(r"[\1]", _ESCAPED_IN_MARKDOWN.sub(r"\\\1", defused(text).strip()))
     text = _EDGE_UNDERSCORE.sub(r"\\_", text)
-    return _LINE_START.sub(_escaped_start, text)
+    return text if in_cell else _LINE_START.sub(_escaped_start, text)
 
 
 def _escaped_start(match: re.Match[str]) -> str:

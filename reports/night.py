@@ -26,6 +26,7 @@ _WORDS: dict[Action, tuple[str, str]] = {
 }
 _QUIET: dict[Reason, str] = {
     "explained": "explained by another",
+    "same-case": "on the new ticket of its case",
     "snoozed": "snoozed",
     "dismissed": "dismissed",
     "not-looked-at": "not looked at",

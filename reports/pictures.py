@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from detectors.contract import Finding, TimelineEntry
 from detectors.text.wording import count, listed
+from reports.message import Picture
 from reports.svg import BLUE, GREY, ORANGE, PAPER, RED, clipped, picture, shape, text
 
 SHOWN = 12
@@ -31,6 +32,22 @@ class Person:
     active: bool
     leads: bool
     notes: tuple[str, ...]
+
+
+def attached(finding: Finding) -> tuple[Picture, ...]:
+    """What a ticket attaches: the household's members and who leads, where the finding is about that."""
+    people = people_of(finding)
+    if not people:
+        return ()
+    name = "household-members"
+    return (Picture(name, in_short(people), str(household(name, people))),)
+
+
+def in_short(people: Sequence[Person]) -> str:
+    """What the picture of a household shows, in one line without ids."""
+    leaders = sum(one.leads for one in people)
+    said = count(leaders, "leader") if leaders else "no leader"
+    return f"{count(sum(one.active for one in people), 'active member')} shown, {said}"
 
 
 def people_of(finding: Finding) -> tuple[Person, ...]:
@@ -74,7 +91,7 @@ def household(name: str, people: Sequence[Person]) -> Markup:
     width, height = max(across, 2) * _CELL_WIDTH + 20, down * _CELL_HEIGHT + _HEAD + 14
     leaders = sum(one.leads for one in people)
     led = leaders == 1
-    head = f"{count(sum(one.active for one in people), 'active member')} shown, {count(leaders, 'leader') if leaders else 'no leader'}"
+    head = in_short(people)
     more = f", {len(people) - len(shown)} more people are not drawn" if len(people) > len(shown) else ""
     return picture(
         name,

@@ -11,11 +11,13 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from detectors.contract import Finding, Member
+from escalation.deliver.case_file import CaseFile
 from escalation.ledger.personal import is_typed, masked
 from escalation.policy.process import Redaction
 
@@ -52,7 +54,32 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
             return names[text]
         return _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(_without(text, free))))
 
-    return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": ()}), scrub)
+    story = finding.story.model_copy(update={"people": (), "ties": ()})
+    return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": (), "story": story}), scrub)
+
+
+def redacted_case(case: CaseFile, hides: Redaction, key: bytes) -> CaseFile:
+    """`case` without what a channel hides. Raises ValueError as `redacted` does."""
+    ids = {one for finding in case.findings for one in _ids(finding)}
+    ids |= {each for one in case.linked for each in (*one.households, *one.users)} | {one.id for one in case.repeats}
+    scrub = word_scrub(hides, key, ids)
+    linked = (
+        replace(
+            one,
+            title=scrub(one.title),
+            outcome=scrub(one.outcome),
+            households=tuple(map(scrub, one.households)),
+            users=tuple(map(scrub, one.users)),
+        )
+        for one in case.linked
+    )
+    return replace(
+        case,
+        findings=tuple(redacted(one, hides, key) for one in case.findings),
+        linked=tuple(linked),
+        repeats=tuple(replace(one, id=scrub(one.id)) for one in case.repeats),
+        silenced=tuple(map(scrub, case.silenced)),
+    )
 
 
 def word_scrub(hides: Redaction, key: bytes, ids: Iterable[str]) -> Scrub:

@@ -113,7 +113,7 @@ def _elements(block: Block) -> Iterator[Element]:
             if block.command:
                 yield {"type": "rich_text_preformatted", "elements": [_plain("\n".join(map(defused, block.points)))]}
             else:
-                yield _list(block.points, numbered=False)
+                yield _list(block.points, numbered=block.numbered)
         case Timeline():
             yield _section(_bold(block.heading))
             moments = (f"{stamp(moment.at)}: {moment.what} {moment.who}".rstrip() for moment in block.moments)

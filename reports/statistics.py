@@ -14,6 +14,7 @@ from detectors.contract import SEVERITY_ORDER, TEAMS
 from escalation.ledger.records import Ticket
 from escalation.policy.policy import Policy
 from escalation.views.history import History
+from reports.evidence import is_share, percent
 
 Promise = Literal["acknowledge", "resolve"]
 Value = str | int | float | None
@@ -235,6 +236,8 @@ def _outcomes(history: History) -> Part:
     return Part("outcomes", ("ticket", "team", "detector", "action", "outcome", "learning"), rows)
 
 
-def in_words(value: Value) -> str:
-    """A value for people: shares as they are, nothing as a dash."""
-    return "-" if value is None else str(value)
+def in_words(value: Value, column: str) -> str:
+    """A value for people: a share in per cent, nothing as a dash."""
+    if value is None:
+        return "-"
+    return percent(value) if is_share(column) and isinstance(value, float) else str(value)

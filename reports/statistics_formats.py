@@ -10,7 +10,7 @@ from detectors.text.wording import count
 from reports import csv_text, markdown
 from reports.message import Table
 from reports.neutral import for_ascii_json, for_markdown
-from reports.statistics import Part, Statistics, in_words
+from reports.statistics import Part, Statistics, Value, in_words
 from reports.text import table_lines
 
 VERSION = 1
@@ -56,14 +56,16 @@ def to_json(of: Statistics) -> str:
 
 
 def to_csv(of: Statistics) -> str:
-    """One value a line: the table, the row's number in it, the column, the value."""
-    rows = (
-        (part.name, str(number), column, "" if value is None else str(value))
-        for part in of.parts
-        for number, row in enumerate(part.rows, start=1)
-        for column, value in zip(part.columns, row, strict=True)
-    )
-    return csv_text.write(("table", "row", "column", "value"), rows)
+    """One table with every column that a part has: in the first one which part a line is of, nothing where it has no such value."""
+    columns = tuple(dict.fromkeys(column for part in of.parts for column in part.columns))
+
+    def line(part: Part, row: Sequence[Value]) -> list[str]:
+        values = dict(zip(part.columns, row, strict=True))
+        told = (values.get(column) for column in columns)
+        words = ("" if value is None else in_words(value, column) for column, value in zip(columns, told, strict=True))
+        return [part.name, *words]
+
+    return csv_text.write(("part", *columns), (line(part, row) for part in of.parts for row in part.rows))
 
 
 def to_table(of: Statistics) -> str:
@@ -125,7 +127,11 @@ def _heading(part: Part) -> str:
 
 def _table(part: Part) -> Table:
     columns = tuple(_SHORT.get(column, column) for column in part.columns)
-    return Table(_heading(part), columns, tuple(tuple(in_words(cell) for cell in row) for row in part.rows), part.note)
+    return Table(_heading(part), columns, tuple(_in_words(part, row) for row in part.rows), part.note)
+
+
+def _in_words(part: Part, row: Sequence[Value]) -> tuple[str, ...]:
+    return tuple(in_words(value, column) for column, value in zip(part.columns, row, strict=True))
 
 
 FORMATS: dict[str, Callable[[Statistics], str]] = {

@@ -18,6 +18,9 @@ def render(message: Message) -> str:
     parts = [defused(message.headline)]
     parts.extend("\n".join(block_lines(block)) for block in message.blocks)
     parts.extend(f"Attached: {attachment.name}.csv" for attachment in message.attachments)
+    parts.extend(
+        f"Attached: the picture {defused(picture.name)} ({defused(picture.says)})" for picture in message.pictures
+    )
     return "\n\n".join(parts) + "\n"
 
 
@@ -40,9 +43,9 @@ def block_lines(block: Block) -> Iterator[str]:
             yield from template_lines(block)
         case Section():
             yield from _heading(block.heading)
-            for point in block.points:
-                shown = visible(point) if block.ours else defused(point)
-                yield f"{'  ' if block.command else '- '}{shown}"
+            for number, point in enumerate(block.points, start=1):
+                mark = "  " if block.command else f"{number}. " if block.numbered else "- "
+                yield f"{mark}{visible(point) if block.ours else defused(point)}"
         case Timeline():
             yield from _heading(block.heading)
             for moment in block.moments:

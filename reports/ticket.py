@@ -16,8 +16,11 @@ from detectors.text.wording import count, listed, stamp
 from escalation.decide.audience import audience_of
 from escalation.policy.policy import Policy
 from escalation.policy.process import RequiredField, TeamPolicy
+from reports import pictures
+from reports.advice import advice_blocks
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
+from reports.people import no_people, people_tables
 
 TABLE_ROWS_SHOWN = 20
 """A table in a ticket shows this many rows and says how many there are; all of them are in an attachment."""
@@ -28,20 +31,22 @@ IDS_SHOWN = 10
 ONLY_THE_REPORTER = "Only whoever reported it, and none of the accounts named above: one of them may be behind it."
 
 
-def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
+def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms: bool = False) -> Message:
     """`finding` as its team's ticket.
 
-    `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint.
+    `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint. `pseudonyms` says
+    that the finding has them in the place of its ids.
     """
     team = policy.teams[finding.team]
     lines, beside = _template(finding, team.fields)
-    blocks: list[Block] = [Template(lines), *beside]
+    blocks: list[Block] = [Template(lines), *beside, *advice_blocks(finding, policy, pseudonyms=pseudonyms)]
     if finding.related:
         blocks.append(_rows_table("Explained by this", finding.related))
     if finding.timeline:
         moments = tuple(Moment(entry.at, entry.what, entry.actor) for entry in finding.timeline)
         blocks.append(Timeline("Timeline", moments))
-    tables = [*member_list(finding.evidence), *evidence_tables(finding.evidence)]
+    blocks.extend(no_people(finding, pseudonyms=pseudonyms))
+    tables = [*people_tables(finding), *member_list(finding.evidence), *evidence_tables(finding.evidence)]
     if finding.members:
         tables.append(_rows_table("Rows", finding.members))
     blocks.extend(map(_head_of, tables))
@@ -63,6 +68,7 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "") -> Message:
         severity=finding.severity,
         reference=reference or finding.fingerprint,
         blocks=tuple(blocks),
+        pictures=pictures.attached(finding),
         attachments=tuple(
             Attachment(_file_name(table.heading), table) for table in tables if len(table.rows) > TABLE_ROWS_SHOWN
         ),
@@ -112,11 +118,18 @@ def _engineering(finding: Finding) -> tuple[Line | Listing, ...]:
         ),
         Line(
             "Screenshots",
-            story.screenshots or "None attached; add one if you have it (PII redacted)",
+            _screenshots(finding),
             spaced=True,
         ),
         Line("Requesting", story.requesting or "Add what Engineering should do", spaced=True),
     )
+
+
+def _screenshots(finding: Finding) -> str:
+    said = finding.story.screenshots
+    if said.startswith("Attached") and not pictures.attached(finding):
+        return "None: who is in the household may not be shown here"
+    return said or "None attached; add one if you have it (PII redacted)"
 
 
 def _trust_safety(finding: Finding) -> tuple[Line | Listing, ...]:
@@ -184,7 +197,7 @@ def _head_of(table: Table) -> Table:
     if len(table.rows) <= TABLE_ROWS_SHOWN:
         return table
     note = f"{len(table.rows):,} in all; the first {TABLE_ROWS_SHOWN} are shown, the attachment has every one."
-    return replace(table, rows=table.rows[:TABLE_ROWS_SHOWN], note=note)
+    return replace(table, rows=table.rows[:TABLE_ROWS_SHOWN], note=f"{note} {table.note}".strip())
 
 
 def _file_name(heading: str) -> str:
@@ -235,4 +248,6 @@ def _verify_command(finding: Finding) -> str:
     for key, option in (("household_id", "--household"), ("user_id", "--user")):
         if key in finding.subject:
             words += [option, finding.subject[key]]
+    if {"request_id", "support_id"} & finding.subject.keys() and len(finding.households) == 1:
+        words += ["--household", finding.households[0]]
     return shlex.join(words)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from detectors.contract import iso
 from detectors.text.wording import count
 from escalation.views.digest import InProgress
 from escalation.views.review import Recheck, TicketStory
+from reports import csv_text
 from reports.evidence import cell
-from reports.neutral import defused, in_our_words
+from reports.neutral import defused, for_ascii_json, in_our_words
 from reports.night import DELETED
+
+COLUMNS = (
+    *("id", "severity", "team", "status", "detector", "title", "households", "users", "owner", "opened_at"),
+    *("age_hours", "overdue", "next", "next_by", "snoozed_until", "url"),
+)
+"""What programs get of each ticket in progress."""
 
 
 def listed(lines: Sequence[InProgress]) -> str:
-    """One ticket a line: id, severity, state, age, what is overdue or due next, title."""
+    """Two lines a ticket: id, severity, state, age, title and what is overdue or due next; below whom it is about and who has it."""
     if not lines:
         return "No tickets.\n"
-    return "".join(f"{_line(line)}\n" for line in lines)
+    return "".join(f"{_line(line)}\n    {_below(line)}\n" for line in lines)
 
 
 def _line(line: InProgress) -> str:
@@ -28,6 +37,50 @@ def _line(line: InProgress) -> str:
     elif line.next:
         due = f"{line.next[0]} by {_minute(line.next[1])}"
     return f"{ticket.external_id:22} {ticket.severity:9} {ticket.status:12} {_age(line.age):>6}  {defused(ticket.title)}  {due}".rstrip()
+
+
+def _below(line: InProgress) -> str:
+    homes = [defused(one) for one in line.households]
+    parts = [
+        line.ticket.team,
+        f"household {homes[0]}{f' and {len(homes) - 1:,} more' if len(homes) > 1 else ''}" if homes else "",
+        f"owner {defused(line.ticket.owner) or 'nobody'}",
+        f"snoozed until {_minute(line.silence.ends_at)}" if line.silence else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def to_json(lines: Sequence[InProgress]) -> str:
+    """A list of objects in ASCII: values as they are, times in UTC."""
+    plain = [dict(zip(COLUMNS, _values(line), strict=True)) for line in lines]
+    return for_ascii_json(json.dumps({"version": 1, "tickets": plain}, indent=2)) + "\n"
+
+
+def to_csv(lines: Sequence[InProgress]) -> str:
+    """A line for each ticket; several values in one cell stand between semicolons."""
+    return csv_text.write(COLUMNS, ([_as_cell(value) for value in _values(line)] for line in lines))
+
+
+LISTS: dict[str, Callable[[Sequence[InProgress]], str]] = {"table": listed, "json": to_json, "csv": to_csv}
+
+
+def _values(line: InProgress) -> Sequence[object]:
+    ticket = line.ticket
+    return (
+        *(ticket.external_id, ticket.severity, ticket.team, ticket.status, ticket.detector, ticket.title),
+        *(list(line.households), list(line.users), ticket.owner or None, iso(ticket.opened_at)),
+        int(line.age.total_seconds() // 3600),
+        [one.promise for one in line.overdue],
+        *((line.next[0], iso(line.next[1])) if line.next else (None, None)),
+        iso(line.silence.ends_at) if line.silence else None,
+        ticket.ref_url,
+    )
+
+
+def _as_cell(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def story(of: TicketStory) -> str:

@@ -278,5 +278,10 @@ def test_facts_that_cannot_be_understood_fail_the_detectors_that_wait_for_them(
 
 def test_an_id_that_the_source_does_not_know_is_said(folder: str) -> None:
     result = call("scan", "--source", folder, "--as-of", AS_OF, "--household", "cut-off")
-    assert result.exit_code == 0
+    assert result.exit_code == 6
+    assert result.stdout.startswith("no such household: ")
+    assert result.stdout.count("\n") == 1
     assert "no household, member or request of that id" in result.stderr
+    document = call("scan", "--source", folder, "--as-of", AS_OF, "--household", "cut-off", "--format", "json")
+    assert document.exit_code == 6
+    assert json.loads(document.stdout)["findings"] == []

@@ -12,10 +12,12 @@ from detectors.contract import Context, Window
 from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source
+from escalation.decide.cases import case_of, order_of
 from escalation.decide.causes import one_per_cause
+from escalation.deliver.case_file import CaseFile
 from escalation.policy.policy import load_policy
 from reports import markdown, text
-from reports.ticket import ticket
+from reports.case import case_ticket
 
 SCENARIOS = sorted(
     path.parent for path in (Path(__file__).parent.parent / "fixtures" / "scenarios").glob("*/scenario.json")
@@ -34,7 +36,10 @@ def test_the_ticket_equals_the_documents_example(folder: Path) -> None:
     for detector, subjects in scenario["must_fire"].items():
         assert [finding.subject for finding in findings if finding.detector == detector] == subjects
     (finding,) = [finding for finding in findings if finding.detector == scenario["ticket_for"]]
+    case = case_of(finding, finding.subject, finding.evidence)
+    same = [one for one in findings if case_of(one, one.subject, one.evidence) == case]
+    same.sort(key=lambda one: order_of(one, one.subject))
+    message = case_ticket(CaseFile(tuple(same), finding.severity), policy)
     expected = (folder / "ticket.txt").read_text().strip()
-    message = ticket(finding, policy)
     assert text.render(message).startswith(f"{expected}\n")
     assert f"\n{expected}\n" in markdown.render(message)

@@ -220,8 +220,9 @@ class Story:
         self.town.life.status(self.not_resolved, self.not_resolved.others[0], "removed")
         self.removals("second")
         self.town.run()
-        # On two days of three: the same ticket, and it is more urgent now.
-        assert self.town.said(self.town.of("mass-removal")) == ["More urgent"]
+        # On two days of three: the one ticket of whoever shares the code and removes those who use it.
+        (abuse,) = [one for one in self.town.tickets().values() if one.team == "trust-safety"]
+        assert self.town.said(abuse) == ["More urgent", "Happened again"]
 
     def night_11(self) -> None:
         """The server is down: nothing runs. Somebody founds twelve households."""

@@ -21,13 +21,15 @@ from detectors.engine.alike import SPARE, Group, groups
 from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
 from detectors.engine.blind_spots import Spot, Spots, blind_spots
 from detectors.engine.doubts import Doubt, doubtful_homes, doubts_of, without_doubtful
+from detectors.engine.involved import with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.row_counts import audit_span, count_event_days, count_rows
 from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
+from detectors.events import EVENT_TYPES
 from detectors.findings import Alike, Brief, Found, Keeper, in_order, whole
 from detectors.passes import PASSES, Pass, Subscriber, statement
 from detectors.passes.base import Scope
-from detectors.source import EVENT_TYPES, Notice, QueryError, SlowError, Source, SourceError
+from detectors.source import Notice, QueryError, SlowError, Source, SourceError
 from detectors.source.health import Own
 from detectors.source.trail import EVENTS
 
@@ -149,6 +151,7 @@ def _scan(
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.doubts)
+    findings = with_people(source, detectors, findings, context, ties=scope is None)
     return ScanResult(
         tuple(findings),
         run.coverage(findings),

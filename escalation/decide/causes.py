@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from detectors.contract import SEVERITY_ORDER, Finding, Impact, Member, Related, Severity, Story, fingerprint
 from detectors.findings import Alike, Distinct, Found, in_order, whole
@@ -30,16 +31,20 @@ CAUSES_OF_HOUSEHOLDS = frozenset(
         "unauthorised-transfer",
     }
 )
-CAUSES_OF_USERS = frozenset({"mass-creation"})
+ABUSE_BY_NUMBERS = frozenset({"bot-cadence", "fake-households", "mass-creation", "mass-removal", "scraping"})
+"""The Trust & Safety detectors of acts so many that they also pass the app's limits."""
+MAKE_HOUSEHOLDS = frozenset({"fake-households", "mass-creation"})
+"""Those whose acts leave somebody a member of many households."""
 Rule = Callable[[Found, "Index"], Found | None]
 
 
 class Index:
-    """What can be a cause among the findings of one scan, by detector and by what it is about."""
+    """What can be a cause among the findings of one scan, by detector and by what it is about. `limits` know what a day is."""
 
-    def __init__(self, findings: Sequence[Found]) -> None:
+    def __init__(self, findings: Sequence[Found], limits: Limits) -> None:
+        self.zone = ZoneInfo(limits.time_zone)
         self._by_household: dict[tuple[str, str], list[Found]] = defaultdict(list)
-        self._by_user: dict[tuple[str, str], list[Found]] = defaultdict(list)
+        self._abuse: dict[str, list[Found]] = defaultdict(list)
         self.abandoned: dict[str, Found] = {}
         """The grouped finding of households that everyone has left, by each household in it."""
         for finding in findings:
@@ -47,10 +52,10 @@ class Index:
                 household = household_of(finding)
                 if household is not None:
                     self._by_household[finding.detector, household].append(finding)
-            if finding.detector in CAUSES_OF_USERS:
-                user = user_of(finding)
-                if user is not None:
-                    self._by_user[finding.detector, user].append(finding)
+            if finding.detector in ABUSE_BY_NUMBERS:
+                for doer in (finding.subject.get("user_id"), finding.subject.get("ip_address")):
+                    if doer:
+                        self._abuse[doer].append(finding)
             if finding.members and finding.subject.get("operation") == "everyone-left":
                 self.abandoned.update((household, finding) for row in finding.members for household in row.households)
 
@@ -58,9 +63,9 @@ class Index:
         """The detector's findings that are about this household alone."""
         return self._by_household.get((detector, household), ())
 
-    def about_user(self, detector: str, user: str) -> Sequence[Found]:
-        """The detector's findings whose subject is, or whose only person is, this user."""
-        return self._by_user.get((detector, user), ())
+    def abuse_by(self, doer: str) -> Sequence[Found]:
+        """The findings of acts by numbers of this user, or from this address."""
+        return self._abuse.get(doer, ())
 
 
 def household_of(finding: Found) -> str | None:
@@ -119,11 +124,40 @@ def _unapplied_approval(effect: Found, index: Index) -> Found | None:
     return None if first is effect else first
 
 
-def _mass_creation(effect: Found, index: Index) -> Found | None:
-    user = effect.subject.get("user_id")
-    if effect.detector != "mass-removal" or user is None:
+def _same_acts(effect: Found, index: Index) -> Found | None:
+    """Trust & Safety's finding of the acts by which one person, or one address, passed a limit on the same days."""
+    doer = _doer(effect) if effect.detector == "rate-limit-bypass" else None
+    if doer is None:
         return None
-    return next(iter(index.about_user("mass-creation", user)), None)
+    return next((one for one in index.abuse_by(doer) if _on_the_same_days(one, effect, index.zone)), None)
+
+
+def _doer(bypass: Found) -> str | None:
+    subject = bypass.subject
+    if "user_id" in subject or "ip_address" in subject:
+        return subject.get("user_id") or subject.get("ip_address")
+    done = whole(bypass).evidence.get("operations", ())
+    people = {str(operation.get("user_id") or "") for operation in done}
+    return people.pop() or None if len(people) == 1 else None
+
+
+def _on_the_same_days(abuse: Found, effect: Found, zone: ZoneInfo) -> bool:
+    if abuse.occurred_at is None or effect.occurred_at is None:
+        return False
+    first, last, day = (
+        moment.astimezone(zone).date()
+        for moment in (abuse.first_seen or abuse.occurred_at, abuse.occurred_at, effect.occurred_at)
+    )
+    return first <= day <= last
+
+
+def _made_in_masses(effect: Found, index: Index) -> Found | None:
+    """Trust & Safety's finding of the creations that left their maker in many households; one of these may be their own."""
+    user = effect.subject.get("user_id")
+    if effect.detector != "member-of-many-households" or user is None:
+        return None
+    made = (one for one in index.abuse_by(user) if one.detector in MAKE_HOUSEHOLDS)
+    return next((one for one in made if len(set(effect.households) - set(one.households)) <= 1), None)
 
 
 def _by_time(finding: Found) -> tuple[str, tuple[int, str, tuple[tuple[str, str], ...]]]:
@@ -136,39 +170,41 @@ RULES: tuple[Rule, ...] = (
     _failed_transfer,
     _orphan,
     _unapplied_approval,
-    _mass_creation,
 )
 """The first rule that names a cause decides. No rule's causes are another rule's effects in a circle."""
+ONE_TEAM: tuple[Rule, ...] = (_same_acts, _made_in_masses)
+"""What Engineering would be told only because of what Trust & Safety is told: the process forbids to tell both at once."""
 
 
-def explain(findings: Iterable[Found]) -> list[Finding]:
+def explain(findings: Iterable[Found], limits: Limits, *, both_teams: bool = False) -> list[Finding]:
     """`findings` without those that another one explains; they are in the `related` of that one's root cause."""
-    roots, effects, _ = _roots(findings)
+    roots, effects, _ = _roots(findings, limits, both_teams=both_teams)
     explained = (_with_effects(whole(root), effects.get(root.fingerprint, ())) for root in roots)
     return sorted(explained, key=lambda one: one.sort_key)
 
 
 def _roots(
-    findings: Iterable[Found], alike: Iterable[Alike] = ()
+    findings: Iterable[Found], limits: Limits, alike: Iterable[Alike] = (), *, both_teams: bool = False
 ) -> tuple[list[Found], dict[str, list[Found]], list[Alike]]:
     """What nothing explains, in order; what it explains, by its fingerprint; and those of `alike` that nothing explains."""
     ordered = in_order(findings)
-    index = Index(ordered)
+    index = Index(ordered, limits)
+    rules = RULES if both_teams else (*RULES, *ONE_TEAM)
     effects: dict[str, list[Found]] = defaultdict(list)
     roots = []
     for finding in ordered:
-        root = _root(finding, index)
+        root = _root(finding, index, rules)
         if root is finding:
             roots.append(finding)
         else:
             effects[root.fingerprint].append(finding)
     # What explains one of them, explains all: they are alike in that, too.
-    return roots, dict(effects), [one for one in alike if _root(one.like, index) is one.like]
+    return roots, dict(effects), [one for one in alike if _root(one.like, index, rules) is one.like]
 
 
-def _root(finding: Found, index: Index) -> Found:
+def _root(finding: Found, index: Index, rules: Sequence[Rule]) -> Found:
     while True:
-        cause = next((found for rule in RULES if (found := rule(finding, index))), None)
+        cause = next((found for rule in rules if (found := rule(finding, index))), None)
         if cause is None:
             return finding
         finding = cause
@@ -179,7 +215,6 @@ def _with_effects(root: Finding, effects: Sequence[Found]) -> Finding:
         return root
     update = {
         "related": tuple(_related(root, effects)),
-        "severity": _severity(root, effects),
         "marks": _marks([root, *effects]),
     }
     return root.model_copy(update=update)
@@ -190,14 +225,6 @@ def _related(root: Found, effects: Sequence[Found]) -> Iterator[Related]:
     for effect in effects:
         yield effect.as_related()
         yield from effect.related
-
-
-def _severity(root: Found, effects: Sequence[Found]) -> Severity:
-    # An effect of the same team may be the more urgent part of one ticket (a creation that is Next-day, removals that
-    # are Same-day); across teams the words differ and the cause's own urgency stays.
-    if root.detector != "mass-creation":
-        return root.severity
-    return worst([root.severity, *(effect.severity for effect in effects if effect.team == root.team)])
 
 
 def _marks(findings: Iterable[Found]) -> tuple[str, ...]:
@@ -285,7 +312,7 @@ def _incident(
 ) -> Finding:
     by_urgency: dict[Severity, list[Found]] = defaultdict(list)
     for one in found:
-        by_urgency[_severity(one, effects.get(one.fingerprint, ()))].append(one)
+        by_urgency[one.severity].append(one)
     urgent = worst(by_urgency)
     rows = [one for severity in sorted(by_urgency, key=SEVERITY_ORDER.index) for one in in_order(by_urgency[severity])]
     shown, listed = rows[:WORST_SHOWN], rows[: limits.incident_members_most]
@@ -317,9 +344,7 @@ def _incident(
             "listed": len(listed),
             "first": began,
             "last": max(times, default=None),
-            "worst": [
-                {"subject": row.subject, "severity": _severity(row, effects.get(row.fingerprint, ()))} for row in shown
-            ],
+            "worst": [{"subject": row.subject, "severity": row.severity} for row in shown],
         },
         related=tuple(explained.values()),
         members=tuple(Member(subject=row.subject, households=row.households, users=row.users) for row in listed),
@@ -388,9 +413,14 @@ def told_of(
     environment: str,
     ongoing: Collection[str] = (),
     alike: Iterable[Alike] = (),
+    *,
+    both_teams: bool = False,
 ) -> OnePerCause:
-    """`explain`, then `incidents`: what becomes tickets, and what each stands for. `alike` was counted besides."""
-    roots, effects, unexplained = _roots(findings, alike)
+    """`explain`, then `incidents`: what becomes tickets, and what each stands for. `alike` was counted besides.
+
+    With `both_teams` Engineering is told by itself also of what Trust & Safety is told.
+    """
+    roots, effects, unexplained = _roots(findings, limits, alike, both_teams=both_teams)
     return _grouped(roots, effects, unexplained, limits, environment, ongoing)
 
 
@@ -400,6 +430,8 @@ def one_per_cause(
     environment: str,
     ongoing: Collection[str] = (),
     alike: Iterable[Alike] = (),
+    *,
+    both_teams: bool = False,
 ) -> list[Finding]:
     """What becomes tickets."""
-    return told_of(findings, limits, environment, ongoing, alike).findings
+    return told_of(findings, limits, environment, ongoing, alike, both_teams=both_teams).findings

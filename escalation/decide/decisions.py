@@ -88,7 +88,7 @@ def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now
         observed = f"Not there at the look of {stamp(last_look)}, there at {stamp(seen)}"
     else:
         observed = f"There at the first look, {stamp(seen)}; since when is not known"
-    story = finding.story if finding.occurred_at else finding.story.model_copy(update={"observed": observed})
+    story = finding.story.model_copy(update={"observed": observed})
     return finding.model_copy(update={"first_seen": seen, "story": story})
 
 
@@ -194,9 +194,12 @@ def in_force(silence: Silence | None, entry: Entry, now: datetime) -> bool:
 def is_held(primary: str, entries: Iterable[Entry], silences: Mapping[str, Silence], now: datetime) -> bool:
     """True while nothing may be said on a ticket: everything on it that is there by itself is muted.
 
-    `primary` is the fingerprint the ticket was made for, which decides where nothing is there any more.
+    `primary` is the fingerprint the ticket was made for, which decides where nothing is there any more. What is another
+    team's, and is on the ticket because it came of the same acts, decides nothing.
     """
     on_ticket = list(entries)
+    teams = {entry.team for entry in on_ticket if entry.fingerprint == primary}
+    on_ticket = [entry for entry in on_ticket if not teams or entry.team in teams]
     there = [entry for entry in on_ticket if entry.present and entry.explained_by is None]
     deciding = there or [entry for entry in on_ticket if entry.fingerprint == primary]
     return bool(deciding) and all(in_force(silences.get(entry.fingerprint), entry, now) for entry in deciding)

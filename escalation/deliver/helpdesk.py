@@ -15,15 +15,17 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from detectors.contract import SEVERITY_ORDER, Finding, Severity, Team
 from escalation.decide.decisions import is_held
+from escalation.deliver.case_file import CaseFile, case_from
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import OutboxKind, OutboxRow, Reason, Ticket
-from escalation.ledger.scrub import unpack
 
 logger = logging.getLogger("hearthwatch.delivery")
 GIVE_UP_AFTER = 5
 """So many failures in a row mean that the queue is out of reach; the rest waits for the next run."""
 _NEWS: frozenset[Reason] = frozenset({"back", "more-urgent", "snooze-broken", "flapping"})
 """What whoever deleted a ticket cannot have known while it had not been said on it."""
+NAME_MOST = 100
+"""Characters of an owner's name that are kept."""
 ANOTHER_QUEUE = 3
 """Where no ticket is left, and there were so many, nobody has deleted them: the queue is another one, or empty."""
 
@@ -44,6 +46,8 @@ class State(Protocol):
     def status(self) -> Literal["open", "acknowledged", "resolved", "closed", "missing"]: ...
     @property
     def first_reply_at(self) -> datetime | None: ...
+    @property
+    def owner(self) -> str: ...
 
 
 RefT = TypeVar("RefT", bound=Reference)
@@ -69,7 +73,7 @@ class Note:
     team: Team
     severity: Severity
     title: str
-    reason: Reason | Literal["follow-up", "added"]
+    reason: Reason | Literal["follow-up", "added", "linked"]
     at: datetime
     lines: tuple[str, ...]
     channel: str = ""
@@ -80,13 +84,13 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class HelpdeskDelivery(Generic[RefT, MessageT]):
-    """A queue, how to name one of its tickets again, and how findings and notes become its messages."""
+    """A queue, how to name one of its tickets again, and how cases and notes become its messages."""
 
     queue: Queue[RefT, MessageT]
     ref: Callable[[str, str], RefT]
     """Makes the queue's reference from the id and url that it gave."""
-    ticket: Callable[[Finding, str], MessageT]
-    """The message of a finding's ticket, known by the external id."""
+    ticket: Callable[[CaseFile, str], MessageT]
+    """The message of a case's ticket, known by the external id."""
     note: Callable[[Note], MessageT]
     place: Callable[[Team], str] = lambda _: "helpdesk"
     """Where a team's tickets go. That one place is out of reach says nothing of another."""
@@ -189,7 +193,7 @@ def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
     if ticket.status == "missing" and state.status != "missing":
         again = replace(ticket, status="acknowledged" if ticket.acknowledged_at else "open", ended_at=None)
         return after_state(replace(again, queue_status="open"), state, now)
-    changed = replace(ticket, queue_status=state.status)
+    changed = replace(ticket, queue_status=state.status, owner=_name(state.owner))
     if ticket.ended:
         return changed
     if ticket.acknowledged_at is None and (state.first_reply_at is not None or state.status not in ("open", "missing")):
@@ -207,6 +211,11 @@ def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
     if ticket.status == "resolved":
         return replace(changed, status="acknowledged", resolved_at=None)
     return changed
+
+
+def _name(owner: str) -> str:
+    """Somebody's name as every ledger can hold it: people may have put anything in its place."""
+    return owner.replace("\0", "").encode("utf-8", "replace").decode()[:NAME_MOST]
 
 
 def deliver(
@@ -232,7 +241,7 @@ def deliver(
         try:
             if in_a_row[place] == GIVE_UP_AFTER:
                 raise ConnectionError("not tried: the queue is out of reach")
-            ref = _send(helpdesk, ticket, row, findings)
+            ref = _send(ledger, helpdesk, ticket, row, findings)
             stands = helpdesk.queue.state(ref).status if row.payload.get("reopens") else ticket.queue_status
         except Exception as error:
             logger.debug("delivery of %s failed", row.key, exc_info=True)
@@ -265,30 +274,37 @@ def _may_pass(error: Exception) -> bool:
 
 
 def _send(
-    helpdesk: HelpdeskDelivery[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]
+    ledger: Ledger,
+    helpdesk: HelpdeskDelivery[RefT, MessageT],
+    ticket: Ticket,
+    row: OutboxRow,
+    findings: Mapping[str, Finding],
 ) -> RefT:
+    queue = helpdesk.queue
     if row.kind == "create":
-        known = helpdesk.queue.find(ticket.external_id)
-        return known or helpdesk.queue.create(ticket.external_id, _ticket_message(helpdesk, ticket, row, findings))
+        known = queue.find(ticket.external_id)
+        return known or queue.create(
+            ticket.external_id, _ticket_message(ledger, helpdesk, ticket, case_from(row.payload, findings))
+        )
     if ticket.ref_id is None:
         raise LookupError("the ticket itself has not been made yet")
     ref = helpdesk.ref(ticket.ref_id, ticket.ref_url or "")
     if row.kind == "update":
-        helpdesk.queue.update(ref, _ticket_message(helpdesk, ticket, row, findings))
+        queue.update(ref, _ticket_message(ledger, helpdesk, ticket, case_from(row.payload, findings)))
     else:
-        helpdesk.queue.comment(ref, row.key, helpdesk.note(note_from(row.payload)))
+        queue.comment(ref, row.key, helpdesk.note(note_from(row.payload)))
     return ref
 
 
 def _ticket_message(
-    helpdesk: HelpdeskDelivery[RefT, MessageT], ticket: Ticket, row: OutboxRow, findings: Mapping[str, Finding]
+    ledger: Ledger, helpdesk: HelpdeskDelivery[RefT, MessageT], ticket: Ticket, case: CaseFile
 ) -> MessageT:
-    return helpdesk.ticket(finding_of_row(row, findings), ticket.external_id)
-
-
-def finding_of_row(row: OutboxRow, findings: Mapping[str, Finding]) -> Finding:
-    """What a row wants to say: tonight's own finding says more than the ledger may keep; after a crash what was kept must do."""
-    return findings.get(row.payload["fingerprint"]) or unpack(row.payload)
+    """The message of a ticket, with the ids under which the same queue holds those that it is linked with."""
+    place = helpdesk.place(ticket.team)
+    with ledger.begin() as tx:
+        linked = (tx.ticket(one.external_id) for one in case.linked)
+        known = tuple(one.ref_id for one in linked if one and one.ref_id and helpdesk.place(one.team) == place)
+    return helpdesk.ticket(replace(case, references=known), ticket.external_id)
 
 
 def pack_note(note: Note) -> dict[str, Any]:

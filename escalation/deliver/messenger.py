@@ -15,13 +15,13 @@ from typing import Generic, Protocol, TypeVar
 
 from detectors.contract import Finding
 from escalation.decide.decisions import is_held, more_urgent
+from escalation.deliver.case_file import CaseFile, case_from
 from escalation.deliver.helpdesk import (
     GIVE_UP_AFTER,
     Delivered,
     Failed,
     Note,
     by_urgency,
-    finding_of_row,
     note_from,
     one_line,
 )
@@ -75,10 +75,10 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class SlackDelivery(Generic[PayloadT]):
-    """A wall, and how findings, notes and the ends of tickets become its messages."""
+    """A wall, and how cases, notes and the ends of tickets become its messages."""
 
     client: Client[PayloadT]
-    ticket: Callable[[Finding, str, Notification], PayloadT]
+    ticket: Callable[[CaseFile, str, Notification], PayloadT]
     note: Callable[[Note, Notification], PayloadT]
     standing: Callable[[Ticket, Notification], PayloadT]
     """What a first message says when a ticket has ended, or is open again: the state and the link, no more."""
@@ -175,13 +175,15 @@ def _send(
     if row.kind in ("create", "update"):
         if post is not None and row.kind == "create":
             return None
-        payload = slack_delivery.ticket(finding_of_row(row, run.findings), ticket.external_id, notification)
+        payload = slack_delivery.ticket(case_from(row.payload, run.findings), ticket.external_id, notification)
         if not begins and post is not None:
             client.edit(post, payload)
             return None
     else:
         note = note_from(row.payload)
-        with_mention = notification.with_mention and (begins or note.reason in WITH_MENTION)
+        # What joins a case is news for whoever is called for such: as urgent as the case, it would have called them by itself.
+        as_urgent = note.reason == "joined" and note.severity == ticket.severity
+        with_mention = notification.with_mention and (begins or as_urgent or note.reason in WITH_MENTION)
         payload = slack_delivery.note(note, replace(notification, in_thread=not begins, with_mention=with_mention))
         if not begins and post is not None:
             if not (row.begun and client.has_reply(row.key, post)):

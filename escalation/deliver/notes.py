@@ -8,7 +8,7 @@ from datetime import datetime
 from detectors.text.wording import count, listed, stamp
 from escalation.decide.causes import INCIDENT
 from escalation.deliver.helpdesk import Note
-from escalation.ledger.records import Decision, Entry, Ticket
+from escalation.ledger.records import Decision, Entry, Linked, Ticket
 from escalation.policy.policy import Policy
 
 
@@ -72,12 +72,23 @@ def _lines(
         case "same-cause":
             other = f": see {cause.external_id}, {cause.title}" if cause else ""
             return [f"Its cause has been found{other}. Both are watched until they are fixed."]
+        case "joined":
+            found = f"{entry.title} ({about(entry)})"
+            return [
+                f"One more of this case, seen by the scan of {stamp(now)}: {found}. It is {entry.severity}.",
+                affected,
+            ]
         case "part-fixed":
-            still = listed([one.title for one in remaining])
-            return [f"Fixed as of {stamp(now)}: {entry.title}.", f"Still on this ticket: {still}."]
+            # Several of one detector are told apart by whom they are about.
+            alike = len({one.title for one in (entry, *remaining)}) <= len(remaining)
+            names = {
+                one.fingerprint: f"{one.title} ({about(one)})" if alike else one.title for one in (entry, *remaining)
+            }
+            still = listed([names[one.fingerprint] for one in remaining])
+            return [f"Fixed as of {stamp(now)}: {names[entry.fingerprint]}.", f"Still on this ticket: {still}."]
         case "rows-gone":
             return [
-                f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about ({_about(entry)}).",
+                f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about ({about(entry)}).",
                 "That is no repair, and nobody is told that it was one. Find out where they went, and resolve the ticket then.",
             ]
         case "trail-gone":
@@ -89,16 +100,31 @@ def _lines(
             return [f"Fixed: the scan of {stamp(now)} looked and no longer sees it. Verified."]
 
 
-def _about(entry: Entry) -> str:
+def about(entry: Entry) -> str:
+    """Whom or what an entry is about, in ids."""
     if entry.subject.get("operation") == INCIDENT:
         return listed([f"household {one}" for one in entry.households], 5)
     return listed([f"{key.removesuffix('_id').replace('_', ' ')} {one}" for key, one in entry.subject.items()])
 
 
+def linked_note(older: Ticket, new: Ticket, link: Linked, now: datetime) -> Note:
+    """What the older of two tickets says of the newer one: that it is there, and whom both are about."""
+    both = [f"household {one}" for one in link.households] + [f"user {one}" for one in link.users]
+    return Note(
+        external_id=older.external_id,
+        team=older.team,
+        severity=older.severity,
+        title=older.title,
+        reason="linked",
+        at=now,
+        lines=(f"There is another ticket about {listed(both, 3)}: {new.external_id}, {new.title} ({new.severity}).",),
+    )
+
+
 def follow_up(ticket: Ticket, step: int, policy: Policy, now: datetime) -> Note:
     """The reminder of a missed acknowledgement, for the given step (1 is the first) of the ladder."""
     place = policy.slack(ticket.team, ticket.severity)
-    contact = policy.teams[ticket.team].contact
+    contact = _contact(ticket, policy)
     due = stamp(ticket.acknowledge_due) if ticket.acknowledge_due else "-"
     return Note(
         external_id=ticket.external_id,
@@ -111,6 +137,15 @@ def follow_up(ticket: Ticket, step: int, policy: Policy, now: datetime) -> Note:
         channel=place.channel if place else "",
         mention=place.mention if place else "",
     )
+
+
+def _contact(ticket: Ticket, policy: Policy) -> str:
+    """Whom to turn to: nobody who is on call, where the process tags nobody for this priority."""
+    rules, place = policy.teams[ticket.team], policy.slack(ticket.team, ticket.severity)
+    on_call = {one.mention for one in rules.slack.values()} - {""}
+    if place is None or place.mention or not any(mention in rules.contact for mention in on_call):
+        return rules.contact
+    return f"Slack `{place.channel}` (nobody is on call for {ticket.severity})"
 
 
 def external_id_of(fingerprint: str, generation: int) -> str:

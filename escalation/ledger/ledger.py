@@ -234,6 +234,17 @@ class Transaction(OutboxPart, VolumesPart, SnapshotsPart):
         )
         return self._connection.execute(query).first() is not None
 
+    def still_seen(self, tickets: Iterable[int]) -> dict[int, datetime]:
+        """Of tickets (by their rows) that a look has reopened, as it still saw what people had called resolved: the last time."""
+        query = (
+            select(DECISIONS.c.ticket_id, func.max(NIGHTS.c.as_of).label("at"))
+            .join(NIGHTS, NIGHTS.c.id == DECISIONS.c.night_id)
+            .where(DECISIONS.c.action == "reopen", DECISIONS.c.reason == "still-seen")
+            .where(DECISIONS.c.ticket_id.in_(sorted(set(tickets))))
+            .group_by(DECISIONS.c.ticket_id)
+        )
+        return {row.ticket_id: row.at for row in self._connection.execute(query)}
+
     # --- entries
 
     @undamaged()

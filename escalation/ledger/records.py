@@ -30,6 +30,8 @@ Reason = Literal[
     "flapping",
     # open or comment
     "more-urgent",
+    # comment or reopen
+    "joined",
     # comment
     "less-urgent",
     "worse",
@@ -42,6 +44,7 @@ Reason = Literal[
     # verify
     "fixed",
     # none
+    "same-case",
     "still-there",
     "little-change",
     "explained",
@@ -130,11 +133,38 @@ class Ticket:
     ref_url: str | None = None
     queue_status: str = "open"
     """What the queue said last. Only a change of it is news: a comment reopens no ticket in every queue."""
+    owner: str = ""
+    """Who has it, as the queue said last; empty where nobody has, or the queue cannot tell (e-mail)."""
 
     @property
     def ended(self) -> bool:
         """True if nobody is expected to do anything about it."""
         return self.status in ENDED
+
+
+Verdict = Literal["open", "resolved", "fixed", "confirmed", "dismissed", "closed", "deleted"]
+"""What became of a ticket, in one word: `confirmed` and `dismissed` are people's, `fixed` is a scan's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """Another ticket about somebody, or some household, that a ticket is about."""
+
+    external_id: str
+    team: Team
+    detector: str
+    title: str
+    severity: Severity
+    verdict: Verdict
+    outcome: str
+    """What people wrote down or closed it as; empty where they did neither."""
+    opened_at: datetime
+    households: tuple[str, ...]
+    users: tuple[str, ...]
+    """The ids that both are about."""
+    ref_id: str | None = None
+    """The queue's own id of it; None while the queue has not confirmed it."""
+    ref_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

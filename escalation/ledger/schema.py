@@ -117,12 +117,14 @@ TICKETS = Table(
     Column("ref_id", Text),
     Column("ref_url", Text),
     Column("queue_status", String(12), nullable=False),
+    Column("owner", Text, nullable=False, server_default=""),
 )
 
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,
     Column("ticket_id", ForeignKey("tickets.id"), primary_key=True),
+    Column("fingerprint", String(32), primary_key=True),
     Column("finding", JSON, nullable=False),
     Column("made_at", UtcTime, nullable=False),
 )

@@ -92,9 +92,15 @@ class SnapshotsPart:
             self._connection.execute(insert(ENDINGS), values)
 
     def add_snapshot(self, ticket: Ticket, finding: Finding, now: datetime) -> None:
-        """Keep what a ticket says now, without what people typed and in place of what it said before."""
-        self._connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.ticket_id == ticket.id))
-        values = {"ticket_id": ticket.id, "finding": pack(shortened(finding)), "made_at": now}
+        """Keep what a ticket says of a finding now, without what people typed and in place of what it said before."""
+        of_it = and_(SNAPSHOTS.c.ticket_id == ticket.id, SNAPSHOTS.c.fingerprint == finding.fingerprint)
+        self._connection.execute(delete(SNAPSHOTS).where(of_it))
+        values = {
+            "ticket_id": ticket.id,
+            "fingerprint": finding.fingerprint,
+            "finding": pack(shortened(finding)),
+            "made_at": now,
+        }
         self._connection.execute(insert(SNAPSHOTS).values(values))
 
     def forget_snapshots(self, now: datetime) -> None:
@@ -103,10 +109,15 @@ class SnapshotsPart:
         self._connection.execute(delete(SNAPSHOTS).where(SNAPSHOTS.c.ticket_id.in_(ended)))
 
     @undamaged()
-    def snapshots(self) -> dict[int, Finding]:
-        """What tickets were last about, by the ticket's row."""
-        rows = self._connection.execute(select(SNAPSHOTS.c.ticket_id, SNAPSHOTS.c.finding))
-        return {row.ticket_id: unpack(row.finding) for row in rows}
+    def snapshots(self, tickets: Collection[int] | None = None) -> dict[int, dict[str, Finding]]:
+        """What tickets (by their rows; without them all) were last about: by the ticket's row, each finding by its fingerprint."""
+        query = select(SNAPSHOTS.c.ticket_id, SNAPSHOTS.c.fingerprint, SNAPSHOTS.c.finding)
+        if tickets is not None:
+            query = query.where(SNAPSHOTS.c.ticket_id.in_(tickets))
+        found: dict[int, dict[str, Finding]] = {}
+        for row in self._connection.execute(query.order_by(SNAPSHOTS.c.ticket_id, SNAPSHOTS.c.fingerprint)):
+            found.setdefault(row.ticket_id, {})[row.fingerprint] = unpack(row.finding)
+        return found
 
     @undamaged()
     def endings(self, nights: Collection[int]) -> list[Ending]:

@@ -16,14 +16,12 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import InvalidRequestError, NoSuchModuleError, SQLAlchemyError
 
 from detectors.source.urls import cause_of, refusal, sqlstate
-from escalation.errors import LedgerError, LedgerUsageError
+from escalation.errors import LedgerError, LedgerUsageError, NoLedgerError
 from escalation.ledger.address import Address, address_of, check_file, file_engine
 from escalation.ledger.locks import locked
 from escalation.ledger.records import Look
 from escalation.ledger.schema import METADATA
 from escalation.ledger.undamaged import DamageError
-
-_NONE = "there is no ledger at {where}; `hearthwatch run` makes it, or name another one with --ledger"
 
 
 class Store:
@@ -70,7 +68,7 @@ def open_store(url: str, *, exclusive: bool, create: bool = True, look: Look = "
         if address.file is not None:
             check_file(address.file, where)
             if not create and not address.file.exists():
-                raise LedgerUsageError(_NONE.format(where=where))
+                raise NoLedgerError(where)
         engine = address.engine()
         stack.callback(engine.dispose)
         _check_owner(address, engine, create=create)
@@ -104,7 +102,7 @@ def _check_owner(address: Address, engine: Engine, *, create: bool) -> None:
     if foreign:
         raise LedgerUsageError(f"{address.where} holds tables of another program; name a database of Hearthwatch's own")
     if not create:
-        raise LedgerUsageError(_NONE.format(where=address.where))
+        raise NoLedgerError(address.where)
 
 
 def _check_whole(engine: Engine) -> None:

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from detectors.contract import Context, Coverage, Finding, Window
+from detectors.contract import Context, Coverage, Window
 from detectors.findings import Found
+from escalation.deliver.case_file import CaseFile
 from escalation.deliver.helpdesk import HelpdeskDelivery, Note
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.nights.night import run_night
@@ -58,6 +59,7 @@ class _Ref:
 class _Untouched:
     status: Literal["open"] = "open"
     first_reply_at: datetime | None = None
+    owner: str = ""
 
 
 class _Nobody:
@@ -92,7 +94,7 @@ def windows(context: Context, since: datetime, until: datetime) -> list[Window]:
 def dry_run(days: Iterable[Window], look: Look, policy: Policy, now: datetime) -> list[DryRunNight]:
     """Play the nights after `days` in their order, each no later than `now`. Raises what `look` raises."""
 
-    def ticket(finding: Finding, external_id: str) -> None:
+    def ticket(case: CaseFile, external_id: str) -> None:
         return None
 
     def note(said: Note) -> None:

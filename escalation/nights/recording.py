@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from detectors.findings import Alike, Found, whole
+from escalation.decide.cases import CaseKey, case_of
 from escalation.decide.causes import INCIDENT, OnePerCause, told_of
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide.decisions import (
@@ -19,12 +20,14 @@ from escalation.decide.decisions import (
     decide,
     first_seen,
     has_left,
+    in_force,
     is_broken,
     is_held,
     more_urgent,
     observe,
 )
 from escalation.decide.remains import RESOLVED, ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
+from escalation.deliver.case_file import pack_case
 from escalation.deliver.helpdesk import pack_note
 from escalation.deliver.notes import external_id_of, follow_up, note
 from escalation.ledger.ledger import Transaction
@@ -40,8 +43,9 @@ from escalation.ledger.records import (
     Silence,
     Ticket,
 )
-from escalation.ledger.scrub import pack
 from escalation.ledger.volumes import EVENTS
+from escalation.nights.case_files import CaseFiles
+from escalation.nights.watched import Tickets, Wanted, Watched, place
 from escalation.policy.policy import Policy
 
 
@@ -59,35 +63,6 @@ class Told:
     action: Action
     reason: Reason
     external_id: str | None
-
-
-@dataclass(slots=True)
-class _Case:
-    """One finding tonight: what was known, how it was met, what it is now."""
-
-    before: Entry | None
-    entry: Entry
-    observation: Observation
-
-
-@dataclass(slots=True)
-class _Tickets:
-    """The tickets that tonight touches, as they are by now."""
-
-    tx: Transaction
-    by_id: dict[int, Ticket] = field(default_factory=dict)
-
-    def of(self, entry: Entry) -> Ticket | None:
-        return None if entry.ticket_id is None else self.of_row(entry.ticket_id)
-
-    def of_row(self, ticket_id: int) -> Ticket:
-        if ticket_id not in self.by_id:
-            self.by_id[ticket_id] = self.tx.ticket_by_row(ticket_id)
-        return self.by_id[ticket_id]
-
-    def save(self, ticket: Ticket) -> None:
-        self.by_id[ticket.id] = ticket
-        self.tx.save_ticket(ticket)
 
 
 NOTHING_MORE = Looked()
@@ -115,7 +90,9 @@ class Recording:
         oldest = (one.oldest for one in looked.volumes if one.table == EVENTS and one.believed)
         self._audit_began = max(filter(None, (tx.audit_began_by(now), *oldest)), default=None)
         self._known = tx.entries()
-        told = told_of(raw, policy.limits, policy.environment, self._ongoing(), alike)
+        told = told_of(
+            raw, policy.limits, policy.environment, self._ongoing(), alike, both_teams=policy.cases.both_teams
+        )
         self.findings = told.findings
         self._primary = {one.fingerprint: one for one in self.findings}
         self._raw: dict[str, Found] = {}
@@ -126,9 +103,11 @@ class Recording:
         self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
         self._silences = {key: _patient(one, look) for key, one in tx.silences().items()}
-        self._tickets = _Tickets(tx)
-        self._cases: dict[str, _Case] = {}
-        self._on_ticket: dict[int, list[_Case]] = defaultdict(list)
+        self._tickets = Tickets(tx)
+        self._all: dict[str, Watched] = {}
+        self._on_ticket: dict[int, list[Watched]] = defaultdict(list)
+        self._of_case: dict[CaseKey, list[Watched]] = defaultdict(list)
+        self._wanted: list[Wanted] = []
         self.decided: list[tuple[Entry, Decision]] = []
 
     def _dated(self) -> list[Finding]:
@@ -173,14 +152,12 @@ class Recording:
     def play(self) -> None:
         self._observe()
         self._end_resolved_snoozes()
-        # Causes come before their effects, so that these find their cause's ticket.
-        for case in sorted(
-            self._cases.values(), key=lambda one: (one.observation == "explained", one.entry.fingerprint)
-        ):
-            self._decide(case)
+        for watched in sorted(self._all.values(), key=lambda one: one.turn):
+            self._decide(watched)
         self._finish()
         self._let_go_of_lost()
-        self._tx.save_entries([case.entry for case in self._cases.values()], self._known)
+        self._tx.save_entries([watched.entry for watched in self._all.values()], self._known)
+        self._send_all()
 
     def _observe(self) -> None:
         for key in sorted({*self._known, *self._primary, *self._causes}):
@@ -189,18 +166,26 @@ class Recording:
             if before is None and (finding is None or self._is_row_of_an_incident(key)):
                 continue
             if before is not None and self._left_to_the_night(before, observation):
-                self._watch(_Case(before, before, "not-looked-at"))
+                self._watch(Watched(before, before, "not-looked-at", self._case_of(before)))
                 continue
             cause = self._causes.get(key)
             entry = observe(before, observation, finding, self._policy.nights, self._now, cause=cause)
             if observation in ("seen", "explained") and key in self._source.behind:
                 entry = replace(entry, rows=self._source.behind[key])
-            self._watch(_Case(before, entry, observation))
+            self._watch(Watched(before, entry, observation, self._case_of(entry, finding)))
 
-    def _watch(self, case: _Case) -> None:
-        self._cases[case.entry.fingerprint] = case
-        if case.entry.ticket_id is not None:
-            self._on_ticket[case.entry.ticket_id].append(case)
+    @staticmethod
+    def _case_of(entry: Entry, finding: Finding | None = None) -> CaseKey:
+        """By what the finding says tonight, as the ledger keeps no long lists."""
+        if finding is None:
+            return case_of(entry, entry.subject, entry.claims)
+        return case_of(finding, finding.subject, finding.evidence)
+
+    def _watch(self, watched: Watched) -> None:
+        self._all[watched.entry.fingerprint] = watched
+        self._of_case[watched.case].append(watched)
+        if watched.entry.ticket_id is not None:
+            self._on_ticket[watched.entry.ticket_id].append(watched)
 
     def _left_to_the_night(self, before: Entry, observation: Observation) -> bool:
         """Whether a quick look changes nothing of what is known: it did not look, or an occurrence lies on another day."""
@@ -232,68 +217,104 @@ class Recording:
         cause = self._causes.get(key)
         return cause is not None and bool(self._primary[cause].members)
 
-    def _decide(self, case: _Case) -> None:
-        cause = self._cause_ticket(case.entry)
-        ticket = self._tickets.of(case.entry)
-        if ticket is not None and has_left(case.before, case.entry, ticket):
-            self._take_off(case)
+    def _decide(self, watched: Watched) -> None:
+        cause = self._cause_ticket(watched.entry)
+        ticket = self._tickets.of(watched.entry)
+        if ticket is not None and has_left(watched.before, watched.entry, ticket):
+            self._take_off(watched)
+            ticket = None
+        if ticket is not None and self._is_left_to_its_team(watched, ticket):
+            self._take_off(watched)
             ticket = None
         # Nobody has been told of it by a cause's ticket that was deleted before.
         if cause is not None and cause.status != "missing" and (ticket is None or ticket.ended):
-            self._put_on(case, cause)
+            self._put_on(watched, cause)
             ticket = cause
-        entry = case.entry
+        entry = watched.entry
         others = [
             other.entry
             for other in self._on_ticket.get(entry.ticket_id or 0, ())
-            if other is not case and other.entry.present
+            if other is not watched and other.entry.present
         ]
         silence = self._silences.get(entry.fingerprint)
         decision = decide(
-            case.before,
+            watched.before,
             entry,
-            case.observation,
+            watched.observation,
             ticket,
             silence,
             self._policy,
             self._now,
             others_present=bool(others),
-            said=case.observation in LOST
-            and self._tx.was_said(entry.fingerprint, case.observation, entry.last_seen_at),
+            said=watched.observation in LOST
+            and self._tx.was_said(entry.fingerprint, watched.observation, entry.last_seen_at),
             look=self._look,
         )
-        self._end_broken(silence, entry, case.observation)
-        if decision.action == "open":
-            self._open(case, ticket)
+        self._end_broken(silence, entry, watched.observation)
+        home = self._home(watched, ticket) if decision.action in ("open", "reopen") else None
+        if home is not None:
+            decision = self._join(watched, home)
+        elif decision.action == "open":
+            self._open(watched, ticket)
         elif decision.action != "none" and ticket is not None:
-            self._change(case, ticket, decision, others, cause)
+            self._change(watched, ticket, decision, others, cause)
         # Of three hundred looks a day only what they did is kept.
         if self._look == "night" or decision.action != "none":
-            self.decided.append((case.entry, decision))
+            self.decided.append((watched.entry, decision))
+
+    @staticmethod
+    def _is_left_to_its_team(watched: Watched, ticket: Ticket) -> bool:
+        """Whether a team is done with a ticket, and what is left of it is for another team to repair."""
+        done = ticket.status == "resolved" or (ticket.ended and ticket.status != "missing")
+        return done and watched.observation == "seen" and ticket.team != watched.entry.team
+
+    def _home(self, watched: Watched, own: Ticket | None) -> Ticket | None:
+        """The ticket in progress on which another finding of its case is: of several the first one."""
+        tickets = {
+            ticket.id: ticket
+            for other in self._of_case[watched.case]
+            if other is not watched and (ticket := self._tickets.of(other.entry)) is not None
+        }
+        fit = [one for one in tickets.values() if not one.ended and one.team == watched.entry.team and one != own]
+        return min(fit, key=lambda one: one.id, default=None)
+
+    def _join(self, watched: Watched, home: Ticket) -> Decision:
+        """Put a finding on the ticket of its case, and say so, unless that was made tonight and tells of all of it anyway."""
+        self._put_on(watched, home)
+        if home.id in self._tickets.made:
+            decision = Decision("none", "same-case")
+        else:
+            decision = Decision("reopen" if home.status == "resolved" else "comment", "joined")
+            told = note(home, watched.before, watched.entry, decision, self._now)
+            self._want(self._key(home, decision.reason, watched.entry), home, "comment", pack_note(told))
+        self._tickets.save(self._after_change(home, decision))
+        watched.entry = _said(watched.entry)
+        self._want_text(home)
+        return decision
 
     def _end_resolved_snoozes(self) -> None:
         """Whoever resolves a ticket says that there is nothing to put off any more: what is still seen must be said."""
         for ticket_id, cases in self._on_ticket.items():
             resolved = self._tickets.of_row(ticket_id).resolved_at
-            for case in cases:
-                silence = self._silences.get(case.entry.fingerprint)
+            for watched in cases:
+                silence = self._silences.get(watched.entry.fingerprint)
                 if resolved is None or silence is None or silence.kind != "snooze" or silence.made_at > resolved:
                     continue
                 self._tx.end_silence(silence, self._now, "resolved")
-                del self._silences[case.entry.fingerprint]
+                del self._silences[watched.entry.fingerprint]
 
-    def _put_on(self, case: _Case, ticket: Ticket) -> None:
-        self._take_off(case)
-        self._on_ticket[ticket.id].append(case)
-        case.entry = replace(case.entry, ticket_id=ticket.id)
+    def _put_on(self, watched: Watched, ticket: Ticket) -> None:
+        self._take_off(watched)
+        self._on_ticket[ticket.id].append(watched)
+        watched.entry = replace(watched.entry, ticket_id=ticket.id)
 
-    def _take_off(self, case: _Case) -> None:
-        if case.entry.ticket_id is not None:
-            self._on_ticket[case.entry.ticket_id].remove(case)
-            case.entry = replace(case.entry, ticket_id=None)
+    def _take_off(self, watched: Watched) -> None:
+        if watched.entry.ticket_id is not None:
+            self._on_ticket[watched.entry.ticket_id].remove(watched)
+            watched.entry = replace(watched.entry, ticket_id=None)
 
     def _cause_ticket(self, entry: Entry) -> Ticket | None:
-        cause = self._cases.get(entry.explained_by or "")
+        cause = self._all.get(entry.explained_by or "")
         return None if cause is None else self._tickets.of(cause.entry)
 
     def _end_broken(self, silence: Silence | None, entry: Entry, observation: Observation) -> None:
@@ -308,9 +329,9 @@ class Recording:
         sla = self._policy.sla(entry.team, entry.severity, entry.detector)
         return deadlines(self._now, sla, self._policy.business_hours)
 
-    def _open(self, case: _Case, gone: Ticket | None) -> None:
+    def _open(self, watched: Watched, gone: Ticket | None) -> None:
         """A ticket for the finding; in place of one that is `gone` from its queue, with all that was on that one."""
-        entry = case.entry
+        entry = watched.entry
         generation = self._tx.generations(entry.fingerprint) + 1
         external_id = external_id_of(entry.fingerprint, generation)
         ticket = self._tx.add_ticket(entry, external_id, generation, self._now, self._deadlines(entry))
@@ -320,43 +341,47 @@ class Recording:
             for other in list(self._on_ticket[gone.id]):
                 self._put_on(other, ticket)
         else:
-            self._put_on(case, ticket)
-        case.entry = _said(case.entry)
-        finding = self._primary[entry.fingerprint]
-        self._send(f"{external_id}/create", ticket, "create", pack(finding))
-        self._keep(ticket, finding)
+            self._put_on(watched, ticket)
+        watched.entry = _said(watched.entry)
+        self._tickets.made.add(ticket.id)
+        self._want(f"{external_id}/create", ticket, "create", None)
 
     def _change(
-        self, case: _Case, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
+        self, watched: Watched, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
     ) -> None:
         """Say on the ticket what has changed, and give it its new state."""
-        entry = case.entry
-        told = note(ticket, case.before, entry, decision, self._now, remaining=others, cause=cause)
-        self._send(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told))
+        entry = watched.entry
+        told = note(ticket, watched.before, entry, decision, self._now, remaining=others, cause=cause)
+        self._want(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told))
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
-        if case.observation != "seen":
+        if decision.reason == "part-fixed" and any(other.case == watched.case for other in self._told_on(ticket)):
+            self._tickets.save(self._after_change(ticket, decision))
+            self._want_text(ticket)
+        if watched.observation != "seen":
             return
-        self._tickets.save(self._after_change(ticket, entry, decision))
-        case.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
-        if entry.fingerprint == ticket.fingerprint:
-            finding = self._primary[entry.fingerprint]
-            self._send(self._key(ticket, "update", entry), ticket, "update", pack(finding))
-            self._keep(ticket, finding)
+        self._tickets.save(self._after_change(ticket, decision))
+        watched.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
+        self._want_text(ticket)
 
-    def _keep(self, ticket: Ticket, finding: Finding) -> None:
-        """What a team is told by e-mail only is for its readers alone, so no page may show it."""
-        if self._policy.teams[ticket.team].by != "email":
-            self._tx.add_snapshot(ticket, finding, self._now)
+    def _told_on(self, ticket: Ticket) -> list[Watched]:
+        """What the text of a ticket tells of, the most urgent first. What is another team's is only related."""
+        told = [watched for watched in self._on_ticket[ticket.id] if watched.told and watched.entry.team == ticket.team]
+        return sorted(told, key=lambda one: place(one.entry, ticket))
 
-    def _after_change(self, ticket: Ticket, entry: Entry, decision: Decision) -> Ticket:
-        due = self._deadlines(entry)
+    def _after_change(self, ticket: Ticket, decision: Decision) -> Ticket:
+        """The ticket as urgent as the worst of what it tells of now, and with the deadlines of that."""
+        told = self._told_on(ticket)
+        if not told:
+            return ticket
+        worst = told[0].entry
+        due = self._deadlines(worst)
         if decision.action == "reopen":
             return replace(
                 ticket,
                 status="open",
-                severity=entry.severity,
+                severity=worst.severity,
                 reopened=ticket.reopened + 1,
                 clock_began_at=self._now,
                 acknowledge_due=due.acknowledge,
@@ -369,20 +394,58 @@ class Recording:
                 closing_reason=None,
                 ladder_step=0,
             )
-        if more_urgent(entry.severity, ticket.severity):
+        if more_urgent(worst.severity, ticket.severity):
             kept = sooner(Deadlines(ticket.acknowledge_due, ticket.investigate_due, ticket.resolve_due), due)
             return replace(
                 ticket,
-                severity=entry.severity,
+                severity=worst.severity,
                 acknowledge_due=kept.acknowledge,
                 investigate_due=kept.investigate,
                 resolve_due=kept.resolve,
             )
-        return ticket if entry.fingerprint != ticket.fingerprint else replace(ticket, severity=entry.severity)
+        return replace(ticket, severity=worst.severity)
 
-    def _send(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any]) -> None:
-        destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
-        self._tx.enqueue(key, ticket, kind, payload, self._now, destinations)
+    def _want(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any] | None) -> None:
+        self._wanted.append(Wanted(key, ticket.id, kind, payload))
+
+    def _want_text(self, ticket: Ticket) -> None:
+        """Have the ticket's text made anew, once; one that was made tonight has its first text still to come."""
+        if ticket.id in self._tickets.made or not self._told_on(ticket):
+            return
+        key = f"{ticket.external_id}/update/{ticket.fingerprint[:16]}/{self._now:%Y%m%dT%H%M%SZ}"
+        if all(one.key != key for one in self._wanted):
+            self._want(key, ticket, "update", None)
+
+    def _send_all(self) -> None:
+        """Put what is wanted into the outbox, in its order; the texts now, as all that they tell of is known."""
+        texts = [one.ticket_id for one in self._wanted if one.payload is None]
+        files = CaseFiles(self._tx, self._policy, self._now, self._primary, texts) if texts else None
+        for one in self._wanted:
+            ticket, payload = self._tickets.of_row(one.ticket_id), one.payload
+            if payload is None and files is not None:
+                told = self._told_on(ticket)
+                case = files.of(ticket, [watched.entry for watched in told], self._put_off(ticket, told))
+                payload = pack_case(case)
+            destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
+            self._tx.enqueue(one.key, ticket, one.kind, payload or {}, self._now, destinations)
+        if files is not None:
+            for ticket_id in self._tickets.made:
+                files.tell_the_older(self._tickets.of_row(ticket_id), self._tickets.made)
+
+    def _put_off(self, ticket: Ticket, told: Sequence[Watched]) -> list[tuple[Entry, Silence]]:
+        """What of the ticket's cases is silenced, on it or on no ticket."""
+        around = {
+            one.entry.fingerprint: one.entry
+            for watched in told
+            for one in self._of_case[watched.case]
+            if one.entry.present
+        }
+        found = []
+        for key, entry in sorted(around.items()):
+            silence = self._silences.get(key)
+            if silence is not None and entry.ticket_id in (None, ticket.id) and in_force(silence, entry, self._now):
+                found.append((entry, silence))
+        return found
 
     def _key(self, ticket: Ticket, what: str, entry: Entry) -> str:
         """The same for the same thing on the same night, so that it is never said twice."""
@@ -392,8 +455,12 @@ class Recording:
         """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
         for ticket in self._tx.tickets(ended=False):
             cases = self._on_ticket.get(ticket.id, ())
-            entries = [case.entry for case in cases]
-            there = {case.observation for case in cases if case.entry.present and case.entry.kind == "state"}
+            entries = [watched.entry for watched in cases]
+            there = {
+                watched.observation
+                for watched in cases
+                if watched.entry.present and watched.entry.kind == "state" and watched.entry.team == ticket.team
+            }
             if ticket.status == "resolved" and there <= set(LOST):
                 gone = ROWS_GONE if "rows-gone" in there else TRAIL_GONE
                 reason = RESOLVED.format(gone) if there else None
@@ -403,17 +470,17 @@ class Recording:
 
     def _let_go_of_lost(self) -> None:
         """What is lost is watched while its ticket is open, as its rows may come back; after that nobody waits for it."""
-        for case in self._cases.values():
-            ticket = self._tickets.of(case.entry)
-            if case.observation in LOST and (ticket is None or ticket.ended):
-                case.entry = replace(case.entry, present=False)
+        for watched in self._all.values():
+            ticket = self._tickets.of(watched.entry)
+            if watched.observation in LOST and (ticket is None or ticket.ended):
+                watched.entry = replace(watched.entry, present=False)
 
     def _follow_up(self, ticket: Ticket) -> None:
         step = ladder_step(ticket, self._policy, self._now)
         if step > ticket.ladder_step:
             told = pack_note(follow_up(ticket, step, self._policy, self._now))
             key = f"{ticket.external_id}/follow-up/{ticket.reopened}/{step}"
-            self._send(key, ticket, "follow-up", told)
+            self._want(key, ticket, "follow-up", told)
             self._tickets.save(replace(ticket, ladder_step=step))
 
     def told(self) -> Iterable[Told]:

@@ -7,20 +7,23 @@ it stays until people have settled it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from detectors.contract import PERSON, Finding, Impact, Story, SubjectKey, fingerprint
 from detectors.engine.lookup import Lookup
 from detectors.text.wording import count, stamp
 from escalation.decide.clocks import deadlines
 from escalation.decide.decisions import first_entry, more_urgent
+from escalation.deliver.case_file import pack_case
 from escalation.deliver.helpdesk import Note, pack_note
+from escalation.deliver.linking import Links, linked_case, tell_the_older
 from escalation.deliver.notes import external_id_of
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import Ticket
-from escalation.ledger.scrub import pack, scrub
+from escalation.ledger.scrub import scrub
 from escalation.people.questions import QUESTIONS, Escalation
 from escalation.people.suggest import suggestions
 from escalation.policy.policy import Policy
@@ -39,7 +42,7 @@ def finding_of(
     key: str,
     now: datetime,
 ) -> Finding:
-    """The escalation as a finding with the fingerprint `key`. Without a dossier, `blind` says why nothing was looked up."""
+    """The escalation as a finding with the fingerprint `key`. Without a lookup, `blind` says why; `past` is too old to be linked."""
     affected = escalation.households or (lookup.households if lookup else ())
     people = escalation.users or (lookup.members if lookup else ())
     subject: dict[SubjectKey, str] = {}
@@ -86,7 +89,9 @@ def _evidence(
             evidence["customer_value"] = told
         evidence["household_state"] = list(lookup.states)
         evidence["members"] = list(lookup.member_rows)
-    evidence["past_tickets"] = [
+    if not past:
+        return evidence
+    evidence["earlier_tickets"] = [
         {
             "ticket": ticket.external_id,
             "team": ticket.team,
@@ -134,10 +139,10 @@ def _customer_value(lookup: Lookup | None, blind: str) -> str:
     return "; ".join(lookup.values) or "Not looked up: no user is named; add account tier, revenue, tenure"
 
 
-def open_escalation(tx: Transaction, escalation: Escalation, environment: str) -> tuple[Ticket | None, str]:
+def open_escalation(tx: Transaction | None, escalation: Escalation, environment: str) -> tuple[Ticket | None, str]:
     """The ticket in progress that says this already, if there is one, and the fingerprint that the next one would have.
 
-    The same team, the same ids and the same words in the title are the same escalation.
+    The same team, the same ids and the same words in the title are the same escalation. Without a ledger none is known.
     """
     current: Ticket | None = None
     words = " ".join(re.findall(r"\w+", escalation.title.casefold()))
@@ -150,8 +155,8 @@ def open_escalation(tx: Transaction, escalation: Escalation, environment: str) -
             "window": str(number),
         }
         key = fingerprint(PERSON, environment, identity)
-        entry = tx.entries_for([key]).get(key)
-        if entry is None:
+        entry = tx.entries_for([key]).get(key) if tx is not None else None
+        if tx is None or entry is None:
             return current, key
         ticket = tx.ticket_by_row(entry.ticket_id) if entry.ticket_id is not None else None
         if ticket is not None and ticket.status in ("open", "acknowledged"):
@@ -159,19 +164,39 @@ def open_escalation(tx: Transaction, escalation: Escalation, environment: str) -
         number += 1
 
 
+def claimed_resolved(tx: Transaction, tickets: Iterable[Ticket]) -> dict[int, datetime]:
+    """Of tickets in progress (by their rows) that people have called resolved, when a look last saw that they are not."""
+    known = {ticket.id: ticket for ticket in tickets if not ticket.ended}
+    found = tx.still_seen(known)
+    for ticket in known.values():
+        seen = [one.last_seen_at for one in tx.entries_on(ticket) if one.present and one.kind == "state"]
+        if ticket.resolved_at is not None and seen and max(seen) > ticket.resolved_at:
+            found[ticket.id] = max(seen)
+    return found
+
+
 def cautions(
-    escalation: Escalation, policy: Policy, past: Sequence[Ticket], *, troubleshot: bool, personal: bool
+    escalation: Escalation,
+    policy: Policy,
+    past: Sequence[Ticket],
+    *,
+    troubleshot: bool,
+    personal: bool,
+    unrepaired: Mapping[int, datetime] = MappingProxyType({}),
 ) -> Iterator[str]:
     """What the process warns of before this is filed: its don'ts, and the rules of its team.
 
-    `troubleshot` says that basic troubleshooting was done, `personal` that an address or number stands in the words.
+    `unrepaired` is what `claimed_resolved` finds of `past`. `troubleshot` says that basic troubleshooting was done, `personal` that an address or number stands in the words.
     """
     if not troubleshot:
         yield "Don't escalate without attempting basic troubleshooting first; tick it with --troubleshooting-done."
     still_open = [ticket for ticket in past if not ticket.ended]
     for ticket in still_open[:TICKETS_NAMED]:
         about = f"{ticket.external_id} ({policy.teams[ticket.team].name}, {ticket.severity}: {ticket.title})"
-        if ticket.status == "resolved":
+        if ticket.id in unrepaired:
+            seen = stamp(unrepaired[ticket.id])
+            yield f"{about} on the same ids was called resolved, but the look of {seen} still saw it: comment there first."
+        elif ticket.status == "resolved":
             yield f"{about} on the same ids was resolved, but no scan has seen that yet: look there first."
         elif ticket.team == escalation.team:
             yield f"{about} is open on the same ids: if it is the same issue, comment there instead."
@@ -222,7 +247,10 @@ def file(ledger: Ledger, finding: Finding, policy: Policy, now: datetime, *, ann
         ticket = tx.add_ticket(entry, external_id, 1, now, due)
         tx.save_entries([replace(entry, ticket_id=ticket.id)], ())
         destinations = policy.destinations(finding.team, finding.severity, announced=announced)
-        tx.enqueue(f"{external_id}/create", ticket, "create", pack(finding), now, destinations)
+        links = Links(tx, policy, now)
+        case = linked_case(links, ticket, (finding,))
+        tx.enqueue(f"{external_id}/create", ticket, "create", pack_case(case), now, destinations)
+        tell_the_older(tx, links, ticket, policy, now)
         if policy.teams[finding.team].by != "email":
             tx.add_snapshot(ticket, finding, now)
     return ticket

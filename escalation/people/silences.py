@@ -28,12 +28,12 @@ def silence_ticket(
     policy: Policy,
     now: datetime,
 ) -> datetime:
-    """Snooze or dismiss everything that is on a ticket; returns the end. Raises RefusedError, LedgerError."""
+    """Snooze or dismiss all that a ticket tells its team of; returns the end. Raises RefusedError, LedgerError."""
     with ledger.begin() as tx:
         ticket = existing(tx, external_id)
         if ticket.ended:
             raise RefusedError(f"{external_id} is {ticket.status}: there is nothing to put off")
-        for entry in tx.entries_on(ticket):
+        for entry in _of_its_team(tx, ticket):
             _silence(tx, entry.fingerprint, entry.detector, entry, kind, until, reason, author, policy, now)
     return until
 
@@ -99,7 +99,7 @@ def close_ticket(
             tx.move_entries(ticket, to=_other(tx, ticket, duplicate_of))
         else:
             until = now + timedelta(days=policy.exceptions.longest_days)
-            for entry in tx.entries_on(ticket):
+            for entry in _of_its_team(tx, ticket):
                 _silence(tx, entry.fingerprint, entry.detector, entry, "dismiss", until, reason, author, policy, now)
         tx.save_ticket(
             replace(
@@ -110,6 +110,11 @@ def close_ticket(
                 closing_reason=str(scrub(f"{reason} ({author})")),
             )
         )
+
+
+def _of_its_team(tx: Transaction, ticket: Ticket) -> list[Entry]:
+    """What is on a ticket for its team. What only came of the same acts is another team's, which nobody has asked."""
+    return [entry for entry in tx.entries_on(ticket) if entry.team == ticket.team]
 
 
 def _other(tx: Transaction, ticket: Ticket, external_id: str | None) -> Ticket:

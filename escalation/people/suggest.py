@@ -54,8 +54,26 @@ _SAME = {
     "ccpa": "deletion",
     "erase": "deletion",
     "delete": "deletion",
+    "argu": "disput",
+    "quarrel": "disput",
+    "fight": "disput",
+    "battl": "disput",
+    "divorc": "custod",
+    "separ": "custod",
+    "separat": "custod",
+    "chargeback": "refund",
+    "billing": "refund",
+    "invoic": "refund",
+    "pay": "refund",
+    "money": "refund",
+    "charg": "refund",
 }
 """Words that mean what the process document calls otherwise, and that in one form."""
+_OF_NO_ROW = frozenset({"refund"})
+"""What the process says nothing of: with such a word only a row that fits well by the others is meant."""
+FITS_ANYWAY = 0.4
+_OF_SEVERAL_TEAMS = frozenset({"custod"})
+"""What the process parts between teams: where it is named, all of its rows are said."""
 _ENDINGS = ("ation", "ment", "ing", "ion", "ed", "al", "y", "e")
 
 
@@ -117,14 +135,17 @@ def suggestions(issue: str, policy: Policy) -> list[Suggestion]:
 
     said = _terms(issue)
     asked = weight(said)
-    found = []
+    least = FITS_ANYWAY if said & _OF_NO_ROW else LEAST_LIKENESS
+    found: list[tuple[Suggestion, frozenset[str]]] = []
     for row, bag in zip(rows, bags, strict=True):
         likeness = 2 * weight(bag & said) / ((weight(bag) + asked) or 1)
         telling = any(seen[term] <= TELLING_ROWS for term in bag & said)
-        if telling and likeness >= LEAST_LIKENESS:
-            found.append(Suggestion(row.says, row.section, row.team, row.severity, row.promises, round(likeness, 6)))
-    best = max((one.likeness for one in found), default=0.0)
-    return sorted((one for one in found if one.likeness >= TIE * best), key=lambda one: -one.likeness)
+        if telling and likeness >= least:
+            fits = Suggestion(row.says, row.section, row.team, row.severity, row.promises, round(likeness, 6))
+            found.append((fits, bag & said))
+    best = max((one.likeness for one, _ in found), default=0.0)
+    kept = (one for one, shared in found if one.likeness >= TIE * best or shared & _OF_SEVERAL_TEAMS)
+    return sorted(kept, key=lambda one: -one.likeness)
 
 
 def _terms(text: str) -> frozenset[str]:

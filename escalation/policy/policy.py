@@ -18,6 +18,7 @@ from detectors.source.mapping import SourceMapping
 from escalation.ledger.records import Destination
 from escalation.policy.process import (
     BusinessHours,
+    Cases,
     Document,
     Exceptions,
     FollowUpStep,
@@ -88,6 +89,7 @@ class Policy(Part):
     """Slack's own ids of those whom the process tags; a name alone does not reach everybody."""
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()
+    cases: Cases = Cases()
     volume: VolumeRules = VolumeRules()
     exceptions: Exceptions = Exceptions()
     redaction: RedactionRules = RedactionRules()

@@ -149,6 +149,13 @@ class Nights(Part):
     """Audit rows may arrive this much later than they happened: up to then before the newest one they are complete."""
 
 
+class Cases(Part):
+    """What belongs to one ticket."""
+
+    both_teams: bool = False
+    """Whether Engineering gets a ticket of its own for what only the acts that Trust & Safety is told of have caused."""
+
+
 class VolumeRules(Part):
     """When a table has lost so many rows that it is not believed."""
 

@@ -29,6 +29,9 @@ class InProgress:
     flapping: bool
     silence: Silence | None
     """The silence that ends first of those that mute the ticket; None while it is not muted."""
+    households: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    """Whom what is on it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ def _line(
         silence=min(muting, key=lambda one: one.ends_at)
         if is_held(ticket.fingerprint, entries, silences, now)
         else None,
+        households=tuple(dict.fromkeys(one for entry in entries for one in entry.households)),
+        users=tuple(dict.fromkeys(one for entry in entries for one in entry.users)),
     )
 
 

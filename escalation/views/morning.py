@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from detectors.contract import Finding
+from detectors.contract import SEVERITY_ORDER, Finding
 from escalation.ledger.ledger import Ledger, NightRow, Transaction
 from escalation.ledger.records import Entry, Ticket, TicketOutcome
 from escalation.ledger.snapshots import KEPT_AFTER_END, Ending, Said
@@ -24,6 +24,7 @@ ChangeKind = Literal["new", "worse", "back", "fixed", "better", "not looked at"]
 CHANGES: tuple[ChangeKind, ...] = ("new", "worse", "back", "fixed", "better", "not looked at")
 _OPENED_AGAIN = frozenset({"back", "happened-again", "snooze-broken"})
 _SAID: Mapping[str, ChangeKind] = {
+    "joined": "new",
     "more-urgent": "worse",
     "worse": "worse",
     "snooze-broken": "worse",
@@ -51,11 +52,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One ticket with what it is about. `finding` is None where nothing is kept of it."""
+    """One ticket with what it is about. `findings` has none where nothing is kept of it, else the ticket's own first."""
 
     ticket: Ticket
     entries: tuple[Entry, ...]
-    finding: Finding | None
+    findings: tuple[Finding, ...]
     said: tuple[Said, ...]
     outcome: TicketOutcome | None
     progress: InProgress | None
@@ -167,6 +168,8 @@ def _kind(said: Said) -> ChangeKind | None:
             return "fixed"
         case "comment":
             return _SAID.get(said.reason)
+        case "none" if said.reason == "same-case":
+            return "new"
     return "not looked at" if said.status == "not-looked-at" else None
 
 
@@ -183,12 +186,31 @@ def _cards(
         Card(
             ticket=one,
             entries=tuple(entries[one.id]),
-            finding=findings.get(one.id),
+            findings=_of_ticket(one, entries[one.id], findings.get(one.id, {})),
             said=tuple(said[one.id]),
             outcome=outcomes[one.id][-1] if one.id in outcomes else None,
             progress=pressing.get(one.id),
         )
         for one in tickets
+    )
+
+
+def _of_ticket(ticket: Ticket, entries: Sequence[Entry], kept: Mapping[str, Finding]) -> tuple[Finding, ...]:
+    """What is kept of what a ticket tells of, in its order; of a ticket on which nothing is left, what it was made for."""
+    there = {entry.fingerprint for entry in entries if entry.present and entry.explained_by is None}
+    found = [one for key, one in kept.items() if key in there] or [
+        kept[key] for key in (ticket.fingerprint,) if key in kept
+    ]
+    return tuple(
+        sorted(
+            found,
+            key=lambda one: (
+                SEVERITY_ORDER.index(one.severity),
+                one.fingerprint != ticket.fingerprint,
+                one.detector,
+                one.fingerprint,
+            ),
+        )
     )
 
 

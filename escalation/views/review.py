@@ -104,7 +104,8 @@ def recheck(
     failed = {entry.detector for entry in coverage if entry.status == "failed"}
     unasked = {entry.detector for entry in entries} - {entry.detector for entry in coverage}
     ongoing = {entry.detector for entry in entries if entry.subject.get("operation") == INCIDENT}
-    grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing) if ongoing else ()
+    both = policy.cases.both_teams
+    grouped = one_per_cause(findings, policy.limits, policy.environment, ongoing, both_teams=both) if ongoing else ()
     found: dict[str, Found] = {one.fingerprint: one for one in (*grouped, *findings)}
     rechecked = []
     for entry in entries:

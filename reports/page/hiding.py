@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from detectors.contract import Finding, Team
@@ -36,7 +36,6 @@ class Hiding:
         ids = {one for entry in entries for one in (*entry.households, *entry.users, *entry.subject.values())}
         return word_scrub(self.hides, self.key, ids)(words)
 
-    def finding(self, finding: Finding | None) -> Finding | None:
-        if finding is None or self.is_closed(finding.team):
-            return None
-        return redacted(finding, self.hides, self.key)
+    def findings(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+        """What may be shown of a ticket's findings, which are all of one team."""
+        return tuple(redacted(one, self.hides, self.key) for one in findings if not self.is_closed(one.team))

@@ -10,15 +10,16 @@ from itertools import groupby
 from markupsafe import Markup
 
 from detectors.contract import Finding
+from escalation.deliver.case_file import CaseFile
 from escalation.ledger.records import Ticket
 from escalation.ledger.snapshots import ROWS_KEPT
 from escalation.views.morning import Card, Morning
 from reports import pictures
+from reports.case import case_ticket
 from reports.message import Section, Table, Template, Timeline
 from reports.page.hiding import Hiding
 from reports.page.words import ACTIONS, PROMISES, REASONS, ahead, clock, span, tone
 from reports.text import template_lines
-from reports.ticket import ticket as ticket_message
 
 LINK = re.compile(r"https?://[^\s\"'<>]+")
 STATUSES = {
@@ -76,7 +77,7 @@ def view_of(card: Card, of: Morning, hiding: Hiding, *, whole: bool) -> TicketVi
     """One ticket as the page shows it, with its story where it is shown as a `whole`."""
     one = card.ticket
     words, late = _clock(card, of)
-    finding = hiding.finding(card.finding) if whole else None
+    findings = hiding.findings(card.findings) if whole else ()
     url = one.ref_url or ""
     return TicketView(
         id=one.external_id,
@@ -90,7 +91,7 @@ def view_of(card: Card, of: Morning, hiding: Hiding, *, whole: bool) -> TicketVi
         facts=tuple((name, hiding.line(words, card.entries)) for name, words in _facts(card, of, hiding)),
         link=url if LINK.fullmatch(url) else "",
         place=url,
-        story=_story(one, finding, hiding) if finding is not None else None,
+        story=_story(one, findings, hiding) if findings else None,
         said=tuple(
             f"{clock(said.as_of)} {ACTIONS.get(said.action, said.action)}: {REASONS.get(said.reason, said.reason)}"
             for said in card.said
@@ -133,12 +134,16 @@ def _facts(card: Card, of: Morning, hiding: Hiding) -> list[tuple[str, str]]:
     return facts
 
 
-def _story(of: Ticket, finding: Finding, hiding: Hiding) -> Story:
-    message = ticket_message(finding, hiding.policy, reference=of.external_id)
+def _story(of: Ticket, findings: tuple[Finding, ...], hiding: Hiding) -> Story:
+    case = CaseFile(findings, of.severity)
+    message = case_ticket(case, hiding.policy, reference=of.external_id, pseudonyms=hiding.hides == "ids")
+    finding = findings[0]
     lines = [line for block in message.blocks if isinstance(block, Template) for line in template_lines(block)]
     moments = [moment for block in message.blocks if isinstance(block, Timeline) for moment in block.moments]
-    cut = len(finding.members) >= ROWS_KEPT or any(
-        isinstance(value, list | tuple) and len(value) >= ROWS_KEPT for value in finding.evidence.values()
+    cut = any(len(one.members) >= ROWS_KEPT for one in findings) or any(
+        isinstance(value, list | tuple) and len(value) >= ROWS_KEPT
+        for one in findings
+        for value in one.evidence.values()
     )
     people = pictures.people_of(finding)
     missing = pictures.missing_of(finding)

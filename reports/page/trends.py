@@ -178,7 +178,9 @@ def _bar(name: str, title: str, rows: Mapping[str, tuple[int, ...]], kinds: dict
     table = Table(
         title,
         tuple(column.replace("_", " ").capitalize() for column in part.columns),
-        tuple(tuple(in_words(cell) for cell in row) for row in part.rows),
+        tuple(
+            tuple(in_words(cell, column) for column, cell in zip(part.columns, row, strict=True)) for row in part.rows
+        ),
         part.note,
     )
     first = next(iter(kinds.values()))

@@ -28,6 +28,8 @@ REASONS = {
     "less-urgent": "less urgent",
     "worse": "affects more",
     "better": "affects fewer",
+    "joined": "joined the ticket of its case",
+    "same-case": "is on the ticket of its case",
     "same-cause": "has the same cause",
     "part-fixed": "fixed in part",
     "rows-gone": "its rows are gone",

@@ -15,7 +15,7 @@ import pytest
 from channels.folder import FolderQueue
 from channels.protocol import DeliveryError, TicketState
 from reports import csv_text, markdown
-from reports.message import Attachment, Message, Section, Table
+from reports.message import Attachment, Message, Picture, Section, Table
 
 ID = "51d0aa"
 TICKET = Message("[ENG-ESCALATION]", "Household Without a Leader", "engineering", "P0", ID, (Section("Now", ("one",)),))
@@ -51,6 +51,18 @@ def test_a_ticket_is_one_markdown_and_one_json_file(queue: FolderQueue, folder: 
     assert Path(ref.url).read_text() == markdown.render(TICKET)
     assert json.loads((folder / f"{ID}.json").read_text())["ticket"]["title"] == TICKET.title
     assert queue.state(ref) == TicketState("open")
+
+
+def test_a_picture_lies_beside_the_ticket_that_shows_it(queue: FolderQueue, folder: Path) -> None:
+    drawn = Picture("household-members", "2 active members shown, no leader", "<svg/>")
+    ref = queue.create(ID, replace(TICKET, pictures=(drawn,)))
+    assert files(folder) == [f"{ID}.household-members.svg", f"{ID}.json", f"{ID}.md"]
+    shown = f"![2 active members shown, no leader]({ID}.household-members.svg)"
+    assert shown in Path(ref.url).read_text()
+    queue.update(ref, replace(TICKET, pictures=(replace(drawn, svg="<svg></svg>"),)))
+    assert (folder / f"{ID}.household-members.svg").read_text() == "<svg></svg>"
+    queue.update(ref, TICKET)
+    assert files(folder) == [f"{ID}.json", f"{ID}.md"], "a picture that is no longer true is gone"
 
 
 def test_a_second_create_changes_nothing(queue: FolderQueue, folder: Path) -> None:

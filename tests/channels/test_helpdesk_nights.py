@@ -19,9 +19,9 @@ from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Ticket
 from escalation.nights.night import NightReport, next_window, run_night
 from escalation.policy.policy import load_policy
+from reports.case import case_ticket
 from reports.message import Message
 from reports.note import note_message
-from reports.ticket import ticket
 from tests.escalation.findings import finding
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.renderers import RENDERERS
@@ -58,7 +58,7 @@ def town(tmp_path: Path, request_tracker: RequestTracker, rt_proxy: FaultyProxy)
     helpdesk = HelpdeskDelivery(
         queue=queue,
         ref=TicketRef,
-        ticket=lambda found, external_id: ticket(found, POLICY, reference=external_id),
+        ticket=lambda case, external_id: case_ticket(case, POLICY, reference=external_id),
         note=lambda note: note_message(note, POLICY),
     )
     with open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}") as ledger:

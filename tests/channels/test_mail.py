@@ -73,6 +73,13 @@ def test_text_html_and_tables_travel_whole(server: MailServer) -> None:
     assert sent
 
 
+def test_a_picture_travels_as_one_that_is_shown(server: MailServer) -> None:
+    queue_at(server).create("hw-1", ticket(TRANSFER_FAILED, POLICY, reference="hw-1"))
+    (drawn,) = server.mails[0].iter_attachments()
+    assert (drawn.get_filename(), drawn.get_content_type()) == ("household-members.png", "image/png")
+    assert drawn.get_content().startswith(b"\x89PNG")
+
+
 def test_a_lost_answer_leads_to_the_same_message_again(server: MailServer) -> None:
     queue = queue_at(server)
     server.breaks_off = 1

@@ -71,6 +71,25 @@ def test_a_second_create_finds_the_first_ticket(queue: Queue, ticket: Message, r
     assert len(request_tracker.tickets(ticket.reference)) == 1
 
 
+def test_linked_tickets_are_shown_on_each_other(queue: Queue, ticket: Message, request_tracker: RequestTracker) -> None:
+    others = [queue.create(f"{ticket.reference}-{one}", ticket) for one in "ab"]
+    ref = queue.create(ticket.reference, replace(ticket, refers_to=(others[0].id,)))
+    assert request_tracker.linked(ref.id) == {others[0].id}
+    # A person's own link stays, and one that is gone costs nothing.
+    queue.update(ref, replace(worse(ticket), refers_to=(others[1].id, "99999")))
+    assert request_tracker.linked(ref.id) == {one.id for one in others}
+    assert queue.state(ref) == TicketState("open")
+
+
+def test_without_the_right_to_link_the_text_must_do(
+    queue: Queue, ticket: Message, request_tracker: RequestTracker
+) -> None:
+    other = queue.create(f"{ticket.reference}-a", ticket)
+    weak = opened(request_tracker.url, request_tracker.token_without("ModifyTicket"))
+    ref = weak.create(ticket.reference, replace(ticket, refers_to=(other.id,)))
+    assert request_tracker.linked(ref.id) == set()
+
+
 @pytest.mark.parametrize("quote", ["'", '"', "\\", "\\'", "ü"])
 def test_an_id_with_any_character_is_found(queue: Queue, ticket: Message, quote: str) -> None:
     odd = f"{ticket.reference}{quote}x"

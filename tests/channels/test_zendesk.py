@@ -13,7 +13,7 @@ from channels.open_queue import ZENDESK_EMAIL, ZENDESK_TOKEN, open_queue
 from channels.protocol import DeliveryError, Queue, TicketRef, TicketState
 from channels.settings import TIMEOUT
 from channels.zendesk import LONGEST_COMMENT
-from reports.message import Attachment, Message, Section, Table
+from reports.message import Attachment, Message, Picture, Section, Table
 from tests.support.faulty_proxy import Fault, FaultyProxy, all_faults_happen, insist
 from tests.support.renderers import RENDERERS
 from tests.support.zendesk_stub import (
@@ -34,6 +34,11 @@ WORSE = replace(TICKET, blocks=(Section("Now", ("two",)),))
 COMMENT = Message("", "Still there", "trust-safety", "Same-day", ID, (Section("Seen again", ("by the scan",)),))
 ROWS = Attachment("rows", Table("Rows", ("Household",), (("Zoë’s 🐶 house",),)))
 WITH_ROWS = replace(TICKET, attachments=(ROWS,))
+DRAWN = Picture(
+    "household-members",
+    "1 active member shown, no leader",
+    '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><circle cx="4" cy="4" r="3"/></svg>',
+)
 MAKE, SAY = r"POST .*/tickets\.json$", r"PUT .*/tickets/\d+\.json$"
 API_LOGIN = {ZENDESK_EMAIL: EMAIL, ZENDESK_TOKEN: API_TOKEN}
 
@@ -89,11 +94,24 @@ def test_a_ticket_holds_text_tables_tags_and_fields(stub: ZendeskStub, login: di
     assert queue.state(ref) == TicketState("open")
 
 
+def test_a_picture_travels_as_one_that_is_shown(stub: ZendeskStub, queue: Queue) -> None:
+    ref = queue.create(ID, replace(TICKET, pictures=(DRAWN,)))
+    ((name, kind, content),) = stub.audits[number(ref)][0]["events"][0]["attachments"]
+    assert (name, kind, content[:4]) == ("household-members.png", "image/png", "\x89PNG")
+
+
 def test_a_second_create_finds_the_first_ticket(stub: ZendeskStub, queue: Queue) -> None:
     assert queue.find(ID) is None
     ref = queue.create(ID, TICKET)
     assert queue.find(ID) == queue.create(ID, WORSE) == ref
     assert len(stub.tickets) == 1
+
+
+def test_linked_tickets_can_be_followed(stub: ZendeskStub, queue: Queue) -> None:
+    linked = f'<p>Linked: <a href="{stub.url}/agent/tickets/7">#7</a></p>'
+    ref = queue.create(ID, replace(TICKET, refers_to=("7", "<b>")))
+    queue.update(ref, replace(WORSE, refers_to=("7",)))
+    assert stub.comments(number(ref)) == [as_html(TICKET) + linked, as_html(WORSE) + linked]
 
 
 def test_of_two_tickets_with_our_id_the_first_is_ours(stub: ZendeskStub, queue: Queue) -> None:

@@ -91,7 +91,7 @@ def test_a_run_leaves_nothing_that_others_can_read(elsewhere: Path, tmp_path: Pa
     finally:
         os.umask(before)
     made = [elsewhere / "out", *(elsewhere / "out").rglob("*")]
-    assert len(made) == 4
+    assert len(made) == 5
     assert [str(path) for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 

@@ -99,14 +99,15 @@ def test_a_pattern_that_grows_is_one_ticket_and_is_said_when_it_has_doubled(play
         played.quick(TEN + look * HOUR + 5 * MINUTE)
     assert played.said_of_removals() == ["new", "worse"]
     played.run(NIGHT + DAY)
-    assert played.said_of_removals() == ["new", "worse"]
+    # The night, which knows the whole day, sees the pace of it, too.
+    assert played.said_of_removals() == ["new", "worse", "joined"]
     # A second such day makes it more urgent, however early the look.
     played.removals(24, TEN + DAY)
     played.quick(TEN + DAY + 5 * MINUTE)
-    assert played.said_of_removals() == ["new", "worse", "more-urgent"]
+    assert played.said_of_removals() == ["new", "worse", "joined", "more-urgent"]
     shown = CliRunner().invoke(main, ["tickets", "show", played.removals_ticket().external_id]).output
-    # One line for each thing that a look did, and one for each night.
-    assert shown.count("\n  2026-02-0") == 4, shown
+    # One line for each thing that a look did, and one for each finding on each night.
+    assert shown.count("\n  2026-02-0") == 6, shown
 
 
 def test_what_a_quick_look_leaves_to_the_night_is_said_and_not_called_gone(played: Played) -> None:

@@ -134,6 +134,16 @@ def test_the_thread_follows_the_ticket_to_its_end(town: Town) -> None:
     assert "Back" in town.threads("engineering-support")[0]
 
 
+def test_what_joins_a_case_calls_where_it_would_have_called_by_itself(town: Town) -> None:
+    first, second, third = (finding("duplicate-member", household="h1", user=user) for user in "abc")
+    town.night(first)
+    lesser = third.model_copy(update={"severity": "P1"})
+    town.night(first, second, hours=0.1)
+    town.night(first, second, lesser, hours=0.1)
+    (thread,) = town.threads("incidents")
+    assert thread[1:] == ["! Joined", "Joined"]
+
+
 def test_what_comes_back_and_what_nobody_acknowledges_calls_again(town: Town) -> None:
     town.night(LEADERLESS)
     town.night(hours=0.2)

@@ -16,6 +16,9 @@ TEAM_AND_SEVERITY: dict[str, tuple[Team, Severity]] = {
     "transfer-failed": ("engineering", "P0"),
     "duplicate-member": ("engineering", "P0"),
     "self-approved-request": ("engineering", "P0"),
+    "member-of-many-households": ("engineering", "P0"),
+    "member-without-approval": ("engineering", "P0"),
+    "rate-limit-bypass": ("engineering", "P0"),
     "removal-not-applied": ("engineering", "P1"),
     "approval-not-applied": ("engineering", "P1"),
     "concurrent-conflict": ("engineering", "P2"),
@@ -23,8 +26,16 @@ TEAM_AND_SEVERITY: dict[str, tuple[Team, Severity]] = {
     "fake-households": ("trust-safety", "Same-day"),
     "mass-creation": ("trust-safety", "Same-day"),
     "mass-removal": ("trust-safety", "Same-day"),
+    "punitive-removals": ("trust-safety", "Immediate"),
 }
-OCCURRENCES = {"unauthorised-transfer", "mass-creation", "mass-removal", "fake-households"}
+OCCURRENCES = {
+    "unauthorised-transfer",
+    "mass-creation",
+    "mass-removal",
+    "fake-households",
+    "punitive-removals",
+    "rate-limit-bypass",
+}
 
 
 def finding(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from detectors.contract import Finding
 from escalation.decide.clocks import restarted
+from escalation.deliver.case_file import CaseFile
 from escalation.deliver.helpdesk import HelpdeskDelivery, Note
 from escalation.policy.policy import load_policy
 
@@ -26,6 +26,7 @@ class Ref:
 class State:
     status: Status
     first_reply_at: datetime | None = None
+    owner: str = ""
 
 
 @dataclass
@@ -105,8 +106,12 @@ def helpdesk(queue: MemoryQueue) -> HelpdeskDelivery[Ref, str]:
     return HelpdeskDelivery(queue, Ref, _ticket, _note, restarted=lambda late, now: restarted(late, POLICY, now))
 
 
-def _ticket(finding: Finding, external_id: str) -> str:
-    return f"{external_id} {finding.title} {finding.story.issue} {finding.impact.users}"
+def _ticket(case: CaseFile, external_id: str) -> str:
+    """What its findings say, the tickets that it is linked with, and what is silenced."""
+    findings = [f"{one.title} {one.story.issue} {one.impact.users}" for one in case.findings]
+    linked = [f"linked {one.external_id} {one.verdict}" for one in case.linked]
+    repeats = [f"{one.what} {one.id} before: {', '.join(one.verdicts)}" for one in case.repeats]
+    return " | ".join([f"{external_id} {findings[0]}", *findings[1:], *linked, *repeats, *case.silenced])
 
 
 def _note(note: Note) -> str:

@@ -70,11 +70,13 @@ def test_a_snooze_of_what_goes_on_holds_until_it_has_doubled(town: Town) -> None
     assert told(look(town, creations(town, 41), hours=1)) == [("comment", "snooze-broken")]
 
 
-def test_a_cause_that_comes_later_is_said_once_on_its_effects_ticket(town: Town) -> None:
+def test_a_pattern_that_comes_later_joins_its_actors_ticket_and_grows_there(town: Town) -> None:
     town.night()
     removal = finding("mass-removal", user="u1")
     look(town, removal, hours=6)
     looks = [told(look(town, removal, creations(town, 20), hours=1)) for _ in range(2)]
-    assert looks == [[("open", "new"), ("comment", "same-cause")], []]
+    assert looks == [[("comment", "joined")], []]
     town.night(removal, creations(town, 20), hours=16)
-    assert len(town.queue.creations) == 2
+    next_day = look(town, creations(town, 45).model_copy(update={"severity": "Immediate"}), hours=6)
+    assert told(next_day) == [("comment", "more-urgent")]
+    assert len(town.queue.creations) == 1

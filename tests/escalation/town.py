@@ -22,6 +22,11 @@ DETECTORS = [
     "concurrent-conflict",
     "mass-creation",
     "mass-removal",
+    "member-of-many-households",
+    "fake-households",
+    "rate-limit-bypass",
+    "unauthorised-transfer",
+    "legal-matter",
     "removal-not-applied",
 ]
 

@@ -73,7 +73,7 @@ def morning(
         one, known = ticket(number, finding, url=url), entry(finding, number)
         progress = InProgress(one, DAY, (), ("resolve", NOW + DAY), flapping=False, silence=None)
         outcome = TicketOutcome(number, words, None, words, "kim", NOW)
-        cards.append(Card(one, (known,), finding, (), outcome, progress))
+        cards.append(Card(one, (known,), (finding,), (), outcome, progress))
         changes.append(Change("new", "new", known, one))
     nights = tuple(
         Night(

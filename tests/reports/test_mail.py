@@ -16,7 +16,25 @@ from tests.reports.hostile import findings, hidden, live, texts
 from tests.support.effort import tries
 
 POLICY = load_policy()
-OURS = {"html", "head", "meta", "title", "style", "body", "h1", "h2", "pre", "ul", "li", "table", "tr", "th", "td", "p"}
+OURS = {
+    "ol",
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "h1",
+    "h2",
+    "pre",
+    "ul",
+    "li",
+    "table",
+    "tr",
+    "th",
+    "td",
+    "p",
+}
 
 
 class Reader(HTMLParser):

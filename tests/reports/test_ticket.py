@@ -6,8 +6,9 @@ import pytest
 
 from detectors.contract import Finding, Story
 from escalation.policy.policy import load_policy
-from reports import markdown, text
+from reports import markdown, png, text
 from reports.message import Section, Table, Template, from_plain, to_plain
+from reports.redact import redacted
 from reports.ticket import IDS_SHOWN, TABLE_ROWS_SHOWN, ticket
 from tests.reports.examples import (
     ENGINEERING_EXAMPLE,
@@ -147,9 +148,33 @@ def test_the_member_list_that_the_ticket_announces_is_there() -> None:
     assert members.rows == tuple((f"user_{number}", "no badge") for number in (2, 3, 4, 5))
 
 
+def test_the_picture_that_the_ticket_announces_is_there_and_shows_ids_alone() -> None:
+    (drawn,) = ticket(TRANSFER_FAILED, POLICY).pictures
+    assert drawn.says == "4 active members shown, no leader"
+    assert "user_2" in drawn.svg
+    assert png.png_of(drawn.svg) is not None
+    hidden = redacted(TRANSFER_FAILED, "ids", b"key")
+    message = ticket(hidden, POLICY, pseudonyms=True)
+    assert message.pictures == ()
+    assert "Screenshots: None: who is in the household may not be shown here" in text.render(message)
+    assert "How to check without Hearthwatch" not in text.render(message)
+
+
+def test_the_markdown_reads_well_undrawn() -> None:
+    finding = bare(title="See evil.com [x](y) for $5", evidence={"hours": 24.0, "share": 0.125, "note": "1.5 h"})
+    written = markdown.render(ticket(finding, POLICY))
+    assert written.startswith("# [ENG-ESCALATION] See evil[.]com \\[x\\](y) for $5\n")
+    assert "| Hours | 24 |" in written
+    assert "| Share | 12.5% |" in written
+    assert "| Note | 1.5 h |" in written
+
+
 def test_below_the_template_stands_what_backs_it_up() -> None:
     message = ticket(TRANSFER_FAILED, POLICY)
     assert [block.heading for block in message.blocks if not isinstance(block, Template)] == [
+        "What to do",
+        "How sure, and since when",
+        "How to check without Hearthwatch",
         "Explained by this",
         "Timeline",
         "Household member list",

@@ -193,6 +193,11 @@ class RequestTracker:
             if one["ContentType"].startswith("text/")
         ]
 
+    def linked(self, number: str) -> set[str]:
+        """The tickets that a ticket refers to."""
+        links = self.person.get(f"/ticket/{number}").json()["_hyperlinks"]
+        return {str(one["id"]) for one in links if one.get("ref") == "refers-to"}
+
     def properties(self, number: str) -> dict[str, Any]:
         """What people can see and set on a ticket."""
         ticket: dict[str, Any] = self.person.get(f"/ticket/{number}").json()

@@ -142,7 +142,11 @@ class ZendeskStub:
         if not query.get("filename") or not content_type:
             raise Refusal(400, "AttachmentInvalid", "filename and Content-Type are required")
         token = f"upload-{len(self.uploads) + 1}"
-        self.uploads[token] = (query["filename"], content_type, content.decode())
+        self.uploads[token] = (
+            query["filename"],
+            content_type,
+            content.decode("latin-1" if content_type.startswith("image/") else "utf-8"),
+        )
         return {"upload": {"token": token}}
 
     def _create(self, body: Body, key: str | None) -> tuple[int, Body, dict[str, str]]:

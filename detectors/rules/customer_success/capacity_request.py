@@ -19,7 +19,15 @@ household's trail.
 
 What to do
 ----------
-Decide whether the household gets more places, and tell the customer.
+1. Look at the kind of household: a kennel, a rescue, a foster home, or a large family.
+2. Decide whether it gets more places, and how many; tell the customer, and close support request {support_id}.
+
+How to check
+------------
+    SELECT s.id, s.category, s.status, s.created_at
+      FROM support_requests s
+     WHERE s.id = :support_id AND s.status IN ('open', 'new', 'pending', 'in_progress', 'assigned', 'waiting',
+                        'on_hold', 'escalated', 'reopened')
 """
 
 from __future__ import annotations
@@ -41,6 +49,8 @@ META = Meta(
     kind="state",
     subject=("support_id",),
     needs=NEEDS,
+    sure="rows",
+    refuted_by="the request is closed in the helpdesk, and the source has not heard of it",
     process="Customer Success Manager Escalations, Next-Day: Capacity increase requests",
 )
 

@@ -19,7 +19,17 @@ household's trail.
 
 What to do
 ----------
-Hear both sides; decide with the household's state and trail at hand.
+1. Hear both sides of support request {support_id} before you decide anything; do not tell either what the other said.
+2. Decide with the household's state and trail below at hand: who leads by the rows is a fact, who should lead is not.
+3. If it touches custody or a court, hand it to Legal; if somebody is threatened, to Trust & Safety.
+4. Tell both what was decided, and close the request.
+
+How to check
+------------
+    SELECT s.id, s.category, s.status, s.created_at
+      FROM support_requests s
+     WHERE s.id = :support_id AND s.status IN ('open', 'new', 'pending', 'in_progress', 'assigned', 'waiting',
+                        'on_hold', 'escalated', 'reopened')
 """
 
 from __future__ import annotations
@@ -41,6 +51,8 @@ META = Meta(
     kind="state",
     subject=("support_id",),
     needs=NEEDS,
+    sure="rows",
+    refuted_by="the request is closed in the helpdesk, and the source has not heard of it",
     process="Customer Success Manager Escalations, Immediate: Leader vs. member disputes",
 )
 

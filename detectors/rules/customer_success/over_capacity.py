@@ -18,7 +18,18 @@ The number of active members, how many of them are temporary, and when the last 
 
 What to do
 ----------
-Talk to the leader: a policy exception, a split into several households, or an account for organisations.
+1. Talk to the leader of household {household_id}: who the {active_members|many} members are, and what they need.
+2. Decide: an exception, a split into several households, or an account for organisations. Nobody is to be removed
+   meanwhile.
+3. Tell Engineering if it came without an exception: the app should have refused the member beyond {capacity|its
+   capacity}.
+
+How to check
+------------
+    SELECT m.household_id, count(*) AS active_members
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.status = 'active'
+     GROUP BY m.household_id HAVING count(*) > :capacity
 """
 
 from __future__ import annotations
@@ -40,6 +51,8 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"household_members.status", "household_members.joined_at"}),
+    sure="rows",
+    refuted_by="the household has a larger capacity by agreement, and the policy does not know",
     process="Customer Success Manager Escalations, Next-Day: Households requesting >15 members",
 )
 

@@ -19,7 +19,13 @@ Account tier, monthly revenue and tenure of each such customer.
 
 What to do
 ----------
-Tell the Customer Success Manager before the customer asks.
+1. Tell the Customer Success Manager of {user_id|the customer} before the customer asks.
+
+How to check
+------------
+    SELECT u.id, u.account_tier, u.monthly_revenue
+      FROM users u
+     WHERE u.id = :user_id
 """
 
 from __future__ import annotations
@@ -38,6 +44,8 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset({"users.id", "users.account_tier", "users.monthly_revenue"}),
+    sure="rows",
+    refuted_by="the account's tier or revenue is not up to date",
     process="Customer Success Manager Escalations, Immediate: VIP customers",
 )
 

@@ -22,7 +22,22 @@ Each contradiction, the requests with their status and responder, the member row
 
 What to do
 ----------
-Ask the leader which outcome is meant and make the rows agree. Answer requests in one statement that checks 'pending'.
+1. Ask Support to ask the leader of household {household_id} which outcome is meant for user {user_id}.
+2. Make the rows agree with it: one answer on the request, and a member row only if they are in.
+3. Let one statement answer a request and check that it is still pending; then the second answer changes nothing.
+
+How to check
+------------
+    SELECT r.id, r.status, r.requested_at, r.responded_by
+      FROM household_join_requests r
+     WHERE r.household_id = :household_id AND r.user_id = :user_id
+       AND ((r.status = 'withdrawn' AND r.responded_by IS NOT NULL)
+            OR (r.status = 'rejected' AND EXISTS (
+                SELECT 1 FROM household_members m
+                 WHERE m.household_id = r.household_id AND m.user_id = r.user_id AND m.status = 'active'))
+            OR EXISTS (SELECT 1 FROM household_join_requests o
+                        WHERE o.household_id = r.household_id AND o.user_id = r.user_id AND o.id <> r.id
+                          AND o.status = 'pending' AND r.status = 'pending'))
 """
 
 from __future__ import annotations
@@ -36,6 +51,7 @@ from detectors.cases.household import HouseholdCase, JoinRequest, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import added_by_leader, answer_in_flight, answers
+from detectors.events import EventType
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -47,6 +63,8 @@ META = Meta(
     subject=("household_id", "user_id"),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by"}),
     consults=frozenset({"household_members", "household_events"}),
+    sure="rows",
+    refuted_by="one of the answers was set by hand, to correct the other one",
     process="Engineering Escalations, P2: Concurrent operation conflicts",
 )
 
@@ -163,7 +181,7 @@ def _finding(
     told = [
         event.at
         for request in asked
-        for kind in ("household_join_request_approved", "household_join_request_rejected")
+        for kind in (EventType.JOIN_REQUEST_APPROVED, EventType.JOIN_REQUEST_REJECTED)
         for event in answers(case, request, kind)
     ]
     # Two requests that are pending contradict each other since the second was made; else only an answer's event knows.
@@ -206,7 +224,7 @@ def _finding(
             expected="One outcome: pending once, approved and a member, or rejected or withdrawn and no member",
             actual="; ".join(wrong),
             impact="1 user whose standing in the household is unclear",
-            screenshots="None; the requests and member rows are listed above",
+            screenshots="None; the requests and member rows are listed below",
             requesting="Repair of the rows and a check of 'pending' in the statement that answers a request",
         ),
     )

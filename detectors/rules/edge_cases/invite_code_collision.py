@@ -21,7 +21,19 @@ The households that have the code now and those that had it, and when it was las
 
 What to do
 ----------
-Give one of the households a new code; look at who joined in between. Make the unique key compare in upper case.
+1. Give one of the households below a new code: the one with fewer pending requests.
+2. Look at who joined in between: ask Support to ask the leader whether they meant this household.
+3. Let the unique key compare in upper case, as the app does when it looks a code up.
+
+How to check
+------------
+    SELECT h.id, o.id AS other_id
+      FROM households h JOIN households o ON upper(o.invite_code) = upper(h.invite_code) AND o.id <> h.id
+     WHERE h.id IN (:households)
+    UNION ALL
+    SELECT h.id, r.household_id
+      FROM households h JOIN household_join_requests r ON upper(r.invite_code) = upper(h.invite_code) AND r.household_id <> h.id
+     WHERE h.id IN (:households)
 """
 
 from __future__ import annotations
@@ -45,6 +57,8 @@ META = Meta(
     subject=("invite_code",),
     needs=frozenset({"households.invite_code"}),
     consults=frozenset({"household_join_requests", "household_events"}),
+    sure="rows",
+    refuted_by="one of the households has been archived, and its code is not accepted",
     process="Engineering Escalations, P2: Invite code uniqueness collisions",
 )
 
@@ -96,7 +110,7 @@ def _finding(code: str, now: list[str], before: list[str], had: dict[str, dateti
             expected="A code names one household, and is not given away again",
             actual=f"In use at {listed(now)}" + (f"; earlier at {listed(uses)}" if uses else ""),
             impact="People who have the code can land in a stranger's household",
-            screenshots="None; the households are listed above",
+            screenshots="None; the households are listed below",
             requesting="A new code for one of the households and a unique key that compares in upper case",
         ),
     )

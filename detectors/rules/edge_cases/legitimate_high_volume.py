@@ -22,7 +22,23 @@ The days with the refusals on each, and which limits they were.
 
 What to do
 ----------
-Give the account custom limits, or tell it how to work within the ordinary ones.
+1. Decide on limits of its own for the account or household that this is about: the refusals below say of which
+   operation.
+2. Until then ask Support to tell them how to work within the ordinary limits, and until when.
+
+How to check
+------------
+    SELECT (e.metadata->>'limit_type') AS limit_type, count(*) AS refusals
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_type = 'rate_limit_exceeded'
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY 1
+
+    SELECT (e.metadata->>'limit_type') AS limit_type, count(*) AS refusals
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_type = 'rate_limit_exceeded'
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY 1
 """
 
 from __future__ import annotations
@@ -47,6 +63,7 @@ from detectors.contract import (
     TimelineEntry,
     find,
 )
+from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.text.wording import count, listed
 
@@ -58,7 +75,9 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "household_id"),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
-    events=(frozenset({"rate_limit_exceeded"}),),
+    events=(frozenset({EventType.RATE_LIMIT_EXCEEDED}),),
+    sure="trail",
+    refuted_by="the account is no longer with the organisation on the policy's list",
     process="Engineering Escalations, P2: Legitimate need for custom rate limits",
     feature="rate limiting",
 )

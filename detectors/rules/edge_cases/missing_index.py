@@ -22,8 +22,18 @@ The columns, the statement that makes the index without blocking writers, and th
 
 What to do
 ----------
-Run the statement outside a transaction at a quiet hour; rebuild an invalid index with REINDEX INDEX CONCURRENTLY. An index
-on a partitioned table cannot be made concurrently: where writers must not wait, make one on each partition first.
+1. Run the statement below outside a transaction at a quiet hour; it does not block writers.
+2. Rebuild an invalid index with REINDEX INDEX CONCURRENTLY.
+3. On a partitioned table it cannot be made concurrently: where writers must not wait, make one on each partition
+   first.
+
+How to check
+------------
+The indexes that there are: the one that is asked for is not among them.
+
+    SELECT i.indexname, i.indexdef
+      FROM pg_catalog.pg_indexes i
+     WHERE i.tablename = :table
 """
 
 from __future__ import annotations
@@ -44,6 +54,8 @@ META = Meta(
     kind="state",
     subject=("table",),
     needs=frozenset(),
+    sure="rows",
+    refuted_by="an index over an expression or a wider key serves the same statements",
     process="Engineering Escalations, P2: Database indexing improvements",
     feature="database",
 )

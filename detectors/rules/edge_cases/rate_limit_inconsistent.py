@@ -22,7 +22,21 @@ The refusals with their times, how many operations were really done before each,
 
 What to do
 ----------
-Look for a limiter that counts attempts instead of operations, is shared by the wrong key, or never forgets.
+1. Reset the counter of the limit {limit} for the account or household that this is about, so that they can go on.
+2. Find out what it counts: attempts instead of operations, a key that several people share, or calls that are never
+   forgotten.
+
+How to check
+------------
+    SELECT e.event_type, count(*) AS times
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY e.event_type
+
+    SELECT e.event_type, count(*) AS times
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY e.event_type
 """
 
 from __future__ import annotations
@@ -33,6 +47,7 @@ from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.cases.timeline import TIMELINE_LENGTH
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.passes.operations import OPERATIONS
 from detectors.rules._rate_limits import COLUMNS, Operation, RateCounter, number_done, rate_counters_of
 from detectors.text.wording import count, stamp
@@ -49,10 +64,12 @@ META = Meta(
     events=(frozenset({"rate_limit_exceeded.limit_type"}),),
     ways={
         "join requests": (),
-        "household creations": (frozenset({"household_created"}),),
-        "removals of members": (frozenset({"household_member_removed"}),),
-        "code regenerations": (frozenset({"household_invite_code_regenerated"}),),
+        "household creations": (frozenset({EventType.CREATED}),),
+        "removals of members": (frozenset({EventType.MEMBER_REMOVED}),),
+        "code regenerations": (frozenset({EventType.INVITE_CODE_REGENERATED}),),
     },
+    sure="trail",
+    refuted_by="operations were done that are not in the audit trail",
     process="Engineering Escalations, P2: Rate limit cache inconsistencies",
     feature="rate limiting",
 )

@@ -9,6 +9,7 @@ from typing import Literal
 from detectors.cases.household import Event, HouseholdCase
 from detectors.contract import Story
 from detectors.domain.leadership import active_leaders, active_row, longest_standing
+from detectors.events import EventType
 from detectors.text.wording import count, listed
 
 Kind = Literal["role-not-moved", "old-leader-remains", "leader-gone", "no-transfer", "transfer-not-in-force"]
@@ -32,6 +33,18 @@ _STEPS_DONE = {
     4: "Leadership transfer did not occur",
 }
 
+_STOPPED = {
+    1: "1 of 4: leader_id names the successor, and nothing more was done: the successor's role was never set",
+    2: "2 of 4: leader_id and the successor's role were set; no transfer was written (3), and the old leader's row keeps its role and is active (4)",
+    3: "3 of 4: leadership was moved and written down; the old leader's row was never removed (4)",
+    4: "4 of 4: the leaver's row was removed before anybody was promoted: steps 1 to 3 are missing",
+}
+"""The step of a leave that was the last one to be done, and what is missing."""
+_STOPPED_OTHERWISE = {
+    "leader-gone": "The row of the member whom leader_id names was removed (the last step of 4) before anybody was promoted",
+    "transfer-not-in-force": "3 of 4 alone: the transfer was written down; the rows do not say what it says (1 and 2)",
+}
+
 
 def tell(case: HouseholdCase, failure: Failure) -> Story:
     """The words for `failure`, from the household's state and audit trail."""
@@ -43,6 +56,7 @@ def tell(case: HouseholdCase, failure: Failure) -> Story:
         steps=_steps(case, failure),
         expected=_expected(case, failure),
         actual=_actual(case, failure),
+        stopped=_STOPPED[failure.step] if failure.step else _STOPPED_OTHERWISE.get(failure.kind, ""),
         impact=f"{stuck} cannot manage household settings"
         if leaderless
         else f"{stuck} of a household with unclear leadership",
@@ -92,7 +106,7 @@ def _steps(case: HouseholdCase, failure: Failure) -> tuple[str, ...]:
             "No later event explains why they do not lead",
         )
     started = _leave_started(case, failure)
-    removed = failure.event is not None and failure.event.type == "household_member_removed"
+    removed = failure.event is not None and failure.event.type == EventType.MEMBER_REMOVED
     steps = [
         "User was household leader",
         "User was removed from the household" if removed else 'User clicked "Leave Household"',
@@ -110,7 +124,7 @@ def _steps(case: HouseholdCase, failure: Failure) -> tuple[str, ...]:
 
 
 def _leave_started(case: HouseholdCase, failure: Failure) -> list[Event]:
-    return [event for event in case.events_of("household_leave_started") if event.user_id == failure.old_leader]
+    return [event for event in case.events_of(EventType.LEAVE_STARTED) if event.user_id == failure.old_leader]
 
 
 def _designated(case: HouseholdCase, failure: Failure) -> bool:
@@ -152,5 +166,5 @@ def _errors(case: HouseholdCase, failure: Failure) -> str:
     codes = sorted({code for event in near if (code := event.text("error_code"))})
     if codes:
         return listed(codes)
-    completed = failure.event is not None and failure.event.type != "household_leave_started"
+    completed = failure.event is not None and failure.event.type != EventType.LEAVE_STARTED
     return "None (operation completed successfully)" if completed else "None recorded"

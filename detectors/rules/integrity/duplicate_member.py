@@ -19,8 +19,18 @@ Each active row with its role and the time it was written.
 
 What to do
 ----------
-Keep the oldest row (with the role of leader, if either has it), delete the others, and restore the unique constraint on
-(household_id, user_id).
+1. Keep the oldest row of user {user_id} in household {household_id} (with the role of leader, if either has it), and
+   delete the others.
+2. Restore the unique constraint on household_id and user_id of the member rows; it refuses to be made while such rows
+   are left.
+3. Find out since when the constraint is missing, and what wrote the second row.
+
+How to check
+------------
+    SELECT m.household_id, m.user_id, count(*) AS active_rows
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.user_id = :user_id AND m.status = 'active'
+     GROUP BY m.household_id, m.user_id HAVING count(*) > 1
 """
 
 from __future__ import annotations
@@ -43,6 +53,8 @@ META = Meta(
     kind="state",
     subject=("household_id", "user_id"),
     needs=frozenset({"household_members.household_id", "household_members.user_id", "household_members.status"}),
+    sure="rows",
+    refuted_by="the export holds rows twice that the database holds once",
     process="Engineering Escalations, P0: Duplicate member entries",
 )
 
@@ -81,7 +93,7 @@ def _finding(case: UserCase, household_id: str, rows: list[Membership], context:
             expected="One member row for each person in a household",
             actual=f"{len(rows)} active rows: {'; '.join(written)}",
             impact=f"{count(case.affected, 'member')} counted twice, and stays in the household when one row is removed",
-            screenshots="None; the rows are listed above",
+            screenshots="None; the rows are listed below",
             requesting="Removal of the extra rows, and a unique constraint on household and user",
         ),
     )

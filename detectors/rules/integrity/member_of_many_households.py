@@ -20,7 +20,16 @@ Each household with the role and the time of joining.
 
 What to do
 ----------
-Ask the user which household is theirs, set the other rows to 'removed', and find out which path let them join twice.
+1. Ask Support to ask user {user_id} which of the households {memberships|that they belong to} is theirs.
+2. Set their rows in the others to removed; where they lead one that has other members, hand leadership over first.
+3. Find out which path let them join the second one: a request, a creation, or a row written by hand.
+
+How to check
+------------
+    SELECT m.user_id, count(DISTINCT m.household_id) AS households
+      FROM household_members m
+     WHERE m.user_id = :user_id AND m.status = 'active' AND NOT coalesce(m.is_temporary, false)
+     GROUP BY m.user_id HAVING count(DISTINCT m.household_id) > 1
 """
 
 from __future__ import annotations
@@ -43,6 +52,8 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset(f"household_members.{column}" for column in ("household_id", "user_id", "status", "is_temporary")),
+    sure="rows",
+    refuted_by="the memberships are sittings that nobody marked as temporary",
     process="Engineering Escalations, P0: Data integrity issues",
 )
 
@@ -81,7 +92,7 @@ def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
             expected="A user is an active member of one household at a time",
             actual=f"Active in {listed([row.household_id for row in rows])}",
             impact=f"{count(case.affected, 'user')} with access to {count(len(rows) - 1, 'household')} too many",
-            screenshots="None; the memberships are listed above",
+            screenshots="None; the memberships are listed below",
             requesting="Decision with the user which membership stays, removal of the others, and investigation",
         ),
     )

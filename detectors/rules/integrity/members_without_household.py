@@ -20,8 +20,17 @@ The active members with their roles, the audit trail of the household.
 
 What to do
 ----------
-Restore the household's row from a backup, or set the member rows to 'removed' so that the people can join again; add a foreign
-key from household_members.household_id to households.id.
+1. Look for the row of household {household_id} in the last backup, and restore it with its own id.
+2. If it cannot be restored, set the active member rows to removed, so that the people can join elsewhere; ask Support
+   to tell them.
+3. Find out what deleted the row, and add a foreign key from the member rows' household_id to the households' id.
+
+How to check
+------------
+    SELECT m.household_id, m.user_id, m.role, m.joined_at
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.status = 'active'
+       AND NOT EXISTS (SELECT 1 FROM households h WHERE h.id = m.household_id)
 """
 
 from __future__ import annotations
@@ -44,6 +53,8 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"households.id", "household_members.household_id", "household_members.status"}),
     consults=frozenset({"household_events", "users"}),
+    sure="rows",
+    refuted_by="rows of households are missing from what was read",
     process="Engineering Escalations, P0: Data integrity issues",
 )
 
@@ -79,7 +90,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             expected="Every active member row belongs to a household that exists",
             actual=f"{count(len(rows), 'active member row')}, and no row in households with this id",
             impact=f"{count(affected, 'user')} cannot use the app: their household cannot be opened, and they can join no other",
-            screenshots="None; the member rows are listed above",
+            screenshots="None; the member rows are listed below",
             requesting="Repair of the household or end of its memberships, and investigation into how its row was lost",
         ),
     )

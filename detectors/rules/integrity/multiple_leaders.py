@@ -21,8 +21,18 @@ leader_id, the active leaders with the time each joined, the number of active me
 
 What to do
 ----------
-Keep the role with the member whom leader_id names (or whom the household's last leadership transfer names) and set the
-others' role to 'member'. Find out which operation left the second leader behind.
+1. Decide who leads household {household_id}: {leader_id|the member whom leader_id names}, unless the timeline's last
+   leadership transfer names somebody else.
+2. Leave that member the role of leader and set the role of {active_leaders|the other active leaders} to member, all
+   but theirs, in one transaction; let leader_id name the same person.
+3. Find the operation in the timeline that left the second leader behind, and the deployment that it ran on.
+
+How to check
+------------
+    SELECT m.household_id, count(*) AS leaders
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.status = 'active' AND m.role = 'leader'
+     GROUP BY m.household_id HAVING count(*) > 1
 """
 
 from __future__ import annotations
@@ -47,6 +57,8 @@ META = Meta(
     needs=frozenset({"household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
     partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
+    sure="rows",
+    refuted_by="the source was read while a leader changed, or a role means something else in this deployment",
     process="Engineering Escalations, P0: Multiple leaders in one household",
 )
 
@@ -75,15 +87,19 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             "leader_id": leader_id,
             "active_leaders": [{"user_id": leader.user_id, "joined_at": leader.joined_at} for leader in leaders],
             "active_members": len(members),
+            "stuck_members": sorted(members),
         },
         timeline=timeline(case.events),
         story=Story(
             issue=f"Household has {count(len(leaders), 'active member row')} with the role of leader.",
-            steps=("The audit trail shows no operation that explains it; see the timeline below",),
+            steps=(
+                "The audit trail shows no operation that explains it"
+                + ("; see the timeline below" if case.events else ""),
+            ),
             expected="Exactly one active member has the role of leader, the one whom leader_id names",
             actual=f"{listed(ids)} have the role of leader (leader_id is {leader_id or 'null'})",
             impact=f"{count(len(members), 'member')} of a household with conflicting leaders",
-            screenshots="None; the member list is below",
+            screenshots="Attached (household member list showing more than one leader badge)",
             affected_users=tuple(ids),
             requesting="Fix to leave one leader and investigation into which operation left the second one behind",
         ),

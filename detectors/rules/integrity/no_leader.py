@@ -22,7 +22,25 @@ member who would be next, the audit trail.
 
 What to do
 ----------
-Make the longest-standing active member the leader: leader_id and the role together. Find out how leadership was lost.
+1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: leader_id
+   and the role of leader together, in one transaction.
+2. Ask Support to tell the members who leads now, before they ask.
+3. Find out how leadership was lost: follow the timeline back to the last operation on leader_id, {leader_id|which is
+   null}.
+
+How to check
+------------
+    SELECT h.id, h.leader_id, u.deleted_at
+      FROM households h JOIN users u ON u.id = h.leader_id
+     WHERE h.id = :household_id AND u.deleted_at <= :leader_account_deleted_at
+
+    SELECT h.id, h.leader_id
+      FROM households h
+     WHERE h.id = :household_id
+       AND (NOT EXISTS (SELECT 1 FROM household_members m
+                         WHERE m.household_id = h.id AND m.status = 'active' AND m.user_id = h.leader_id)
+            OR NOT EXISTS (SELECT 1 FROM household_members m
+                            WHERE m.household_id = h.id AND m.status = 'active' AND m.role = 'leader'))
 """
 
 from __future__ import annotations
@@ -43,6 +61,8 @@ from detectors.domain.leadership import (
 )
 from detectors.text.wording import count, stamp
 
+MEMBER_LIST = "Attached (household member list with the leader badges that there are)"
+"""What a ticket says of the picture that is drawn of the members."""
 META = Meta(
     id="no-leader",
     title="Household Has No Leader",
@@ -53,6 +73,8 @@ META = Meta(
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
     partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
+    sure="rows",
+    refuted_by="somebody leads by a rule that the tables do not hold",
     process="Engineering Escalations, P0: No leader in household with active members",
 )
 
@@ -87,22 +109,22 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         timeline=timeline(case.events),
         story=Story(
             issue="Household has active members but no leader.",
-            steps=_steps(leader_id, deleted),
+            steps=_steps(leader_id, deleted, "; see the timeline below" if case.events else ""),
             expected=f"{heir} is the leader: the longest-standing active member"
             if heir
             else "An active member leads the household",
             actual=f"Household has no leader ({reason})",
             impact=f"{count(len(set(stuck)), 'member')} cannot manage household settings",
-            screenshots="None; the member list is below",
+            screenshots=MEMBER_LIST,
             requesting="Emergency fix to assign leader and investigation into how leadership was lost",
             affected_users=tuple(filter(None, (leader_id,))) or tuple(stuck),
         ),
     )
 
 
-def _steps(leader_id: str | None, deleted: datetime | None) -> tuple[str, ...]:
+def _steps(leader_id: str | None, deleted: datetime | None, where: str) -> tuple[str, ...]:
     if deleted is None:
-        return ("The audit trail shows no operation that explains it; see the timeline below",)
+        return (f"The audit trail shows no operation that explains it{where}",)
     return (
         f"Leader {leader_id} deleted their account at {stamp(deleted)}",
         "System should have made the longest-standing member the leader",

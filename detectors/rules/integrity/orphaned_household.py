@@ -23,8 +23,25 @@ Which of the two kinds, when the household was created, whom leader_id names, th
 
 What to do
 ----------
-Never had a member: delete the household, or write the creator's member row if the creator is still waiting for it.
-Everyone left: nothing urgent; archive or delete them and let their invite codes lapse.
+1. If orphan is never-had-a-member-row: ask Support whether {leader_id|the person whom leader_id names} still wants
+   household {household_id}.
+2. If orphan is never-had-a-member-row: if they do, write their member row (leader, active); if not, delete the
+   household, so that its invite code is free.
+3. If orphan is never-had-a-member-row: find out why the creation stopped between its two inserts, and why the
+   deletion after it failed.
+4. If orphan is everyone-left: nothing is urgent. Archive or delete the households, and let their invite codes lapse.
+
+How to check
+------------
+    SELECT h.id, h.leader_id, h.created_at
+      FROM households h
+     WHERE h.id = :household_id
+       AND NOT EXISTS (SELECT 1 FROM household_members m WHERE m.household_id = h.id AND m.status = 'active')
+
+    SELECT h.id, h.leader_id, h.created_at
+      FROM households h
+     WHERE NOT EXISTS (SELECT 1 FROM household_members m WHERE m.household_id = h.id AND m.status = 'active')
+     ORDER BY h.created_at DESC LIMIT 100
 """
 
 from __future__ import annotations
@@ -48,6 +65,8 @@ META = Meta(
     subject=("household_id", "operation"),
     needs=frozenset({"households.created_at", "household_members.status"}),
     consults=frozenset({"household_events"}),
+    sure="rows",
+    refuted_by="member rows are missing from what was read",
     process="Engineering Escalations, P0: Orphaned households (no associated members)",
 )
 
@@ -88,6 +107,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
                 "Neither happened",
             ),
             expected="The creator is the household's leader and first member",
+            stopped="1 of 2: the household was written; the creator's member row was not (2), nor was the household deleted again",
             actual="Household has no member row at all, active or removed",
             impact="The creator cannot use the household" if creator else "Nobody can use the household",
             screenshots="None; there is no member list to show",
@@ -120,7 +140,7 @@ def aggregate_everyone_left(rows: Iterable[Row], context: Context) -> Iterator[F
             expected="A household without members is archived",
             actual=f"{count(len(ids), 'household')} without an active member; their invite codes still work",
             impact="No user is affected; this is the app's normal end of a household",
-            screenshots="None; the households are listed in the attachment",
+            screenshots="None; the households are listed below",
             requesting="Clean-up of households without members when convenient",
         ),
     )

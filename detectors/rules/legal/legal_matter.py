@@ -22,7 +22,17 @@ The kind of request, the parties, for deletions what is left of the account. Not
 
 What to do
 ----------
-Legal decides. Delete nothing and change nothing in the household before they have answered.
+1. Decide support request {support_id}; nobody else may. Everybody else deletes and changes nothing in the household
+   before you have answered.
+2. Say what is to be kept as evidence, and until when.
+3. Answer by e-mail; nothing of it goes to Slack.
+
+How to check
+------------
+    SELECT s.id, s.category, s.status, s.created_at
+      FROM support_requests s
+     WHERE s.id = :support_id AND s.status IN ('open', 'new', 'pending', 'in_progress', 'assigned', 'waiting',
+                        'on_hold', 'escalated', 'reopened')
 """
 
 from __future__ import annotations
@@ -51,6 +61,8 @@ META = Meta(
         "the account's deletion": frozenset({"users.deleted_at"}),
         "the ends of sessions": frozenset({"sessions.revoked_at"}),
     },
+    sure="rows",
+    refuted_by="the request is closed in the helpdesk, and the source has not heard of it",
     process="Legal Escalations",
 )
 

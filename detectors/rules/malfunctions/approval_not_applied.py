@@ -24,7 +24,20 @@ how often they have asked since.
 
 What to do
 ----------
-Write the member row, or set the old one active again, after asking the leader that the approval still holds.
+1. Ask Support to ask the leader of household {household_id} whether the approval of request {request_id} still holds.
+2. If old_member_row is yes: set the old member row of user {user_id|who asked} active again: it stands in the way of
+   a new one, and they are locked out for good.
+3. If old_member_row is no: write the member row of user {user_id|who asked}: member, active.
+4. Ask Support to tell the person that they are in.
+5. Let the approval write request and member row in one transaction.
+
+How to check
+------------
+    SELECT r.id, r.household_id, r.user_id, r.status
+      FROM household_join_requests r
+     WHERE r.id = :request_id AND r.status = 'approved'
+       AND NOT EXISTS (SELECT 1 FROM household_members m
+                        WHERE m.household_id = r.household_id AND m.user_id = r.user_id AND m.status = 'active')
 """
 
 from __future__ import annotations
@@ -37,6 +50,7 @@ from detectors.cases.household import Event, HouseholdCase, JoinRequest, Members
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import last_inside
+from detectors.events import EventType
 from detectors.text.wording import stamp
 
 META = Meta(
@@ -50,6 +64,8 @@ META = Meta(
         {"household_join_requests.status", "household_join_requests.requested_at", "household_members.joined_at"}
     ),
     consults=frozenset({"household_events", "household_events.metadata"}),
+    sure="rows",
+    refuted_by="the leader took the approval back, and told nobody",
     process="Engineering Escalations, P1: Join request approval not adding member",
 )
 
@@ -89,14 +105,14 @@ def _was_member_already(case: HouseholdCase, request: JoinRequest, row: Membersh
     approved_at = approval.at if approval else request.requested_at
     ends = [
         event.at
-        for event in case.events_of("household_left", "household_member_removed")
+        for event in case.events_of(EventType.LEFT, EventType.MEMBER_REMOVED)
         if event.member_id == request.user_id and event.at >= row.joined_at
     ]
     return bool(ends) and min(ends) >= approved_at
 
 
 def _approval(case: HouseholdCase, request: JoinRequest) -> Event | None:
-    for event in case.events_of("household_join_request_approved"):
+    for event in case.events_of(EventType.JOIN_REQUEST_APPROVED):
         if event.text("request_id") == request.id:
             return event
     return None
@@ -147,12 +163,14 @@ def _finding(case: HouseholdCase, request: JoinRequest, context: Context) -> Fin
                 else "No member row was written",
             ),
             expected="Requester is an active member",
+            stopped="1 of 2: the request was set to approved; the member row was not written (2)"
+            + (": the old row of the same person stands in its way" if old else ""),
             actual="Request is approved; requester is not a member"
             + (f" (their row of {stamp(old[-1].joined_at)} is 'removed')" if old else " (no member row)"),
             impact="1 user cannot enter the household they were let into"
             + (f"; they have asked again {again} time{'' if again == 1 else 's'}" if again else ""),
             error_messages=(approval.text("error_code") if approval else "") or "None recorded",
-            screenshots="None; the request and the member rows are described above",
+            screenshots="None; the request and the member rows are described below",
             requesting="Repair of the membership and investigation into why the approval was not applied",
         ),
     )

@@ -23,7 +23,16 @@ are not shown: they open the door.
 
 What to do
 ----------
-Find the cache or query that still knows the old code; ask the leader whether the people are wanted.
+1. Find the cache or the query that still knows the old code of household {household_id}, and clear it.
+2. Ask Support to ask the leader whether the people below are wanted: they came by a code that was withdrawn at
+   {code_began|the regeneration}.
+3. Check whether other households' old codes work too: regenerate one of a test household and try the old one.
+
+How to check
+------------
+    SELECT r.id, r.user_id, r.status, r.requested_at
+      FROM household_join_requests r JOIN households h ON h.id = r.household_id
+     WHERE r.household_id = :household_id AND r.requested_at > :code_began AND upper(r.invite_code) <> upper(h.invite_code)
 """
 
 from __future__ import annotations
@@ -36,6 +45,7 @@ from sqlalchemy import ColumnElement, FromClause, and_
 from detectors.cases.household import Event, HouseholdCase, JoinRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -53,7 +63,9 @@ META = Meta(
             "household_events.metadata",
         }
     ),
-    events=(frozenset({"household_invite_code_regenerated"}),),
+    events=(frozenset({EventType.INVITE_CODE_REGENERATED}),),
+    sure="inferred",
+    refuted_by="the code was changed by hand, without a regeneration, later than the data tells",
     process="Engineering Escalations, P1: Invite code regeneration not invalidating old codes",
 )
 
@@ -67,7 +79,7 @@ def made_after_regeneration(request: FromClause, context: Context) -> ColumnElem
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     regenerations = [
         event
-        for event in case.events_of("household_invite_code_regenerated")
+        for event in case.events_of(EventType.INVITE_CODE_REGENERATED)
         if event.text("error_code").strip().upper() not in context.limits.refusal_codes
     ]
     current = key_of(case.household.invite_code) if case.household else ""
@@ -112,8 +124,7 @@ def _changed_since(case: HouseholdCase, request: JoinRequest, last: Event, conte
         return False
     # A transfer moves updated_at too, but only the one of its own time: whatever moved it later was another change.
     return not any(
-        event.at > last.at and event.at + slack >= updated
-        for event in case.events_of("household_leadership_transferred")
+        event.at > last.at and event.at + slack >= updated for event in case.events_of(EventType.LEADERSHIP_TRANSFERRED)
     )
 
 
@@ -156,7 +167,7 @@ def _finding(case: HouseholdCase, last: Event, old: list[JoinRequest], context: 
             expected="Only the household's current code admits requests",
             actual=f"{count(len(old), 'request')} with another code, the latest {stamp(old[-1].requested_at)}",
             impact=f"{count(len(people), 'user')} could ask to join with a withdrawn code; {approved} approved",
-            screenshots="None; the requests are listed above",
+            screenshots="None; the requests are listed below",
             requesting="Investigation into where the old code is still valid",
         ),
     )

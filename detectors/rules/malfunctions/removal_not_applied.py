@@ -20,7 +20,20 @@ The event with its time and actor, the member row.
 
 What to do
 ----------
-Set the row to 'removed' (for a leader's leave, finish the transfer first) and end the person's sessions.
+1. If event is household_member_removed: ask Support to ask the leader of household {household_id} whether user
+   {user_id} is still to be out; then set their row to removed.
+2. If event is household_left: set the row of user {user_id} in household {household_id} to removed: they left by
+   themselves.
+3. If role is leader: finish the hand-over first: leader_id and the role of leader to the longest-standing other
+   member.
+4. End the person's sessions: they have had access since {event_at|then}.
+5. Find out why the update of the row failed although its event was written.
+
+How to check
+------------
+    SELECT m.user_id, m.role, m.status, m.joined_at
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.user_id = :user_id AND m.status = 'active'
 """
 
 from __future__ import annotations
@@ -33,6 +46,7 @@ from detectors.cases.household import Event, HouseholdCase, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import approval_event
+from detectors.events import EventType
 from detectors.text.wording import stamp
 
 META = Meta(
@@ -53,8 +67,10 @@ META = Meta(
     consults=frozenset({"household_join_requests"}),
     ways={
         "removals": (frozenset({"household_member_removed.member_id"}),),
-        "leaves": (frozenset({"household_left"}),),
+        "leaves": (frozenset({EventType.LEFT}),),
     },
+    sure="rows",
+    refuted_by="the person came back by a way that writes neither request nor event",
     process="Engineering Escalations, P1: Member removal not updating status",
 )
 
@@ -68,7 +84,7 @@ def still_active(presence: FromClause, context: Context) -> ColumnElement[bool]:
 
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     last: dict[str, Event] = {}
-    for event in case.events_of("household_member_removed", "household_left"):
+    for event in case.events_of(EventType.MEMBER_REMOVED, EventType.LEFT):
         if event.text("error_code").strip().upper() not in context.limits.refusal_codes:
             last[event.member_id] = event
     for user_id, event in sorted(last.items()):
@@ -92,7 +108,7 @@ def _came_back(case: HouseholdCase, user_id: str, event: Event) -> bool:
 
 
 def _finding(case: HouseholdCase, row: Membership, event: Event, context: Context) -> Finding:
-    removed = event.type == "household_member_removed"
+    removed = event.type == EventType.MEMBER_REMOVED
     return find(
         META,
         context,
@@ -121,10 +137,13 @@ def _finding(case: HouseholdCase, row: Membership, event: Event, context: Contex
                 "The row is still 'active'",
             ),
             expected="The member row has the status 'removed'",
+            stopped="1 of 1: the row's status was not set, although the event was written after it"
+            if removed
+            else "4 of 4: the leaver's row was not removed, although the event says that they left",
             actual=f"The member row has the status '{row.status}' and the role '{row.role}'",
             impact="1 former member still has access to the household",
             error_messages=event.text("error_code") or "None (operation completed successfully)",
-            screenshots="None; the member row is described above",
+            screenshots="None; the member row is described below",
             requesting="Repair of the member's status and investigation into why the removal was not applied",
             affected_users=(row.user_id,),
         ),

@@ -20,7 +20,17 @@ The number of members, the failures by error code, first and last, who was hit.
 
 What to do
 ----------
-Open the household's member list; look at the statement behind it and its paging.
+1. Open the member list of household {household_id} as its members see it, and note what happens.
+2. Look at the statement behind it and at its paging; try a household of the same size.
+3. Follow the error code: {error_codes|see the evidence}.
+
+How to check
+------------
+    SELECT (e.metadata->>'error_code') AS error_code, count(*) AS failures, max(e.event_timestamp) AS last_at
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_type = 'household_member_list_viewed'
+       AND e.event_timestamp BETWEEN :first AND :last AND (e.metadata->>'error_code') IS NOT NULL
+     GROUP BY 1
 """
 
 from __future__ import annotations
@@ -31,6 +41,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.events import EventType
 from detectors.rules._errors import COLUMNS, ErrorEvent, codes, each_once, error_events_of, occurrences_finding, span
 from detectors.text.wording import count, listed
 
@@ -42,14 +53,16 @@ META = Meta(
     kind="occurrence",
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "household_members.status"}),
-    events=(frozenset({"household_member_list_viewed"}),),
+    events=(frozenset({EventType.MEMBER_LIST_VIEWED}),),
+    sure="trail",
+    refuted_by="one device gives up early, and the list loads everywhere else",
     process="Engineering Escalations, P1: Member list not loading for households >10 members",
     feature="member list",
 )
 
 
 def is_member_list(error_event: FromClause, context: Context) -> ColumnElement[bool]:
-    return error_event.c.event_type == "household_member_list_viewed"
+    return error_event.c.event_type == EventType.MEMBER_LIST_VIEWED
 
 
 def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
@@ -59,7 +72,7 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 
 def failing(error_events: Iterable[ErrorEvent], context: Context) -> dict[str, list[ErrorEvent]]:
     """The failures of member lists, by household, for those that fail often enough."""
-    lists = [error_event for error_event in error_events if error_event.type == "household_member_list_viewed"]
+    lists = [error_event for error_event in error_events if error_event.type == EventType.MEMBER_LIST_VIEWED]
     failures: dict[str, list[ErrorEvent]] = defaultdict(list)
     for error_event in each_once(lists, context):
         if (

@@ -21,7 +21,17 @@ The number of views and of slow ones, their share, the slowest, first and last, 
 
 What to do
 ----------
-Look at the slowest households' size and the dashboard's statements; compare with the load at that time.
+1. Look at the slowest households ({households|see the evidence}): how many members, pets and events they have.
+2. Run the dashboard's statements for one of them with EXPLAIN (ANALYZE, BUFFERS) on a replica.
+3. Compare with the load at that time, and with what was deployed before.
+
+How to check
+------------
+    SELECT e.household_id, count(*) AS slow_views
+      FROM household_events e
+     WHERE e.event_type = 'household_dashboard_viewed' AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+       AND CAST((e.metadata->>'duration_ms') AS numeric) > :limit_ms
+     GROUP BY e.household_id ORDER BY 2 DESC
 """
 
 from __future__ import annotations
@@ -45,6 +55,8 @@ META = Meta(
     subject=("window",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
     events=(frozenset({"household_dashboard_viewed.duration_ms"}),),
+    sure="trail",
+    refuted_by="the durations were measured on the users' devices, and their networks were slow",
     process="Engineering Escalations, P1: Household dashboard loading >10 seconds",
     feature="household dashboard",
 )

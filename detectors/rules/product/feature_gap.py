@@ -19,7 +19,16 @@ How many people and requests, the requests' ids, and the monthly revenue of who 
 
 What to do
 ----------
-Weigh the feature; tell those who asked.
+1. Weigh the feature {feature} against the plan: {people|several} people have asked for it in {requests|their}
+   requests.
+2. Tell those who asked what you decided; the examples below have the requests.
+
+How to check
+------------
+    SELECT s.feature, count(DISTINCT s.requester_id) AS people
+      FROM support_requests s
+     WHERE s.category = 'feature_request' AND s.created_at BETWEEN :first_seen AND :occurred_at
+     GROUP BY s.feature HAVING count(DISTINCT s.requester_id) > 1
 """
 
 from __future__ import annotations
@@ -45,6 +54,8 @@ META = Meta(
     kind="occurrence",
     subject=("feature",),
     needs=frozenset({"support_requests.feature", "support_requests.category"}),
+    sure="rows",
+    refuted_by="the requests come of one person with several accounts",
     process="Product Management Escalations: Feature gap patterns (multiple users requesting same feature)",
 )
 

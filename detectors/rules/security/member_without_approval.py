@@ -22,7 +22,20 @@ The member row, the person's requests and how they ended, the audit trail.
 
 What to do
 ----------
-Ask the leader whether they know the person; if not, remove them and end their sessions. Find the path that wrote the row.
+1. Ask Support to ask the leader of household {household_id} whether they know user {user_id}. Do not tell the user
+   first.
+2. If they do not: set the row to removed and end the user's sessions; then this is a security incident, and Security
+   is to be told.
+3. If they do: leave the row, and close this ticket as expected.
+4. Either way, find the path that wrote the row on {joined_at|the day of joining} without an approved request.
+
+How to check
+------------
+    SELECT m.user_id, m.role, m.joined_at, m.invited_by
+      FROM household_members m
+     WHERE m.household_id = :household_id AND m.user_id = :user_id AND m.status = 'active'
+       AND NOT EXISTS (SELECT 1 FROM household_join_requests r
+                        WHERE r.household_id = m.household_id AND r.user_id = m.user_id AND r.status = 'approved')
 """
 
 from __future__ import annotations
@@ -35,6 +48,7 @@ from detectors.cases.household import LONG_AGO, HouseholdCase, JoinRequest, Memb
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import added_by_leader, answers, approval_event, is_creator
+from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -55,6 +69,8 @@ META = Meta(
     ),
     consults=frozenset({"household_events", "household_events.metadata"}),
     partly={"sitters whom no leader added": frozenset({"household_members.invited_by"})},
+    sure="inferred",
+    refuted_by="the leader knows the person and let them in by a way that writes no request",
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -97,7 +113,7 @@ def _was_overtaken(case: HouseholdCase, request: JoinRequest, row: Membership) -
         return request.responded_by is not None and request.responded_by != request.user_id
     if request.status != "rejected":
         return False
-    told = answers(case, request, "household_join_request_rejected")
+    told = answers(case, request, EventType.JOIN_REQUEST_REJECTED)
     return not told or told[0].at > row.joined_at
 
 
@@ -132,7 +148,7 @@ def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], con
             actual=f"User is active as {row.role}{' (temporary)' if row.is_temporary else ''} without an approval",
             impact=f"{count(len(case.affected - {row.user_id}), 'member')} share their household "
             "with somebody whom nobody let in",
-            screenshots="None; the member row and the requests are described above",
+            screenshots="None; the member row and the requests are described below",
             requesting="Removal of the access if the leader does not know the user, and investigation into which path "
             "wrote the member row",
         ),

@@ -27,8 +27,25 @@ who did it. Join requests are counted from their own rows and from the audit tra
 
 What to do
 ----------
-Find out how the limiter was passed: several processes, a restart, or a path that does not ask it. Look at the account or
-the address if what was done looks like abuse.
+1. Find out how the limit {limit} ({allowed|the allowed number} in {within_hours|so many} hours) was passed: several
+   processes that count for themselves, a restart, or a path that does not ask the limiter.
+2. Let all processes share one counter, and count from the database where none can be shared.
+3. Look at what was done {most|so many} times. If it looks like abuse, tell Trust & Safety: that is a ticket of
+   theirs, and this one stays about the limiter.
+
+How to check
+------------
+    SELECT e.event_type, count(*) AS operations
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_timestamp BETWEEN :from AND :to
+       AND e.event_type IN ('household_member_removed', 'household_invite_code_regenerated')
+     GROUP BY e.event_type
+
+    SELECT e.event_type, count(*) AS operations
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_timestamp BETWEEN :from AND :to
+       AND e.event_type IN ('household_created', 'household_join_request_submitted', 'household_invite_code_validated')
+     GROUP BY e.event_type
 """
 
 from __future__ import annotations
@@ -39,6 +56,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, or_
 
 from detectors.cases.timeline import TIMELINE_LENGTH
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.rules._rate_limits import COLUMNS, Excess, RateCounter, app_limits, excess, rate_counters_of
 from detectors.text.wording import count, stamp
 
@@ -55,11 +73,13 @@ META = Meta(
     consults=frozenset({"household_join_requests"}),
     ways={
         "join requests": (frozenset({"household_join_requests"}),),
-        "household creations": (frozenset({"household_created"}),),
-        "removals of members": (frozenset({"household_member_removed"}),),
-        "code regenerations": (frozenset({"household_invite_code_regenerated"}),),
+        "household creations": (frozenset({EventType.CREATED}),),
+        "removals of members": (frozenset({EventType.MEMBER_REMOVED}),),
+        "code regenerations": (frozenset({EventType.INVITE_CODE_REGENERATED}),),
         "code validations": (frozenset({"household_invite_code_validated.ip_address"}),),
     },
+    sure="trail",
+    refuted_by="the limit was raised on purpose for this account, or operations were logged twice",
     process="Engineering Escalations, P0: Rate limiting bypass",
     feature="rate limiting",
 )

@@ -22,7 +22,18 @@ The request, its answer, who is said to have answered, whether the requester is 
 
 What to do
 ----------
-Ask the leader whether the answer is theirs; if not, undo it. Check the policy that guards answers to requests.
+1. Ask Support to ask the leader of household {household_id} whether they answered request {request_id} themselves.
+2. If they did not: undo the answer; set the member row that came of it to removed, and end that person's sessions.
+3. Check the rule that guards answers to requests (row-level security included): only the leader may answer.
+
+How to check
+------------
+    SELECT r.id, r.status, r.responded_by
+      FROM household_join_requests r
+     WHERE r.id = :request_id AND r.status IN ('approved', 'rejected')
+       AND (r.responded_by IS NULL OR r.responded_by = r.user_id
+            OR NOT EXISTS (SELECT 1 FROM household_members m
+                            WHERE m.household_id = r.household_id AND m.user_id = r.responded_by))
 """
 
 from __future__ import annotations
@@ -47,6 +58,8 @@ META = Meta(
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by", "households.leader_id"}),
     consults=frozenset({"household_members", "household_events", "household_events.metadata"}),
     events=(frozenset({"household_join_requests.responded_by"}),),
+    sure="rows",
+    refuted_by="the answer came from somebody who may answer, and the row names nobody or the wrong person",
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -119,7 +132,7 @@ def _finding(case: HouseholdCase, request: JoinRequest, why: str, context: Conte
             expected="Requests are answered by the household's leader",
             actual=f"responded_by is {request.responded_by or 'null'}: {why}",
             impact="The requester is an active member now" if member else "The requester is not a member now",
-            screenshots="None; the request is described above",
+            screenshots="None; the request is described below",
             requesting="Check of the answer with the leader and of the rule that guards answers to requests",
             affected_users=tuple(dict.fromkeys(filter(None, (request.user_id, responder)))),
         ),

@@ -22,7 +22,16 @@ The removal with its time and household and who removed, the session's beginning
 
 What to do
 ----------
-Revoke the session. Where there are many: make the removal end the member's sessions, or their access to the household.
+1. Revoke session {session_id|of each row below} of user {user_id|whom it belongs to}.
+2. Check in the server's log what the session read after {removed_at|the removal}; if it read the household, ask
+   Support to tell the household.
+3. Make the removal of a member end their sessions, or have every request ask for the membership anew.
+
+How to check
+------------
+    SELECT s.id, s.user_id, s.last_activity_at, s.revoked_at
+      FROM sessions s
+     WHERE s.id = :session_id AND s.last_activity_at > :removed_at
 """
 
 from __future__ import annotations
@@ -62,6 +71,8 @@ META = Meta(
         "uses by the session's own time": (),
         "uses by events": (frozenset({"session_used.session_id"}),),
     },
+    sure="trail",
+    refuted_by="the session's later use was a background call that showed nothing of the household",
     process="Engineering Escalations, P0: Session invalidation not working",
     feature="member removal",
 )
@@ -159,7 +170,7 @@ def _systemic(survivals: list[Survival], context: Context) -> Finding:
             actual=f"{count(len(survivals), 'session')} of {count(len(users), 'user')} survived a removal",
             impact=f"{count(len(users), 'former member')} may still have access to {count(len(households), 'household')}",
             error_messages="None (operation completed successfully)",
-            screenshots="None; the sessions are listed in the attachment",
+            screenshots="None; the sessions are listed below",
             requesting="Revocation of these sessions, and of sessions in general when a member is removed",
         ),
     )

@@ -23,7 +23,21 @@ them.
 
 What to do
 ----------
-Clean the stored text, find the way in that does not validate it, and check where it is shown unescaped.
+1. Do not open household {household_id} in an ordinary browser session before the text is clean.
+2. Replace the text in the fields that the evidence names, and keep a copy for the investigation.
+3. Find the way in: which endpoint stored it without the app's check of letters, digits and spaces.
+4. Check where the field is shown unescaped, in mails and admin screens too; end the sessions of members who have
+   opened it if it ran.
+
+How to check
+------------
+    SELECT t.row_id, t.stored_in
+      FROM (SELECT h.id AS row_id, 'household' AS stored_in, concat(h.name, ' ', h.description, ' ', h.invite_code) AS held
+              FROM households h WHERE h.id = :household_id
+            UNION ALL
+            SELECT r.id, 'join request', r.invite_code
+              FROM household_join_requests r WHERE r.household_id = :household_id) t
+     WHERE t.held LIKE '%<%' OR t.held LIKE '%{{%' OR t.held LIKE '%${%' OR t.held LIKE '%''%' OR t.held LIKE '%;%'
 """
 
 from __future__ import annotations
@@ -36,6 +50,7 @@ from sqlalchemy import case as case_when
 from detectors.cases.household import HouseholdCase, JoinRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import EventType
 from detectors.source.sql import matches
 from detectors.text.reading import MARKUP_PREFILTER, live_markup
 from detectors.text.wording import count, listed
@@ -49,6 +64,8 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"households.name"}),
     consults=frozenset({"household_join_requests"}),
+    sure="rows",
+    refuted_by="the text is an ordinary name that looks like markup, and every screen escapes it",
     process="Engineering Escalations, P0: XSS or injection attempts succeeding",
 )
 
@@ -81,7 +98,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         return
     members = case.affected
     found = [f"{field}: {markup.kind}, “{markup.quote}”" for field, markup in live.items()]
-    changes = case.events_of("household_invite_code_regenerated") if "invite_code" in live else ()
+    changes = case.events_of(EventType.INVITE_CODE_REGENERATED) if "invite_code" in live else ()
     yield find(
         META,
         context,
@@ -105,7 +122,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             expected="Names, descriptions and codes hold plain text; anything else is refused or stored escaped",
             actual="; ".join(found),
             impact=f"{count(len(members), 'member')} of the household, and everybody who is shown its texts",
-            screenshots="None; the texts are quoted above",
+            screenshots="None; the texts are quoted below",
             requesting="Removal of the stored text and investigation into which path stored it without validation",
         ),
     )

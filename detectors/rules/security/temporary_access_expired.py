@@ -20,8 +20,18 @@ The expiry, the role, who invited them, when they joined.
 
 What to do
 ----------
-Set the row to 'removed' and end the person's sessions; give leadership to a permanent member. Check the job that ends
-temporary access.
+1. Ask Support to ask the leader of household {household_id} whether user {user_id} is still to look after the pets.
+2. If not, set the row to removed and end the user's sessions; if so, let the leader prolong it in the app.
+3. If leads is yes: give leader_id and the role of leader to the longest-standing permanent member first: a sitter may
+   never lead.
+4. Check the job that ends temporary access: when it last ran, and why it passed this row over.
+
+How to check
+------------
+    SELECT m.user_id, m.role, m.temporary_expires_at
+      FROM household_members m JOIN households h ON h.id = m.household_id
+     WHERE m.household_id = :household_id AND m.user_id = :user_id AND m.status = 'active' AND m.is_temporary
+       AND (m.temporary_expires_at < CURRENT_TIMESTAMP OR m.role = 'leader' OR h.leader_id = m.user_id)
 """
 
 from __future__ import annotations
@@ -45,6 +55,8 @@ META = Meta(
     subject=("household_id", "user_id"),
     needs=frozenset({"household_members.is_temporary", "household_members.temporary_expires_at"}),
     consults=frozenset({"household_events"}),
+    sure="rows",
+    refuted_by="the leader has prolonged the stay, and the row does not say so",
     process="Engineering Escalations, P0: Unauthorized access to household data",
 )
 
@@ -110,7 +122,7 @@ def _finding(case: HouseholdCase, row: Membership, expired: bool, leads: bool, c
             actual=f"The row is active with the role '{row.role}'"
             + (" and leader_id names the user" if case.household and case.household.leader_id == row.user_id else ""),
             impact="Somebody has access to the household, its members and pets, who should not have it",
-            screenshots="None; the member row is described above",
+            screenshots="None; the member row is described below",
             requesting="End of the access and investigation into why temporary access was not ended or limited",
         ),
     )

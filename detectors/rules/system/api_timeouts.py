@@ -21,7 +21,17 @@ How many, the slowest with route and duration, first and last, how many users an
 
 What to do
 ----------
-Look at the slowest routes, the database's slow statements and the load between the first and the last of them.
+1. Look at the slowest routes ({routes|see the evidence}) between {first|the first time-out} and {last|the last one}.
+2. Compare with the database's slow statements, its locks and the load at that time.
+3. Check whether it still goes on; if it has stopped, say in the ticket when and why.
+
+How to check
+------------
+    SELECT (e.metadata->>'route') AS route, count(*) AS calls
+      FROM household_events e
+     WHERE e.event_timestamp BETWEEN :first AND :last
+       AND (CAST((e.metadata->>'duration_ms') AS numeric) > 30000 OR upper(e.metadata->>'error_code') LIKE '%TIMEOUT%')
+     GROUP BY 1 ORDER BY 2 DESC
 """
 
 from __future__ import annotations
@@ -32,6 +42,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause, or_
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.events import EventType
 from detectors.rules._errors import (
     COLUMNS,
     codes,
@@ -55,13 +66,15 @@ META = Meta(
         "error codes": (frozenset({"household_events"}),),
         "calls": (frozenset({"api_request.duration_ms|status"}),),
     },
+    sure="trail",
+    refuted_by="the durations were measured on the users' devices, and their networks were slow",
     process="Engineering Escalations, P0: API timeouts (>30 seconds)",
     feature="platform",
 )
 
 
 def may_have_timed_out(error_event: FromClause, context: Context) -> ColumnElement[bool]:
-    return or_(error_event.c.event_type == "api_request", error_event.c.error_code.is_not(None))
+    return or_(error_event.c.event_type == EventType.API_REQUEST, error_event.c.error_code.is_not(None))
 
 
 def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:

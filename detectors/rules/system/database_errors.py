@@ -25,7 +25,17 @@ DATABASE_ERRORs were left to other findings.
 
 What to do
 ----------
-Look at the database's log, connections, disk and restarts between the first and the last of them.
+1. Look at the database's log, connections, disk and restarts between {first|the first error} and {last|the last one}.
+2. Begin with the most frequent code: {error_codes|see the evidence}. Class 08 is the connection, 53 resources, 57 an
+   operator's or a crash's end, 58 the disk, XX the server itself.
+3. Check whether it still goes on; if it has stopped, say in the ticket when and why.
+
+How to check
+------------
+    SELECT (e.metadata->>'error_code') AS error_code, count(*) AS times
+      FROM household_events e
+     WHERE e.event_timestamp BETWEEN :first AND :last AND (e.metadata->>'error_code') IS NOT NULL
+     GROUP BY 1 ORDER BY 2 DESC
 """
 
 from __future__ import annotations
@@ -36,6 +46,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.events import EventType
 from detectors.rules._errors import (
     COLUMNS,
     ErrorEvent,
@@ -58,6 +69,8 @@ META = Meta(
     kind="occurrence",
     subject=("operation",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    sure="trail",
+    refuted_by="the errors come of one client or one statement, and the database is well",
     process="Engineering Escalations, P0: Database connection errors",
     feature="platform",
 )
@@ -120,9 +133,9 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 def _explained(error_events: list[ErrorEvent], context: Context) -> set[str]:
     """The correlation ids, and the events without one, of operations that a finding of their own tells of."""
     attempts = attempts_of(error_events, context)
-    own = {"household_invite_code_failed"}
+    own = {EventType.INVITE_CODE_FAILED}
     if too_many_fail(len(attempts.failed), attempts.number, context.limits):
-        own.add("household_create_failed")
+        own.add(EventType.CREATE_FAILED)
     theirs = [
         error_event
         for error_event in error_events

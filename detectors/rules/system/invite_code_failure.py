@@ -23,7 +23,25 @@ codes in use.
 
 What to do
 ----------
-Regenerate the missing codes. For a full prefix: draw other prefixes, or retire the codes of abandoned households.
+1. Regenerate the codes of the households below, and look whether that works now: without a code nobody can join them.
+2. If the prefix {prefix|of this ticket} is nearly full: let the app draw other prefixes, or retire the codes of
+   households that everyone has left.
+3. Find out what stored no code, or why the tries for a free one ran out.
+
+How to check
+------------
+    SELECT count(*) AS codes_in_use
+      FROM households h
+     WHERE h.invite_code LIKE concat(:prefix, '-%')
+
+    SELECT e.household_id, e.user_id, e.event_timestamp, (e.metadata->>'error_code') AS error_code
+      FROM household_events e
+     WHERE e.event_type = 'household_invite_code_failed' AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+
+    SELECT h.id
+      FROM households h
+     WHERE h.invite_code IS NULL OR h.invite_code NOT LIKE '%-%-%'
+     ORDER BY h.id LIMIT 100
 """
 
 from __future__ import annotations
@@ -35,6 +53,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, true
 
 from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Row, Story, Subscription, find
+from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.rules._errors import ErrorEvent, codes, each_once, occurrences_finding, span
 from detectors.text.wording import count, listed
@@ -50,8 +69,10 @@ META = Meta(
     consults=frozenset({"household_events"}),
     ways={
         "stored codes and prefixes": (),
-        "failures to find a free code": (frozenset({"household_invite_code_failed"}),),
+        "failures to find a free code": (frozenset({EventType.INVITE_CODE_FAILED}),),
     },
+    sure="rows",
+    refuted_by="codes of another form are in order in this deployment",
     process="Engineering Escalations, P0: Invite code generation failures",
 )
 HOUSEHOLDS_NAMED = 100
@@ -99,7 +120,7 @@ def _failures(rows: Iterable[Row]) -> list[ErrorEvent]:
     found = [
         ErrorEvent(
             event_id="",
-            type="household_invite_code_failed",
+            type=EventType.INVITE_CODE_FAILED,
             household_id=text_of(row["household_id"]),
             user_id=text_of(row["user_id"]),
             at=moment(row["event_timestamp"]),
@@ -145,7 +166,7 @@ def aggregate_odd_codes(rows: Iterable[Row], context: Context) -> Iterator[Findi
             expected="Every household has a code of the form PREFIX-WORD-WORD in capital letters",
             actual=f"Codes that nobody can join with: {said}",
             impact=f"{count(len(odd), 'household')} can invite nobody",
-            screenshots="None; the households are listed in the attachment",
+            screenshots="None; the households are listed below",
             requesting="New codes for these households and investigation into what stored the old ones",
         ),
     )
@@ -183,7 +204,7 @@ def aggregate_prefixes(rows: Iterable[Row], context: Context) -> Iterator[Findin
                 expected="A free code is found within a few tries",
                 actual=f"{used / possible:.0%} of all draws hit a code in use; generation will soon give up",
                 impact="Nobody yet; the next households with this prefix will get no code",
-                screenshots="None; the count is above",
+                screenshots="None; the count is below",
                 requesting=f"Other prefixes beside {prefix}, or retirement of codes that are no longer needed",
             ),
         )

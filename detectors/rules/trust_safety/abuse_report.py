@@ -18,7 +18,21 @@ A short quotation, the parties, other support requests by or about them, and the
 
 What to do
 ----------
-Read the report in full; protect the reporter; review the reported account.
+1. Read report {support_id} in full, in the helpdesk: the quotation below is cut.
+2. Protect the reporter, {requester_id|who is named below}: nobody but them is told of the report.
+3. If category is threat: if somebody's safety is at risk now, follow the company's emergency rules before anything
+   else.
+4. If category is child_safety: if a child's safety is at risk now, follow the company's emergency rules before
+   anything else.
+5. Review the reported account {subject_user_id|(if the report names one)}, with the history below, and decide:
+   warning, feature restriction, suspension, termination or no action.
+
+How to check
+------------
+    SELECT s.id, s.category, s.status, s.created_at
+      FROM support_requests s
+     WHERE s.id = :support_id AND s.status IN ('open', 'new', 'pending', 'in_progress', 'assigned', 'waiting',
+                        'on_hold', 'escalated', 'reopened')
 """
 
 from __future__ import annotations
@@ -49,6 +63,9 @@ META = Meta(
     kind="state",
     subject=("support_id",),
     needs=frozenset({"support_requests.category", "support_requests.status", "support_requests.subject_user_id"}),
+    roles={"evidence.requester_id": "reporter", "evidence.subject_user_id": "reported"},
+    sure="rows",
+    refuted_by="the report is closed in the helpdesk, and the source has not heard of it",
     process="Trust & Safety Escalations, Immediate and Same-Day: threats, child safety, harassment reports",
 )
 

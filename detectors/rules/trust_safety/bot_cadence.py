@@ -22,7 +22,16 @@ How many actions and changes, the mean gap and its variation, the median gap bet
 
 What to do
 ----------
-Ask the user what program they use; restrict household features if there is no good explanation.
+1. Ask the owner of account {user_id} which program they use.
+2. If there is no good explanation: decide on a warning or a feature restriction, and ask Engineering for a limit on
+   what the program calls.
+
+How to check
+------------
+    SELECT e.event_type, count(*) AS actions, min(e.event_timestamp) AS first_at, max(e.event_timestamp) AS last_at
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY e.event_type
 """
 
 from __future__ import annotations
@@ -34,11 +43,11 @@ from statistics import fmean, median, pstdev
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import VIEWS, Event
+from detectors.cases.household import Event
 from detectors.cases.people import ConductCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
-from detectors.passes.people import DEEDS
+from detectors.events import DEEDS, VIEWS, EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -49,7 +58,10 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
-    events=(frozenset({*VIEWS, *DEEDS, "pet_activity_logged"}),),
+    events=(frozenset({*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED}),),
+    roles={"subject.user_id": "actor"},
+    sure="inferred",
+    refuted_by="a widget or a smart feeder acts for the person, as the app allows",
     process="Trust & Safety Escalations, Same-Day: Bot-like behavior (automated household actions)",
 )
 
@@ -64,7 +76,7 @@ def evaluate(case: ConductCase, context: Context) -> Iterator[Finding]:
     limits = context.limits
     seen = [event for event in case.events if event.at in context.window and event.at <= context.watermark]
     changes = _operations(event for event in seen if event.type in DEEDS)
-    done = _operations(event for event in seen if event.type in (*VIEWS, *DEEDS, "pet_activity_logged"))
+    done = _operations(event for event in seen if event.type in (*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED))
     actions = without_bursts(done, context)
     reasons: list[str] = []
     numbers: dict[str, float | None] = {}

@@ -22,7 +22,19 @@ The memberships with their households and times, or the words with a quotation o
 
 What to do
 ----------
-Offer an account for organisations, or restrict household features if the terms forbid the business.
+1. Read the texts and look at the sittings of account {user_id}: are they a business?
+2. If the terms allow it, ask the Customer Success Manager to offer an account for organisations.
+3. If they forbid it: decide on a warning or a feature restriction.
+
+How to check
+------------
+    SELECT m.household_id, m.joined_at AS since
+      FROM household_members m
+     WHERE m.user_id = :user_id AND m.is_temporary
+    UNION ALL
+    SELECT h.id, h.created_at
+      FROM households h
+     WHERE h.leader_id = :user_id
 """
 
 from __future__ import annotations
@@ -49,6 +61,9 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset({"household_members.is_temporary", "household_members.joined_at"}),
+    roles={"subject.user_id": "actor"},
+    sure="inferred",
+    refuted_by="a neighbour who sits for many friends and takes no money",
     process="Trust & Safety Escalations, Same-Day: Commercial use of household features",
 )
 _CURRENCY = r"(?:usd|eur|gbp|cad|aud|chf|dollars?|euros?|bucks|quid)"

@@ -20,7 +20,17 @@ The matched entries, and a quotation of at most 80 characters with invisible cha
 
 What to do
 ----------
-Read the whole text and look at the household's life; a pet can have any name. Warn or restrict the leader's account.
+1. Read the whole text and look at the life of household {household_id}; a pet can have any name.
+2. If it advertises a competitor: warn the leader; if it goes on, restrict the household features of their account.
+3. If it is not: dismiss this ticket as a false positive, or take the word off the policy's list.
+
+How to check
+------------
+The texts as they stand now: read them.
+
+    SELECT h.id, h.name, h.description
+      FROM households h
+     WHERE h.id = :household_id
 """
 
 from __future__ import annotations
@@ -39,6 +49,9 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"households.name"}),
+    roles={"users": "leads the household"},
+    sure="inferred",
+    refuted_by="the words are a pet's name, or the household uses both apps",
     process="Trust & Safety Escalations, Next-Day: Creating households for competing services",
 )
 

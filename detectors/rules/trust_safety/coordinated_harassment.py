@@ -22,7 +22,20 @@ Who did what to the target and when, and what connects them.
 
 What to do
 ----------
-Protect the target; read the reports together, not one by one; review the accounts that act together.
+1. Protect user {user_id} first: ask them, through Support, what they need; do not tell them who reported them.
+2. Read the reports against them together, not one by one, and look at what the people below share.
+3. Decide for each account that acts together: warning, feature restriction, suspension or termination. If what they
+   report is true, it is a case of its own.
+
+How to check
+------------
+    SELECT e.event_timestamp AS at, e.user_id AS by_whom, e.event_type AS what
+      FROM household_events e
+     WHERE (e.metadata->>'member_id') = :user_id OR (e.metadata->>'requester_id') = :user_id
+    UNION ALL
+    SELECT s.created_at, s.requester_id, s.category
+      FROM support_requests s
+     WHERE s.subject_user_id = :user_id
 """
 
 from __future__ import annotations
@@ -68,6 +81,9 @@ META = Meta(
         "removals": (frozenset({"household_member_removed.member_id"}),),
         "rejections": (frozenset({"household_join_request_rejected.requester_id"}),),
     },
+    roles={"subject.user_id": "target", "evidence.people": "acts against the target"},
+    sure="inferred",
+    refuted_by="the people act independently, and share an address or a code by chance",
     process="Trust & Safety Escalations, Immediate: Coordinated harassment through household features",
 )
 

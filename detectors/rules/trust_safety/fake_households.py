@@ -22,7 +22,17 @@ Each household with its name and the time of its creation.
 
 What to do
 ----------
-Review the account; archive the households and free their codes.
+1. Review account {user_id}: who it is, and which accounts are connected with it.
+2. If the households are fake: decide on a warning, a feature restriction or more, and ask Engineering to archive them
+   and free their codes.
+3. If somebody only tried the app out: close this ticket as expected.
+
+How to check
+------------
+    SELECT h.id, h.created_at
+      FROM households h
+     WHERE h.leader_id = :user_id
+       AND NOT EXISTS (SELECT 1 FROM household_members m WHERE m.household_id = h.id AND m.user_id <> h.leader_id)
 """
 
 from __future__ import annotations
@@ -36,6 +46,7 @@ from sqlalchemy import ColumnElement, FromClause, true
 
 from detectors.cases.household import CreatedHousehold, CreatorCase, Household
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.text.reading import quote, readable
 from detectors.text.wording import count, stamp
 
@@ -47,7 +58,10 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset({"households.name", "household_members.user_id", "household_events.event_type"}),
-    events=(frozenset({"pet_activity_logged"}),),
+    events=(frozenset({EventType.PET_ACTIVITY_LOGGED}),),
+    roles={"subject.user_id": "actor"},
+    sure="inferred",
+    refuted_by="somebody tried the app out, and created a household again each time",
     process="Trust & Safety Escalations, Same-Day: Fake households or spam",
 )
 SHOWN = 20

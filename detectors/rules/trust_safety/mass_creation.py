@@ -20,7 +20,19 @@ The households created and members removed on each day, as in the process docume
 
 What to do
 ----------
-Review the account; restrict household features if the pattern has no good explanation.
+1. Review account {user_id}: who it is, whether the address or the device is known, and which accounts are connected
+   with it.
+2. Ask the owner what the {households_created|many} households are for, unless the pattern speaks for itself.
+3. Decide: no action, warning, feature restriction, suspension or termination; ask Engineering to remove the empty
+   households.
+
+How to check
+------------
+    SELECT CAST(e.event_timestamp AS date) AS day, count(DISTINCT e.household_id) AS households_created
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_type = 'household_created'
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY 1 ORDER BY 1
 """
 
 from __future__ import annotations
@@ -31,6 +43,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.cases.household import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.events import EventType
 from detectors.rules.trust_safety._daily_pattern import (
     DayLimits,
     creations,
@@ -51,7 +64,10 @@ META = Meta(
     needs=frozenset(
         f"household_events.{column}" for column in ("event_type", "user_id", "event_timestamp", "metadata")
     ),
-    events=(frozenset({"household_created"}),),
+    events=(frozenset({EventType.CREATED}),),
+    roles={"subject.user_id": "actor"},
+    sure="trail",
+    refuted_by="a test account of our own, or an import that was announced",
     process="Trust & Safety Escalations, Same-Day: User creating >10 households per day (multiple days)",
 )
 

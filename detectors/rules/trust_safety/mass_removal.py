@@ -22,7 +22,20 @@ audit rows do not name.
 
 What to do
 ----------
-Review the account; ask the household's other members; restore who was removed wrongly.
+1. Ask the people who are left in the household, and some of those who were removed, what happened; the whole list is
+   attached.
+2. Ask the owner of account {user_id} whether it was them: if not, it is an account that somebody took over; end its
+   sessions.
+3. Decide: no action, warning, feature restriction, suspension or termination; ask Engineering to restore who was
+   removed wrongly.
+
+How to check
+------------
+    SELECT CAST(e.event_timestamp AS date) AS day, count(DISTINCT (e.metadata->>'member_id')) AS members_removed
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_type = 'household_member_removed'
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY 1 ORDER BY 1
 """
 
 from __future__ import annotations
@@ -33,6 +46,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.cases.household import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.events import EventType
 from detectors.rules.trust_safety._daily_pattern import (
     DayLimits,
     creations,
@@ -52,7 +66,10 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
-    events=(frozenset({"household_member_removed"}),),
+    events=(frozenset({EventType.MEMBER_REMOVED}),),
+    roles={"subject.user_id": "actor", "users": "removed"},
+    sure="trail",
+    refuted_by="the removed asked for it, as when a household is dissolved",
     process="Trust & Safety Escalations, Same-Day: Excessive member removals (>20 per day, multiple days)",
 )
 

@@ -24,7 +24,19 @@ Who was removed when, by whom, after what; the complaint's category and time.
 
 What to do
 ----------
-Talk to the removed members; restore who was removed wrongly; restrict the leader's functions if the pattern is confirmed.
+1. Read the reports and rejections that came before the removals, in the evidence, and ask the removed members what
+   happened. Do not name the reporter to the leader.
+2. Compare with the leader's earlier removals: is it the first time?
+3. If the pattern is confirmed, decide on an action against the leader: warning, feature restriction, suspension or
+   termination; ask Engineering to restore who was removed wrongly.
+4. If it is not, close this ticket as expected and say why: no action.
+
+How to check
+------------
+    SELECT e.event_timestamp, e.user_id AS removed_by, (e.metadata->>'member_id') AS removed
+      FROM household_events e
+     WHERE e.household_id = :household_id AND e.event_type = 'household_member_removed'
+       AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
 """
 
 from __future__ import annotations
@@ -40,6 +52,7 @@ from detectors.cases.household import Event, HouseholdCase
 from detectors.cases.people import RetaliationCase, SupportRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -62,8 +75,11 @@ META = Meta(
     events=(frozenset({"household_member_removed.member_id"}),),
     ways={
         "removals after an objection": (frozenset({"support_requests"}),),
-        "removals after a rejected request": (frozenset({"household_join_request_rejected"}),),
+        "removals after a rejected request": (frozenset({EventType.JOIN_REQUEST_REJECTED}),),
     },
+    roles={"evidence.removed.by": "removed the others", "evidence.removed.user_id": "removed"},
+    sure="inferred",
+    refuted_by="the removed wanted to go, or the removals were agreed upon before",
     process="Trust & Safety Escalations, Immediate: Household leader removing members as punishment or retaliation",
 )
 
@@ -84,7 +100,7 @@ def removed_after_objection(retaliation: FromClause, context: Context) -> Column
 def evaluate(case: RetaliationCase, context: Context) -> Iterator[Finding]:
     removals = [
         event
-        for event in case.home.events_of("household_member_removed")
+        for event in case.home.events_of(EventType.MEMBER_REMOVED)
         if event.at < context.window.end
         and event.at <= context.watermark
         and event.user_id not in context.limits.service_accounts
@@ -116,7 +132,7 @@ def _cleared(home: HouseholdCase, leader: str, removals: list[Event], context: C
     last = removals[-1].at
     leaves = [
         event
-        for event in home.events_of("household_left", "household_leave_started")
+        for event in home.events_of(EventType.LEFT, EventType.LEAVE_STARTED)
         if event.user_id == leader and event.at >= last
     ]
     if leaves:
@@ -159,7 +175,7 @@ def _once_each(removals: Iterator[Event]) -> list[Event]:
 
 
 def _provocations(case: RetaliationCase, context: Context) -> Iterator[tuple[str, datetime]]:
-    for event in case.home.events_of("household_join_request_rejected"):
+    for event in case.home.events_of(EventType.JOIN_REQUEST_REJECTED):
         yield "a rejected join request", event.at
     for report in case.reports:
         if report.category in context.limits.dispute_categories and _is_about(report, case):

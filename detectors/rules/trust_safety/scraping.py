@@ -20,7 +20,17 @@ How many households or codes, in which time, from which addresses, and how many 
 
 What to do
 ----------
-Block the address or the account's household features; regenerate the codes that were hit.
+1. Decide whether {user_id|whoever is behind the address} reads for themselves or collects: the households below are
+   not theirs.
+2. Ask Engineering to block the address, or restrict the account's household features, while it goes on.
+3. Ask Engineering to regenerate the codes that were hit, if any ({codes_hit|see the evidence}), and Support to tell
+   those households.
+
+How to check
+------------
+    SELECT count(DISTINCT e.household_id) AS households_read, count(*) AS reads
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
 """
 
 from __future__ import annotations
@@ -31,9 +41,10 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import VIEWS, Event
-from detectors.cases.people import GUESS, ConductCase
+from detectors.cases.household import Event
+from detectors.cases.people import ConductCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import GUESS, VIEWS
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -49,6 +60,9 @@ META = Meta(
         "reads of households": (frozenset(VIEWS),),
         "guesses of codes": (frozenset({"household_invite_code_validated.valid"}),),
     },
+    roles={"subject.user_id": "actor"},
+    sure="trail",
+    refuted_by="an account of our own support, or a monitor, that is not on the policy's list",
     process="Trust & Safety Escalations, Next-Day: Scraping or data harvesting",
 )
 

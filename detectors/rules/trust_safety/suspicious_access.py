@@ -21,7 +21,16 @@ The networks and new user agents, how long the user's history is, the changes.
 
 What to do
 ----------
-Ask the owner whether it was them; if not, end the sessions, reset the password, undo the changes.
+1. Ask the owner of account {user_id}, by an address from before {first_seen|that hour}, whether it was them.
+2. If it was not: end the account's sessions, have its password reset, and ask Engineering to undo the change below.
+3. If it was: close this ticket as expected.
+
+How to check
+------------
+    SELECT (e.metadata->>'ip_address') AS address, (e.metadata->>'user_agent') AS device, count(*) AS actions
+      FROM household_events e
+     WHERE e.user_id = :user_id AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
+     GROUP BY 1, 2
 """
 
 from __future__ import annotations
@@ -34,10 +43,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import VIEWS, Event
-from detectors.cases.people import CHANGES, LOGINS, ConductCase, first_used_agents
+from detectors.cases.household import Event
+from detectors.cases.people import ConductCase, first_used_agents
 from detectors.cases.timeline import describe, timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import CHANGES, LOGINS, VIEWS
 from detectors.rules._support import quoted
 from detectors.text.addresses import network_of
 from detectors.text.wording import count, listed, stamp
@@ -52,6 +62,9 @@ META = Meta(
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
     consults=frozenset({"sessions"}),
     events=(frozenset(CHANGES), frozenset(f"{name}.ip_address|user_agent" for name in (*VIEWS, *CHANGES))),
+    roles={"subject.user_id": "account that was used"},
+    sure="inferred",
+    refuted_by="the owner travels, uses a private relay, or has a new device",
     process="Trust & Safety Escalations, Immediate: Suspicious household access patterns",
 )
 

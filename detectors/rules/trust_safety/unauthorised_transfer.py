@@ -29,7 +29,20 @@ Which of the four it is, the old and the new leader, who acted, from which addre
 
 What to do
 ----------
-Freeze the household's leader functions; ask the old leader; give leadership back and end the intruder's sessions.
+1. Ask Engineering to freeze the leader functions of household {household_id} until this is decided.
+2. Ask the old leader, by an address that was theirs before the transfer, whether they handed over.
+3. If they did not: ask Engineering to give leadership back and to end the new leader's sessions; decide on an action
+   against that account.
+4. If they did: close this ticket as expected.
+
+How to check
+------------
+    SELECT h.id, h.leader_id, e.event_timestamp, e.event_type, e.user_id
+      FROM households h
+      LEFT JOIN household_events e ON e.household_id = h.id
+       AND e.event_type IN ('household_created', 'household_leave_started', 'household_left', 'household_leadership_transferred')
+     WHERE h.id = :household_id
+     ORDER BY e.event_timestamp
 """
 
 from __future__ import annotations
@@ -46,11 +59,12 @@ from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.leadership import in_flight, leads_effectively
 from detectors.domain.membership import is_creator
+from detectors.events import EventType
 from detectors.text.addresses import plain_address
 from detectors.text.wording import listed, stamp
 
-TRANSFER = "household_leadership_transferred"
-LEAVING = ("household_leave_started", "household_left")
+TRANSFER = EventType.LEADERSHIP_TRANSFERRED
+LEAVING = (EventType.LEAVE_STARTED, EventType.LEFT)
 
 META = Meta(
     id="unauthorised-transfer",
@@ -66,8 +80,15 @@ META = Meta(
         "hand-overs by somebody else than the old leader": (frozenset(LEAVING),),
         "transfers from a foreign session": (frozenset(f"{event}.session_id" for event in (TRANSFER, *LEAVING)),),
         "transfers from a new address": (frozenset(f"{event}.ip_address" for event in (TRANSFER, *LEAVING)),),
-        "leaders of whom no event tells": (frozenset({"household_leave_started"}),),
+        "leaders of whom no event tells": (frozenset({EventType.LEAVE_STARTED}),),
     },
+    roles={
+        "evidence.transfers.new_leader": "new leader",
+        "evidence.transfers.old_leader": "old leader",
+        "evidence.transfers.actor": "moved leadership",
+    },
+    sure="inferred",
+    refuted_by="the old leader handed over by themselves, and the app lost the event",
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
 )
 
@@ -121,7 +142,7 @@ def _own_leave(home: HouseholdCase, old: str, event: Event, context: Context) ->
         e
         for e in home.events_of(*LEAVING)
         if e.user_id == old
-        and -explains < e.at - event.at < (explains if e.type == "household_left" else _later(context))
+        and -explains < e.at - event.at < (explains if e.type == EventType.LEFT else _later(context))
     ]
 
 
@@ -135,14 +156,14 @@ def _from_new_address(case: HandedOverCase, event: Event, left: list[Event], con
     addresses = {plain_address(one.text("ip_address")) for one in (event, *left)} - {""}
     theirs = case.activity.get(old, ())
     recent = [e for e in theirs if since < e.at <= event.at]
-    failures = [e for e in recent if e.type == "login_failed"]
+    failures = [e for e in recent if e.type == EventType.LOGIN_FAILED]
     resets = [e for e in recent if e.type in limits.reset_events]
     if len(failures) < limits.failed_logins_before_transfer:
         failures = []
     if not addresses or not failures + resets:
         return False
     trouble_began = min(e.at for e in failures + resets)
-    known = {e.text("ip_address") for e in theirs if e.at < trouble_began and e.type != "login_failed"}
+    known = {e.text("ip_address") for e in theirs if e.at < trouble_began and e.type != EventType.LOGIN_FAILED}
     known |= {session.ip_address for session in case.sessions.get(old, ()) if session.created_at < trouble_began}
     known = {plain_address(address) for address in known} - {""} | case.earlier_addresses.get(old, frozenset())
     return bool(known) and not addresses <= known
@@ -153,13 +174,13 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     household, began = home.household, context.audit_began
     if household is None or household.leader_id is None or began is None or household.created_at <= began:
         return False
-    if "household_leave_started" in context.never_written:
+    if EventType.LEAVE_STARTED in context.never_written:
         return False
     leader = household.leader_id
     if in_flight(home, context) or not leads_effectively(home, leader):
         return False
     creators = {row.user_id for row in home.members if is_creator(home, row, context)}
-    creators |= {event.user_id for event in home.events_of("household_created")} - {""}
+    creators |= {event.user_id for event in home.events_of(EventType.CREATED)} - {""}
     if not creators or leader in creators:
         return False
     transfers = home.events_of(TRANSFER)

@@ -38,6 +38,15 @@ def approval(request: str, household: str = "h1", user: str = "u1", *, hours: in
     )
 
 
+def bypass(household: str, *people: str) -> Finding:
+    return finding(
+        "rate-limit-bypass",
+        {"household_id": household, "limit": "member_removal"},
+        household=household,
+        evidence={"operations": [{"user_id": one} for one in people]},
+    )
+
+
 TRANSFER = finding("transfer-failed", household="h1", users=("u1", "u2"))
 CASES: list[tuple[str, list[Finding], dict[str, list[str]]]] = [
     (
@@ -119,14 +128,37 @@ CASES: list[tuple[str, list[Finding], dict[str, list[str]]]] = [
         {"approval-not-applied": [], "concurrent-conflict": [], "concurrent-conflict#2": []},
     ),
     (
-        "one person's creations and removals are one finding",
+        "one person's creations and removals are two patterns (of one case)",
         [finding("mass-removal", user="u1", users=("u1", "u7", "u8")), finding("mass-creation", user="u1")],
-        {"mass-creation": ["mass-removal"]},
+        {"mass-creation": [], "mass-removal": []},
     ),
     (
-        "two people's are two",
-        [finding("mass-removal", user="u1"), finding("mass-creation", user="u2")],
-        {"mass-creation": [], "mass-removal": []},
+        "creations in masses explain that they passed a limit, and that their maker is in many households",
+        [
+            finding("mass-creation", user="u1", households=("h1", "h2", "h3")),
+            finding("rate-limit-bypass", {"user_id": "u1", "limit": "household_creation"}, user="u1"),
+            finding("member-of-many-households", user="u1", households=("h0", "h1", "h2", "h3")),
+        ],
+        {"mass-creation": ["member-of-many-households", "rate-limit-bypass"]},
+    ),
+    (
+        "but nobody else's, no other day's, and no memberships that others have given",
+        [
+            finding("mass-creation", user="u1", households=("h1", "h2")),
+            finding("rate-limit-bypass", {"user_id": "u2", "limit": "household_creation"}, user="u2"),
+            finding(
+                "rate-limit-bypass",
+                {"user_id": "u1", "limit": "household_creation"},
+                occurred_at=NOON + timedelta(days=1),
+            ),
+            finding("member-of-many-households", user="u1", households=("h1", "h8", "h9")),
+        ],
+        {"mass-creation": [], "rate-limit-bypass": [], "rate-limit-bypass#2": [], "member-of-many-households": []},
+    ),
+    (
+        "removals by one person explain the passed limit of the household, those by two people do not",
+        [finding("mass-removal", user="u1"), bypass("h1", "u1"), bypass("h2", "u1", "u2")],
+        {"mass-removal": ["rate-limit-bypass"], "rate-limit-bypass": []},
     ),
 ]
 
@@ -135,7 +167,7 @@ CASES: list[tuple[str, list[Finding], dict[str, list[str]]]] = [
 def test_causes_and_effects(findings: list[Finding], expected: dict[str, list[str]]) -> None:
     for ordered in (findings, findings[::-1]):
         told: dict[str, list[str]] = {}
-        for one in explain(ordered):
+        for one in explain(ordered, LIMITS):
             name = one.detector if one.detector not in told else f"{one.detector}#2"
             told[name] = [effect.detector for effect in one.related]
         assert {name: sorted(effects) for name, effects in told.items()} == {
@@ -144,22 +176,25 @@ def test_causes_and_effects(findings: list[Finding], expected: dict[str, list[st
 
 
 def test_the_first_of_repeated_requests_is_the_cause() -> None:
-    (told,) = explain([approval("r1", hours=2), approval("r2", hours=1), approval("r3", hours=3)])
+    (told,) = explain([approval("r1", hours=2), approval("r2", hours=1), approval("r3", hours=3)], LIMITS)
     assert told.subject == {"request_id": "r2"}
     assert [effect.subject for effect in told.related] == [{"request_id": "r1"}, {"request_id": "r3"}]
 
 
 def test_effects_keep_their_own_effects_and_marks() -> None:
-    removed = finding("mass-removal", user="u1", marks=("vip-affected",)).model_copy(
-        update={"related": (TRANSFER.as_related(),)}
-    )
-    (told,) = explain([finding("mass-creation", user="u1", severity="Next-day"), removed])
-    assert [effect.detector for effect in told.related] == ["mass-removal", "transfer-failed"]
-    assert (told.severity, told.marks) == ("Same-day", ("vip-affected",))
+    failed = TRANSFER.model_copy(update={"related": (approval("r1").as_related(),), "marks": ("vip-affected",)})
+    (told,) = explain([finding("unauthorised-transfer", household="h1"), failed], LIMITS)
+    assert [effect.detector for effect in told.related] == ["transfer-failed", "approval-not-applied"]
+    assert told.marks == ("vip-affected",)
+
+
+def test_the_policy_may_tell_both_teams() -> None:
+    findings = [finding("mass-creation", user="u1"), finding("rate-limit-bypass", {"user_id": "u1", "limit": "x"})]
+    assert [len(one_per_cause(findings, LIMITS, "production", both_teams=both)) for both in (False, True)] == [1, 2]
 
 
 def test_an_unauthorised_transfer_keeps_its_own_urgency() -> None:
-    (told,) = explain([finding("unauthorised-transfer", household="h1"), TRANSFER])
+    (told,) = explain([finding("unauthorised-transfer", household="h1"), TRANSFER], LIMITS)
     assert (told.team, told.severity) == ("trust-safety", "Immediate")
 
 
@@ -170,7 +205,7 @@ def test_a_takeover_that_left_the_old_leader_in_office_is_one_finding(scanner: S
     town.home("oak")["leader_id"] = uid("ben")
     town.row("oak", "ben")["role"] = "leader"
     rules = (BY_ID["transfer-failed"], BY_ID["multiple-leaders"], BY_ID["unauthorised-transfer"])
-    (told,) = explain(scanner.findings(town, *rules))
+    (told,) = explain(scanner.findings(town, *rules), LIMITS)
     assert (told.detector, told.team, told.severity) == ("unauthorised-transfer", "trust-safety", "Immediate")
     assert {effect.detector for effect in told.related} == {"transfer-failed", "multiple-leaders"}
 

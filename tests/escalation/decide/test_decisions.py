@@ -236,7 +236,7 @@ def test_that_it_is_lost_is_said_once(observation: Observation) -> None:
 
 
 def test_every_reason_has_its_case() -> None:
-    assert {case[-1] for case in CASES} | {"part-fixed"} == set(get_args(Reason))
+    assert {case[-1] for case in CASES} | {"part-fixed", "joined", "same-case"} == set(get_args(Reason))
 
 
 @pytest.mark.parametrize(

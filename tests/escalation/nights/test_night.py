@@ -537,6 +537,16 @@ def test_a_missed_acknowledgement_is_followed_up_once_for_each_step(town: Town) 
     assert town.said == ["follow-up", "follow-up"]
 
 
+def test_a_follow_up_of_what_can_wait_calls_nobody_who_is_on_call(town: Town) -> None:
+    minor = NO_LEADER.model_copy(update={"severity": "P2"})
+    town.night(minor)
+    town.night(minor, hours=4.1)
+    assert town.said == ["follow-up"]
+    said = next(iter(town.queue.tickets[town.only_ticket].comments.values()))
+    assert "oncall" not in said
+    assert "#engineering-support" in said
+
+
 def test_an_acknowledgement_ends_the_follow_ups(town: Town) -> None:
     town.night(NO_LEADER)
     town.queue.tickets[town.only_ticket].first_reply_at = town.now + timedelta(minutes=20)
@@ -652,4 +662,4 @@ def test_a_state_that_came_back_is_dated_by_the_look_that_saw_it_again(town: Tow
 def test_a_moment_that_an_event_tells_stays_the_moment(town: Town) -> None:
     told_by_an_event = TRANSFER.model_copy(update={"occurred_at": FIRST - DAY})
     (one,) = town.night(told_by_an_event).findings
-    assert (one.first_seen, one.occurred_at, one.story.observed) == (FIRST, FIRST - DAY, "")
+    assert (one.first_seen, one.occurred_at) == (FIRST, FIRST - DAY)

@@ -39,9 +39,10 @@ FINDINGS: dict[str, Finding] = {
     "transfer": finding("transfer-failed", household="h1"),
     "other": finding("no-leader", household="h2"),
     "removal": finding("removal-not-applied", household="h3", user="u3"),
+    "second removal": finding("removal-not-applied", household="h3", user="u5"),
     "abuse": finding("mass-creation", user="u4"),
 }
-"""The first two have one cause while both are there. The last one is an occurrence, the others are states."""
+"""The first two have one cause while both are there, the removals are one case. The last one is an occurrence, the others states."""
 RESTS_ON = {
     "no-leader": {"household_members"},
     "transfer-failed": {"household_members"},

@@ -16,11 +16,20 @@ from escalation.deliver.helpdesk import deliver
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Ticket
 from escalation.nights.night import next_window, run_night
-from escalation.people.person import TICKETS_NAMED, add_comment, cautions, file, finding_of, open_escalation
+from escalation.people.person import (
+    TICKETS_NAMED,
+    add_comment,
+    cautions,
+    claimed_resolved,
+    file,
+    finding_of,
+    open_escalation,
+)
 from escalation.people.questions import Escalation, escalation_of
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import finding
 from tests.escalation.queues import Crash, MemoryQueue, QueueError, helpdesk
+from tests.escalation.town import Town
 
 POLICY = load_policy()
 NOW = datetime(2026, 2, 3, 3, tzinfo=UTC)
@@ -66,6 +75,8 @@ def test_no_detector_may_have_the_persons_name() -> None:
             kind="state",
             subject=("user_id",),
             needs=frozenset(),
+            sure="rows",
+            refuted_by="nothing could",
             process="Engineering",
         )
 
@@ -107,7 +118,7 @@ def test_two_people_file_it_at_once(ledger: Ledger) -> None:
 def test_nothing_is_half_filed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     found = as_finding(ledger, escalation())
     with monkeypatch.context() as patch:
-        patch.setattr("escalation.people.person.pack", lambda _: 1 / 0)
+        patch.setattr("escalation.people.person.pack_case", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             file(ledger, found, POLICY, NOW, announced=False)
     with ledger.begin() as tx:
@@ -148,7 +159,10 @@ def test_a_comment_is_said_once_and_without_addresses(ledger: Ledger) -> None:
 
 def test_past_tickets_on_the_same_ids_are_found_and_only_open_ones_warned_of(ledger: Ledger) -> None:
     queue = MemoryQueue()
-    others = [finding("duplicate-member", household="h1", user=f"u{number}") for number in range(TICKETS_NAMED + 2)]
+    others = [
+        finding("duplicate-member", user=f"u{number}", households=("h1", f"g{number}"))
+        for number in range(TICKETS_NAMED + 2)
+    ]
     others.append(finding("mass-creation", user="u0"))
     coverage = [Coverage(detector="duplicate-member", status="ran")]
     # The second night sees the first of them fixed.
@@ -164,6 +178,19 @@ def test_past_tickets_on_the_same_ids_are_found_and_only_open_ones_warned_of(led
     warned = list(cautions(escalation(), POLICY, past, troubleshot=True, personal=False))
     assert len(warned) == TICKETS_NAMED + 1
     assert warned[-1].startswith("1 more ticket is open")
+
+
+def test_a_ticket_that_was_called_resolved_and_is_not_is_known(town: Town) -> None:
+    broken = finding("no-leader", household="h1")
+    town.night(broken)
+    town.queue.tickets[town.only_ticket].status = "resolved"
+    town.night(broken)
+    with town.ledger.begin() as tx:
+        past = tx.tickets_about(["h1"])
+        unrepaired = claimed_resolved(tx, past)
+    assert unrepaired == {past[0].id: town.now}
+    warned = list(cautions(escalation(), POLICY, past, troubleshot=True, personal=False, unrepaired=unrepaired))
+    assert "was called resolved, but the look of 2026-02-04 01:00:00 UTC still saw it" in warned[0]
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,25 @@ def test_each_row_is_the_best_for_its_own_words() -> None:
                 assert suggestions(row, POLICY)[0].row == row
 
 
-def test_rows_that_fit_alike_are_all_said() -> None:
-    found = suggestions("custody fight over the dog", POLICY)
-    assert [one.team for one in found] == ["csm", "legal"]
+@pytest.mark.parametrize(
+    "issue", ["custody fight over the dog", "custody dispute", "they argue who keeps the cat after a divorce"]
+)
+def test_custody_is_a_matter_of_two_teams(issue: str) -> None:
+    assert {"csm", "legal"} <= {one.team for one in suggestions(issue, POLICY)}
 
 
-@pytest.mark.parametrize("issue", ["", "the weather is nice", "household", "42 !!! \x00", "\u202e"])
+def test_money_is_no_matter_of_the_process_but_what_else_is_said_may_be() -> None:
+    issue = "customer demands a refund because the leader removed the members as punishment"
+    assert suggestions(issue, POLICY)[0].team == "trust-safety"
+
+
+@pytest.mark.parametrize(
+    "issue",
+    [
+        *("", "the weather is nice", "household", "42 !!! \x00", "\u202e"),
+        *("customer wants a refund", "premium customer wants money back", "charged twice", "a billing dispute"),
+    ],
+)
 def test_what_fits_nothing(issue: str) -> None:
     assert suggestions(issue, POLICY) == []
 

@@ -51,8 +51,8 @@ def test_what_a_ticket_was_about_is_kept_in_short_and_not_for_ever(town: Town) -
     town.night(OAK.model_copy(update={"evidence": {"rows": rows, "name": "Rex"}}))
     town.night()
     (card,) = now(town).cards
-    assert card.finding is not None
-    assert (len(card.finding.evidence["rows"]), card.finding.evidence["name"]) == (ROWS_KEPT, "[not kept]")
+    (kept,) = card.findings
+    assert (len(kept.evidence["rows"]), kept.evidence["name"]) == (ROWS_KEPT, "[not kept]")
     assert [one.reason for one in card.said] == ["new", "fixed"]
     town.night(hours=KEPT_AFTER_END / timedelta(hours=1))
     of = now(town)
@@ -64,4 +64,4 @@ def test_what_a_ticket_was_about_is_kept_in_short_and_not_for_ever(town: Town) -
 def test_of_what_is_told_by_email_only_nothing_is_kept(town: Town) -> None:
     town.night(OAK.model_copy(update={"team": "legal", "detector": PERSON, "severity": "P0"}))
     (card,) = now(town).cards
-    assert card.finding is None
+    assert card.findings == ()

@@ -85,6 +85,6 @@ def test_it_explains_what_else_is_wrong_there(scanner: Scanner, town: Town) -> N
     rules = [
         one for one in DETECTORS if one.meta.team == "engineering" and not (one.inspect or one.pointless(Limits()))
     ]
-    (cause,) = explain(scanner.findings(town, *rules))
+    (cause,) = explain(scanner.findings(town, *rules), Limits())
     assert cause.detector == DETECTOR.id
     assert {one.detector for one in cause.related} >= {"multiple-leaders", "temporary-access-expired"}

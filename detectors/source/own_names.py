@@ -1,0 +1,72 @@
+"""A statement in our names of tables, columns and words, written with a deployment's own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from detectors.source.mapping import CANONICAL, WORDS, SourceMapping
+from detectors.source.quoting import quoted
+
+_FROM = re.compile(r"\b(FROM|JOIN) (\w+) (\w+)\b")
+_COLUMN = re.compile(r"\b(\w+)\.(\w+)\b")
+_COMPARED = re.compile(r"\b(\w+)\.(\w+) (=|IN) (\('[^)]*\)|'[^']*')")
+_WORD = re.compile(r"'([^']*)'")
+
+
+def in_own_names(statement: str, mapping: SourceMapping) -> str:
+    """`statement` as it runs on the deployment that `mapping` describes.
+
+    Each table of ours stands behind FROM or JOIN with an alias, each column behind its alias, and our words are compared by
+    `=` or IN. Columns are quoted: without quotes some programs take `h.id` for a host's name and make a link of it.
+    """
+    aliases = {alias: table for _, table, alias in _FROM.findall(statement) if table in CANONICAL}
+
+    def compared(found: re.Match[str]) -> str:
+        alias, column, operator, words = found.groups()
+        place = f"{aliases.get(alias)}.{column}"
+        if place not in WORDS:
+            return found[0]
+        own = list(dict.fromkeys(word for ours in _WORD.findall(words) for word in _own_words(place, ours, mapping)))
+        # In the place of one word there may be several.
+        operator = "IN" if len(own) > 1 else operator
+        said = ", ".join(literal(word) for word in own)
+        return f"{alias}.{column} {operator} {f'({said})' if operator == 'IN' else said}"
+
+    def column(found: re.Match[str]) -> str:
+        alias, name = found.groups()
+        if alias not in aliases:
+            return found[0]
+        return f"{alias}.{_in_quotes(mapping.column_name(aliases[alias], name))}"
+
+    def table(found: re.Match[str]) -> str:
+        before, name, alias = found.groups()
+        own = _place(name, mapping) if name in CANONICAL else name
+        return f"{before} {own} {alias}"
+
+    return _FROM.sub(table, _COLUMN.sub(column, _COMPARED.sub(compared, statement)))
+
+
+def _place(table: str, mapping: SourceMapping) -> str:
+    name = mapping.table_name(table)
+    if mapping.schema_name is None and "." not in name:
+        return quoted(name)
+    return ".".join(_in_quotes(part) for part in (mapping.schema_name or "", *name.split(".")) if part)
+
+
+def _in_quotes(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _own_words(place: str, ours: str, mapping: SourceMapping) -> Iterator[str]:
+    """The source's words for one of ours: those that the policy maps onto it, else ours."""
+    table, column = place.split(".")
+    mapped = [word for word, meant in mapping.words.get(table, {}).get(column, {}).items() if meant == ours]
+    if place == "household_events.event_type" and ours in mapping.event_types:
+        mapped.append(mapping.event_name(ours))
+    yield from mapped or [ours]
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
