@@ -23,7 +23,7 @@ What is wrong, and whom it hurts.
 
 Fires when
 ----------
-Exactly what must be true of one household.
+Exactly what must be true of one household (or user).
 
 Stays silent when
 -----------------
@@ -52,9 +52,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.cases.household import HouseholdCase
 from detectors.cases.timeline import timeline
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 
 META = Meta(
     id="$id",

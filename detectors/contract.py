@@ -55,7 +55,7 @@ CaseKind = Literal[
     "accessed_household",
     "handed_over_household",
 ]
-"""What a case is about, and with it the facts that are fetched for it (cases.py)."""
+"""What a case is about, and with it the facts that are fetched for it (cases/)."""
 
 SEVERITY_ORDER: tuple[Severity, ...] = ("P0", "Immediate", "P1", "Same-day", "P2", "Next-day")
 """From the most to the least urgent, by the response times of the process document."""

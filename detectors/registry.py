@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 
 from detectors import rules
 from detectors.contract import SEVERITY_ORDER, Detector
+from detectors.passes import PASSES
 
 FAMILIES = (
     "integrity",
@@ -28,6 +29,10 @@ def _of(family: str) -> list[Detector]:
     package = import_module(f"{rules.__name__}.{family}")
     modules = (import_module(f"{package.__name__}.{found.name}") for found in iter_modules(package.__path__))
     found = [module.DETECTOR for module in modules if hasattr(module, "DETECTOR")]
+    for detector in found:
+        for subscription in detector.subscriptions:
+            if subscription.on not in PASSES:
+                raise ValueError(f"{detector.id}: there is no pass {subscription.on!r}; docs/passes.md names them")
     return sorted(found, key=lambda detector: (SEVERITY_ORDER.index(detector.meta.severity), detector.id))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, false, func, select, union_all
 
+from detectors.events import LIFECYCLE, LIVED_IN, EventType
 from detectors.source import Source
 from detectors.source.ids import plain_id
 from detectors.source.objects import read_object
@@ -22,32 +23,6 @@ CASES_AT_ONCE = 1000
 """How many households or users one statement fetches the facts of."""
 HOUSEHOLDS_AT_ONCE = {"duckdb": 4000, "postgresql": CASES_AT_ONCE}
 """The same for households alone, by engine: each statement reads a folder's whole files, where a server has an index."""
-
-LIFECYCLE = (
-    "household_created",
-    "household_create_failed",
-    "household_join_request_submitted",
-    "household_join_request_approved",
-    "household_join_request_rejected",
-    "household_join_request_withdrawn",
-    "household_member_removed",
-    "household_left",
-    "household_leave_started",
-    "household_leadership_transferred",
-    "household_invite_code_regenerated",
-)
-"""The audit events that tell how a household came to its present state."""
-
-VIEWS = ("household_dashboard_viewed", "household_member_list_viewed", "household_settings_viewed")
-BELONGING = (
-    "household_member_removed",
-    "household_left",
-    "household_leave_started",
-    "household_leadership_transferred",
-)
-"""The events of the lifecycle that only a household with members has."""
-LIVED_IN = (*VIEWS, "household_updated", "pet_activity_logged")
-"""What only members do, beside the events of the lifecycle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +102,7 @@ class Event:
     @property
     def member_id(self) -> str:
         """Who this event says is no longer a member: the removed person, or the one who left."""
-        return self.text("member_id") if self.type == "household_member_removed" else self.user_id
+        return self.text("member_id") if self.type == EventType.MEMBER_REMOVED else self.user_id
 
 
 @dataclass(frozen=True)
@@ -293,7 +268,8 @@ def _first_activity(source: Source, ids: Sequence[str]) -> dict[str, datetime]:
     first = (
         select(events.c.household_id, func.min(events.c.event_timestamp).label("first"))
         .where(
-            _by_household(source, "household_events", ids), source.tables.event_is("pet_activity_logged", common=True)
+            _by_household(source, "household_events", ids),
+            source.tables.event_is(EventType.PET_ACTIVITY_LOGGED, common=True),
         )
         .group_by(events.c.household_id)
     )

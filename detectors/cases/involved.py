@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from detectors.cases.household import join_requests, memberships, moment, text_of
 from detectors.cases.people import User, users_by_id
 from detectors.contract import Context, Involved, Tie
+from detectors.events import EventType
 from detectors.source import Source
 from detectors.source.sql import json_text
 from detectors.text.addresses import plain_address
@@ -169,7 +170,7 @@ def _uses(source: Source, people: Sequence[str], context: Context) -> dict[str, 
             source.tables.users_in(events.c.user_id, people),
             events.c.event_timestamp >= since,
             events.c.event_timestamp < context.window.end,
-            ~source.tables.event_is("login_failed", common=True),
+            ~source.tables.event_is(EventType.LOGIN_FAILED, common=True),
         )
         .group_by(events.c.user_id, address, device)
     )
@@ -197,7 +198,7 @@ def _others(source: Source, addresses: Sequence[str], context: Context) -> dict[
             events.c.event_timestamp < context.window.end,
             events.c.user_id.is_not(None),
             address.in_(addresses),
-            ~source.tables.event_is("login_failed", common=True),
+            ~source.tables.event_is(EventType.LOGIN_FAILED, common=True),
         )
         .distinct()
     )

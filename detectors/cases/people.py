@@ -13,9 +13,7 @@ from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from detectors.cases.household import (
     CASES_AT_ONCE,
-    LIVED_IN,
     LONG_AGO,
-    VIEWS,
     Event,
     HouseholdCase,
     Membership,
@@ -30,25 +28,12 @@ from detectors.cases.household import (
     without_retries,
 )
 from detectors.contract import Context, SubjectKey
+from detectors.events import GUESS, INSIDE, LOGINS, VIEWS, EventType
 from detectors.source import Source
 from detectors.source.longest import MOST_CHARACTERS
 from detectors.source.sql import columns_to_read, json_text
 from detectors.text.addresses import plain_address
 
-LEADER_ACTIONS = (
-    "household_join_request_approved",
-    "household_join_request_rejected",
-    "household_member_removed",
-    "household_invite_code_regenerated",
-)
-"""What only a leader may do (data, section 3)."""
-CHANGES = (*LEADER_ACTIONS, "household_updated", "household_leadership_transferred", "household_left")
-"""Changes of a household that exists."""
-LOGINS = ("login_failed", "login_succeeded")
-"""Their user id sometimes stands in the metadata alone (data, section 2)."""
-INSIDE = (*LIVED_IN, *LEADER_ACTIONS)
-"""What only a household's members can do. Leaving and asking to join are not among them."""
-GUESS = "household_invite_code_validated"
 IP_ACTOR = "ip:"
 """Begins the key of an actor that is known by an IP address alone."""
 
@@ -275,7 +260,7 @@ def first_used_agents(events: Iterable[Event], earlier: Mapping[str, datetime]) 
     first = dict(earlier)
     for event in events:
         agent = event.text("user_agent")
-        if agent and event.type != "login_failed":
+        if agent and event.type != EventType.LOGIN_FAILED:
             first[agent] = min(event.at, first.get(agent, event.at))
     return first
 
@@ -296,7 +281,7 @@ def _earlier_agents(source: Source, users: Sequence[str], before: datetime) -> d
             source.tables.users_in(events.c.user_id, users),
             events.c.event_timestamp < before,
             agent.is_not(None),
-            ~source.tables.event_is("login_failed", common=True),
+            ~source.tables.event_is(EventType.LOGIN_FAILED, common=True),
         )
         .group_by(events.c.user_id, agent)
     )
@@ -366,14 +351,14 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
         moved = [
             (event.text("from_user_id"), event.at)
             for home in homes.values()
-            for event in home.events_of("household_leadership_transferred")
+            for event in home.events_of(EventType.LEADERSHIP_TRANSFERRED)
             if event.at in context.window and source.tables.is_user_id(event.text("from_user_id"))
         ]
         activity, troubled = _before_hand_overs(source, moved, context)
         used = {
             e.text("session_id")
             for home in homes.values()
-            for e in home.events_of("household_leadership_transferred", "household_leave_started")
+            for e in home.events_of(EventType.LEADERSHIP_TRANSFERRED, EventType.LEAVE_STARTED)
         }
         owners = _session_owners(source, sorted(used - {""}))
         sessions = _sessions_of(source, troubled)
@@ -393,7 +378,7 @@ def _before_hand_overs(
     until = context.window.end
     leaders = sorted({leader for leader, _ in moved} - {""})
     activity = activity_of_users(source, leaders, context.window.start - trouble, until)
-    troublesome = {"login_failed", *context.limits.reset_events}
+    troublesome = {EventType.LOGIN_FAILED, *context.limits.reset_events}
     troubled = sorted(
         {
             leader
@@ -458,14 +443,14 @@ def _adverse_actions(
         events.c.event_timestamp >= since,
         events.c.event_timestamp < context.window.end,
         or_(
-            and_(source.tables.event_is("household_member_removed"), removed),
-            and_(source.tables.event_is("household_join_request_rejected"), rejected),
+            and_(source.tables.event_is(EventType.MEMBER_REMOVED), removed),
+            and_(source.tables.event_is(EventType.JOIN_REQUEST_REJECTED), rejected),
         ),
     )
     for event in without_retries(_event_rows(source, against)):
-        target = event.text("member_id" if event.type == "household_member_removed" else "requester_id")
+        target = event.text("member_id" if event.type == EventType.MEMBER_REMOVED else "requester_id")
         if event.user_id not in ("", target) and event.at <= until:
-            kind = "removed from a household" if event.type == "household_member_removed" else "request rejected"
+            kind = "removed from a household" if event.type == EventType.MEMBER_REMOVED else "request rejected"
             found[target].append(
                 AdverseAction(event.user_id, event.at, kind, event.household_id, event.text("ip_address"), False)
             )
@@ -483,7 +468,7 @@ def _addresses(source: Source, people: Sequence[str], since: datetime, until: da
         events.c.event_timestamp >= since,
         events.c.event_timestamp < until,
         address.is_not(None),
-        ~source.tables.event_is("login_failed", common=True),
+        ~source.tables.event_is(EventType.LOGIN_FAILED, common=True),
     )
     found: dict[str, set[str]] = defaultdict(set)
     for row in source.rows(statement.distinct(), "facts"):
@@ -645,7 +630,7 @@ def _homes(source: Source, ids: Iterable[str], context: Context) -> dict[str, Ho
 
 
 def _people(home: HouseholdCase) -> set[str]:
-    removed = {event.member_id for event in home.events_of("household_member_removed")}
+    removed = {event.member_id for event in home.events_of(EventType.MEMBER_REMOVED)}
     return ({member.user_id for member in home.members} | removed) - {""}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from detectors.cases.household import Event
 from detectors.contract import TimelineEntry
+from detectors.events import EventType
 
 TIMELINE_LENGTH = 20
 """A ticket shows the latest entries; the household's whole trail stays in the audit table."""
@@ -14,25 +15,25 @@ TIMELINE_LENGTH = 20
 def describe(event: Event) -> str:
     """What an audit event says, in words; ids only."""
     match event.type:
-        case "household_created":
+        case EventType.CREATED:
             return "created the household"
-        case "household_join_request_submitted":
+        case EventType.JOIN_REQUEST_SUBMITTED:
             return "asked to join"
-        case "household_join_request_approved":
+        case EventType.JOIN_REQUEST_APPROVED:
             return f"approved the request of {event.text('new_member_id') or 'a requester'}"
-        case "household_join_request_rejected":
+        case EventType.JOIN_REQUEST_REJECTED:
             return f"rejected the request of {event.text('requester_id') or 'a requester'}"
-        case "household_join_request_withdrawn":
+        case EventType.JOIN_REQUEST_WITHDRAWN:
             return "withdrew the request"
-        case "household_member_removed":
+        case EventType.MEMBER_REMOVED:
             return f"removed {event.text('member_id') or 'a member'}"
-        case "household_left":
+        case EventType.LEFT:
             return f"left the household{' as its leader' if event.says('was_leader') else ''}"
-        case "household_leave_started":
+        case EventType.LEAVE_STARTED:
             return f"started to leave, {'with' if event.says('has_successor') else 'without'} a designated successor"
-        case "household_leadership_transferred":
+        case EventType.LEADERSHIP_TRANSFERRED:
             return f"leadership moved from {event.text('from_user_id') or '?'} to {event.text('to_user_id') or '?'}"
-        case "household_invite_code_regenerated":
+        case EventType.INVITE_CODE_REGENERATED:
             return "regenerated the invite code"
         case _:
             return event.type.replace("_", " ")

@@ -9,14 +9,7 @@ from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, or_
 
 from detectors.cases.household import Event, HouseholdCase, Membership
 from detectors.contract import Context
-
-LEADERSHIP_EVENTS = (
-    "household_created",
-    "household_leave_started",
-    "household_leadership_transferred",
-    "household_left",
-    "household_member_removed",
-)
+from detectors.events import LEADERSHIP_EVENTS, EventType
 
 
 def not_plainly_led(household: FromClause, context: Context) -> ColumnElement[bool]:
@@ -32,7 +25,7 @@ def not_plainly_led(household: FromClause, context: Context) -> ColumnElement[bo
 
 
 def in_flight(case: HouseholdCase, context: Context) -> bool:
-    """Whether leadership may be changing at this moment: an operation takes up to the grace period (data, section 4)."""
+    """Whether leadership may be changing at this moment: an operation takes up to the grace period."""
     household = case.household
     if household is not None and household.created_at > context.watermark:
         return True
@@ -47,7 +40,7 @@ def in_flight(case: HouseholdCase, context: Context) -> bool:
 
 def _concerns_a_leader(case: HouseholdCase, event: Event) -> bool:
     """Whether an event may be part of a change of leadership: an ordinary member comes and goes without one."""
-    if event.type in {"household_created", "household_leadership_transferred"} or event.says("was_leader"):
+    if event.type in {EventType.CREATED, EventType.LEADERSHIP_TRANSFERRED} or event.says("was_leader"):
         return True
     leader_id = case.household.leader_id if case.household else None
     had_the_role = {member.user_id for member in case.members if member.role == "leader"}
@@ -56,7 +49,7 @@ def _concerns_a_leader(case: HouseholdCase, event: Event) -> bool:
 
 def last_change(case: HouseholdCase) -> Event | None:
     """The last event that touched leadership: a leader's leave or removal, or a transfer."""
-    changes = [event for event in _changes(case) if event.type != "household_created"]
+    changes = [event for event in _changes(case) if event.type != EventType.CREATED]
     return changes[-1] if changes else None
 
 
@@ -66,8 +59,8 @@ def _changes(case: HouseholdCase) -> list[Event]:
     return [
         event
         for event in case.events_of(*LEADERSHIP_EVENTS)
-        if not (event.type == "household_left" and not event.says("was_leader") and event.user_id != leader_id)
-        and not (event.type == "household_member_removed" and event.member_id != leader_id)
+        if not (event.type == EventType.LEFT and not event.says("was_leader") and event.user_id != leader_id)
+        and not (event.type == EventType.MEMBER_REMOVED and event.member_id != leader_id)
     ]
 
 
@@ -78,7 +71,7 @@ def active_row(case: HouseholdCase, user_id: str | None) -> Membership | None:
 
 
 def leads_effectively(case: HouseholdCase, user_id: str) -> bool:
-    """Whether leader_id names `user_id`, an active member whose role is leader (the catalogue's effective leader)."""
+    """Whether leader_id names `user_id`, an active member whose role is leader: the effective leader."""
     row = active_row(case, user_id)
     return case.household is not None and case.household.leader_id == user_id and row is not None and row.leads
 
@@ -88,7 +81,7 @@ def active_leaders(case: HouseholdCase) -> tuple[Membership, ...]:
 
 
 def longest_standing(case: HouseholdCase) -> str:
-    """The user id of the active member who joined first: the successor when none is designated (data, section 3).
+    """The user id of the active member who joined first: the successor when none is designated.
 
     Temporary members may never lead, so they are passed over; empty where nobody is left.
     """

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from detectors.cases.household import BELONGING, Event, HouseholdCase, JoinRequest, Membership
+from detectors.cases.household import Event, HouseholdCase, JoinRequest, Membership
 from detectors.contract import Context
+from detectors.events import BELONGING, EventType
 
 
 def is_creator(case: HouseholdCase, row: Membership, context: Context) -> bool:
-    """Whether the row was written together with the household (data, section 4), or the audit trail names its person."""
+    """Whether the row was written together with the household, or the audit trail names its person."""
     if case.household is None:
         return False
     apart = abs((row.joined_at - case.household.created_at).total_seconds())
-    named = any(event.user_id == row.user_id for event in case.events_of("household_created"))
+    named = any(event.user_id == row.user_id for event in case.events_of(EventType.CREATED))
     return named or apart <= context.limits.creator_seconds
 
 
@@ -29,8 +30,8 @@ def added_by_leader(case: HouseholdCase, row: Membership, context: Context) -> b
 def leaders_ever(case: HouseholdCase) -> set[str]:
     """Everybody who leads the household or has led it: past leaders' rows keep the role, and events name them."""
     ever = {member.user_id for member in case.members if member.role == "leader"}
-    ever |= {event.user_id for event in case.events_of("household_created")}
-    for event in case.events_of("household_leadership_transferred"):
+    ever |= {event.user_id for event in case.events_of(EventType.CREATED)}
+    for event in case.events_of(EventType.LEADERSHIP_TRANSFERRED):
         ever |= {event.text("from_user_id"), event.text("to_user_id")}
     if case.household is not None and case.household.leader_id is not None:
         ever.add(case.household.leader_id)
@@ -40,9 +41,9 @@ def leaders_ever(case: HouseholdCase) -> set[str]:
 def belonged_ever(case: HouseholdCase) -> set[str]:
     """Everybody who is or was a member of the household, by its rows or by its audit trail."""
     ever = {member.user_id for member in case.members} | leaders_ever(case)
-    ever |= {event.user_id for event in case.events_of("household_left", "household_leave_started")}
-    ever |= {event.text("new_member_id") for event in case.events_of("household_join_request_approved")}
-    ever |= {event.text("member_id") for event in case.events_of("household_member_removed")}
+    ever |= {event.user_id for event in case.events_of(EventType.LEFT, EventType.LEAVE_STARTED)}
+    ever |= {event.text("new_member_id") for event in case.events_of(EventType.JOIN_REQUEST_APPROVED)}
+    ever |= {event.text("member_id") for event in case.events_of(EventType.MEMBER_REMOVED)}
     return ever - {""}
 
 
@@ -71,7 +72,7 @@ def answers(case: HouseholdCase, request: JoinRequest, event_type: str) -> tuple
 def approval_event(case: HouseholdCase, user_id: str) -> Event | None:
     """The latest event that says that `user_id` was let in: it names them, or a request of theirs."""
     theirs = {request.id for request in case.requests if request.user_id == user_id}
-    for event in reversed(case.events_of("household_join_request_approved")):
+    for event in reversed(case.events_of(EventType.JOIN_REQUEST_APPROVED)):
         if event.text("new_member_id") == user_id or event.text("request_id") in theirs:
             return event
     return None
@@ -84,7 +85,7 @@ def answer_in_flight(case: HouseholdCase, request: JoinRequest, context: Context
     """
     told = [
         event
-        for kind in ("household_join_request_approved", "household_join_request_rejected")
+        for kind in (EventType.JOIN_REQUEST_APPROVED, EventType.JOIN_REQUEST_REJECTED)
         for event in answers(case, request, kind)
     ]
     if told:

@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from detectors.cases.household import text_of
 from detectors.cases.people import users_by_id
 from detectors.contract import Context, Detector, Finding
-from detectors.domain.leadership import LEADERSHIP_EVENTS
+from detectors.events import LEADERSHIP_EVENTS, EventType
 from detectors.findings import Alike, Distinct
 from detectors.source import Reach, Source
 from detectors.source.trail import EVENTS
@@ -226,7 +226,7 @@ def _told(source: Source, ids: Sequence[str], context: Context) -> FromClause:
         return nothing.add_columns(true().label("quiet")).where(false()).subquery("told")
     events = tables[EVENTS]
     creator = cast(events.c.user_id, Text)
-    created = func.coalesce(tables.event_is("household_created"), False)
+    created = func.coalesce(tables.event_is(EventType.CREATED), False)
     quiet = and_(created, func.coalesce(events.c.event_timestamp <= context.watermark, True))
     return (
         select(

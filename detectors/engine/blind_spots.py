@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from sqlalchemy import ColumnElement, or_, select
 
-from detectors.cases.household import LIFECYCLE
 from detectors.contract import Detector, Groups
 from detectors.engine.applicability import sees, tables_of
 from detectors.engine.doubts import rests_on
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN
+from detectors.events import LIFECYCLE
 from detectors.source import CANONICAL, Notice, QueryError, Schema, Source
 from detectors.source.base import ONLY_TOLD
 from detectors.source.filled import TOLERATED, is_column

@@ -8,7 +8,8 @@ from detectors.contract import Context, Detector
 from detectors.engine.applicability import Outlook, health_of, lacking, outlook
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN, count_rows
 from detectors.engine.scope import left_out
-from detectors.source import CANONICAL, EVENT_TYPES, Check, Source, SourceMapping
+from detectors.events import EVENT_TYPES
+from detectors.source import CANONICAL, Check, Source, SourceMapping
 from detectors.source.base import Engine, Verdict
 from detectors.source.health import WORD_COLUMNS, Health
 from detectors.source.quoting import quoted

@@ -15,6 +15,7 @@ from detectors.cases.household import HouseholdCase, Membership, household_cases
 from detectors.contract import Context
 from detectors.domain.leadership import active_leaders, longest_standing
 from detectors.domain.membership import is_creator
+from detectors.events import EventType
 from detectors.rules.integrity.no_leader import why_leaderless
 from detectors.source import Source, SubjectError
 
@@ -213,9 +214,7 @@ def _leads_since(case: HouseholdCase, leader_id: str | None, context: Context) -
     if not leader_id or case.household is None:
         return None
     named = [
-        event.at
-        for event in case.events_of("household_leadership_transferred")
-        if event.text("to_user_id") == leader_id
+        event.at for event in case.events_of(EventType.LEADERSHIP_TRANSFERRED) if event.text("to_user_id") == leader_id
     ]
     if named:
         return named[-1]

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, literal, select
 
-from detectors.cases.household import LIFECYCLE
 from detectors.contract import Detector
 from detectors.engine.applicability import tables_of
+from detectors.events import LIFECYCLE
 from detectors.findings import Found
 from detectors.source import QueryError, Source
 from detectors.source.sql import json_text

@@ -25,10 +25,11 @@ from detectors.engine.involved import with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.row_counts import audit_span, count_event_days, count_rows
 from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
+from detectors.events import EVENT_TYPES
 from detectors.findings import Alike, Brief, Found, Keeper, in_order, whole
 from detectors.passes import PASSES, Pass, Subscriber, statement
 from detectors.passes.base import Scope
-from detectors.source import EVENT_TYPES, Notice, QueryError, SlowError, Source, SourceError
+from detectors.source import Notice, QueryError, SlowError, Source, SourceError
 from detectors.source.health import Own
 from detectors.source.trail import EVENTS
 

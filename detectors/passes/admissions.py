@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.events import EventType
 from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, nothing, of_households, since
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -164,7 +165,7 @@ def _refused(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     return (
         select(request_id.label("request_id"), func.max(events.c.event_timestamp).label("event_timestamp"))
         .where(
-            tables.event_is("household_join_request_rejected"),
+            tables.event_is(EventType.JOIN_REQUEST_REJECTED),
             since(events, context.history_start),
             request_id.is_not(None),
             of_households(tables, scope, events.c.household_id),

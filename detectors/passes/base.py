@@ -53,11 +53,11 @@ class Pass:
     needs: frozenset[str]
     rows: Callable[[Tables, Scope | None, Context], FromClause]
     reach: Reach = "picked"
-    """What an unlimited scan reads of big tables."""
+    """What an unlimited scan reads of big tables: few rows by an index, all, or all grouped by an id."""
     found_by: tuple[str, str] | None = None
     """The table and column by which it finds what a scan of one household asks for, where that is not its key."""
     history: bool = False
-    """Whether what it names can leave the look-back while it is still wrong, so that known cases are evaluated again."""
+    """Whether a fault may last longer than the look-back: cases with open findings are then evaluated again."""
 
 
 def of_households(tables: Tables, scope: Scope | None, column: ColumnElement[Any]) -> ColumnElement[bool]:

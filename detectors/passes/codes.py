@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.events import EventType
 from detectors.passes.base import Scope, of_households, since
 from detectors.passes.names_and_codes import code_key
 from detectors.source import Tables
@@ -91,7 +92,7 @@ def _codes_near(tables: Tables, scope: Scope | None) -> Callable[[ColumnElement[
     theirs = select(households.c.invite_code).where(of_households(tables, scope, households.c.id))
     used = [select(asked.c.invite_code).where(of_households(tables, scope, asked.c.household_id))]
     if "household_events" in tables:
-        regenerated = tables.event_is("household_invite_code_regenerated", common=True)
+        regenerated = tables.event_is(EventType.INVITE_CODE_REGENERATED, common=True)
         mine = of_households(tables, scope, tables["household_events"].c.household_id)
         used += [select(code).where(regenerated, mine) for code in _told(tables)]
     # Named, as it is asked for several times.
@@ -155,7 +156,7 @@ def _codes_told(
     told = (
         select(events.c.household_id, events.c.event_timestamp, old.label("old"), new.label("new"))
         .where(
-            tables.event_is("household_invite_code_regenerated"),
+            tables.event_is(EventType.INVITE_CODE_REGENERATED),
             or_(since(events, context.history_start), tables.households_in(events.c.household_id, context.known)),
             events.c.event_timestamp <= context.watermark,
             or_(old.like("%-%"), new.like("%-%")),

@@ -25,8 +25,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from detectors.cases.household import BELONGING, LIVED_IN
 from detectors.contract import Context
+from detectors.events import BELONGING, LIVED_IN, EventType
 from detectors.passes.base import (
     EVENTS,
     HOUSEHOLDS,
@@ -248,7 +248,7 @@ def _announced(tables: Tables, scope: Scope | None, context: Context) -> FromCla
     events = tables["household_events"]
     return (
         select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))
-        .where(tables.event_is("household_leadership_transferred"), of_households(tables, scope, events.c.household_id))
+        .where(tables.event_is(EventType.LEADERSHIP_TRANSFERRED), of_households(tables, scope, events.c.household_id))
         .distinct()
         .subquery("announced")
     )
@@ -345,7 +345,7 @@ def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromCla
             func.row_number().over(partition_by=one, order_by=in_order).label("attempt"),
         )
         .where(
-            tables.event_is("household_leadership_transferred"),
+            tables.event_is(EventType.LEADERSHIP_TRANSFERRED),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )

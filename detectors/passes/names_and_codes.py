@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users
 from detectors.source import Tables
@@ -157,7 +158,7 @@ def _failed_codes(tables: Tables, scope: Scope | None, context: Context) -> From
     return (
         select(events.c.household_id, events.c.user_id, events.c.event_timestamp, *text.values())
         .where(
-            tables.event_is("household_invite_code_failed"),
+            tables.event_is(EventType.INVITE_CODE_FAILED),
             events.c.event_timestamp >= context.window.start - timedelta(days=1),
             events.c.event_timestamp < context.window.end,
             events.c.event_timestamp <= context.watermark,

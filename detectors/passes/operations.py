@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.events import EventType
 from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta, operation
 from detectors.source import Tables
 from detectors.source.sql import json_text
@@ -33,11 +34,11 @@ RETRY_MARGIN = timedelta(hours=1)
 """How long before a pass's own stretch of time the first of several retries may lie."""
 
 OPERATIONS = {
-    "household_created": "household_creation",
-    "household_member_removed": "member_removal",
-    "household_invite_code_regenerated": "invite_regeneration",
-    "household_invite_code_validated": "invite_validation",
-    "household_join_request_submitted": "join_request",
+    EventType.CREATED: "household_creation",
+    EventType.MEMBER_REMOVED: "member_removal",
+    EventType.INVITE_CODE_REGENERATED: "invite_regeneration",
+    EventType.INVITE_CODE_VALIDATED: "invite_validation",
+    EventType.JOIN_REQUEST_SUBMITTED: "join_request",
 }
 """The event that each limited operation writes, and the limit's name as rate_limit_exceeded has it."""
 
@@ -46,12 +47,12 @@ _BY_HOUSEHOLD = ("member_removal", "invite_regeneration")
 
 
 _TOLD_APART = (
-    "household_created",
-    "household_create_failed",
-    "household_invite_code_failed",
-    "household_member_list_viewed",
-    "api_request",
-    "lock_acquisition_timeout",
+    EventType.CREATED,
+    EventType.CREATE_FAILED,
+    EventType.INVITE_CODE_FAILED,
+    EventType.MEMBER_LIST_VIEWED,
+    EventType.API_REQUEST,
+    EventType.LOCK_ACQUISITION_TIMEOUT,
 )
 """The types of events that the rules on troubles compare with."""
 
@@ -101,7 +102,7 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
         (limit.in_(_BY_HOUSEHOLD), cast(events.c.household_id, Text)),
         else_=meta(events, "ip_address"),
     )
-    refused = tables.event_is("rate_limit_exceeded")
+    refused = tables.event_is(EventType.RATE_LIMIT_EXCEEDED)
     lookback = timedelta(days=context.limits.pattern_lookback_days)
     return select(
         case((refused, literal("refused")), else_=literal("done")).label("kind"),
@@ -165,14 +166,14 @@ def _error_events(tables: Tables, scope: Scope | None, context: Context) -> From
     `active_members` is filled in for households whose member list failed often enough to matter.
     """
     events, limits = tables["household_events"], context.limits
-    called, listed = tables.event_is("api_request"), tables.event_is("household_member_list_viewed")
-    error, creation = meta(events, "error_code"), tables.event_is("household_created", "household_create_failed")
+    called, listed = tables.event_is(EventType.API_REQUEST), tables.event_is(EventType.MEMBER_LIST_VIEWED)
+    error, creation = meta(events, "error_code"), tables.event_is(EventType.CREATED, EventType.CREATE_FAILED)
     duration = case((or_(called, listed), _number(meta(events, "duration_ms"))))
     status = case((called, meta(events, "status")))
     timed_out = or_(
         duration > limits.call_timeout_ms,
         status.in_([f"{number}{end}" for number in limits.timeout_statuses for end in ("", ".0")]),
-        tables.event_is("lock_acquisition_timeout"),
+        tables.event_is(EventType.LOCK_ACQUISITION_TIMEOUT),
     )
     found = (
         select(
@@ -204,7 +205,7 @@ def _error_events(tables: Tables, scope: Scope | None, context: Context) -> From
 def _with_members(tables: Tables, found: FromClause) -> FromClause:
     members = tables["household_members"]
     listing = select(found.c.household_id).where(
-        found.c.event_type == "household_member_list_viewed", found.c.household_id.is_not(None)
+        found.c.event_type == EventType.MEMBER_LIST_VIEWED, found.c.household_id.is_not(None)
     )
     sizes = (
         select(members.c.household_id, func.count(members.c.user_id.distinct()).label("active_members"))
@@ -232,7 +233,7 @@ def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             meta(events, "duration_ms").label("duration"),
         )
         .where(
-            tables.event_is("household_dashboard_viewed"),
+            tables.event_is(EventType.DASHBOARD_VIEWED),
             between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
             _concerns(tables, scope, events),
         )

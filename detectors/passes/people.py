@@ -26,21 +26,13 @@ from sqlalchemy import (
     union_all,
 )
 
-from detectors.cases.household import VIEWS
-from detectors.cases.people import CHANGES, GUESS, IP_ACTOR, LOGINS, failures_count_for
+from detectors.cases.people import IP_ACTOR, failures_count_for
 from detectors.contract import Context
+from detectors.events import CHANGES, DEEDS, GUESS, LOGINS, VIEWS, EventType
 from detectors.passes.base import EVENTS, Pass, Scope, either, of_households, of_users
 from detectors.source import Tables
 from detectors.source.longest import MOST_CHARACTERS
 from detectors.source.sql import json_text
-
-DEEDS = (
-    *CHANGES,
-    "household_created",
-    "household_join_request_submitted",
-    "household_join_request_withdrawn",
-)
-"""What a person does, as opposed to looking at it; feeding a pet is ordinary use and may be entered in batches."""
 
 
 def _during(tables: Tables, context: Context, before: timedelta = timedelta()) -> ColumnElement[bool]:
@@ -125,7 +117,7 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     nameless = and_(events.c.user_id.is_(None), tables.event_is(*VIEWS, GUESS))
     mine: ColumnElement[bool] = true()
     if scope is not None:
-        failed = and_(events.c.user_id.is_(None), tables.event_is("login_failed"))
+        failed = and_(events.c.user_id.is_(None), tables.event_is(EventType.LOGIN_FAILED))
         theirs = of_users(tables, scope, events.c.user_id)
         mine = or_(theirs, and_(failed, of_users(tables, scope, named))) if tables.finds("household_events") else theirs
     acts = (
@@ -134,12 +126,12 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             case((nameless, address)).label("address"),
             case((tables.event_is(*VIEWS), 1), else_=0).label("view"),
             case((tables.event_is(GUESS), 1), else_=0).label("guess"),
-            case((tables.event_is("login_failed"), 1), else_=0).label("failure"),
-            case((tables.event_is(*VIEWS, *DEEDS, "pet_activity_logged"), 1), else_=0).label("action"),
+            case((tables.event_is(EventType.LOGIN_FAILED), 1), else_=0).label("failure"),
+            case((tables.event_is(*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED), 1), else_=0).label("action"),
         )
         .where(
             _during(tables, context, before),
-            tables.event_is(*VIEWS, *DEEDS, "pet_activity_logged", GUESS, "login_failed"),
+            tables.event_is(*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED, GUESS, EventType.LOGIN_FAILED),
             mine,
         )
         # A fence: grouped by ids and not by text, and without the metadata that the address was taken from.
@@ -241,7 +233,7 @@ def _retaliation(tables: Tables, scope: Scope | None, context: Context) -> FromC
             tables.user_key(json_text(events.c.metadata, "member_id")).label("member_id"),
         )
         .where(
-            tables.event_is("household_member_removed"),
+            tables.event_is(EventType.MEMBER_REMOVED),
             _during(tables, context, timedelta(hours=limits.punitive_removals_hours)),
             events.c.household_id.is_not(None),
             of_households(tables, scope, events.c.household_id),
@@ -295,7 +287,7 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
             case((removed, member), (rejected, requester)).label("target"),
         )
         .where(
-            tables.event_is("household_created", "household_member_removed", "household_join_request_rejected"),
+            tables.event_is(EventType.CREATED, EventType.MEMBER_REMOVED, EventType.JOIN_REQUEST_REJECTED),
             _during(tables, context, max(patterns, harassment)),
             or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id)),
         )
@@ -360,7 +352,7 @@ def _hand_overs(tables: Tables, scope: Scope | None, context: Context) -> FromCl
     return (
         select(events.c.household_id.label("handed_over_household"))
         .where(
-            tables.event_is("household_leadership_transferred"),
+            tables.event_is(EventType.LEADERSHIP_TRANSFERRED),
             _during(tables, context),
             of_households(tables, scope, events.c.household_id),
         )

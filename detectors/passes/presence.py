@@ -21,8 +21,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from detectors.cases.people import INSIDE, LEADER_ACTIONS
 from detectors.contract import Context
+from detectors.events import INSIDE, LEADER_ACTIONS, EventType
 from detectors.passes.base import (
     EVENTS,
     MEMBERS,
@@ -78,7 +78,7 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
     # Few visitors acted as leaders where leadership ever moved: the office is looked up for them, and not beside every visit.
     events = tables["household_events"]
-    transferred = tables.event_is("household_leadership_transferred")
+    transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED)
     moved = (
         acts.c.household_id.in_(select(events.c.household_id).where(transferred, events.c.household_id.is_not(None)))
         if scope is None
@@ -132,7 +132,7 @@ def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[A
 def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
     """Each event that says that somebody is no longer a member. The last two columns are those of removals alone."""
     events = tables["household_events"]
-    removed = tables.event_is("household_member_removed")
+    removed = tables.event_is(EventType.MEMBER_REMOVED)
     # A fence: each text is taken out of the metadata once, and not wherever it is named below.
     told = (
         select(
@@ -144,7 +144,7 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
             case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
         )
         .where(
-            tables.event_is("household_member_removed", "household_left"),
+            tables.event_is(EventType.MEMBER_REMOVED, EventType.LEFT),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),
         )
@@ -184,7 +184,7 @@ def _survived(tables: Tables, scope: Scope | None, context: Context, gone: FromC
             tables.user_key(meta(events, "new_member_id")).label("user_id"),
             events.c.event_timestamp,
         )
-        .where(events.c.household_id == homes, tables.event_is("household_join_request_approved", common=True))
+        .where(events.c.household_id == homes, tables.event_is(EventType.JOIN_REQUEST_APPROVED, common=True))
         .subquery("let_in")
     )
     row = (
@@ -250,7 +250,7 @@ def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromCl
             tables.id_text(meta(events, "session_id")).label("session_id"), events.c.event_timestamp.label("used_at")
         )
         .where(
-            tables.event_is("session_used", common=True),
+            tables.event_is(EventType.SESSION_USED, common=True),
             between(events.c.event_timestamp, window.start, window.end),
             of_users(tables, scope, events.c.user_id),
         )

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.events import EventType
 from detectors.passes.base import (
     EVENTS,
     HOUSEHOLDS,
@@ -154,7 +155,7 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
     each = (
         select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
         .where(
-            tables.event_is("household_invite_code_regenerated"),
+            tables.event_is(EventType.INVITE_CODE_REGENERATED),
             not_refused(events, context),
             since(events, context.history_start),
             of_households(tables, scope, events.c.household_id),

@@ -10,6 +10,7 @@ from typing import Any
 
 from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Finding, Impact, Meta, Row, Story, SubjectKey, TimelineEntry, find
+from detectors.events import EventType
 from detectors.text.wording import stamp
 
 COLUMNS = (
@@ -118,10 +119,12 @@ def _letters(code: str) -> str:
 
 def is_timed_out_call(error_event: ErrorEvent, context: Context) -> bool:
     """A call that took over the limit, or ended with a time-out error; waiting for a lock is no call."""
-    if error_event.type == "lock_acquisition_timeout":
+    if error_event.type == EventType.LOCK_ACQUISITION_TIMEOUT:
         return False
     waited = any(word in error_event.error_code for word in context.limits.lock_words)
-    too_long = error_event.type == "api_request" and (error_event.duration_ms or 0) > context.limits.call_timeout_ms
+    too_long = (
+        error_event.type == EventType.API_REQUEST and (error_event.duration_ms or 0) > context.limits.call_timeout_ms
+    )
     return too_long or (tells_of_timeout(error_event, context) and not waited)
 
 

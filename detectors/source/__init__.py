@@ -17,7 +17,7 @@ from detectors.source.base import (
     SourceError,
     SubjectError,
 )
-from detectors.source.mapping import CANONICAL, EVENT_TYPES, SourceMapping
+from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.tables import Tables
 from detectors.source.urls import AddressError, is_server, may_hold_a_secret, server_at
 

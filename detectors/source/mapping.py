@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from detectors.events import EVENT_TYPES
 from detectors.source.ids import WRAPPING
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
@@ -115,37 +116,6 @@ CANONICAL: dict[str, CanonicalTable] = {
 DISPENSABLE: frozenset[str] = frozenset({"users", "support_requests", "sessions"})
 """Tables that are left out where a column of theirs that they need lacks or is broken. The audit table excuses much: where it
 is there and cannot be read, nothing is believed."""
-
-EVENT_TYPES: frozenset[str] = frozenset(
-    [
-        "household_created",
-        "household_create_failed",
-        "household_join_request_submitted",
-        "household_join_request_approved",
-        "household_join_request_rejected",
-        "household_join_request_withdrawn",
-        "household_member_removed",
-        "household_left",
-        "household_leave_started",
-        "household_leadership_transferred",
-        "household_invite_code_regenerated",
-        "household_invite_code_failed",
-        "household_invite_code_validated",
-        "household_dashboard_viewed",
-        "household_member_list_viewed",
-        "household_settings_viewed",
-        "household_updated",
-        "api_request",
-        "rate_limit_exceeded",
-        "lock_acquisition_timeout",
-        "login_failed",
-        "login_succeeded",
-        "session_revoked",
-        "session_used",
-        "pet_activity_logged",
-    ]
-)
-"""The audit table's vocabulary (docs/petforce.md)."""
 
 STATE_WORDS: dict[str, frozenset[str]] = {
     "household_members.role": frozenset({"leader", "member"}),

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
 
+from detectors.events import EVENT_TYPES
 from detectors.source.base import QueryError, Source
-from detectors.source.mapping import EVENT_TYPES, folded
+from detectors.source.mapping import folded
 from detectors.source.spelling import Dictionary
 from detectors.source.sql import json_text
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,12 @@ def test_the_files_are_a_working_detector_and_its_test(checkout: Path, family: s
     assert {one.meta.team for one in BY_FAMILY[family]} == {module.DETECTOR.meta.team}
     test = checkout / "tests" / "detectors" / "rules" / family / "test_crowded_garden.py"
     compile(test.read_text(encoding="utf-8"), str(test), "exec")
+    style = [sys.executable, "-m", "ruff", "check", "--quiet", "--stdin-filename"]
+    for path in (made, test):
+        # Under the name that it would have here, where the program's own rooms are known.
+        there = str(RULES.parents[1] / path.relative_to(checkout))
+        checked = subprocess.run([*style, there], input=path.read_text(), check=False, capture_output=True, text=True)
+        assert checked.stdout == ""
 
 
 def test_nothing_is_overwritten_and_nonsense_is_refused(checkout: Path) -> None:
@@ -60,3 +68,13 @@ def test_every_rule_is_found_and_in_the_order_of_its_family() -> None:
     files = {path.stem.replace("_", "-") for path in RULES.glob("*/[!_]*.py")}
     assert files == {detector.id for detector in DETECTORS}
     assert {path.parent.name for path in RULES.glob("*/__init__.py")} == set(FAMILIES)
+
+
+def test_nobody_left_the_words_of_the_scaffold() -> None:
+    left = [
+        detector.id
+        for detector in DETECTORS
+        for words in ("(say it in five words)", "What is wrong, and whom it hurts.", ": the row")
+        if words in f"{detector.page}{detector.meta.title}{detector.meta.process}"
+    ]
+    assert left == []

@@ -11,9 +11,10 @@ import pytest
 
 from detectors.contract import Detector
 from detectors.engine.applicability import elements_of
+from detectors.events import EVENT_TYPES
 from detectors.passes import PASSES
 from detectors.registry import BY_ID, DETECTORS
-from detectors.source import CANONICAL, EVENT_TYPES
+from detectors.source import CANONICAL
 from detectors.source.filled import is_column
 
 SECTIONS = ["Problem", "Fires when", "Stays silent when", "Evidence", "What to do", "How to check"]

@@ -51,6 +51,7 @@ from detectors.cases.household import HouseholdCase, JoinRequest, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import added_by_leader, answer_in_flight, answers
+from detectors.events import EventType
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -180,7 +181,7 @@ def _finding(
     told = [
         event.at
         for request in asked
-        for kind in ("household_join_request_approved", "household_join_request_rejected")
+        for kind in (EventType.JOIN_REQUEST_APPROVED, EventType.JOIN_REQUEST_REJECTED)
         for event in answers(case, request, kind)
     ]
     # Two requests that are pending contradict each other since the second was made; else only an answer's event knows.

@@ -63,6 +63,7 @@ from detectors.contract import (
     TimelineEntry,
     find,
 )
+from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.text.wording import count, listed
 
@@ -74,7 +75,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id", "household_id"),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
-    events=(frozenset({"rate_limit_exceeded"}),),
+    events=(frozenset({EventType.RATE_LIMIT_EXCEEDED}),),
     sure="trail",
     refuted_by="the account is no longer with the organisation on the policy's list",
     process="Engineering Escalations, P2: Legitimate need for custom rate limits",

@@ -47,6 +47,7 @@ from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.cases.timeline import TIMELINE_LENGTH
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.passes.operations import OPERATIONS
 from detectors.rules._rate_limits import COLUMNS, Operation, RateCounter, number_done, rate_counters_of
 from detectors.text.wording import count, stamp
@@ -63,9 +64,9 @@ META = Meta(
     events=(frozenset({"rate_limit_exceeded.limit_type"}),),
     ways={
         "join requests": (),
-        "household creations": (frozenset({"household_created"}),),
-        "removals of members": (frozenset({"household_member_removed"}),),
-        "code regenerations": (frozenset({"household_invite_code_regenerated"}),),
+        "household creations": (frozenset({EventType.CREATED}),),
+        "removals of members": (frozenset({EventType.MEMBER_REMOVED}),),
+        "code regenerations": (frozenset({EventType.INVITE_CODE_REGENERATED}),),
     },
     sure="trail",
     refuted_by="operations were done that are not in the audit trail",

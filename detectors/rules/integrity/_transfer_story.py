@@ -9,6 +9,7 @@ from typing import Literal
 from detectors.cases.household import Event, HouseholdCase
 from detectors.contract import Story
 from detectors.domain.leadership import active_leaders, active_row, longest_standing
+from detectors.events import EventType
 from detectors.text.wording import count, listed
 
 Kind = Literal["role-not-moved", "old-leader-remains", "leader-gone", "no-transfer", "transfer-not-in-force"]
@@ -105,7 +106,7 @@ def _steps(case: HouseholdCase, failure: Failure) -> tuple[str, ...]:
             "No later event explains why they do not lead",
         )
     started = _leave_started(case, failure)
-    removed = failure.event is not None and failure.event.type == "household_member_removed"
+    removed = failure.event is not None and failure.event.type == EventType.MEMBER_REMOVED
     steps = [
         "User was household leader",
         "User was removed from the household" if removed else 'User clicked "Leave Household"',
@@ -123,7 +124,7 @@ def _steps(case: HouseholdCase, failure: Failure) -> tuple[str, ...]:
 
 
 def _leave_started(case: HouseholdCase, failure: Failure) -> list[Event]:
-    return [event for event in case.events_of("household_leave_started") if event.user_id == failure.old_leader]
+    return [event for event in case.events_of(EventType.LEAVE_STARTED) if event.user_id == failure.old_leader]
 
 
 def _designated(case: HouseholdCase, failure: Failure) -> bool:
@@ -165,5 +166,5 @@ def _errors(case: HouseholdCase, failure: Failure) -> str:
     codes = sorted({code for event in near if (code := event.text("error_code"))})
     if codes:
         return listed(codes)
-    completed = failure.event is not None and failure.event.type != "household_leave_started"
+    completed = failure.event is not None and failure.event.type != EventType.LEAVE_STARTED
     return "None (operation completed successfully)" if completed else "None recorded"

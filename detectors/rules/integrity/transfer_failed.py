@@ -81,6 +81,7 @@ from detectors.domain.leadership import (
     not_plainly_led,
 )
 from detectors.domain.membership import is_creator
+from detectors.events import EventType
 from detectors.rules.integrity._transfer_story import Failure, Kind, tell
 
 META = Meta(
@@ -151,7 +152,7 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
     leaders = {leader.user_id for leader in active_leaders(case)}
     row = active_row(case, leader_id)
     if row is not None and not row.leads and leaders:
-        leaving = [e.user_id for e in case.events_of("household_leave_started") if e.user_id in leaders]
+        leaving = [e.user_id for e in case.events_of(EventType.LEAVE_STARTED) if e.user_id in leaders]
         return _failure(case, "role-not-moved", 1, leaving[-1] if leaving else min(leaders), leader_id)
     if row is not None and row.leads and len(leaders) > 1:
         remains = _old_leader_remains(case, leaders - {row.user_id}, row, context)
@@ -167,9 +168,7 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
     # A deleted account whose row is active has not left: that is no-leader.
     if theirs and not any(member.active for member in theirs):
         gone = [
-            event
-            for event in case.events_of("household_left", "household_member_removed")
-            if event.member_id == leader_id
+            event for event in case.events_of(EventType.LEFT, EventType.MEMBER_REMOVED) if event.member_id == leader_id
         ]
         return Failure("leader-gone", None, leader_id, None, gone[-1] if gone else None)
     return _not_in_force(case)
@@ -178,7 +177,7 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
 def _failure(case: HouseholdCase, kind: Kind, step: int, old: str, new: str | None) -> Failure:
     started = [
         event
-        for event in case.events_of("household_leave_started", "household_left", "household_leadership_transferred")
+        for event in case.events_of(EventType.LEAVE_STARTED, EventType.LEFT, EventType.LEADERSHIP_TRANSFERRED)
         if old in (event.user_id, event.text("from_user_id"))
     ]
     return Failure(kind, step, old, new, started[-1] if started else None)
@@ -186,8 +185,8 @@ def _failure(case: HouseholdCase, kind: Kind, step: int, old: str, new: str | No
 
 def _old_leader_remains(case: HouseholdCase, others: set[str], leader: Membership, context: Context) -> Failure | None:
     leader_id = leader.user_id
-    for event in reversed(case.events_of("household_leadership_transferred", "household_leave_started")):
-        if event.type == "household_leave_started":
+    for event in reversed(case.events_of(EventType.LEADERSHIP_TRANSFERRED, EventType.LEAVE_STARTED)):
+        if event.type == EventType.LEAVE_STARTED:
             if event.user_id in others:
                 return Failure("old-leader-remains", 2, event.user_id, leader_id, event)
         elif event.text("to_user_id") in others:
@@ -210,13 +209,13 @@ def _left_in_two_attempts(case: HouseholdCase, leader_id: str, context: Context)
 
     An attempt that stopped after step 2 leaves its successor the role, and the next one may choose somebody else.
     """
-    transfers = case.events_of("household_leadership_transferred")
+    transfers = case.events_of(EventType.LEADERSHIP_TRANSFERRED)
     last = next((event for event in reversed(transfers) if event.text("to_user_id") == leader_id), None)
     if last is None:
         return None
     started = [
         event
-        for event in case.events_of("household_leave_started")
+        for event in case.events_of(EventType.LEAVE_STARTED)
         if event.user_id == last.text("from_user_id") and event.at <= last.at + context.limits.grace
     ]
     return last if len(started) > 1 else None
@@ -224,13 +223,13 @@ def _left_in_two_attempts(case: HouseholdCase, leader_id: str, context: Context)
 
 def _leader_left_without_transfer(case: HouseholdCase, context: Context) -> Event | None:
     """The last leave of a leader, if members stayed behind and no transfer was written within the grace period of it."""
-    leaves = [event for event in case.events_of("household_left") if event.says("was_leader")]
+    leaves = [event for event in case.events_of(EventType.LEFT) if event.says("was_leader")]
     if not leaves:
         return None
     left = leaves[-1]
     stayed = any(member.joined_at <= left.at and member.user_id != left.user_id for member in case.living)
     transferred = any(
-        abs(event.at - left.at) <= context.limits.grace for event in case.events_of("household_leadership_transferred")
+        abs(event.at - left.at) <= context.limits.grace for event in case.events_of(EventType.LEADERSHIP_TRANSFERRED)
     )
     return left if stayed and not transferred else None
 
@@ -242,7 +241,7 @@ def _not_in_force(case: HouseholdCase) -> Failure | None:
     was repaired by hand, unless it is the old leader: then nothing of the transfer was carried out. Whoever has no active
     row went at an unknown time, and their own hand-over may have lost its event. An id that is malformed names nobody.
     """
-    transfers = case.events_of("household_leadership_transferred")
+    transfers = case.events_of(EventType.LEADERSHIP_TRANSFERRED)
     if not transfers:
         return None
     last = transfers[-1]
@@ -255,7 +254,7 @@ def _not_in_force(case: HouseholdCase) -> Failure | None:
     deleted = case.gone.get(named)
     departed = (deleted is not None and deleted >= last.at) or any(
         event.member_id == named and event.at >= last.at
-        for event in case.events_of("household_left", "household_member_removed")
+        for event in case.events_of(EventType.LEFT, EventType.MEMBER_REMOVED)
     )
     elsewhere = gone or leader_id != last.text("from_user_id")
     if departed or (elsewhere and leads_effectively(case, leader_id or "")):

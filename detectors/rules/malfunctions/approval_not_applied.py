@@ -50,6 +50,7 @@ from detectors.cases.household import Event, HouseholdCase, JoinRequest, Members
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import last_inside
+from detectors.events import EventType
 from detectors.text.wording import stamp
 
 META = Meta(
@@ -104,14 +105,14 @@ def _was_member_already(case: HouseholdCase, request: JoinRequest, row: Membersh
     approved_at = approval.at if approval else request.requested_at
     ends = [
         event.at
-        for event in case.events_of("household_left", "household_member_removed")
+        for event in case.events_of(EventType.LEFT, EventType.MEMBER_REMOVED)
         if event.member_id == request.user_id and event.at >= row.joined_at
     ]
     return bool(ends) and min(ends) >= approved_at
 
 
 def _approval(case: HouseholdCase, request: JoinRequest) -> Event | None:
-    for event in case.events_of("household_join_request_approved"):
+    for event in case.events_of(EventType.JOIN_REQUEST_APPROVED):
         if event.text("request_id") == request.id:
             return event
     return None

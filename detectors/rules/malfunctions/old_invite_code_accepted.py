@@ -45,6 +45,7 @@ from sqlalchemy import ColumnElement, FromClause, and_
 from detectors.cases.household import Event, HouseholdCase, JoinRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -62,7 +63,7 @@ META = Meta(
             "household_events.metadata",
         }
     ),
-    events=(frozenset({"household_invite_code_regenerated"}),),
+    events=(frozenset({EventType.INVITE_CODE_REGENERATED}),),
     sure="inferred",
     refuted_by="the code was changed by hand, without a regeneration, later than the data tells",
     process="Engineering Escalations, P1: Invite code regeneration not invalidating old codes",
@@ -78,7 +79,7 @@ def made_after_regeneration(request: FromClause, context: Context) -> ColumnElem
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     regenerations = [
         event
-        for event in case.events_of("household_invite_code_regenerated")
+        for event in case.events_of(EventType.INVITE_CODE_REGENERATED)
         if event.text("error_code").strip().upper() not in context.limits.refusal_codes
     ]
     current = key_of(case.household.invite_code) if case.household else ""
@@ -123,8 +124,7 @@ def _changed_since(case: HouseholdCase, request: JoinRequest, last: Event, conte
         return False
     # A transfer moves updated_at too, but only the one of its own time: whatever moved it later was another change.
     return not any(
-        event.at > last.at and event.at + slack >= updated
-        for event in case.events_of("household_leadership_transferred")
+        event.at > last.at and event.at + slack >= updated for event in case.events_of(EventType.LEADERSHIP_TRANSFERRED)
     )
 
 

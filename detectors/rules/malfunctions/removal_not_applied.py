@@ -46,6 +46,7 @@ from detectors.cases.household import Event, HouseholdCase, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import approval_event
+from detectors.events import EventType
 from detectors.text.wording import stamp
 
 META = Meta(
@@ -66,7 +67,7 @@ META = Meta(
     consults=frozenset({"household_join_requests"}),
     ways={
         "removals": (frozenset({"household_member_removed.member_id"}),),
-        "leaves": (frozenset({"household_left"}),),
+        "leaves": (frozenset({EventType.LEFT}),),
     },
     sure="rows",
     refuted_by="the person came back by a way that writes neither request nor event",
@@ -83,7 +84,7 @@ def still_active(presence: FromClause, context: Context) -> ColumnElement[bool]:
 
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     last: dict[str, Event] = {}
-    for event in case.events_of("household_member_removed", "household_left"):
+    for event in case.events_of(EventType.MEMBER_REMOVED, EventType.LEFT):
         if event.text("error_code").strip().upper() not in context.limits.refusal_codes:
             last[event.member_id] = event
     for user_id, event in sorted(last.items()):
@@ -107,7 +108,7 @@ def _came_back(case: HouseholdCase, user_id: str, event: Event) -> bool:
 
 
 def _finding(case: HouseholdCase, row: Membership, event: Event, context: Context) -> Finding:
-    removed = event.type == "household_member_removed"
+    removed = event.type == EventType.MEMBER_REMOVED
     return find(
         META,
         context,

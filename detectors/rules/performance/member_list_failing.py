@@ -41,6 +41,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.events import EventType
 from detectors.rules._errors import COLUMNS, ErrorEvent, codes, each_once, error_events_of, occurrences_finding, span
 from detectors.text.wording import count, listed
 
@@ -52,7 +53,7 @@ META = Meta(
     kind="occurrence",
     subject=("household_id",),
     needs=frozenset({"household_events.metadata", "household_members.status"}),
-    events=(frozenset({"household_member_list_viewed"}),),
+    events=(frozenset({EventType.MEMBER_LIST_VIEWED}),),
     sure="trail",
     refuted_by="one device gives up early, and the list loads everywhere else",
     process="Engineering Escalations, P1: Member list not loading for households >10 members",
@@ -61,7 +62,7 @@ META = Meta(
 
 
 def is_member_list(error_event: FromClause, context: Context) -> ColumnElement[bool]:
-    return error_event.c.event_type == "household_member_list_viewed"
+    return error_event.c.event_type == EventType.MEMBER_LIST_VIEWED
 
 
 def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
@@ -71,7 +72,7 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 
 def failing(error_events: Iterable[ErrorEvent], context: Context) -> dict[str, list[ErrorEvent]]:
     """The failures of member lists, by household, for those that fail often enough."""
-    lists = [error_event for error_event in error_events if error_event.type == "household_member_list_viewed"]
+    lists = [error_event for error_event in error_events if error_event.type == EventType.MEMBER_LIST_VIEWED]
     failures: dict[str, list[ErrorEvent]] = defaultdict(list)
     for error_event in each_once(lists, context):
         if (

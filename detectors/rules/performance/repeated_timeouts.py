@@ -48,6 +48,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause, or_
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, SubjectKey, Subscription
+from detectors.events import EventType
 from detectors.rules._errors import (
     COLUMNS,
     ErrorEvent,
@@ -72,7 +73,7 @@ META = Meta(
     ways={
         "error codes": (frozenset({"household_events"}),),
         "calls": (frozenset({"api_request.duration_ms|status"}),),
-        "locks": (frozenset({"lock_acquisition_timeout"}),),
+        "locks": (frozenset({EventType.LOCK_ACQUISITION_TIMEOUT}),),
     },
     sure="trail",
     refuted_by="the person's own network is slow",
@@ -82,7 +83,7 @@ META = Meta(
 
 
 def may_be_timeout(error_event: FromClause, context: Context) -> ColumnElement[bool]:
-    named = error_event.c.event_type.in_(("api_request", "lock_acquisition_timeout"))
+    named = error_event.c.event_type.in_((EventType.API_REQUEST, EventType.LOCK_ACQUISITION_TIMEOUT))
     return or_(named, error_event.c.error_code.is_not(None))
 
 
@@ -90,7 +91,7 @@ def is_timeout(error_event: ErrorEvent, context: Context) -> bool:
     return (
         is_timed_out_call(error_event, context)
         or tells_of_timeout(error_event, context)
-        or error_event.type == "lock_acquisition_timeout"
+        or error_event.type == EventType.LOCK_ACQUISITION_TIMEOUT
         or error_event.error_code == context.limits.query_cancelled_code
     )
 
@@ -129,7 +130,7 @@ def _finding(key: SubjectKey, value: str, timeouts: list[ErrorEvent], context: C
         {key: value},
         timeouts,
         worst=sorted(timeouts, key=lambda timeout: (-(timeout.duration_ms or 0), timeout.at)),
-        evidence={"locks": sum(timeout.type == "lock_acquisition_timeout" for timeout in timeouts)},
+        evidence={"locks": sum(timeout.type == EventType.LOCK_ACQUISITION_TIMEOUT for timeout in timeouts)},
         story=Story(
             issue=f"One {who} ran into {count(len(timeouts), 'time-out')} {span(timeouts)}.",
             steps=(

@@ -48,6 +48,7 @@ from detectors.cases.household import LONG_AGO, HouseholdCase, JoinRequest, Memb
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.membership import added_by_leader, answers, approval_event, is_creator
+from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -112,7 +113,7 @@ def _was_overtaken(case: HouseholdCase, request: JoinRequest, row: Membership) -
         return request.responded_by is not None and request.responded_by != request.user_id
     if request.status != "rejected":
         return False
-    told = answers(case, request, "household_join_request_rejected")
+    told = answers(case, request, EventType.JOIN_REQUEST_REJECTED)
     return not told or told[0].at > row.joined_at
 
 

@@ -56,6 +56,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, or_
 
 from detectors.cases.timeline import TIMELINE_LENGTH
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.rules._rate_limits import COLUMNS, Excess, RateCounter, app_limits, excess, rate_counters_of
 from detectors.text.wording import count, stamp
 
@@ -72,9 +73,9 @@ META = Meta(
     consults=frozenset({"household_join_requests"}),
     ways={
         "join requests": (frozenset({"household_join_requests"}),),
-        "household creations": (frozenset({"household_created"}),),
-        "removals of members": (frozenset({"household_member_removed"}),),
-        "code regenerations": (frozenset({"household_invite_code_regenerated"}),),
+        "household creations": (frozenset({EventType.CREATED}),),
+        "removals of members": (frozenset({EventType.MEMBER_REMOVED}),),
+        "code regenerations": (frozenset({EventType.INVITE_CODE_REGENERATED}),),
         "code validations": (frozenset({"household_invite_code_validated.ip_address"}),),
     },
     sure="trail",

@@ -50,6 +50,7 @@ from sqlalchemy import case as case_when
 from detectors.cases.household import HouseholdCase, JoinRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import EventType
 from detectors.source.sql import matches
 from detectors.text.reading import MARKUP_PREFILTER, live_markup
 from detectors.text.wording import count, listed
@@ -97,7 +98,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         return
     members = case.affected
     found = [f"{field}: {markup.kind}, “{markup.quote}”" for field, markup in live.items()]
-    changes = case.events_of("household_invite_code_regenerated") if "invite_code" in live else ()
+    changes = case.events_of(EventType.INVITE_CODE_REGENERATED) if "invite_code" in live else ()
     yield find(
         META,
         context,

@@ -52,9 +52,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
 from detectors.cases.household import Event, HouseholdCase, JoinRequest
-from detectors.cases.people import INSIDE, LEADER_ACTIONS, AccessCase
+from detectors.cases.people import AccessCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import INSIDE, LEADER_ACTIONS, EventType
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -83,7 +84,7 @@ META = Meta(
     events=(frozenset(INSIDE),),
     ways={
         "visits by strangers": (),
-        "visits after a leave or a removal": (frozenset({"household_member_removed.member_id", "household_left"}),),
+        "visits after a leave or a removal": (frozenset({"household_member_removed.member_id", EventType.LEFT}),),
         "acts of former leaders": (frozenset({"household_leadership_transferred.from_user_id"}),),
     },
     sure="trail",
@@ -117,7 +118,7 @@ def evaluate(case: AccessCase, context: Context) -> Iterator[Finding]:
 
 def _names_the_requester(home: HouseholdCase, event: Event) -> bool:
     """Whether a rejection's event names as its user whose request it was, while the request says who answered it."""
-    return event.type == "household_join_request_rejected" and any(
+    return event.type == EventType.JOIN_REQUEST_REJECTED and any(
         request.id == event.text("request_id")
         and request.user_id == event.user_id
         and request.responded_by not in (None, event.user_id)
@@ -134,7 +135,7 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
         if len(ends) == len(rows) and all(end is not None and end + grace < event.at for end in ends):
             return "temporary membership had ended"
         return _acts_as_former_leader(home, event, context)
-    if event.type == "household_member_removed" and event.text("member_id") == user:
+    if event.type == EventType.MEMBER_REMOVED and event.text("member_id") == user:
         return None
     starts, ends_at = _starts(home, user, context), _ends(home, user, grace)
     left = max((end for end in ends_at if end < event.at), default=None)
@@ -156,14 +157,14 @@ def _starts(home: HouseholdCase, user: str, context: Context) -> list[datetime]:
     rows = [row for row in home.members if row.user_id == user]
     starts = [row.joined_at for row in rows]
     asked = {request.id for request in home.requests if request.user_id == user}
-    for event in home.events_of("household_join_request_approved"):
-        # An old row that is still 'removed' blocks the new one (data, section 4): that approval let nobody in.
+    for event in home.events_of(EventType.JOIN_REQUEST_APPROVED):
+        # An old row that is still 'removed' blocks the new one: that approval let nobody in.
         let_in = not rows or any(row.active or row.joined_at + grace >= event.at for row in rows)
         if let_in and (event.text("new_member_id") == user or event.text("request_id") in asked):
             starts.append(event.at)
     if not rows:
         starts += [request.requested_at for request in home.requests if _unrecorded(request, user, context)]
-    created = any(event.user_id == user for event in home.events_of("household_created"))
+    created = any(event.user_id == user for event in home.events_of(EventType.CREATED))
     household = home.household
     if household is not None and (created or (household.leader_id == user and not starts)):
         starts.append(household.created_at)
@@ -174,7 +175,7 @@ def _unrecorded(request: JoinRequest, user: str, context: Context) -> bool:
     """Whether a request of the user's was approved, and the trail cannot tell when."""
     if request.user_id != user or request.status != "approved":
         return False
-    never = "household_join_request_approved" in context.never_written
+    never = EventType.JOIN_REQUEST_APPROVED in context.never_written
     return never or context.audit_began is None or request.requested_at < context.audit_began
 
 
@@ -183,12 +184,12 @@ def _ends(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
 
     A leader's leave is written after the transfer that it begins with; where it is not, the transfer tells, if the row is gone.
     """
-    ends = [e.at for e in home.events_of("household_left", "household_member_removed") if e.member_id == user]
+    ends = [e.at for e in home.events_of(EventType.LEFT, EventType.MEMBER_REMOVED) if e.member_id == user]
     rows = [row for row in home.members if row.user_id == user]
     if rows and not any(row.active for row in rows):
         ends += [
             event.at
-            for event in home.events_of("household_leadership_transferred")
+            for event in home.events_of(EventType.LEADERSHIP_TRANSFERRED)
             if event.text("reason").strip().lower() == "leave"
             and event.text("from_user_id") == user
             and not any(end + grace >= event.at for end in ends)
@@ -201,7 +202,7 @@ def _ends(home: HouseholdCase, user: str, grace: timedelta) -> list[datetime]:
 def _acts_as_former_leader(home: HouseholdCase, event: Event, context: Context) -> str | None:
     if event.type not in LEADER_ACTIONS or event.text("member_id") == event.user_id:
         return None
-    transfers = home.events_of("household_leadership_transferred")
+    transfers = home.events_of(EventType.LEADERSHIP_TRANSFERRED)
     lost = [e.at for e in transfers if e.text("from_user_id") == event.user_id and e.at < event.at]
     if not lost or lost[-1] + context.limits.grace >= event.at:
         return None

@@ -42,6 +42,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause, or_
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.events import EventType
 from detectors.rules._errors import (
     COLUMNS,
     codes,
@@ -73,7 +74,7 @@ META = Meta(
 
 
 def may_have_timed_out(error_event: FromClause, context: Context) -> ColumnElement[bool]:
-    return or_(error_event.c.event_type == "api_request", error_event.c.error_code.is_not(None))
+    return or_(error_event.c.event_type == EventType.API_REQUEST, error_event.c.error_code.is_not(None))
 
 
 def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ from math import sqrt
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.rules._errors import COLUMNS, ErrorEvent, codes, each_once, error_events_of, occurrences_finding, span
 from detectors.text.wording import count, listed
@@ -54,7 +55,7 @@ META = Meta(
     kind="occurrence",
     subject=("operation",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
-    events=(frozenset({"household_created"}), frozenset({"household_create_failed"})),
+    events=(frozenset({EventType.CREATED}), frozenset({EventType.CREATE_FAILED})),
     sure="trail",
     refuted_by="one client repeats one wrong request, and everybody else creates households",
     process="Engineering Escalations, P0: Household creation failures (>5% error rate)",
@@ -74,14 +75,12 @@ class Attempts:
 
 
 def is_creation(error_event: FromClause, context: Context) -> ColumnElement[bool]:
-    return error_event.c.event_type.in_(("household_created", "household_create_failed"))
+    return error_event.c.event_type.in_((EventType.CREATED, EventType.CREATE_FAILED))
 
 
 def attempts_of(error_events: list[ErrorEvent], context: Context) -> Attempts:
-    done = {error_event.correlation_id for error_event in error_events if error_event.type == "household_created"} - {
-        ""
-    }
-    tried = [t for t in error_events if t.type == "household_create_failed" and t.correlation_id not in done]
+    done = {error_event.correlation_id for error_event in error_events if error_event.type == EventType.CREATED} - {""}
+    tried = [t for t in error_events if t.type == EventType.CREATE_FAILED and t.correlation_id not in done]
     failed = [
         error_event
         for error_event in each_once(tried, context)
@@ -89,7 +88,7 @@ def attempts_of(error_events: list[ErrorEvent], context: Context) -> Attempts:
     ]
     created, seen = [], set()
     for error_event in error_events:
-        if error_event.type == "household_created":
+        if error_event.type == EventType.CREATED:
             if error_event.household_id not in seen:
                 created.append(error_event)
             seen.add(error_event.household_id or error_event.event_id)

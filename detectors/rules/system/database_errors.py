@@ -46,6 +46,7 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.events import EventType
 from detectors.rules._errors import (
     COLUMNS,
     ErrorEvent,
@@ -132,9 +133,9 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
 def _explained(error_events: list[ErrorEvent], context: Context) -> set[str]:
     """The correlation ids, and the events without one, of operations that a finding of their own tells of."""
     attempts = attempts_of(error_events, context)
-    own = {"household_invite_code_failed"}
+    own = {EventType.INVITE_CODE_FAILED}
     if too_many_fail(len(attempts.failed), attempts.number, context.limits):
-        own.add("household_create_failed")
+        own.add(EventType.CREATE_FAILED)
     theirs = [
         error_event
         for error_event in error_events

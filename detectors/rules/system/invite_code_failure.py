@@ -53,6 +53,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, true
 
 from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Row, Story, Subscription, find
+from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.rules._errors import ErrorEvent, codes, each_once, occurrences_finding, span
 from detectors.text.wording import count, listed
@@ -68,7 +69,7 @@ META = Meta(
     consults=frozenset({"household_events"}),
     ways={
         "stored codes and prefixes": (),
-        "failures to find a free code": (frozenset({"household_invite_code_failed"}),),
+        "failures to find a free code": (frozenset({EventType.INVITE_CODE_FAILED}),),
     },
     sure="rows",
     refuted_by="codes of another form are in order in this deployment",
@@ -119,7 +120,7 @@ def _failures(rows: Iterable[Row]) -> list[ErrorEvent]:
     found = [
         ErrorEvent(
             event_id="",
-            type="household_invite_code_failed",
+            type=EventType.INVITE_CODE_FAILED,
             household_id=text_of(row["household_id"]),
             user_id=text_of(row["user_id"]),
             at=moment(row["event_timestamp"]),

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 
 from detectors.cases.household import Event, UserCase
 from detectors.contract import Context, Severity, Story, TimelineEntry
+from detectors.events import EventType
 from detectors.text.wording import count
 
 DOUBLE_CLICK = timedelta(seconds=10)
@@ -41,7 +42,7 @@ def creations(case: UserCase, context: Context) -> tuple[Event, ...]:
     """The households that the user created in the look-back, each once."""
     seen: set[str] = set()
     kept = []
-    for event in _in_lookback(case.events_of("household_created"), context):
+    for event in _in_lookback(case.events_of(EventType.CREATED), context):
         if not event.household_id or event.household_id not in seen:
             kept.append(event)
         seen.add(event.household_id)
@@ -52,7 +53,7 @@ def removals(case: UserCase, context: Context) -> tuple[Event, ...]:
     """The removals of others by the user in the look-back, each once, however often it was logged."""
     kept: list[Event] = []
     last: dict[tuple[str, str], Event] = {}
-    for event in _in_lookback(case.events_of("household_member_removed"), context):
+    for event in _in_lookback(case.events_of(EventType.MEMBER_REMOVED), context):
         removed = event.text("member_id")
         if removed == case.user_id:
             continue

@@ -43,11 +43,11 @@ from statistics import fmean, median, pstdev
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import VIEWS, Event
+from detectors.cases.household import Event
 from detectors.cases.people import ConductCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
-from detectors.passes.people import DEEDS
+from detectors.events import DEEDS, VIEWS, EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -58,7 +58,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.event_timestamp"}),
-    events=(frozenset({*VIEWS, *DEEDS, "pet_activity_logged"}),),
+    events=(frozenset({*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED}),),
     roles={"subject.user_id": "actor"},
     sure="inferred",
     refuted_by="a widget or a smart feeder acts for the person, as the app allows",
@@ -76,7 +76,7 @@ def evaluate(case: ConductCase, context: Context) -> Iterator[Finding]:
     limits = context.limits
     seen = [event for event in case.events if event.at in context.window and event.at <= context.watermark]
     changes = _operations(event for event in seen if event.type in DEEDS)
-    done = _operations(event for event in seen if event.type in (*VIEWS, *DEEDS, "pet_activity_logged"))
+    done = _operations(event for event in seen if event.type in (*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED))
     actions = without_bursts(done, context)
     reasons: list[str] = []
     numbers: dict[str, float | None] = {}

@@ -43,9 +43,10 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.cases.household import Event
-from detectors.cases.people import CHANGES, ConductCase
+from detectors.cases.people import ConductCase
 from detectors.cases.timeline import describe, timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import CHANGES, EventType
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -56,7 +57,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
-    events=(frozenset({"login_failed"}), frozenset({"login_succeeded"}), frozenset(CHANGES)),
+    events=(frozenset({EventType.LOGIN_FAILED}), frozenset({EventType.LOGIN_SUCCEEDED}), frozenset(CHANGES)),
     roles={"subject.user_id": "account that was used"},
     sure="inferred",
     refuted_by="the owner mistyped their password, and then did what they came for",
@@ -72,8 +73,8 @@ def evaluate(case: ConductCase, context: Context) -> Iterator[Finding]:
     if "user_id" not in case.subject:
         return
     settled = [event for event in case.events if event.at <= context.watermark]
-    failures = [event for event in settled if event.type == "login_failed"]
-    successes = [event for event in settled if event.type == "login_succeeded"]
+    failures = [event for event in settled if event.type == EventType.LOGIN_FAILED]
+    successes = [event for event in settled if event.type == EventType.LOGIN_SUCCEEDED]
     changes = [event for event in settled if event.type in CHANGES and event.at in context.window]
     after = timedelta(minutes=context.limits.change_after_failures_minutes)
     bursts = [(success, burst) for success in successes if (burst := last_burst(failures, success, context))]
@@ -101,7 +102,7 @@ def last_burst(failures: Sequence[Event], success: Event, context: Context) -> l
 
 
 def _finding(case: ConductCase, logins: list[Event], changes: list[Event], context: Context) -> Finding:
-    failures = [event for event in logins if event.type == "login_failed"]
+    failures = [event for event in logins if event.type == EventType.LOGIN_FAILED]
     homes = sorted({event.household_id for event in changes} - {""})
     addresses = sorted({event.text("ip_address") for event in logins} - {""})
     return find(

@@ -46,6 +46,7 @@ from sqlalchemy import ColumnElement, FromClause, true
 
 from detectors.cases.household import CreatedHousehold, CreatorCase, Household
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.text.reading import quote, readable
 from detectors.text.wording import count, stamp
 
@@ -57,7 +58,7 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset({"households.name", "household_members.user_id", "household_events.event_type"}),
-    events=(frozenset({"pet_activity_logged"}),),
+    events=(frozenset({EventType.PET_ACTIVITY_LOGGED}),),
     roles={"subject.user_id": "actor"},
     sure="inferred",
     refuted_by="somebody tried the app out, and created a household again each time",

@@ -46,6 +46,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.cases.household import HouseholdCase, JoinRequest
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -61,7 +62,7 @@ META = Meta(
     consults=frozenset({"household_events"}),
     ways={
         "requests and their answers": (),
-        "members removed within a day": (frozenset({"household_member_removed.member_id", "household_left"}),),
+        "members removed within a day": (frozenset({"household_member_removed.member_id", EventType.LEFT}),),
     },
     roles={"users": "used the code"},
     sure="trail",
@@ -112,7 +113,7 @@ def _crowd_of_a_day(case: HouseholdCase, requests: list[JoinRequest], context: C
 
 def _crowd_of_a_week(case: HouseholdCase, requests: list[JoinRequest], context: Context) -> _Crowd | None:
     limits = context.limits
-    answered = case.events_of("household_join_request_rejected", "household_member_removed")
+    answered = case.events_of(EventType.JOIN_REQUEST_REJECTED, EventType.MEMBER_REMOVED)
     # Between two requests only the week's far end moves, so that of the answers the first one sees the most.
     moments = {e.at for e in answered if e.at in context.window and e.at <= context.watermark}
     moments = set(sorted(moments)[:1]) | {r.requested_at for r in requests if r.requested_at in context.window}
@@ -153,7 +154,7 @@ def _ended(case: HouseholdCase, user: str, since: datetime) -> datetime | None:
     rows = [row for row in case.members if row.user_id == user and row.joined_at >= since]
     if any(row.active for row in rows):
         return None
-    events = case.events_of("household_member_removed", "household_left")
+    events = case.events_of(EventType.MEMBER_REMOVED, EventType.LEFT)
     ends = [event.at for event in events if event.member_id == user and event.at >= since]
     if ends:
         return ends[-1]
@@ -167,7 +168,7 @@ def _soon(case: HouseholdCase, user: str, since: datetime, ended: datetime, cont
     )
     by_other = any(
         e.text("member_id") == user and e.at == ended and e.user_id != user
-        for e in case.events_of("household_member_removed")
+        for e in case.events_of(EventType.MEMBER_REMOVED)
     )
     return by_other and ended - joined < timedelta(hours=context.limits.sharing_removed_within_hours)
 

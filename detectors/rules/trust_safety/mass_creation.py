@@ -43,6 +43,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.cases.household import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.events import EventType
 from detectors.rules.trust_safety._daily_pattern import (
     DayLimits,
     creations,
@@ -63,7 +64,7 @@ META = Meta(
     needs=frozenset(
         f"household_events.{column}" for column in ("event_type", "user_id", "event_timestamp", "metadata")
     ),
-    events=(frozenset({"household_created"}),),
+    events=(frozenset({EventType.CREATED}),),
     roles={"subject.user_id": "actor"},
     sure="trail",
     refuted_by="a test account of our own, or an import that was announced",

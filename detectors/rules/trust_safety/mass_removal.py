@@ -46,6 +46,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.cases.household import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.events import EventType
 from detectors.rules.trust_safety._daily_pattern import (
     DayLimits,
     creations,
@@ -65,7 +66,7 @@ META = Meta(
     kind="occurrence",
     subject=("user_id",),
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
-    events=(frozenset({"household_member_removed"}),),
+    events=(frozenset({EventType.MEMBER_REMOVED}),),
     roles={"subject.user_id": "actor", "users": "removed"},
     sure="trail",
     refuted_by="the removed asked for it, as when a household is dissolved",

@@ -52,6 +52,7 @@ from detectors.cases.household import Event, HouseholdCase
 from detectors.cases.people import RetaliationCase, SupportRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -74,7 +75,7 @@ META = Meta(
     events=(frozenset({"household_member_removed.member_id"}),),
     ways={
         "removals after an objection": (frozenset({"support_requests"}),),
-        "removals after a rejected request": (frozenset({"household_join_request_rejected"}),),
+        "removals after a rejected request": (frozenset({EventType.JOIN_REQUEST_REJECTED}),),
     },
     roles={"evidence.removed.by": "removed the others", "evidence.removed.user_id": "removed"},
     sure="inferred",
@@ -99,7 +100,7 @@ def removed_after_objection(retaliation: FromClause, context: Context) -> Column
 def evaluate(case: RetaliationCase, context: Context) -> Iterator[Finding]:
     removals = [
         event
-        for event in case.home.events_of("household_member_removed")
+        for event in case.home.events_of(EventType.MEMBER_REMOVED)
         if event.at < context.window.end
         and event.at <= context.watermark
         and event.user_id not in context.limits.service_accounts
@@ -131,7 +132,7 @@ def _cleared(home: HouseholdCase, leader: str, removals: list[Event], context: C
     last = removals[-1].at
     leaves = [
         event
-        for event in home.events_of("household_left", "household_leave_started")
+        for event in home.events_of(EventType.LEFT, EventType.LEAVE_STARTED)
         if event.user_id == leader and event.at >= last
     ]
     if leaves:
@@ -174,7 +175,7 @@ def _once_each(removals: Iterator[Event]) -> list[Event]:
 
 
 def _provocations(case: RetaliationCase, context: Context) -> Iterator[tuple[str, datetime]]:
-    for event in case.home.events_of("household_join_request_rejected"):
+    for event in case.home.events_of(EventType.JOIN_REQUEST_REJECTED):
         yield "a rejected join request", event.at
     for report in case.reports:
         if report.category in context.limits.dispute_categories and _is_about(report, case):

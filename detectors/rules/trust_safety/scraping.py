@@ -41,9 +41,10 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import VIEWS, Event
-from detectors.cases.people import GUESS, ConductCase
+from detectors.cases.household import Event
+from detectors.cases.people import ConductCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.events import GUESS, VIEWS
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(

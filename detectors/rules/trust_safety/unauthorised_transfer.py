@@ -59,11 +59,12 @@ from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.leadership import in_flight, leads_effectively
 from detectors.domain.membership import is_creator
+from detectors.events import EventType
 from detectors.text.addresses import plain_address
 from detectors.text.wording import listed, stamp
 
-TRANSFER = "household_leadership_transferred"
-LEAVING = ("household_leave_started", "household_left")
+TRANSFER = EventType.LEADERSHIP_TRANSFERRED
+LEAVING = (EventType.LEAVE_STARTED, EventType.LEFT)
 
 META = Meta(
     id="unauthorised-transfer",
@@ -79,7 +80,7 @@ META = Meta(
         "hand-overs by somebody else than the old leader": (frozenset(LEAVING),),
         "transfers from a foreign session": (frozenset(f"{event}.session_id" for event in (TRANSFER, *LEAVING)),),
         "transfers from a new address": (frozenset(f"{event}.ip_address" for event in (TRANSFER, *LEAVING)),),
-        "leaders of whom no event tells": (frozenset({"household_leave_started"}),),
+        "leaders of whom no event tells": (frozenset({EventType.LEAVE_STARTED}),),
     },
     roles={
         "evidence.transfers.new_leader": "new leader",
@@ -141,7 +142,7 @@ def _own_leave(home: HouseholdCase, old: str, event: Event, context: Context) ->
         e
         for e in home.events_of(*LEAVING)
         if e.user_id == old
-        and -explains < e.at - event.at < (explains if e.type == "household_left" else _later(context))
+        and -explains < e.at - event.at < (explains if e.type == EventType.LEFT else _later(context))
     ]
 
 
@@ -155,14 +156,14 @@ def _from_new_address(case: HandedOverCase, event: Event, left: list[Event], con
     addresses = {plain_address(one.text("ip_address")) for one in (event, *left)} - {""}
     theirs = case.activity.get(old, ())
     recent = [e for e in theirs if since < e.at <= event.at]
-    failures = [e for e in recent if e.type == "login_failed"]
+    failures = [e for e in recent if e.type == EventType.LOGIN_FAILED]
     resets = [e for e in recent if e.type in limits.reset_events]
     if len(failures) < limits.failed_logins_before_transfer:
         failures = []
     if not addresses or not failures + resets:
         return False
     trouble_began = min(e.at for e in failures + resets)
-    known = {e.text("ip_address") for e in theirs if e.at < trouble_began and e.type != "login_failed"}
+    known = {e.text("ip_address") for e in theirs if e.at < trouble_began and e.type != EventType.LOGIN_FAILED}
     known |= {session.ip_address for session in case.sessions.get(old, ()) if session.created_at < trouble_began}
     known = {plain_address(address) for address in known} - {""} | case.earlier_addresses.get(old, frozenset())
     return bool(known) and not addresses <= known
@@ -173,13 +174,13 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     household, began = home.household, context.audit_began
     if household is None or household.leader_id is None or began is None or household.created_at <= began:
         return False
-    if "household_leave_started" in context.never_written:
+    if EventType.LEAVE_STARTED in context.never_written:
         return False
     leader = household.leader_id
     if in_flight(home, context) or not leads_effectively(home, leader):
         return False
     creators = {row.user_id for row in home.members if is_creator(home, row, context)}
-    creators |= {event.user_id for event in home.events_of("household_created")} - {""}
+    creators |= {event.user_id for event in home.events_of(EventType.CREATED)} - {""}
     if not creators or leader in creators:
         return False
     transfers = home.events_of(TRANSFER)
