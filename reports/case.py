@@ -151,9 +151,9 @@ def _section(
     for block in part.blocks:
         if isinstance(block, Template):
             kept = [point for point in _points(block) if as_first(point) not in known or point.startswith(_WHO)]
-            yield Section(f"{number}. {part.title}", tuple(kept))
+            yield Section(f"Finding {number}: {part.title}", tuple(kept))
         elif block.heading not in hidden and as_first(repr(block)) not in words:
-            yield replace(block, heading=f"{number}. {block.heading}")
+            yield replace(block, heading=f"Finding {number}: {block.heading}")
 
 
 def _as_the_first(one: Finding, first: Finding) -> Callable[[str], str]:

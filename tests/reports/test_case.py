@@ -63,7 +63,7 @@ def shown(case: CaseFile) -> str:
 def test_the_documents_example_stays_on_top_and_each_pattern_has_its_section() -> None:
     said = shown(CASE)
     assert said.startswith(TRUST_SAFETY_EXAMPLE + "\n")
-    assert "2. Suspected Mass Removal of Members\n" in said
+    assert "Finding 2: Suspected Mass Removal of Members\n" in said
     assert "- Pattern: User has removed 45 members in 3 days\n" in said
     # What both say alike is said once.
     assert said.count("Suspected Violation") == said.count("What to tell the customer") == 1
