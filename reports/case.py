@@ -16,7 +16,7 @@ from escalation.deliver.case_file import CaseFile, Repeat
 from escalation.ledger.records import Linked, Verdict
 from escalation.policy.policy import Policy
 from reports.evidence import cell, named
-from reports.message import Block, Line, Listing, Message, Section, Table, Template
+from reports.message import Block, Line, Listing, Message, Picture, Section, Table, Template
 from reports.ticket import ticket
 
 ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -41,12 +41,12 @@ _COUNTED = {**_VERDICTS, "resolved": "called resolved", "fixed": "fixed"}
 
 def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "", pseudonyms: bool = False) -> Message:
     """`case` as its team's ticket, known by `reference`; with `pseudonyms` its findings have them in the place of their ids."""
-    message = ticket(leading(case), policy, reference=reference, pseudonyms=pseudonyms)
-    parts = (
-        [ticket(one, policy, reference=reference, pseudonyms=pseudonyms) for one in case.findings]
-        if len(case.findings) > 1
-        else []
-    )
+
+    def alone(finding: Finding) -> Message:
+        return ticket(finding, policy, reference=reference, pseudonyms=pseudonyms)
+
+    message = alone(leading(case))
+    parts = [alone(one) for one in case.findings] if len(case.findings) > 1 else []
     days = _by_day(case.findings)
     hidden = _SAID_ONCE | ({_DAYS} if days else set())
     more: list[Block] = [Section(f"This case has {count(len(parts), 'finding')}", (_HOW_TO_READ,))] if parts else []
@@ -64,8 +64,19 @@ def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "", pseudony
         message,
         blocks=(*blocks[:place], *days, *more, *_silenced(case), *_links(case, policy), *blocks[place:]),
         attachments=(*message.attachments, *attached),
+        pictures=(*message.pictures, *_more_pictures(message, parts)),
         refers_to=case.references,
     )
+
+
+def _more_pictures(message: Message, parts: Sequence[Message]) -> Iterator[Picture]:
+    """What the further findings show besides: those of one household show the same."""
+    shown = {one.svg for one in message.pictures}
+    for number, part in enumerate(parts[1:], start=2):
+        for one in part.pictures:
+            if one.svg not in shown:
+                shown.add(one.svg)
+                yield replace(one, name=f"{number}-{one.name}")
 
 
 def leading(case: CaseFile) -> Finding:
@@ -140,9 +151,9 @@ def _section(
     for block in part.blocks:
         if isinstance(block, Template):
             kept = [point for point in _points(block) if as_first(point) not in known or point.startswith(_WHO)]
-            yield Section(f"{number}. {part.title}", tuple(kept))
+            yield Section(f"Finding {number}: {part.title}", tuple(kept))
         elif block.heading not in hidden and as_first(repr(block)) not in words:
-            yield replace(block, heading=f"{number}. {block.heading}")
+            yield replace(block, heading=f"Finding {number}: {block.heading}")
 
 
 def _as_the_first(one: Finding, first: Finding) -> Callable[[str], str]:

@@ -41,9 +41,9 @@ _TEMPLATE = re.compile(r"(?<=\{)[{#$]|(?<=[$#%*])\{|(?<=<)\?")
 _TEMPLATE_PERCENT = re.compile(r"(?<=[{<\[])%")
 # By these marks in a subject mail programs decode bytes (RFC 2047), and helpdesks sort a mail to another ticket.
 _SUBJECT_MARK = re.compile(r"(?<==)\?|#(?=\d+\])")
-# A dollar sign before a digit is money: what ends a formula stands before none.
-_ESCAPED_IN_MARKDOWN = re.compile(r"([\\`*\[\]<>&|~]|\$(?!\d)|(?<=\$)\$)")
-_OURS_IN_MARKDOWN = re.compile(r"([\\`*<>&|~$])")
+# A dollar sign before a digit is money: what ends a formula stands before none. An ampersand acts before a name and a semicolon.
+_ESCAPED_IN_MARKDOWN = re.compile(r"([\\`*\[\]<>|~]|&(?=#?\w+;)|\$(?!\d)|(?<=\$)\$)")
+_OURS_IN_MARKDOWN = re.compile(r"([\\`*<>|~$]|&(?=#?\w+;))")
 # Our own marks are no links: for that they would need a target behind them, or a line that gives them one.
 _DEFUSED_MARK = re.compile(r"\\\[([.:])\\\](?![(\[:])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")

@@ -16,7 +16,7 @@ from reports.message import Table
 from reports.redact import redacted_case
 from reports.ticket import ticket
 from tests.escalation.findings import finding
-from tests.reports.examples import MASS_CREATION, TRUST_SAFETY_EXAMPLE
+from tests.reports.examples import MASS_CREATION, TRANSFER_FAILED, TRUST_SAFETY_EXAMPLE
 
 POLICY = load_policy()
 AT = datetime(2026, 2, 1, 3, tzinfo=UTC)
@@ -63,7 +63,7 @@ def shown(case: CaseFile) -> str:
 def test_the_documents_example_stays_on_top_and_each_pattern_has_its_section() -> None:
     said = shown(CASE)
     assert said.startswith(TRUST_SAFETY_EXAMPLE + "\n")
-    assert "2. Suspected Mass Removal of Members\n" in said
+    assert "Finding 2: Suspected Mass Removal of Members\n" in said
     assert "- Pattern: User has removed 45 members in 3 days\n" in said
     # What both say alike is said once.
     assert said.count("Suspected Violation") == said.count("What to tell the customer") == 1
@@ -88,6 +88,12 @@ def test_links_and_what_was_before_are_said_and_nothing_in_them_acts() -> None:
         assert words in said
     assert ("https://evil" in said, "jo@" in said) == (False, False)
     assert case_ticket(CASE, POLICY).refers_to == ("17",)
+
+
+def test_each_picture_is_there_once() -> None:
+    (own,) = ticket(TRANSFER_FAILED, POLICY).pictures
+    case = CaseFile((MASS_CREATION, TRANSFER_FAILED, TRANSFER_FAILED), "P0")
+    assert [one.name for one in case_ticket(case, POLICY).pictures] == [f"2-{own.name}"]
 
 
 def test_a_case_of_one_says_what_its_finding_says() -> None:

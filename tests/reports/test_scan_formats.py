@@ -165,5 +165,5 @@ def test_the_csv_has_one_row_for_each_finding_and_no_formula() -> None:
 def test_the_markdown_has_a_table_for_each_team() -> None:
     text = scan_formats.to_markdown(FULL)
     assert "## Engineering (3)" in text
-    assert "## Trust \\& Safety (1)" in text
+    assert "## Trust & Safety (1)" in text
     assert "| P0 | Household Leadership Transfer Failure | household household_67890 | 2026-02-02 14:35 |" in text
