@@ -164,8 +164,9 @@ def tell(of: Screen) -> list[str]:
             said.append(f"{about}nothing: this is no matter of the customer's.")
     leaderless = [home for home in of.looked.households if home.leaderless and home.members]
     if leaderless and not (found and found.open):
+        knows = "no open ticket says so" if found else "whether a ticket says so is not known"
         said.append(
-            "Nobody leads the household, and no open ticket says so: file one with "
+            f"Nobody leads the household, and {knows}: file one with "
             f"hearthwatch escalate eng --household {leaderless[0].household_id}"
         )
     if not said:

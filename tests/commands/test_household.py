@@ -134,6 +134,9 @@ def test_without_a_ledger_nobody_says_that_all_is_well(place: list[str], tmp_pat
     assert "tickets: not known (there is no ledger at" in shown.stdout
     assert "Whether a ticket is open is not known." in shown.stdout
     assert not (tmp_path / "none.db").exists()
+    leaderless = call(uid("oak"), *place[:4], "--ledger", f"sqlite:///{tmp_path}/none.db")
+    assert "whether a ticket says" in leaderless.stdout
+    assert "no open ticket" not in leaderless.stdout
 
 
 def test_a_name_cannot_act_in_a_terminal() -> None:
