@@ -223,6 +223,9 @@ class FolderQueue:
             yield
         except files.OddFileError as error:
             raise DeliveryError(str(error), retry=False) from None
+        except IsADirectoryError as error:
+            text = f"{error.filename2 or error.filename}: is a folder where a file belongs; move it away"
+            raise DeliveryError(text, retry=False) from error
         except OSError as error:
             text = f"cannot {doing} tickets in {self._folder}: {_remedy(error)}"
             raise DeliveryError(text, retry=error.errno not in _FOR_A_PERSON) from error
