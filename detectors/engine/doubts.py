@@ -16,6 +16,8 @@ from detectors.source.base import ONLY_TOLD
 from detectors.text.wording import count
 
 _AT_ONCE = 500
+_ROLE = "household_members.role"
+"""Passes read it beside others; only the rules that name it conclude from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,11 @@ class Doubt:
 
 def rests_on(detector: Detector, columns: Iterable[str]) -> bool:
     """Whether a detector concludes from one of `columns` (table.column), or consults its table as a whole."""
-    known = needs_of(detector) | detector.meta.consults
-    return any(one in known or (one not in ONLY_TOLD and one.partition(".")[0] in known) for one in columns)
+    named, known = detector.meta.needs, needs_of(detector) | detector.meta.consults
+    return any(
+        one in (named if one == _ROLE else known) or (one not in ONLY_TOLD and one.partition(".")[0] in known)
+        for one in columns
+    )
 
 
 def doubts_of(source: Source, notices: Iterable[Notice]) -> tuple[Doubt, ...]:

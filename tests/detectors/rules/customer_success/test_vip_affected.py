@@ -88,7 +88,7 @@ def test_not_applicable_without_users(tmp_path: Path, town: Town) -> None:
     with open_source(str(folder), SourceMapping()) as source:
         result = scan(source, (no_leader.DETECTOR, VIP), Context(as_of=AS_OF, window=YESTERDAY))
     assert [(entry.status, entry.reason) for entry in result.coverage] == [
-        ("ran", None),
+        ("ran", "without deleted accounts, which lead nobody (needs users)"),
         ("not_applicable", "needs users"),
     ]
 
@@ -147,6 +147,6 @@ def test_not_applicable_without_tier_and_revenue(tmp_path: Path, town: Town) -> 
     with open_source(str(folder), SourceMapping()) as source:
         result = scan(source, (no_leader.DETECTOR, VIP), Context(as_of=AS_OF, window=YESTERDAY))
     assert [(entry.status, entry.reason) for entry in result.coverage] == [
-        ("ran", None),
+        ("ran", "without deleted accounts, which lead nobody (needs users.deleted_at)"),
         ("not_applicable", "needs users.account_tier, users.monthly_revenue"),
     ]
