@@ -105,13 +105,8 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
         if ended:
             click.echo(f"note: {ended}", err=True)
         _compare_with_ledger(settings.ledger, policy, context.as_of, result)
-    told = one_per_cause(
-        result.findings,
-        policy.limits,
-        policy.environment,
-        alike=result.alike,
-        both_teams=policy.cases.both_teams,
-    )
+    # What was found; which team gets it on whose ticket is the night's business.
+    told = one_per_cause(result.findings, policy.limits, policy.environment, alike=result.alike, both_teams=True)
     document = document_of(info, told, result)
     if chosen["teams"] or chosen["severities"]:
         teams, severities = chosen["teams"] or TEAMS, chosen["severities"] or SEVERITY_ORDER
