@@ -71,7 +71,7 @@ def _homes(source: Source, findings: Sequence[Finding], context: Context) -> dic
 
 
 def _parts(finding: Finding, roles: Mapping[str, str], homes: Mapping[str, HouseholdCase]) -> Iterator[tuple[str, str]]:
-    """Each person once, with the first of their parts: who is named for it, then leaders, then who else was there."""
+    """Each person once, with the first of their parts: who is named for it, then leaders, then whom it was done to, then who else was there."""
     seen = {""}
     facts: Mapping[str, Any] = {"subject": finding.subject, "evidence": finding.evidence}
 
@@ -86,9 +86,10 @@ def _parts(finding: Finding, roles: Mapping[str, str], homes: Mapping[str, House
             yield from of(_ids(facts, path.split(".")), part)
     cases = [homes[home] for home in finding.households if home in homes]
     leaders = [case.household.leader_id or "" for case in cases if case.household]
-    if "users" in roles:
-        yield from of((user for user in finding.users if user not in leaders), roles["users"])
+    # Before the many: a ticket shows the first ones.
     yield from of(leaders, LEADER)
+    if "users" in roles:
+        yield from of(finding.users, roles["users"])
     yield from of(finding.users, "involved")
     yield from of((row.user_id for case in cases for row in case.living), WITNESS)
 
