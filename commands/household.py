@@ -33,7 +33,7 @@ def household(settings: Settings, who: str, form: str) -> None:
     that an address stands in no list of processes. Ends with 6 where nobody has it.
     """
     policy = load_policy(settings.policy)
-    named = (sys.stdin.readline(LONGEST) if who == "-" else who).strip()
+    named = (sys.stdin.readline(LONGEST + 1).lstrip("\ufeff") if who == "-" else who).strip()
     if not named or len(named) > LONGEST:
         raise click.UsageError("name a household's id, an invite code, a user's id or an e-mail address")
     looked = _looked(settings, policy, named)

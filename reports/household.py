@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -167,7 +168,7 @@ def tell(of: Screen) -> list[str]:
         knows = "no open ticket says so" if found else "whether a ticket says so is not known"
         said.append(
             f"Nobody leads the household, and {knows}: file one with "
-            f"hearthwatch escalate eng --household {leaderless[0].household_id}"
+            f"hearthwatch escalate eng --household {shlex.quote(leaderless[0].household_id)}"
         )
     if not said:
         known = (

@@ -147,3 +147,9 @@ def test_a_name_cannot_act_in_a_terminal() -> None:
         assert len(lines) == written.count("\n"), "no name ends a line"
         assert [part for line in lines for part in hidden(line)] == []
         assert all(cell_len(line) <= 80 for line in lines)
+
+
+def test_what_is_too_long_is_refused_however_it_comes(place: list[str]) -> None:
+    for named, text in (("-", "a" * 5_000), ("a" * 5_000, None)):
+        result = call(named, *place, input=text)
+        assert (result.exit_code, "name a household's id" in result.stderr) == (2, True)
