@@ -36,11 +36,8 @@ def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector
     yield from _trail(health)
     yield from (Check("note", "not looked at", what) for what in health.unseen)
     yield from _index_advice(source, detectors, context)
-    yield from (
-        Check("note", "scan of one household", one.said, one.remedy)
-        for one in left_out(source)
-        if "CREATE" in one.remedy
-    )
+    for one in left_out(source, for_want_of_an_index=True):
+        yield Check("note", "scan of one household", one.said, one.remedy)
     yield from _detectors(source, detectors, context, health)
 
 

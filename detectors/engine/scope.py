@@ -51,12 +51,12 @@ _LEFT_OUT = {
 }
 
 
-def left_out(source: Source) -> list[Notice]:
-    """What a scan of one household does not look for, as only reading all of a big table would find it."""
+def left_out(source: Source, *, for_want_of_an_index: bool = False) -> list[Notice]:
+    """What a scan of one household does not look for, as only reading all of a big table would find it; or what an index would."""
     return [
         Notice(table, f"not looked for in {table}, which is big: {what}", remedy=_index_for(source, table, column))
         for (table, column), what in _LEFT_OUT.items()
-        if table in source.tables and not source.tables.finds(table, column)
+        if table in source.tables and not source.tables.finds(table, column) and (column or not for_want_of_an_index)
     ]
 
 

@@ -7,6 +7,7 @@ household that they lead.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -88,7 +89,9 @@ def has_lost_digits(values: Iterable[Any]) -> bool:
 
     Ids that are multiples of a higher power of two, as some generators make, are none of these.
     """
-    large = {number for value in values if (number := _whole(value)) is not None and abs(number) > _EXACT}
+    whole = (number for value in values if (number := _whole(value)) is not None and abs(number) > _EXACT)
+    # With fewer digits before its zeros a number stays what it is on every way, and shows nothing.
+    large = {number for number in whole if len(str(abs(number)).rstrip("0")) > sys.float_info.dig}
     if len(large) < _FEWEST or sum(_spacing(one).bit_length() - 1 for one in large) < _BITS:
         return False
     if all(int(float(one)) == one for one in large):

@@ -74,6 +74,11 @@ BIG = [4611686018427390903 + 7919 * place for place in range(12)]
         ([str(int(float(one * place))) for place, one in enumerate(BIG, start=1)], True),
         ([int(Decimal(repr(float(one)))) for one in BIG], True),  # as JavaScript writes them
         ([place << 22 for place in range(2**38, 2**38 + 40)], False),  # as their generator made them
+        (
+            [1_700_000_000_123_000_000 + 17_000_000 * place for place in range(40)],
+            False,
+        ),  # milliseconds, in nanoseconds
+        ([72_057_594_037_927_000 + 7_000 * place for place in range(40)], False),
         (range(100, 200), False),
         ([f"user_{place}" for place in range(50)], False),
         ([2**53 + 2, 2**53 + 4, 2**53 + 6], False),
