@@ -95,6 +95,18 @@ def test_global_options_stand_before_or_after_the_command_or_in_the_environment(
     )
 
 
+def test_a_scan_shows_each_finding_whichever_team_will_hear_of_it() -> None:
+    """A ticket of Trust & Safety's explains the limit that the same removals passed; a scan makes none."""
+    demo = str(Path(__file__).parents[1] / "fixtures" / "demo" / "night-2")
+    named = ("--detector", "mass-removal", "--detector", "rate-limit-bypass")
+    result = call("scan", "--source", demo, "--as-of", "2026-02-04T03:00Z", "--format", "json", *named)
+    findings = json.loads(result.stdout)["findings"]
+    assert {(one["detector"], one["team"]) for one in findings} == {
+        ("mass-removal", "trust-safety"),
+        ("rate-limit-bypass", "engineering"),
+    }
+
+
 def test_filters(folder: str) -> None:
     def detectors(*arguments: str) -> list[str]:
         result = call("scan", "--source", folder, "--as-of", AS_OF, "--format", "json", *arguments)
