@@ -190,13 +190,25 @@ def _after(
 
 def _incidents(result: ScanResult, known: Known) -> list[Finding]:
     """The incidents that the night will make of what was found, each with the households that its entry keeps."""
+    made = _whole_incidents(result, known)
+    return [one.model_copy(update={"households": one.households[:IDS_KEPT]}) for one in made]
+
+
+def _whole_incidents(result: ScanResult, known: Known) -> list[Finding]:
     ongoing = {one.detector for one in known.entries if one.subject.get("operation") == INCIDENT}
     each, limits = Counter(one.detector for one in result.findings), known.policy.limits
     if not ongoing and max(each.values(), default=0) <= limits.incident_size:
         return []
     told = told_of(result.findings, limits, known.policy.environment, ongoing, result.alike).findings
-    made = [one for one in told if one.subject.get("operation") == INCIDENT and one.members]
-    return [one.model_copy(update={"households": one.households[:IDS_KEPT]}) for one in made]
+    return [one for one in told if one.subject.get("operation") == INCIDENT and one.members]
+
+
+def listed_by_incidents(result: ScanResult, known: Known) -> frozenset[str] | None:
+    """The households of all rows of the incidents; None where there are so many that not each is listed."""
+    incidents = [one for one in _whole_incidents(result, known) if one.kind == "state"]
+    if any(one.evidence.get("count", 0) > len(one.members) for one in incidents):
+        return None
+    return frozenset(home for one in incidents for row in one.members for home in row.households)
 
 
 def _with_spots(

@@ -9,6 +9,7 @@ from datetime import timedelta
 import click
 
 from commands.believing import held_against, known_households, known_of, looked_of
+from commands.changes import counted_by_night, feed_of, bookmark_of
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.options import Settings
 from commands.scanning import context_of, document_of, formatted, scanned
@@ -16,7 +17,9 @@ from detectors.contract import Context, Coverage, Detector, ScanDocument, ScanIn
 from detectors.engine.by_day import by_day, coverage_by_day, left_to_night
 from detectors.engine.runner import ScanResult
 from detectors.findings import Found
+from detectors.passes.base import Scope
 from detectors.registry import DETECTORS
+from detectors.source import Source
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.nights.night import NightReport, look_back_days, quick_windows, run_night
 from escalation.policy.policy import Policy, load_policy
@@ -54,7 +57,11 @@ def quick_look(settings: Settings, form: str) -> tuple[NightReport, ScanDocument
             window=windows[0],
             helpdesk=helpdesk,
             slack_delivery=slack_delivery,
-            looked=looked_of(result, known, DETECTORS, accept=False),
+            looked=replace(
+                looked_of(result, known, DETECTORS, accept=False),
+                left=counted_by_night(known, result),
+                bookmark=bookbookmark_of(known, result),
+            ),
             look="quick",
         )
     result = replace(result, coverage=coverage_by_day(DETECTORS, result.coverage))
@@ -73,17 +80,35 @@ def _looked(
     days = look_back_days(ledger, settings.moment, policy, "quick")
     recheck = known_households(ledger, asked)
 
-    def look(window: Window, detectors: Sequence[Detector]) -> tuple[ScanResult, ScanInfo]:
+    def look(window: Window, detectors: Sequence[Detector], given: Scope | None = None) -> tuple[ScanResult, ScanInfo]:
         context = _context(settings, policy, window, days)
-        after = held_against(known, detectors, accept=False)
-        counted = known.days(context.as_of)
-        # What there is to note of the source, the night says.
-        return scanned(settings, policy, context, detectors, recheck=recheck, days=counted, after=after, notes=False)
+        feed = replace(feed_of(ledger, known, context, policy, asked), given=given)
+
+        def after(source: Source, result: ScanResult) -> ScanResult:
+            left = counted_by_night(known, result)
+            entries = tuple(one for one in known.entries if one.fingerprint not in left)
+            return held_against(replace(known, entries=entries), detectors, accept=False)(source, result)
+
+        return scanned(
+            settings,
+            policy,
+            context,
+            detectors,
+            recheck=recheck,
+            days=known.days(context.as_of),
+            after=after,
+            feed=feed,
+            # What there is to note of the source, the night says.
+            notes=False,
+        )
 
     result, info = look(windows[0], asked)
+    fed = result.fed
+    if fed is not None and fed.reason is not None and info.engine == "postgresql":
+        click.echo(f"note: this look reads everything: {fed.reason}", err=True)
     occurrences = [one for one in asked if one.meta.kind == "occurrence"]
     for window in windows[1:]:
-        earlier, _ = look(window, occurrences)
+        earlier, _ = look(window, occurrences, fed and fed.scope)
         result = _together(result, earlier)
     return result, info
 

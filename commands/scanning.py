@@ -42,6 +42,7 @@ from detectors.contract import (
     WindowInfo,
 )
 from detectors.engine.applicability import lacking
+from detectors.engine.feed import Feed
 from detectors.engine.runner import Counting, ScanResult, passes_of
 from detectors.engine.runner import scan as run_scan
 from detectors.registry import BY_ID, DETECTORS
@@ -185,6 +186,7 @@ def scanned(
     after: After = lambda _, result: result,
     counting: Counting | None = None,
     *,
+    feed: Feed | None = None,
     notes: bool = True,
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
@@ -200,6 +202,7 @@ def scanned(
             days=days,
             progress=told,
             counting=counting,
+            feed=feed,
         )
         result = after(source, result)
         if notes:

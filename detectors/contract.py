@@ -337,6 +337,8 @@ class Context:
     """True for a scan of named households or users, which looks at the whole history instead of the look-back."""
     known: frozenset[str] = frozenset()
     """Households whose events are read however old they are: a rule without facts by key knows something of them."""
+    changed: frozenset[str] | None = None
+    """For a look at what changed, the households that it judges; None for a look at all."""
     explained: frozenset[str] = frozenset()
     """For subscriptions that come last: the correlation ids of the operations that state findings of this scan tell of."""
     never_written: frozenset[str] = frozenset()
@@ -422,6 +424,10 @@ class Subscription:
     """Whether `aggregate` waits until all cases are evaluated, to leave out what their findings explain."""
     optional: bool = False
     """Whether the detector still has work where the source lacks what this subscription's pass needs."""
+    by_night: Callable[[Limits], bool] = lambda _: False
+    """Whether a look during the day leaves it out."""
+    in_part: Callable[[Limits], bool] = lambda _: False
+    """Whether a look at what changed may see a part of the group that `aggregate` tells of: it explains, and the night counts."""
     opens: CaseKind | None = None
     """The kind of case that a row opens, where it is not what the pass's key is called."""
 

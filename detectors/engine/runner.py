@@ -21,9 +21,10 @@ from detectors.engine.alike import SPARE, Group, groups
 from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
 from detectors.engine.blind_spots import Spot, Spots, blind_spots
 from detectors.engine.doubts import Doubt, doubtful_homes, doubts_of, without_doubtful
+from detectors.engine.feed import Bookmark, Fed, Feed, digest_of, read_feed
 from detectors.engine.involved import with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
-from detectors.engine.row_counts import audit_span, count_event_days, count_rows
+from detectors.engine.row_counts import HOUSEHOLD_COLUMN, audit_span, count_event_days, count_rows
 from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
 from detectors.events import EVENT_TYPES
 from detectors.findings import Alike, Brief, Found, Keeper, in_order, whole
@@ -75,6 +76,12 @@ class ScanResult:
     """By table the ids that were asked after and of which it holds no row any more."""
     alike: tuple[Alike, ...] = ()
     """What was counted besides the findings."""
+    fed: Fed | None = None
+    """What the change feed told, where it was asked."""
+    in_part: frozenset[str] = frozenset()
+    """The fingerprints of groups of which a look at changes saw a part."""
+    bookmark: Bookmark | None = None
+    """What this look leaves for the next look at changes."""
 
 
 def scan(
@@ -88,18 +95,20 @@ def scan(
     days: Collection[date] = (),
     progress: Progress = lambda _: None,
     counting: Counting | None = None,
+    feed: Feed | None = None,
 ) -> ScanResult:
     """Run `detectors` on `source`; with `households` or `users`, on what concerns those alone.
 
     `recheck` names households, by detector id, that are judged whether or not a pass names them: what is known to be
     wrong there may have left the look-back and still be wrong. `days` are those (UTC) whose audit rows are counted.
     With `counting`, of very many findings that are alike a part is made and the others are counted (`ScanResult.alike`).
+    With a `feed`, states are judged where something has changed or is known to be wrong, if the feed can tell where.
 
     Raises SourceError if the source cannot be read at all, SubjectError for an id that the source cannot hold. What
     fails for one detector is in its coverage entry and leaves the others' results intact.
     """
     with _few_collections():
-        return _scan(source, detectors, context, households, users, recheck or {}, days, progress, counting)
+        return _scan(source, detectors, context, households, users, recheck or {}, days, progress, counting, feed)
 
 
 @contextmanager
@@ -134,11 +143,12 @@ def _scan(
     days: Collection[date],
     progress: Progress,
     counting: Counting | None,
+    feed: Feed | None,
 ) -> ScanResult:
     households = [source.tables.plain_household_id(household) for household in households]
     users = [source.tables.plain_user_id(user) for user in users]
     scope = scope_of(source, households, users) if households or users else None
-    run = _Run(source, detectors, scope, replace(context, everything=scope is not None), progress)
+    run = _begun(source, detectors, scope, replace(context, everything=scope is not None), progress, feed)
     if counting is not None and scope is None:
         run.counting = replace(counting, closely=counting.closely | doubtful_homes(run.doubts))
     if scope is not None:
@@ -165,7 +175,37 @@ def _scan(
         audit_began=run.audit_began,
         reached=run.reached,
         alike=run.alike,
+        fed=run.fed,
+        in_part=frozenset(run.in_part),
+        bookmark=run.bookmark(feed) if feed is not None else None,
     )
+
+
+def _begun(
+    source: Source,
+    detectors: Sequence[Detector],
+    scope: Scope | None,
+    context: Context,
+    progress: Progress,
+    feed: Feed | None,
+) -> _Run:
+    """A run that has read what the feed tells, if there is one; of everything where that cannot be relied on."""
+    at_once = source.widen()
+    if feed is None:
+        return _Run(source, detectors, scope, context, progress, at_once)
+    fed = read_feed(source, feed, context, at_once)
+    run = _Run(source, detectors, scope, context, progress, at_once, feed=feed, fed=fed)
+    if feed.bookmark is None or fed.scope is None:
+        return run
+    begins = run.outlook()
+    strange = not begins.signs <= feed.bookmark.signs
+    earlier = (
+        feed.bookmark.audit_began is not None and (begins.audit_began or context.as_of) < feed.bookmark.audit_began
+    )
+    if begins.endings == feed.bookmark.outlook and not strange and not earlier:
+        return run
+    whole = fed.whole("what the rules can look at, or how the source spells its words, has changed since the last look")
+    return _Run(source, detectors, scope, context, progress, at_once, feed=feed, fed=whole)
 
 
 def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
@@ -197,6 +237,15 @@ class Counting:
     """Households that are judged one by one nevertheless."""
 
 
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """What a scan concludes from besides rows: how its detectors begin, the source's words, and since when it is audited."""
+
+    endings: str
+    signs: frozenset[str]
+    audit_began: datetime | None
+
+
 @dataclass(slots=True)
 class Ending:
     """How one detector's scan is ending, while it goes on."""
@@ -223,12 +272,24 @@ class _Run:
     """The state of one scan while it runs."""
 
     def __init__(
-        self, source: Source, detectors: Sequence[Detector], scope: Scope | None, context: Context, progress: Progress
+        self,
+        source: Source,
+        detectors: Sequence[Detector],
+        scope: Scope | None,
+        context: Context,
+        progress: Progress,
+        at_once: int,
+        *,
+        feed: Feed | None = None,
+        fed: Fed | None = None,
     ) -> None:
         self._source, self._scope, self._progress = source, scope, progress
-        self._at_once = source.widen()
+        self._at_once, self._feed, self.fed = at_once, feed, fed
+        self._changed = None if fed is None else fed.scope
         self.by_id = {detector.id: detector for detector in detectors}
         own = None if scope is None else Own(scope.households, scope.users)
+        if self._changed is not None:
+            own = Own(self._changed.households, self._changed.users, words_alone=True)
         self._health = health_of(source, detectors, context.limits, own, as_of=context.as_of, at_once=self._at_once)
         believable(source, self._health)
         source.tables = source.tables.respelled(self._health.spellings, self._health.zeros, self._health.once)
@@ -243,7 +304,9 @@ class _Run:
         never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
         self.audit_known = True
         self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
-        self._context = replace(context, audit_began=self.audit_began, never_written=never)
+        changed = None if self._changed is None else frozenset(self._changed.households)
+        self._context = replace(context, audit_began=self.audit_began, never_written=never, changed=changed)
+        self._begins = self.outlook()
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._cases: dict[CaseKind, dict[str, tuple[Detector, ...]]] = {kind: {} for kind in FETCHERS}
         self._combined: dict[tuple[str, ...], tuple[Detector, ...]] = {}
@@ -252,6 +315,7 @@ class _Run:
         self.counting: Counting | None = None
         self._groups: list[Group] = []
         self.alike: tuple[Alike, ...] = ()
+        self.in_part: set[str] = set()
 
     def _audit_span(self, as_of: datetime, detectors: Sequence[Detector]) -> tuple[datetime | None, datetime | None]:
         """From when to when there are audit rows. Without it, silence of the trail cannot be told from a trail that had not begun."""
@@ -264,6 +328,23 @@ class _Run:
                 if reads_trail and self.endings[detector.id].status == "ran":
                     self.endings[detector.id].fail(_reason(error, "looking for the start of the audit table"))
             return None, None
+
+    def outlook(self) -> Begins:
+        """How this scan begins: as long as that stays so, what is found rests on rows alone."""
+        endings = {name: [one.status, one.reason] for name, one in self.endings.items()}
+        told = digest_of(
+            [endings, sorted(self._context.never_written), sorted(self._health.zeros), sorted(self._health.once)]
+        )
+        return Begins(told, self._health.signs, self.audit_began)
+
+    def bookmark(self, feed: Feed) -> Bookmark | None:
+        """What the next look at changes goes by."""
+        if self.fed is None:
+            return None
+        # Of a part of the rows not all that is odd is seen.
+        part = self.fed.scope is not None and feed.bookmark is not None
+        signs = feed.bookmark.signs if part and feed.bookmark is not None else self._begins.signs
+        return self.fed.bookmark(self._context, feed.rules, self._begins.endings, signs)
 
     def inspect_schema(self) -> None:
         """The rules about the schema itself; they say nothing about single households."""
@@ -285,8 +366,10 @@ class _Run:
         opening = Counter(kind for _, subscribers in left for kind in _opened(subscribers))
         explained: set[str] = set()
         with ThreadPoolExecutor(max_workers=self._at_once) as pool, _ended_at_once(self._source):
-            counted = pool.submit(count_rows, self._source, self._scope, self._health.rows)
-            by_day = pool.submit(count_event_days, self._source, days)
+            known = self._health.rows if self.fed is None else {**self.fed.rows, **self._health.rows}
+            tables = None if self._changed is None else {name for name in known if name in HOUSEHOLD_COLUMN}
+            counted = pool.submit(count_rows, self._source, self._scope, known, tables)
+            by_day = pool.submit(count_event_days, self._source, days if self._changed is None else ())
             lost = pool.submit(lost_rows, self._source, self._scope, self._context)
             running: dict[Future[Any], tuple[Pass, Subscribers] | None] = {
                 pool.submit(self._evaluate_kind, kind): None for kind in self._cases if self._ready(kind, opening)
@@ -332,29 +415,52 @@ class _Run:
             (Subscriber(f"f_{detector.id.replace('-', '_')}_{place}", subscription), detector)
             for detector in self._running
             for place, subscription in enumerate(detector.subscriptions)
-            if subscription.on == one.id and not (subscription.optional and self._source.schema.missing(one.needs))
+            if subscription.on == one.id
+            and not (subscription.optional and self._source.schema.missing(one.needs))
+            and not (self._context.so_far and subscription.by_night(self._context.limits))
         ]
 
-    def _read_pass(self, one: Pass, subscribers: Subscribers) -> list[tuple[Subscriber, Detector, list[Any]]]:
+    def _read_pass(
+        self, one: Pass, subscribers: Subscribers, *, whole: bool = False
+    ) -> list[tuple[Subscriber, Detector, list[Any]]]:
         """Each rider with its rows, or with their keys where that is all that it needs. If the pass fails, each rides alone, so that only the broken one fails.
 
-        What ran out of time would do so again for nearly each of them.
+        What ran out of time would do so again for nearly each of them. Of a look at changes, what is found of a group is read
+        of all households, and so is what is known of one.
         """
-        reach = one.reach if self._scope is None and not self._reads_a_part_of_a_day(one) else "picked"
+        scope = self._scope if whole or self._changed is None or not one.by_rows else self._changed
         try:
-            combined = statement(
-                one, [subscriber for subscriber, _ in subscribers], self._source.tables, self._scope, self._context
-            )
-            rows = self._source.rows(combined, f"pass {one.id}", reach=reach)
+            rows = self._rows_of(one, subscribers, scope)
         except Exception as error:
             if isinstance(error, SourceError) and not isinstance(error, QueryError):
                 raise
             if len(subscribers) > 1 and not isinstance(error, SlowError):
-                return [answered for alone in subscribers for answered in self._read_pass(one, [alone])]
+                return [answered for alone in subscribers for answered in self._read_pass(one, [alone], whole=whole)]
             logger.debug("pass %s failed", one.id, exc_info=True)
             for _, detector in subscribers:
                 self.endings[detector.id].fail(_reason(error, f"pass {one.id}"))
             return []
+        groups = [] if scope is self._scope else [each for each in subscribers if self._is_group(*each, rows)]
+        return [
+            *self._each(one, [each for each in subscribers if each not in groups], rows),
+            *(answered for group in groups for answered in self._read_pass(one, [group], whole=True)),
+        ]
+
+    def _is_group(self, subscriber: Subscriber, detector: Detector, rows: Sequence[Any]) -> bool:
+        """Whether a look at changes has something to say of many households together, which only all of them tell."""
+        subscription = subscriber.subscription
+        if subscription.aggregate is None or subscription.in_part(self._context.limits):
+            return False
+        known = self._feed is not None and detector.id in self._feed.groups
+        return known or any(row[subscriber.flag] for row in rows)
+
+    def _rows_of(self, one: Pass, subscribers: Subscribers, scope: Scope | None) -> Sequence[Any]:
+        reach = one.reach if scope is None and not self._reads_a_part_of_a_day(one) else "picked"
+        asked = statement(one, [subscriber for subscriber, _ in subscribers], self._source.tables, scope, self._context)
+        return self._source.rows(asked, f"pass {one.id}", reach=reach)
+
+    @staticmethod
+    def _each(one: Pass, subscribers: Subscribers, rows: Sequence[Any]) -> list[tuple[Subscriber, Detector, list[Any]]]:
         return [
             (
                 subscriber,
@@ -396,6 +502,8 @@ class _Run:
             keeper = self.endings[detector.id].found[subscriber.flag] = Keeper()
             for finding in self._guarded(detector, subscriber.subscription.aggregate, rows, context):
                 keeper.add(finding)
+                if self._changed is not None and subscriber.subscription.in_part(context.limits):
+                    self.in_part.add(finding.fingerprint)
 
     def _add_cases(self, recheck: Mapping[str, Sequence[str]]) -> None:
         """Households that a detector judges although no pass named them, or whose old events its pass must read."""

@@ -183,6 +183,7 @@ PASSES = (
         HOUSEHOLDS | MEMBERS,
         _admissions,
         "grouped",
+        by_rows=True,
         history=True,
     ),
 )

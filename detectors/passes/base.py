@@ -56,6 +56,8 @@ class Pass:
     """What an unlimited scan reads of big tables: few rows by an index, all, or all grouped by an id."""
     found_by: tuple[str, str] | None = None
     """The table and column by which it finds what a scan of one household asks for, where that is not its key."""
+    by_rows: bool = False
+    """Whether its rows tell of a household (or a member) by what stands of that household alone: where nothing changed they stay."""
     history: bool = False
     """Whether a fault may last longer than the look-back: cases with open findings are then evaluated again."""
 

@@ -377,14 +377,16 @@ PASSES = (
         HOUSEHOLDS | MEMBERS,
         _households,
         reach="grouped",
+        by_rows=True,
     ),
-    Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, reach="grouped"),
+    Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, reach="grouped", by_rows=True),
     Pass(
         "transfers",
         "leadership transfer events",
         "household_id",
         EVENTS | HOUSEHOLDS | METADATA,
         _transfers,
+        by_rows=True,
         history=True,
     ),
 )

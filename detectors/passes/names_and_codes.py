@@ -184,7 +184,7 @@ def _creators(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 _CODES = frozenset({"households.invite_code"})
 
 PASSES = (
-    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole"),
+    Pass("texts", "texts and codes of households", "household_id", HOUSEHOLDS, _texts, reach="whole", by_rows=True),
     Pass("prefixes", "prefixes of invite codes", "prefix", HOUSEHOLDS | _CODES, _prefixes, reach="whole"),
     Pass("failed-codes", "failures to find a free code", "household_id", EVENTS, _failed_codes),
     Pass(

@@ -420,5 +420,6 @@ PASSES: tuple[Pass, ...] = (
         "household_id",
         _MEMBERS | _columns("household_join_requests", "household_id", "user_id", "requested_at"),
         _code_uses,
+        by_rows=True,
     ),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     FromClause,
     Integer,
     Select,
@@ -60,13 +62,14 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     """
     members, households = tables["household_members"], tables["households"]
     gone = _departures(tables, scope, context).cte("gone")
+    departed = gone if context.changed is None else _departed_from_changed(tables, context).cte("departed")
     acts = union_all(
         _accesses(tables, scope, context),
         select(
-            gone.c.household_id,
-            gone.c.user_id,
-            gone.c.event_timestamp,
-            gone.c.event_timestamp,
+            departed.c.household_id,
+            departed.c.user_id,
+            departed.c.event_timestamp,
+            departed.c.event_timestamp,
             cast(_DEPARTURE, Integer),
         ),
     ).subquery("act")
@@ -130,7 +133,23 @@ def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[A
 
 
 def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
-    """Each event that says that somebody is no longer a member. The last two columns are those of removals alone."""
+    """Each event that says that somebody is no longer a member. The last two columns are those of removals alone.
+
+    Of a look at changes, which judges departures elsewhere, the removals: sessions that survived them may be anybody's.
+    """
+    kinds = [EventType.MEMBER_REMOVED] if context.changed is not None else [EventType.MEMBER_REMOVED, EventType.LEFT]
+    mine = of_households(tables, scope, tables["household_events"].c.household_id)
+    return _told_to_be_gone(tables, context, kinds, mine)
+
+
+def _departed_from_changed(tables: Tables, context: Context) -> Select[Any]:
+    mine = tables.households_in(tables["household_events"].c.household_id, context.changed or ())
+    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
+
+
+def _told_to_be_gone(
+    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool]
+) -> Select[Any]:
     events = tables["household_events"]
     removed = tables.event_is(EventType.MEMBER_REMOVED)
     # A fence: each text is taken out of the metadata once, and not wherever it is named below.
@@ -144,9 +163,9 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
             case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
         )
         .where(
-            tables.event_is(EventType.MEMBER_REMOVED, EventType.LEFT),
+            tables.event_is(*kinds),
             since(events, context.history_start),
-            of_households(tables, scope, events.c.household_id),
+            mine,
         )
         .offset(0)
         .subquery("told")

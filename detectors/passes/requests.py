@@ -75,6 +75,9 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .outerjoin(twice, twice_too)
         .outerjoin(changed, changed.c.household_id == request.c.household_id)
     )
+    if context.so_far:
+        # Codes in common can wait for the night.
+        return beside.subquery("request")
     return either(beside, select(colliding(tables, scope, context, request).subquery("code")), "request")
 
 
@@ -216,6 +219,7 @@ PASSES = (
         "household_id",
         EVENTS | METADATA,
         _answers,
+        by_rows=True,
         history=True,
     ),
     Pass(
@@ -225,6 +229,7 @@ PASSES = (
         HOUSEHOLDS | MEMBERS,
         _requests,
         "grouped",
+        by_rows=True,
         history=True,
     ),
 )

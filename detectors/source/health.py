@@ -54,6 +54,8 @@ class Own:
 
     households: Sequence[str]
     users: Sequence[str]
+    words_alone: bool = False
+    """Whether only the words of big tables are read of these rows, and all else as a whole scan does it."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,17 @@ class Health:
     notices: list[Notice] = field(default_factory=list)
     unseen: list[str] = field(default_factory=list)
     """What could not be looked at, and why."""
+
+    @property
+    def signs(self) -> frozenset[str]:
+        """What is odd about the words of the tables, as far as rules are touched by it."""
+        return frozenset(
+            f"{place}: {word}"
+            for table in self.spoken.values()
+            for odd in (table.spellings, table.unknown, {place: [""] for place in table.blank})
+            for place, words in odd.items()
+            for word in words or ["in letters of a fixed number"]
+        )
 
     @property
     def spellings(self) -> dict[str, Mapping[str, str]]:
@@ -105,8 +118,14 @@ def look_at(
     """
     health = Health()
     present = [table for table in WORD_COLUMNS if table in source.tables]
+    of_words, own = own, None if own is not None and own.words_alone else own
+
+    def read_words(table: str) -> None:
+        everything = own is None and not (table in _OWN_HOUSEHOLD and is_big(source, table))
+        _read_words(source, table, more_words, None if everything else of_words, health)
+
     with ThreadPoolExecutor(max_workers=at_once) as pool:
-        list(pool.map(lambda table: _read_words(source, table, more_words, own, health), present))
+        list(pool.map(read_words, present))
     samples = _sample(source, elements, health)
     _find_unfilled(source, elements, own, samples, health, as_of)
     _read_events(source, more_words, elements, own, health)
@@ -285,7 +304,8 @@ def _word_faults(source: Source, health: Health) -> Iterator[str]:
         elif place in found.unknown:
             yield _unknown_words(source, place, found)
     members = health.spoken.get("household_members")
-    if members is not None and not members.unknown and not members.blank:
+    # Of a part of the rows none may be active, or lead.
+    if members is not None and not members.unknown and not members.blank and "household_members" in health.rows:
         yield from _nobody(source, members)
 
 

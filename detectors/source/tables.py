@@ -131,6 +131,14 @@ class Tables:
         """A column as it stands in the source, so that its index serves whatever its type is."""
         return typing_cast(ColumnElement[Any], self._source_table(name).c[self.mapping.column_name(name, column)])
 
+    def stored(self, name: str, column: str) -> ColumnElement[Any]:
+        """A column of the source's own table, read as what it should hold."""
+        return self._value(self._source_table(name), name, column)
+
+    def is_odd(self, name: str, column: str) -> bool:
+        """Whether a column's ids stand there in several notations."""
+        return f"{name}.{column}" in self._odd
+
     def _in_our_words(self, place: str, column: ColumnElement[Any]) -> ColumnElement[Any]:
         spellings = self._spellings.get(place)
         # The types of events are asked for by every spelling, so that an index on them serves.

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from escalation.decide.clocks import Deadlines
+from escalation.ledger.bookmarks import BookmarksPart
 from escalation.ledger.outbox import OutboxPart
 from escalation.ledger.records import ENDED, Decision, Entry, Look, Silence, Ticket, TicketOutcome
 from escalation.ledger.schema import DECISIONS, ENTRIES, NIGHTS, OUTCOMES, SILENCES, TICKETS
@@ -104,7 +105,7 @@ def open_ledger(
         ledger.close()
 
 
-class Transaction(OutboxPart, VolumesPart, SnapshotsPart):
+class Transaction(OutboxPart, VolumesPart, SnapshotsPart, BookmarksPart):
     """What can be read and written in one transaction."""
 
     # --- nights and decisions

@@ -282,5 +282,9 @@ class Looked:
     """One line for each of these reasons that touches a ticket in progress."""
     trail: frozenset[str] = frozenset()
     """The detectors whose verdicts rest on the audit table."""
+    left: frozenset[str] = frozenset()
+    """The fingerprints of groups of which a look at changes saw a part, or nothing: the night counts them."""
+    bookmark: str | None = None
+    """What this look leaves for the next look at changes, if it was complete."""
     seconds: float | None = None
     """How long the scan took."""

@@ -226,3 +226,12 @@ OUTCOMES = Table(
     Column("author", Text, nullable=False),
     Column("made_at", UtcTime, nullable=False),
 )
+
+BOOKMARKS = Table(
+    "bookmarks",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("as_of", UtcTime, nullable=False),
+    Column("told", Text, nullable=False),
+)
+"""One row at most."""

@@ -41,6 +41,7 @@ def forget_after(ledger: Ledger, moment: datetime, policy: Policy) -> Forgotten:
     """
     with ledger.begin() as tx:
         found = _counted(tx, moment)
+        tx.drop_bookmark()
         nights = select(NIGHTS.c.id).where(NIGHTS.c.as_of > moment)
         connection = tx.connection
         for table in (DECISIONS, VOLUMES, ENDINGS):

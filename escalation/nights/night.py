@@ -192,6 +192,8 @@ def run_night(
             tx.forget_snapshots(now)
         else:
             tx.drop_idle_looks(night_id)
+            if complete and looked.bookmark is not None:
+                tx.keep_bookmark(looked.bookmark, now)
         gaps = uncovered(tx.all_nights(), window, policy) if nightly else ()
         night = Recording(
             tx,

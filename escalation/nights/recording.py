@@ -93,7 +93,7 @@ class Recording:
         told = told_of(
             raw, policy.limits, policy.environment, self._ongoing(), alike, both_teams=policy.cases.both_teams
         )
-        self.findings = told.findings
+        self.findings = [one for one in told.findings if one.fingerprint not in looked.left]
         self._primary = {one.fingerprint: one for one in self.findings}
         self._raw: dict[str, Found] = {}
         self._causes = self._explained(told)
@@ -162,6 +162,10 @@ class Recording:
     def _observe(self) -> None:
         for key in sorted({*self._known, *self._primary, *self._causes}):
             before = self._known.get(key)
+            if key in self._source.left:
+                if before is not None:
+                    self._watch(Watched(before, before, "not-looked-at", self._case_of(before)))
+                continue
             observation, finding = self._observation(key, before)
             if before is None and (finding is None or self._is_row_of_an_incident(key)):
                 continue
@@ -215,7 +219,7 @@ class Recording:
     def _is_row_of_an_incident(self, key: str) -> bool:
         """True for what is only a part of a group tonight: the group is watched, not each of its rows."""
         cause = self._causes.get(key)
-        return cause is not None and bool(self._primary[cause].members)
+        return cause in self._primary and bool(self._primary[cause].members)
 
     def _decide(self, watched: Watched) -> None:
         cause = self._cause_ticket(watched.entry)

@@ -151,7 +151,13 @@ DETECTOR = Detector(
     __doc__,
     (
         Subscription("households", never_had_a_member),
-        Subscription("households", everyone_left, aggregate_everyone_left),
+        Subscription(
+            "households",
+            everyone_left,
+            aggregate_everyone_left,
+            in_part=lambda limits: limits.everyone_left_severity == "P2",
+        ),
     ),
     evaluate,
+    by_night_in_part="how many households everyone has left, where only what changed is looked at",
 )

@@ -254,7 +254,7 @@ DETECTOR = Detector(
     __doc__,
     (
         Subscription("hand-overs", handed_over),
-        Subscription("households", leads_unannounced, opens="handed_over_household"),
+        Subscription("households", leads_unannounced, by_night=lambda _: True, opens="handed_over_household"),
     ),
     evaluate,
     by_night_in_part="leaders of whom no event tells, and transfers that a leave may still explain",

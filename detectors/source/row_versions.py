@@ -1,0 +1,258 @@
+"""What was written to a server's state tables since an earlier look, told by the versions of their rows.
+
+PostgreSQL writes each version of a row with the number of its transaction. All transactions below the least one that was
+in progress at a look had ended by then, so a version with a lower number was seen by it. Deletions leave no version:
+they are seen by counts and checksums over buckets of households.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    text,
+)
+
+from detectors.source.base import Schema
+from detectors.source.tables import Tables
+
+BUCKETS = 4_096
+"""A row that is lost has so small a part of all households looked at."""
+FAR = 2**30
+"""Transactions. What lies further apart may have gone round the 32 bits of a row's number."""
+_TRIED = 2**14
+"""So many combinations are tried to explain what is missing in a bucket; after that its households are looked at."""
+_HASHES = {
+    "uuid": ("uuid_hash", "uuid_hash_extended", None),
+    "text": ("hashtext", "hashtextextended", Text()),
+    "integer": ("hashint8", "hashint8extended", BigInteger()),
+}
+
+SERVER = text(
+    "SELECT (SELECT system_identifier FROM pg_control_system())::text AS system, "
+    "(SELECT timeline_id FROM pg_control_checkpoint())::text AS timeline, "
+    "pg_postmaster_start_time()::text AS started, pg_is_in_recovery()::text AS standby, "
+    "(SELECT oid FROM pg_database WHERE datname = current_database())::text AS database, "
+    "pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS least, "
+    "pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next"
+)
+"""Which server this is, since when it runs, and which transactions its snapshot has seen the end of."""
+RELATIONS = text(
+    "SELECT w.schema_name, w.name, c.oid::bigint AS oid, c.relkind::text AS kind "
+    "FROM unnest(CAST(:schemas AS text[]), CAST(:names AS text[])) AS w (schema_name, name) "
+    "JOIN pg_namespace n ON n.nspname = w.schema_name JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A table whose rows are compared: what names their household (or user), what tells them apart, and their times."""
+
+    table: str
+    owner: str
+    key: tuple[str, ...]
+    times: tuple[str, ...]
+    only: str | None = None
+    """Where it is null nothing rests on the row."""
+
+    @property
+    def names(self) -> Literal["users", "households"]:
+        return "users" if self.table == "users" else "households"
+
+
+COMPARED = (
+    Compared("household_members", "household_id", ("id", "user_id"), ("joined_at", "temporary_expires_at")),
+    Compared("households", "id", ("id",), ("created_at", "updated_at")),
+    Compared("household_join_requests", "household_id", ("id", "user_id"), ("requested_at", "responded_at")),
+    Compared("users", "id", ("id",), ("deleted_at",), only="deleted_at"),
+)
+"""The rows from which state rules conclude. Of accounts only that they are deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """How many rows each bucket holds, and a checksum of which."""
+
+    rows: array[int]
+    checks: array[int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one table holds now, whose rows changed, and the buckets from which rows were lost."""
+
+    sums: Sums
+    owners: frozenset[str] = frozenset()
+    lost: tuple[int, ...] = ()
+
+
+def compared_in(schema: Schema) -> list[Compared]:
+    """The tables to compare of those that the source has."""
+    return [
+        one
+        for one in COMPARED
+        if one.table in schema.tables and (one.only is None or one.only in schema.tables[one.table].columns)
+    ]
+
+
+def incomparable(tables: Tables, kinds: Mapping[str, str]) -> str | None:
+    """Why row versions can't tell what changed here, or None. `kinds` are those of the tables' relations in the catalog."""
+    for one in compared_in(tables.schema):
+        found = tables.schema.tables[one.table]
+        if kinds.get(one.table) != "r":
+            return f"{found.name} is no plain table, so its rows have no versions"
+        plain = found.columns[one.owner] in _HASHES and one.owner not in found.read_as
+        if not plain or _key(tables, one) is None or tables.is_odd(one.table, one.owner):
+            return f"the ids of {found.name} are of a type, or written in a way, that cannot be compared"
+        if any(found.columns.get(column, "time") != "time" for column in one.times):
+            return f"the times of {found.name} are of another type than a time"
+    owners = {tables.schema.tables[one.table].columns[one.owner] for one in COMPARED if one.names == "households"}
+    return None if len(owners) == 1 else "the ids of households are not of one type"
+
+
+def statement(tables: Tables, one: Compared, horizon: int | None, due: tuple[Any, Any] | None) -> Select[Any]:
+    """The sums of a table by bucket; with a `horizon` those of the older versions apart, with what is newer or has become `due`."""
+    owner, key = _owner(tables, one), _key(tables, one) or one.key[0]
+    bucket, mine = func.coalesce(_bucket(tables, one), 0), cast(_owner_hash(tables, one), BigInteger)
+    # With the owner's hash, so that a row that goes over to another household is lost to its first one.
+    row = func.coalesce(_hash(_native(tables, one, key), tables.raw(one.table, key), seed=mine), 0)
+    wanted = [] if one.only is None else [tables.raw(one.table, one.only).is_not(None)]
+    if horizon is None or due is None:
+        return (
+            select(bucket.label("bucket"), func.count().label("kept"), func.bit_xor(row).label("checks"))
+            .where(*wanted)
+            .group_by(bucket)
+        )
+    # Once, and not for each row.
+    oldest = select(func.age(literal_column(f"'{max(horizon & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
+    # What was frozen an age ago keeps its number, and may seem to lie ahead.
+    fresh = func.age(literal_column("xmin"), type_=Integer()).between(0, oldest)
+    rows = (
+        select(
+            bucket.label("bucket"),
+            row.label("row"),
+            owner.label("owner"),
+            fresh.label("fresh"),
+            _due(tables, one, due).label("due"),
+        )
+        .where(*wanted)
+        .offset(0)
+        .subquery("version")
+    )
+    old = not_(rows.c.fresh)
+    return select(
+        rows.c.bucket,
+        func.count().filter(old).label("kept"),
+        func.coalesce(func.bit_xor(rows.c.row).filter(old), 0).label("checks"),
+        func.array_agg(rows.c.row).filter(rows.c.fresh).label("fresh"),
+        func.array_agg(cast(rows.c.owner, Text)).filter(or_(rows.c.fresh, rows.c.due)).label("owners"),
+    ).group_by(rows.c.bucket)
+
+
+def owners_in(tables: Tables, one: Compared, buckets: Sequence[int]) -> Select[Any]:
+    """The households (or users) of some buckets of which a table has rows."""
+    return select(cast(_owner(tables, one), Text).label("owner")).where(_bucket(tables, one).in_(buckets)).distinct()
+
+
+def written(rows: Sequence[Mapping[str, Any]], before: Sums | None) -> Written:
+    """What the rows of `statement` tell, compared with what there was `before`."""
+    counts, checks = array("q", bytes(8 * BUCKETS)), array("q", bytes(8 * BUCKETS))
+    owners: set[str] = set()
+    fresh: dict[int, list[int]] = {}
+    for row in rows:
+        bucket = row["bucket"]
+        counts[bucket], checks[bucket] = row["kept"], row["checks"]
+        if before is not None:
+            fresh[bucket] = row["fresh"] or []
+            owners.update(owner for owner in row["owners"] or () if owner is not None)
+    lost = tuple(_lost(Sums(counts, checks), before, fresh)) if before is not None else ()
+    for bucket, new in fresh.items():
+        counts[bucket] += len(new)
+        for one in new:
+            checks[bucket] ^= one
+    return Written(Sums(counts, checks), frozenset(owners), lost)
+
+
+def _lost(kept: Sums, before: Sums, fresh: Mapping[int, Sequence[int]]) -> Iterator[int]:
+    """The buckets in which something is missing that no newer version of a row stands for."""
+    for bucket in range(BUCKETS):
+        missing, check = before.rows[bucket] - kept.rows[bucket], before.checks[bucket] ^ kept.checks[bucket]
+        if missing == 0 and check == 0:
+            continue
+        if not _explained(missing, check, fresh.get(bucket, ())):
+            yield bucket
+
+
+def _explained(missing: int, check: int, fresh: Sequence[int]) -> bool:
+    """Whether `missing` rows with this checksum are among the newer versions, so that they were changed and not deleted."""
+    if not 0 < missing <= len(fresh) or math.comb(len(fresh), missing) > _TRIED:
+        return False
+    return any(_xor(some) == check for some in combinations(fresh, missing))
+
+
+def _xor(numbers: Sequence[int]) -> int:
+    together = 0
+    for one in numbers:
+        together ^= one
+    return together
+
+
+def _key(tables: Tables, one: Compared) -> str | None:
+    columns = tables.schema.tables[one.table].columns
+    return next((key for key in one.key if columns.get(key) in _HASHES), None)
+
+
+def _native(tables: Tables, one: Compared, column: str) -> str:
+    return tables.schema.tables[one.table].columns[column]
+
+
+def _owner(tables: Tables, one: Compared) -> ColumnElement[Any]:
+    return tables.raw(one.table, one.owner)
+
+
+def _owner_hash(tables: Tables, one: Compared) -> ColumnElement[Any]:
+    return _hash(_native(tables, one, one.owner), _owner(tables, one))
+
+
+def _bucket(tables: Tables, one: Compared) -> ColumnElement[Any]:
+    return _owner_hash(tables, one).op("&")(literal_column(str(BUCKETS - 1)))
+
+
+def _hash(native: str, column: ColumnElement[Any], seed: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
+    short, extended, kind = _HASHES[native]
+    value = column if kind is None else cast(column, kind)
+    if seed is None:
+        return getattr(func, short)(value, type_=Integer())
+    return getattr(func, extended)(value, seed, type_=BigInteger())
+
+
+def _due(tables: Tables, one: Compared, due: tuple[Any, Any]) -> ColumnElement[bool]:
+    """Whether one of a row's times was still too young at the last look and is not any more."""
+    start, end = due
+    known = [
+        tables.stored(one.table, column) for column in one.times if column in tables.schema.tables[one.table].columns
+    ]
+    return or_(false(), *(and_(column > literal(start), column <= literal(end)) for column in known))
