@@ -9,7 +9,7 @@ from datetime import timedelta
 import click
 
 from commands.believing import held_against, known_households, known_of, looked_of
-from commands.changes import counted_by_night, feed_of, bookmark_of
+from commands.changes import bookmark_of, counted_by_night, feed_of
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.options import Settings
 from commands.scanning import context_of, document_of, formatted, scanned
@@ -60,7 +60,7 @@ def quick_look(settings: Settings, form: str) -> tuple[NightReport, ScanDocument
             looked=replace(
                 looked_of(result, known, DETECTORS, accept=False),
                 left=counted_by_night(known, result),
-                bookmark=bookbookmark_of(known, result),
+                bookmark=bookmark_of(known, result),
             ),
             look="quick",
         )
@@ -108,7 +108,7 @@ def _looked(
         click.echo(f"note: this look reads everything: {fed.reason}", err=True)
     occurrences = [one for one in asked if one.meta.kind == "occurrence"]
     for window in windows[1:]:
-        earlier, _ = look(window, occurrences, fed and fed.scope)
+        earlier, _ = look(window, occurrences, None if fed is None else fed.scope)
         result = _together(result, earlier)
     return result, info
 

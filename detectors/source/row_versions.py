@@ -17,6 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Function,
     Integer,
     Select,
     Text,
@@ -245,8 +246,8 @@ def _hash(native: str, column: ColumnElement[Any], seed: ColumnElement[Any] | No
     short, extended, kind = _HASHES[native]
     value = column if kind is None else cast(column, kind)
     if seed is None:
-        return getattr(func, short)(value, type_=Integer())
-    return getattr(func, extended)(value, seed, type_=BigInteger())
+        return Function(short, value, type_=Integer())
+    return Function(extended, value, seed, type_=BigInteger())
 
 
 def _due(tables: Tables, one: Compared, due: tuple[Any, Any]) -> ColumnElement[bool]:
