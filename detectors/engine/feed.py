@@ -31,6 +31,7 @@ from detectors.source.row_versions import (
     RELATIONS,
     SERVER,
     Compared,
+    Since,
     Sums,
     Written,
     compared_in,
@@ -240,12 +241,11 @@ def _distrusted(feed: Feed, here: Mapping[str, Any], context: Context) -> str | 
 def _compare(
     source: Source, bookmark: Bookmark | None, context: Context, at_once: int
 ) -> list[tuple[Compared, Written]]:
-    due = None if bookmark is None else (bookmark.watermark, context.watermark)
+    since = bookmark and Since(bookmark.least, bookmark.watermark, context.watermark)
 
     def one_table(one: Compared) -> tuple[Compared, Written]:
         before = None if bookmark is None else bookmark.sums.get(one.table)
-        horizon = None if bookmark is None or before is None else bookmark.least
-        return one, written(source.rows(statement(source.tables, one, horizon, due), "feed"), before)
+        return one, written(source.rows(statement(source.tables, one, since), "feed"), before)
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         return list(pool.map(one_table, compared_in(source.schema)))

@@ -72,12 +72,12 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
             departed.c.event_timestamp,
             cast(_DEPARTURE, Integer),
         ),
-    ).subquery("act")
-    active = (
-        select(members)
-        .where(members.c.status == "active", of_households(tables, scope, members.c.household_id))
-        .subquery("active")
-    )
+    ).cte("act")
+    mine = of_households(tables, scope, members.c.household_id)
+    if context.changed is not None:
+        # An array, and no join: of a part of a day an index finds the few.
+        mine = members.c.household_id == func.any(func.array(select(acts.c.household_id).distinct().scalar_subquery()))
+    active = select(members).where(members.c.status == "active", mine).subquery("active")
     belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
     # Few visitors acted as leaders where leadership ever moved: the office is looked up for them, and not beside every visit.
     events = tables["household_events"]
@@ -144,11 +144,11 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
 
 def _departed_from_changed(tables: Tables, context: Context) -> Select[Any]:
     mine = tables.households_in(tables["household_events"].c.household_id, context.changed or ())
-    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
+    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine, common=True)
 
 
 def _told_to_be_gone(
-    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool]
+    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool], *, common: bool = False
 ) -> Select[Any]:
     events = tables["household_events"]
     removed = tables.event_is(EventType.MEMBER_REMOVED)
@@ -163,7 +163,7 @@ def _told_to_be_gone(
             case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
         )
         .where(
-            tables.event_is(*kinds),
+            tables.event_is(*kinds, common=common),
             since(events, context.history_start),
             mine,
         )

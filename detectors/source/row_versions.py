@@ -11,6 +11,7 @@ import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import combinations
 from typing import Any, Literal
 
@@ -22,12 +23,11 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    case,
     cast,
-    false,
     func,
     literal,
     literal_column,
-    not_,
     or_,
     select,
     text,
@@ -90,6 +90,15 @@ COMPARED = (
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """What was seen before: the row versions of all transactions below `least`, and the times up to `young`; now up to `old`."""
+
+    least: int
+    young: datetime
+    old: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Sums:
     """How many rows each bucket holds, and a checksum of which."""
 
@@ -134,76 +143,60 @@ def incomparable(tables: Tables, kinds: Mapping[str, str]) -> str | None:
     return None if len(owners) == 1 else "the ids of households are not of one type"
 
 
-def statement(tables: Tables, one: Compared, horizon: int | None, due: tuple[Any, Any] | None) -> Select[Any]:
-    """The sums of a table by bucket; with a `horizon` those of the older versions apart, with what is newer or has become `due`."""
-    owner, key = _owner(tables, one), _key(tables, one) or one.key[0]
+def statement(tables: Tables, one: Compared, since: Since | None) -> Select[Any]:
+    """The sums of a table by bucket, and which of its rows are newer than `since`, or were too young then and are not any more.
+
+    Those are told as "checksum owner", the checksum only of newer ones.
+    """
+    owner, key = tables.raw(one.table, one.owner), _key(tables, one) or one.key[0]
     bucket, mine = func.coalesce(_bucket(tables, one), 0), cast(_owner_hash(tables, one), BigInteger)
     # With the owner's hash, so that a row that goes over to another household is lost to its first one.
     row = func.coalesce(_hash(_native(tables, one, key), tables.raw(one.table, key), seed=mine), 0)
-    wanted = [] if one.only is None else [tables.raw(one.table, one.only).is_not(None)]
-    if horizon is None or due is None:
-        return (
-            select(bucket.label("bucket"), func.count().label("kept"), func.bit_xor(row).label("checks"))
-            .where(*wanted)
-            .group_by(bucket)
-        )
-    # Once, and not for each row.
-    oldest = select(func.age(literal_column(f"'{max(horizon & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
-    # What was frozen an age ago keeps its number, and may seem to lie ahead.
-    fresh = func.age(literal_column("xmin"), type_=Integer()).between(0, oldest)
-    rows = (
-        select(
-            bucket.label("bucket"),
-            row.label("row"),
-            owner.label("owner"),
-            fresh.label("fresh"),
-            _due(tables, one, due).label("due"),
-        )
-        .where(*wanted)
-        .offset(0)
-        .subquery("version")
-    )
-    old = not_(rows.c.fresh)
-    return select(
-        rows.c.bucket,
-        func.count().filter(old).label("kept"),
-        func.coalesce(func.bit_xor(rows.c.row).filter(old), 0).label("checks"),
-        func.array_agg(rows.c.row).filter(rows.c.fresh).label("fresh"),
-        func.array_agg(cast(rows.c.owner, Text)).filter(or_(rows.c.fresh, rows.c.due)).label("owners"),
-    ).group_by(rows.c.bucket)
+    sums = [bucket.label("bucket"), func.count().label("rows"), func.bit_xor(row).label("checks")]
+    if since is not None:
+        # Once, and not for each row.
+        oldest = select(func.age(literal_column(f"'{max(since.least & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
+        # What was frozen an age ago keeps its number, and may seem to lie ahead.
+        newer = Function("age", literal_column("xmin"), type_=Integer()).between(0, oldest)
+        told = func.concat(case((newer, row)), " ", owner)
+        sums.append(func.array_agg(told).filter(or_(newer, *_due(tables, one, since))).label("changed"))
+    found = select(*sums).group_by(bucket)
+    return found if one.only is None else found.where(tables.raw(one.table, one.only).is_not(None))
 
 
 def owners_in(tables: Tables, one: Compared, buckets: Sequence[int]) -> Select[Any]:
     """The households (or users) of some buckets of which a table has rows."""
-    return select(cast(_owner(tables, one), Text).label("owner")).where(_bucket(tables, one).in_(buckets)).distinct()
+    return (
+        select(cast(tables.raw(one.table, one.owner), Text).label("owner"))
+        .where(_bucket(tables, one).in_(buckets))
+        .distinct()
+    )
 
 
 def written(rows: Sequence[Mapping[str, Any]], before: Sums | None) -> Written:
     """What the rows of `statement` tell, compared with what there was `before`."""
-    counts, checks = array("q", bytes(8 * BUCKETS)), array("q", bytes(8 * BUCKETS))
+    now = Sums(array("q", bytes(8 * BUCKETS)), array("q", bytes(8 * BUCKETS)))
     owners: set[str] = set()
-    fresh: dict[int, list[int]] = {}
+    newer: dict[int, list[int]] = {}
     for row in rows:
         bucket = row["bucket"]
-        counts[bucket], checks[bucket] = row["kept"], row["checks"]
-        if before is not None:
-            fresh[bucket] = row["fresh"] or []
-            owners.update(owner for owner in row["owners"] or () if owner is not None)
-    lost = tuple(_lost(Sums(counts, checks), before, fresh)) if before is not None else ()
-    for bucket, new in fresh.items():
-        counts[bucket] += len(new)
-        for one in new:
-            checks[bucket] ^= one
-    return Written(Sums(counts, checks), frozenset(owners), lost)
+        now.rows[bucket], now.checks[bucket] = row["rows"], row["checks"]
+        for told in (row["changed"] or ()) if before is not None else ():
+            check, _, owner = told.partition(" ")
+            if check:
+                newer.setdefault(bucket, []).append(int(check))
+            owners.add(owner)
+    lost = tuple(_lost(now, before, newer)) if before is not None else ()
+    return Written(now, frozenset(owners - {""}), lost)
 
 
-def _lost(kept: Sums, before: Sums, fresh: Mapping[int, Sequence[int]]) -> Iterator[int]:
+def _lost(now: Sums, before: Sums, newer: Mapping[int, Sequence[int]]) -> Iterator[int]:
     """The buckets in which something is missing that no newer version of a row stands for."""
     for bucket in range(BUCKETS):
-        missing, check = before.rows[bucket] - kept.rows[bucket], before.checks[bucket] ^ kept.checks[bucket]
-        if missing == 0 and check == 0:
-            continue
-        if not _explained(missing, check, fresh.get(bucket, ())):
+        new = newer.get(bucket, ())
+        missing = before.rows[bucket] - now.rows[bucket] + len(new)
+        check = before.checks[bucket] ^ now.checks[bucket] ^ _xor(new)
+        if (missing or check) and not _explained(missing, check, new):
             yield bucket
 
 
@@ -230,12 +223,8 @@ def _native(tables: Tables, one: Compared, column: str) -> str:
     return tables.schema.tables[one.table].columns[column]
 
 
-def _owner(tables: Tables, one: Compared) -> ColumnElement[Any]:
-    return tables.raw(one.table, one.owner)
-
-
 def _owner_hash(tables: Tables, one: Compared) -> ColumnElement[Any]:
-    return _hash(_native(tables, one, one.owner), _owner(tables, one))
+    return _hash(_native(tables, one, one.owner), tables.raw(one.table, one.owner))
 
 
 def _bucket(tables: Tables, one: Compared) -> ColumnElement[Any]:
@@ -250,10 +239,8 @@ def _hash(native: str, column: ColumnElement[Any], seed: ColumnElement[Any] | No
     return Function(extended, value, seed, type_=BigInteger())
 
 
-def _due(tables: Tables, one: Compared, due: tuple[Any, Any]) -> ColumnElement[bool]:
-    """Whether one of a row's times was still too young at the last look and is not any more."""
-    start, end = due
-    known = [
-        tables.stored(one.table, column) for column in one.times if column in tables.schema.tables[one.table].columns
-    ]
-    return or_(false(), *(and_(column > literal(start), column <= literal(end)) for column in known))
+def _due(tables: Tables, one: Compared, since: Since) -> list[ColumnElement[bool]]:
+    """For each of a row's times whether it was too young at the last look and is not any more."""
+    known = [column for column in one.times if column in tables.schema.tables[one.table].columns]
+    times = [tables.stored(one.table, column) for column in known]
+    return [and_(time > literal(since.young), time <= literal(since.old)) for time in times]
