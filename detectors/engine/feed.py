@@ -241,7 +241,7 @@ def _distrusted(feed: Feed, here: Mapping[str, Any], context: Context) -> str | 
 def _compare(
     source: Source, bookmark: Bookmark | None, context: Context, at_once: int
 ) -> list[tuple[Compared, Written]]:
-    since = bookmark and Since(bookmark.least, bookmark.watermark, context.watermark)
+    since = None if bookmark is None else Since(bookmark.least, bookmark.watermark, context.watermark)
 
     def one_table(one: Compared) -> tuple[Compared, Written]:
         before = None if bookmark is None else bookmark.sums.get(one.table)
