@@ -14,7 +14,7 @@ import psycopg
 
 from tests.support.town_life import MINUTE, uid
 
-HOMES = ("oak", "elm", "ash")
+HOMES = ("oak", "elm", "ash", "fir", "yew", "bay")
 PEOPLE = ("one", "two", "three")
 GIVEN_UP = (psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation)
 
@@ -48,6 +48,9 @@ class Clients:
     def do(self, write: Write, now: datetime) -> None:
         self.written += 1
         connection = self.connections[write.client]
+        if write.client:
+            # In a transaction of its own already, what follows is a savepoint.
+            connection.execute("SELECT 1")
         # Whose row another client holds is not written, as an app would give up.
         with contextlib.suppress(*GIVEN_UP), connection.transaction():
             for statement, values in WRITES[write.what](self, write, now - write.ago * MINUTE):
