@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -87,6 +87,8 @@ class Played:
 
     url: str
     folder: Path
+    everything: list[bool] = field(default_factory=list)
+    """Of each quick look whether it said that it reads everything."""
 
     def settings(self, ledger: str, at: datetime) -> Settings:
         place = self.folder / ledger
@@ -97,8 +99,10 @@ class Played:
             return night(self.settings(ledger, at), "json", announced=False)[0]
 
     def quick(self, at: datetime) -> NightReport:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            return quick_look(self.settings("quick", at), "json")[0]
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as told:
+            report = quick_look(self.settings("quick", at), "json")[0]
+        self.everything.append("this look reads everything" in told.getvalue())
+        return report
 
     def whole(self, at: datetime) -> set[str]:
         """What a look at everything finds at that time."""
@@ -137,6 +141,7 @@ def play(plan: Plan, url: str, folder: Path) -> Played:
             else:
                 for ledger in ("nights", "quick"):
                     played.night(ledger, at)
+    assert not any(played.everything[1:])
     return played
 
 
