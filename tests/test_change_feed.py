@@ -2,98 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
 from hypothesis import Phase, example, given
 from hypothesis import strategies as st
 
-from detectors.contract import Context, Window
-from detectors.engine.by_day import by_day
-from detectors.engine.feed import Bookmark, Feed, loaded
-from detectors.engine.runner import ScanResult, scan
-from detectors.findings import Found
-from detectors.limits import Limits
-from detectors.passes import PASSES
-from detectors.registry import DETECTORS
-from detectors.source import SourceMapping, open_source
-from detectors.source.row_versions import BUCKETS
+from detectors.engine.feed import FIRST_LOOK
+from detectors.source.row_versions import BUCKETS, FAR
 from tests.support.changes import HOMES, PEOPLE, WRITES, Clients, Write
 from tests.support.effort import tries
+from tests.support.looker import Looker, town
 from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load
+from tests.support.standby import catch_up, hot_standby
 from tests.support.town_life import MINUTE, uid
-from tests.support.towns import Town, with_later_life
 
 FIRST = datetime(2026, 2, 3, 9, tzinfo=UTC)
-LATE = timedelta(hours=1)
-ASKED = [
-    one
-    for one in by_day(DETECTORS)
-    if any(PASSES[subscription.on].by_rows or subscription.on == "presence" for subscription in one.subscriptions)
-]
-"""Those that look at changes alone, and what they share a pass with."""
-
-
-def town() -> Town:
-    town = Town()
-    # Enough of them that one fault is no cut export.
-    for home in (*HOMES, *(f"home {number}" for number in range(20))):
-        town.family(home, *(f"{home} {one}" for one in PEOPLE))
-        for one in PEOPLE:
-            town.account(f"{home} {one}")
-    return with_later_life(town)
-
-
-@dataclass
-class Looker:
-    """Looks again and again, by what changed, and compares each look with one at everything."""
-
-    url: str
-    limits: Limits = field(default_factory=Limits)
-    bookmark: Bookmark | None = None
-    known: list[Found] = field(default_factory=list)
-    told: set[str] = field(default_factory=set)
-    reasons: list[str | None] = field(default_factory=list)
-
-    def scan(self, at: datetime, feed: Feed | None) -> ScanResult:
-        context = Context(at, Window(at.replace(hour=0, minute=0), at), self.limits, late=LATE)
-        with open_source(self.url, SourceMapping()) as source:
-            return scan(source, ASKED, context, feed=feed)
-
-    def changed(self, at: datetime) -> ScanResult:
-        states = [one for one in self.known if one.kind == "state"]
-        feed = Feed(
-            "the rules",
-            self.bookmark,
-            LATE,
-            frozenset(home for one in states for home in one.households),
-            frozenset(one.subject["user_id"] for one in states if "user_id" in one.subject),
-            frozenset(one.detector for one in states if "operation" in one.subject),
-        )
-        return self.scan(at, feed)
-
-    def look(self, at: datetime) -> None:
-        found, everything = self.changed(at), self.scan(at, None)
-        self.reasons.append(found.fed.reason if found.fed else "no feed")
-        fed = {one.fingerprint: one for one in found.findings}
-        whole = {one.fingerprint: one for one in everything.findings}
-        self.told |= found.in_part
-        missed = {key: one for key, one in whole.items() if key not in fed and key not in self.told}
-        assert not missed, f"not found at {at}: {missed}"
-        made_up = {key: one for key, one in fed.items() if key not in whole and key not in found.in_part}
-        assert not made_up, f"made up at {at}: {made_up}"
-        for key, one in fed.items():
-            if one.kind == "state" and key not in found.in_part:
-                assert (one.severity, one.households) == (whole[key].severity, whole[key].households)
-        # What happened once need not be found again.
-        self.told |= {key for key, one in fed.items() if one.kind == "occurrence"}
-        self.known = [one for one in found.findings if one.fingerprint not in found.in_part]
-        # As the ledger keeps it.
-        self.bookmark = loaded(found.bookmark.dumped()) if found.bookmark else None
-
-
+NEXT = FIRST + 5 * MINUTE
 WRITTEN = st.builds(
     Write,
     st.sampled_from((0, 0, 1, 2)),
@@ -160,7 +87,7 @@ def test_a_row_that_goes_over_to_a_household_of_the_same_bucket_is_lost_to_its_o
         connection.execute(
             "UPDATE household_members SET household_id = %s WHERE user_id = %s", (uid(other), uid(f"{one} one"))
         )
-        looker.look(FIRST + 5 * MINUTE)
+        looker.look(NEXT)
         assert looker.reasons[-1] is None
         assert "no-leader" in {found.detector for found in looker.known if uid(one) in map(UUID, found.households)}
 
@@ -175,3 +102,53 @@ def _in_one_bucket(connection: psycopg.Connection) -> tuple[str, str]:
             return seen[row[0]], name
         seen[row[0] if row else -1] = name
     raise AssertionError("no two households share a bucket")
+
+
+def test_what_cannot_be_told_is_read_whole_and_said(postgres: PostgresServer) -> None:
+    with postgres.new_database(RESTORED_PETFORCE) as database, database.connect() as connection:
+        load(database, town().tables())
+        with postgres.new_reader(database, bypass_rls=False) as reader:
+            # SELECT and nothing else will do.
+            looker = Looker(reader.url)
+            looker.look(FIRST)
+            assert (looker.reasons, looker.reason(NEXT)) == ([FIRST_LOOK], None)
+        bookmark = looker.bookmark
+        assert bookmark is not None
+        looker.url = database.url
+        for other, said in (
+            (replace(bookmark, server="another"), "restored, promoted or exchanged"),
+            (replace(bookmark, next=bookmark.next + 10**6), "counted anew"),
+            (replace(bookmark, least=bookmark.least - FAR - 1), "counted anew"),
+            (replace(bookmark, rules="others"), "the policy"),
+            (replace(bookmark, as_of=NEXT + MINUTE), "a later time"),
+        ):
+            looker.bookmark = other
+            assert said in str(looker.reason(NEXT))
+        looker.bookmark = replace(bookmark, outlook="another")
+        looker.look(NEXT)
+        assert "what the rules can look at" in str(looker.reasons[-1])
+        connection.execute("ALTER TABLE households RENAME TO homes")
+        connection.execute("CREATE VIEW households AS SELECT * FROM homes")
+        assert "households is no plain table" in str(looker.reason(NEXT))
+
+
+def test_a_standby_tells_as_much_and_its_primary_is_another_server(postgres: PostgresServer) -> None:
+    with hot_standby(postgres) as standby, postgres.new_database(RESTORED_PETFORCE) as database:
+        load(database, town().tables())
+        clients = Clients(database.url)
+        try:
+            clients.do(Write(1, "unled", "oak", "one"), FIRST)
+            clients.do(Write(0, "stranger", "elm", "one"), FIRST)
+            catch_up(postgres, standby)
+            looker = Looker(standby.url(database.name))
+            looker.look(NEXT)
+            clients.commit(1)
+            clients.do(Write(0, "erased", "fir", "one"), NEXT)
+            catch_up(postgres, standby)
+            looker.look(NEXT + 5 * MINUTE)
+        finally:
+            clients.close()
+        assert looker.reasons[1] is None
+        assert {"no-leader", "transfer-failed"} & {one.detector for one in looker.known}
+        looker.url = database.url
+        assert "promoted or exchanged" in str(looker.reason(NEXT + 10 * MINUTE))

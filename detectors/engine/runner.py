@@ -195,7 +195,7 @@ def _begun(
         return _Run(source, detectors, scope, context, progress, at_once)
     fed = read_feed(source, feed, context, at_once)
     run = _Run(source, detectors, scope, context, progress, at_once, feed=feed, fed=fed)
-    if feed.bookmark is None or fed.scope is None:
+    if feed.bookmark is None or fed.scope is None or feed.given is not None:
         return run
     begins = run.outlook()
     strange = not begins.signs <= feed.bookmark.signs
