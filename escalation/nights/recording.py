@@ -102,7 +102,7 @@ class Recording:
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
         self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
-        self._silences = {key: _patient(one, look) for key, one in tx.silences().items()}
+        self._silences = tx.silences()
         self._tickets = Tickets(tx)
         self._all: dict[str, Watched] = {}
         self._on_ticket: dict[int, list[Watched]] = defaultdict(list)
@@ -320,10 +320,10 @@ class Recording:
     def _end_broken(self, silence: Silence | None, entry: Entry, observation: Observation) -> None:
         if silence is None or observation != "seen":
             return
-        if is_broken(silence, entry):
-            self._tx.end_silence(silence, self._now, "worse")
-        elif self._now >= silence.ends_at:
-            self._tx.end_silence(silence, self._now, "time")
+        worse = is_broken(silence, entry, self._policy, self._look)
+        if worse or self._now >= silence.ends_at:
+            self._tx.end_silence(silence, self._now, "worse" if worse else "time")
+            del self._silences[entry.fingerprint]
 
     def _deadlines(self, entry: Entry) -> Deadlines:
         sla = self._policy.sla(entry.team, entry.severity, entry.detector)
@@ -443,7 +443,7 @@ class Recording:
         found = []
         for key, entry in sorted(around.items()):
             silence = self._silences.get(key)
-            if silence is not None and entry.ticket_id in (None, ticket.id) and in_force(silence, entry, self._now):
+            if silence is not None and entry.ticket_id in (None, ticket.id) and in_force(silence, self._now):
                 found.append((entry, silence))
         return found
 
@@ -498,13 +498,6 @@ class Recording:
                 reason=decision.reason,
                 external_id=ticket.external_id if ticket else None,
             )
-
-
-def _patient(silence: Silence, look: Look) -> Silence:
-    """For a quick look a snooze is broken once what was put off has doubled: what goes on all day grows with each look."""
-    if look == "night" or silence.size is None:
-        return silence
-    return replace(silence, size=2 * silence.size)
 
 
 def _said(entry: Entry) -> Entry:

@@ -160,7 +160,8 @@ def test_no_follow_ups_while_muted(office: Office) -> None:
 def test_a_snooze_breaks_once_when_it_gets_worse(office: Office) -> None:
     office.night(REMOVAL)
     office.silence(REMOVAL, "snooze", office.now + 30 * DAY)
-    worse = REMOVAL.model_copy(update={"impact": Impact(users=2, households=1)})
+    one_more, worse = (REMOVAL.model_copy(update={"impact": Impact(users=users, households=1)}) for users in (2, 3))
+    assert reasons(office.night(one_more)) == ["snoozed"]
     assert reasons(office.night(worse)) == ["snooze-broken"]
     assert reasons(office.night(worse)) == ["still-there"]
     assert reasons(office.night(REMOVAL)) == ["better"]
