@@ -36,6 +36,7 @@ _QUIET: dict[Reason, str] = {
     "fixed-before": "known to be gone",
     "done": "known to be settled",
     "rows-gone": "known to be no longer there",
+    "rows-fewer": "known to have lost rows behind them",
     "trail-gone": "known to be no longer there",
 }
 """Why nothing was said of a finding. Any other reason means that it is as it was."""

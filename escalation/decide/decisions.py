@@ -19,13 +19,13 @@ from escalation.ledger.scrub import scrub, scrub_subject
 from escalation.policy.policy import Policy
 from escalation.policy.process import Nights
 
-Observation = Literal["seen", "explained", "absent", "rows-gone", "trail-gone", "not-looked-at"]
+Observation = Literal["seen", "explained", "absent", "rows-gone", "rows-fewer", "trail-gone", "not-looked-at"]
 """How tonight's scan met a finding: as itself, as part of another one, not at all, or its detector could not look.
 
-What is absent because the rows that it was about are gone was not repaired, and where the audit rows that showed it are gone
-nobody can say whether it was.
+What is absent because the rows that it was about are gone was not repaired. Where some of the rows behind it are gone, or the
+audit rows that showed it, nobody can say whether it was.
 """
-LOST: tuple[Observation, ...] = ("rows-gone", "trail-gone")
+LOST: tuple[Observation, ...] = ("rows-gone", "rows-fewer", "trail-gone")
 """What nobody can look at any more: a person must say what became of it."""
 DOUBLED = 100
 """By so many per cent a finding must have grown before a quick look says so: the night says less."""
@@ -237,7 +237,7 @@ def decide(
     """
     if observation == "not-looked-at":
         return Decision("none", "not-looked-at")
-    if observation == "rows-gone" or observation == "trail-gone":
+    if observation == "rows-gone" or observation == "rows-fewer" or observation == "trail-gone":
         watched = ticket is not None and not ticket.ended
         return Decision("comment" if watched and not said else "none", observation)
     if observation == "absent":
@@ -345,5 +345,9 @@ def _on_open_ticket(entry: Entry, policy: Policy, *, again: bool, look: Look) ->
         told = ("comment", "happened-again" if entry.kind == "occurrence" else "back")
     elif entry.size != entry.said_size:
         reason: Reason = "worse" if entry.size > entry.said_size else "better"
-        told = ("comment", reason) if _has_changed(entry.said_size, entry.size, policy, look) else ("none", "little-change")
+        told = (
+            ("comment", reason)
+            if _has_changed(entry.said_size, entry.size, policy, look)
+            else ("none", "little-change")
+        )
     return Decision(*told)

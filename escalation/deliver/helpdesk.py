@@ -80,6 +80,8 @@ class Note:
     mention: str = ""
     reopens: bool = False
     """True if with it a ticket is opened again that people have ended."""
+    also: tuple[Reason, ...] = ()
+    """What else is said in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +182,17 @@ def _let_go(tx: Transaction, deleted: Ticket) -> None:
     them, they speak for themselves.
     """
     untold = any(
-        row.ticket_id == deleted.id and row.kind == "comment" and row.payload["reason"] in _NEWS
+        row.ticket_id == deleted.id and row.kind == "comment" and not _NEWS.isdisjoint(_reasons(row))
         for row in tx.unsent("queue")
     )
     tx.forget_unsent(deleted)
     leaving = [one for one in tx.entries_on(deleted) if one.kind == "state" and (untold or one.explained_by)]
     tx.save_entries([replace(one, ticket_id=None) for one in leaving], [one.fingerprint for one in leaving])
+
+
+def _reasons(row: OutboxRow) -> tuple[Reason, ...]:
+    """All that a comment tells; an earlier version's tells of one thing."""
+    return (row.payload["reason"], *row.payload.get("also", ()))
 
 
 def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
@@ -320,12 +327,14 @@ def pack_note(note: Note) -> dict[str, Any]:
         "channel": note.channel,
         "mention": note.mention,
         "reopens": note.reopens,
+        "also": list(note.also),
     }
 
 
 def note_from(payload: Mapping[str, Any]) -> Note:
     """The note that pack_note kept."""
-    return Note(**{**payload, "at": datetime.fromisoformat(payload["at"]), "lines": tuple(payload["lines"])})
+    lists = {key: tuple(payload.get(key, ())) for key in ("lines", "also")}
+    return Note(**{**payload, **lists, "at": datetime.fromisoformat(payload["at"])})
 
 
 def one_line(error: Exception) -> str:

@@ -11,7 +11,7 @@ from detectors.contract import PERSON, Coverage, Finding
 from detectors.findings import Found, whole
 from escalation.decide.causes import INCIDENT, one_per_cause
 from escalation.decide.decisions import claims_of, size_of
-from escalation.decide.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone
+from escalation.decide.remains import ROWS_FEWER, ROWS_GONE, TRAIL_GONE, rows_are_gone
 from escalation.ledger.ledger import EndedSilence, Ledger, PastDecision
 from escalation.ledger.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
 from escalation.policy.policy import Policy
@@ -122,7 +122,7 @@ def recheck(
         elif lost and entry.fingerprint in unseen:
             rechecked.append(Recheck(entry, "not looked at", why=unseen[entry.fingerprint]))
         elif lost and entry.fingerprint in thinned:
-            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
+            rechecked.append(Recheck(entry, "not looked at", why=ROWS_FEWER))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":

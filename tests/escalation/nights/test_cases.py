@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.contract import Finding
+from detectors.contract import Finding, Impact
 from escalation.decide.cases import case_of
 from escalation.ledger.ledger import open_ledger
 from escalation.ledger.records import Ticket
@@ -73,7 +73,23 @@ def test_a_case_grows_and_shrinks_on_its_ticket_until_all_of_it_is_gone(town: To
     assert ("verify", "fixed") in told(town.night())
     assert told(town.night(A, C)) == [("comment", "joined"), ("reopen", "back")]
     said = [one for one in town.said if one != "follow-up"]
-    assert said == ["joined", "part-fixed", "fixed", "back", "joined"]
+    assert said == ["joined", "part-fixed", "fixed", "back"]
+    (last,) = list(town.queue.tickets[town.only_ticket].comments.values())[-1:]
+    assert ("Double a: It was fixed and is back" in last, "One more of this case" in last) == (True, True)
+
+
+def test_a_night_says_in_one_comment_what_has_changed_of_which_finding(town: Town) -> None:
+    """Somebody joined the household: that is one more for each of its findings."""
+
+    def with_users(number: int, *of: Finding) -> list[Finding]:
+        return [one.model_copy(update={"impact": Impact(users=number, households=1)}) for one in of]
+
+    town.night(*with_users(3, A, B), C)
+    town.night(*with_users(4, A, B), C.model_copy(update={"severity": "Immediate"}))
+    (said,) = (text for text in town.queue.tickets[town.only_ticket].comments.values() if "follow-up" not in text)
+    assert said.startswith("more-urgent: Double c: Severity is now Immediate (was P0).")
+    assert "Double a and Double b: Each has become worse as of" in said
+    assert said.count("Affected now: 4 (when last said: 3).") == 1
 
 
 def test_what_joins_a_ticket_that_was_called_resolved_opens_it_again(town: Town) -> None:
