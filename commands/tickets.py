@@ -65,7 +65,7 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
     """Check every claim of a ticket against the source now: still true, changed (what), or fixed."""
     policy = load_policy(settings.policy)
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        story = _story_in(ledger, ticket)
+        story = _story_in(settings, ledger, ticket)
         known = known_of(ledger, policy, settings.moment)
         scope = scope_of(story.entries)
         if not scope.detectors:
@@ -247,11 +247,11 @@ tickets.add_command(record)
 
 def _story(settings: Settings, ticket: str) -> TicketStory:
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        return _story_in(ledger, ticket)
+        return _story_in(settings, ledger, ticket)
 
 
-def _story_in(ledger: Ledger, ticket: str) -> TicketStory:
-    story = story_of(ledger, ticket)
+def _story_in(settings: Settings, ledger: Ledger, ticket: str) -> TicketStory:
+    story = story_of(ledger, ticket, settings.moment)
     if story is None:
         raise Stop(
             f"there is no ticket {ticket!r}; `hearthwatch tickets list` shows those there are",

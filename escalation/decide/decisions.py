@@ -203,7 +203,14 @@ def in_force(silence: Silence | None, now: datetime) -> bool:
 
 
 def is_held(primary: str, entries: Iterable[Entry], silences: Mapping[str, Silence], now: datetime) -> bool:
-    """True while nothing may be said on a ticket: everything on it that is there by itself is muted.
+    """True while nothing may be said on a ticket: everything on it that is there by itself is muted."""
+    return held_until(primary, entries, silences, now) is not None
+
+
+def held_until(
+    primary: str, entries: Iterable[Entry], silences: Mapping[str, Silence], now: datetime
+) -> datetime | None:
+    """When the first of the silences ends for which nothing may be said on a ticket; None where something may.
 
     `primary` is the fingerprint the ticket was made for, which decides where nothing is there any more. What is another
     team's, and is on the ticket because it came of the same acts, decides nothing.
@@ -213,7 +220,9 @@ def is_held(primary: str, entries: Iterable[Entry], silences: Mapping[str, Silen
     on_ticket = [entry for entry in on_ticket if not teams or entry.team in teams]
     there = [entry for entry in on_ticket if entry.present and entry.explained_by is None]
     deciding = there or [entry for entry in on_ticket if entry.fingerprint == primary]
-    return bool(deciding) and all(in_force(silences.get(entry.fingerprint), now) for entry in deciding)
+    muting = [silences.get(entry.fingerprint) for entry in deciding]
+    ends = [one.ends_at for one in muting if one is not None and in_force(one, now)]
+    return min(ends) if ends and len(ends) == len(deciding) else None
 
 
 def decide(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from detectors.contract import SEVERITY_ORDER, Finding, Severity, Team
-from escalation.decide.decisions import is_held
+from escalation.decide.decisions import held_until, is_held
 from escalation.deliver.case_file import CaseFile, case_from
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import OutboxKind, OutboxRow, Reason, Ticket
@@ -267,6 +267,16 @@ def deliver(
             tx.mark_sent(row, now)
         delivered.append(Delivered(ticket.external_id, row.kind, ref.url))
     return delivered, failed
+
+
+def put_off(tx: Transaction, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """The tickets (by their external ids) on which something waits until a silence ends, and until when at least."""
+    silences = tx.silences()
+    for key in sorted({row.ticket_id for row in tx.unsent()}):
+        ticket = tx.ticket_by_row(key)
+        until = held_until(ticket.fingerprint, tx.entries_on(ticket), silences, now)
+        if until is not None:
+            yield ticket.external_id, until
 
 
 def by_urgency(tx: Transaction, rows: Iterable[OutboxRow]) -> list[OutboxRow]:

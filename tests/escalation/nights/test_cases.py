@@ -14,12 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.contract import Finding, Impact
+from detectors.text.wording import stamp
 from escalation.decide.cases import case_of
 from escalation.ledger.ledger import open_ledger
 from escalation.ledger.records import Ticket
 from escalation.nights.night import NightReport
 from escalation.people.outcomes import outcome_of
 from escalation.people.silences import close_ticket, silence_subject, silence_ticket
+from escalation.views.review import story_of
+from reports.night import summary
+from reports.ticket_list import story
 from tests.escalation.findings import finding
 from tests.escalation.queues import Filed
 from tests.escalation.town import POLICY, Town
@@ -84,10 +88,10 @@ def test_a_night_says_in_one_comment_what_has_changed_of_which_finding(town: Tow
     def with_users(number: int, *of: Finding) -> list[Finding]:
         return [one.model_copy(update={"impact": Impact(users=number, households=1)}) for one in of]
 
-    town.night(*with_users(3, A, B), C)
-    town.night(*with_users(4, A, B), C.model_copy(update={"severity": "Immediate"}))
+    town.night(*with_users(3, A, B), C.model_copy(update={"severity": "P1"}))
+    town.night(*with_users(4, A, B), C)
     (said,) = (text for text in town.queue.tickets[town.only_ticket].comments.values() if "follow-up" not in text)
-    assert said.startswith("more-urgent: Double c: Severity is now Immediate (was P0).")
+    assert said.startswith("more-urgent: Double c: Severity is now P0 (was P1).")
     assert "Double a and Double b: Each has become worse as of" in said
     assert said.count("Affected now: 4 (when last said: 3).") == 1
 
@@ -184,6 +188,24 @@ def test_a_snoozed_case_speaks_of_what_is_new_in_it(town: Town) -> None:
     assert told(town.night(one)) == [("none", "snoozed")]
     assert told(town.night(one, other)) == [("comment", "joined"), ("none", "snoozed")]
     assert [one for one in town.said if one != "follow-up"] == ["joined"]
+
+
+def test_what_waits_for_the_end_of_a_silence_says_so(town: Town) -> None:
+    one, other = (finding("removal-not-applied", household="h1", user=user) for user in "ab")
+    town.night(one)
+    ends = town.now + timedelta(days=5)
+    silence_ticket(
+        *(town.ledger, town.only_ticket, "snooze"), until=ends, reason="r", author="jo", policy=POLICY, now=town.now
+    )
+    town.night(one, other)
+    report = town.night(one)
+    assert told(report) == [("comment", "part-fixed"), ("none", "snoozed")]
+    assert report.put_off == {town.only_ticket: ends}
+    waits = f"silenced until {stamp(ends)}"
+    assert waits in summary(report)
+    told_of = story_of(town.ledger, town.only_ticket, town.now)
+    assert told_of is not None
+    assert "still to be sent: comment, tried 0 times; waits, as all that is on it is silenced until" in story(told_of)
 
 
 def test_a_repeated_offender_shows(town: Town) -> None:

@@ -218,13 +218,13 @@ def test_a_ticket_tells_its_story(office: Office) -> None:
     office.silence(REMOVAL, "snooze", office.now + DAY)
     office.queue.down = True
     office.night()
-    story = story_of(office.ledger, ticket_of(REMOVAL))
+    story = story_of(office.ledger, ticket_of(REMOVAL), office.now)
     assert story is not None
     assert [(one.action, one.reason) for one in story.decisions] == [("open", "new"), ("verify", "fixed")]
     assert [one.reason for one in story.silences] == ["known"]
     assert [one.kind for one in story.unsent] == ["comment"]
     assert [one.subject for one in story.entries] == [{"household_id": "h1", "user_id": "u1"}]
-    assert story_of(office.ledger, "hw-nothing") is None
+    assert story_of(office.ledger, "hw-nothing", office.now) is None
 
 
 def test_the_digest_has_the_longest_overdue_first(office: Office) -> None:
