@@ -7,7 +7,6 @@ has no answer the field says what to add; it is never left out.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -20,6 +19,7 @@ from reports import pictures
 from reports.advice import advice_blocks
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
+from reports.neutral import for_shell
 from reports.people import no_people, people_tables
 
 TABLE_ROWS_SHOWN = 20
@@ -250,4 +250,4 @@ def _verify_command(finding: Finding) -> str:
             words += [option, finding.subject[key]]
     if {"request_id", "support_id"} & finding.subject.keys() and len(finding.households) == 1:
         words += ["--household", finding.households[0]]
-    return shlex.join(words)
+    return for_shell(words)
