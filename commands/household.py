@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import click
 
 from commands.failures import once_more
+from commands.opening import context_of, opened
 from commands.options import EXIT_UNKNOWN, Settings, Stop, global_options, show
-from commands.scanning import context_of, opened
 from detectors.contract import Window
 from detectors.engine.household_view import Looked, look
 from escalation.errors import LedgerError

@@ -11,9 +11,10 @@ import click
 
 from commands.believing import held_against_in_part, known_of, on_trail
 from commands.listing import list_tickets
+from commands.opening import context_of
 from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop, global_options
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
-from commands.scanning import context_of, named_detectors, scanned, window_of
+from commands.scanning import named_detectors, scanned, window_of
 from detectors.contract import TEAMS, Team
 from detectors.engine.runner import ScanResult
 from detectors.text.wording import count
