@@ -6,17 +6,14 @@ for which a customer waits.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, DateTime, Executable, cast
+from sqlalchemy import BindParameter, DateTime, Executable, Integer, String, cast
 from sqlalchemy.sql import visitors
-
-_PLAIN = (str, int)
 
 
 def spelled_out(statement: Executable) -> Executable:
-    """`statement` with its texts, numbers and times as literals, as far as it has no other values.
+    """`statement` with its texts, numbers and times as literals; whatever else it has stays bound.
 
     SQLAlchemy writes them when the statement is run. In a text DuckDB gives no character a meaning but the quote, which is doubled.
     """
@@ -27,8 +24,6 @@ def spelled_out(statement: Executable) -> Executable:
 def _literal(element: Any, **_: Any) -> Any:
     if not isinstance(element, BindParameter):
         return None
-    value = element.effective_value
-    if isinstance(value, datetime):
+    if isinstance(element.type, DateTime):
         return cast(element.render_literal_execute(), DateTime(timezone=True))
-    values = value if isinstance(value, list | tuple) else [value]
-    return element.render_literal_execute() if all(isinstance(one, _PLAIN) for one in values) else None
+    return element.render_literal_execute() if isinstance(element.type, String | Integer) else None

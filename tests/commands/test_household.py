@@ -117,6 +117,7 @@ def test_the_engines_are_asked_by_key_and_by_hash(scanner: Scanner) -> None:
             ("oak-ALPHA-bravo", "invite code", ["oak"]),
             (ADDRESS, "e-mail address", ["oak", "elm"]),
             ("nobody", None, []),
+            ("somebody@example.org", None, []),
             ("nobody\0", None, []),
         ):
             found = look(source, named, context)
@@ -126,6 +127,22 @@ def test_the_engines_are_asked_by_key_and_by_hash(scanner: Scanner) -> None:
         assert len(read) > 10
         assert all("WHERE" in one for one in read), "no table is read without a key"
         assert not any("private" in one.casefold() for one in asked)
+
+
+def test_ids_may_look_like_addresses(tmp_path: Path) -> None:
+    made = Town()
+    made.family("oak", "anna", "ben")
+    tables = made.tables()
+    named = {uid("anna"): "Anna@Tenant.example", uid("oak"): "oak@tenant"}
+    tables = {
+        table: [{column: named.get(str(value), value) for column, value in row.items()} for row in rows]
+        for table, rows in tables.items()
+    }
+    write_csv(tmp_path, tables)
+    with open_source(str(tmp_path), SourceMapping(), few=True) as source:
+        for id_, kind in (("Anna@Tenant.example", "user"), ("oak@tenant", "household"), ("no@tenant", None)):
+            found = look(source, id_, Context(as_of=AS_OF, window=YESTERDAY))
+            assert (found.kind, len(found.households)) == (kind, 1 if kind else 0)
 
 
 def test_without_a_ledger_nobody_says_that_all_is_well(place: list[str], tmp_path: Path) -> None:
