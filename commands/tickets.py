@@ -20,6 +20,7 @@ from detectors.engine.runner import ScanResult
 from detectors.text.wording import count
 from escalation.decide.remains import trail_is_gone
 from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.personal import without_people
 from escalation.ledger.records import Entry
 from escalation.people.progress import acknowledge_ticket, resolve_ticket
 from escalation.people.silences import close_ticket, lift_silences, silence_ticket
@@ -255,7 +256,7 @@ def _story_in(settings: Settings, ledger: Ledger, ticket: str) -> TicketStory:
     story = story_of(ledger, ticket, settings.moment)
     if story is None:
         raise Stop(
-            f"there is no ticket {ticket!r}; `hearthwatch tickets list` shows those there are",
+            f"there is no ticket {without_people(ticket)!r}; `hearthwatch tickets list` shows those there are",
             EXIT_USAGE,
         )
     return story

@@ -154,6 +154,7 @@ def test_without_a_ledger_nobody_says_that_all_is_well(place: list[str], tmp_pat
     leaderless = call(uid("oak"), *place[:4], "--ledger", f"sqlite:///{tmp_path}/none.db")
     assert "whether a ticket says" in leaderless.stdout
     assert "no open ticket" not in leaderless.stdout
+    assert leaderless.stdout.splitlines()[-1] == f"  hearthwatch escalate eng --household {uid('oak')}"
 
 
 def test_a_name_cannot_act_in_a_terminal() -> None:
@@ -164,6 +165,21 @@ def test_a_name_cannot_act_in_a_terminal() -> None:
         assert len(lines) == written.count("\n"), "no name ends a line"
         assert [part for line in lines for part in hidden(line)] == []
         assert all(cell_len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["household", "jo", "private@example.org"],
+        ["household", "jo", "private"],
+        ["household", "--private@example.org"],
+        ["private@example.org"],
+        ["tickets", "list", "--as-of", "private@example.org"],
+    ],
+)
+def test_a_mistyped_address_is_not_repeated(typed: list[str]) -> None:
+    result = CliRunner().invoke(main, typed)
+    assert (result.exit_code, "private" in result.output + result.stderr) == (2, False)
 
 
 def test_what_is_too_long_is_refused_however_it_comes(place: list[str]) -> None:
