@@ -59,7 +59,10 @@ def existing_ticket(ledger: Ledger, external_id: str) -> Ticket:
     with ledger.begin() as tx:
         ticket = tx.ticket(external_id)
     if ticket is None:
-        raise Stop(f"there is no ticket {without_people(external_id)!a}; `hearthwatch tickets list` shows those there are", EXIT_USAGE)
+        raise Stop(
+            f"there is no ticket {without_people(external_id)!a}; `hearthwatch tickets list` shows those there are",
+            EXIT_USAGE,
+        )
     return ticket
 
 

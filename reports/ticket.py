@@ -7,7 +7,7 @@ has no answer the field says what to add; it is never left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from detectors.contract import PERSON, Finding, Member, Related
@@ -20,7 +20,7 @@ from reports.advice import advice_blocks
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
 from reports.neutral import for_shell
-from reports.people import no_people, people_tables
+from reports.people import NOTHING_EARLIER, no_people, people_tables
 
 TABLE_ROWS_SHOWN = 20
 """A table in a ticket shows this many rows and says how many there are; all of them are in an attachment."""
@@ -31,11 +31,18 @@ IDS_SHOWN = 10
 ONLY_THE_REPORTER = "Only whoever reported it, and none of the accounts named above: one of them may be behind it."
 
 
-def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms: bool = False) -> Message:
+def ticket(
+    finding: Finding,
+    policy: Policy,
+    *,
+    reference: str = "",
+    pseudonyms: bool = False,
+    earlier: Mapping[str, str] = NOTHING_EARLIER,
+) -> Message:
     """`finding` as its team's ticket.
 
     `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint. `pseudonyms` says
-    that the finding has them in the place of its ids.
+    that the finding has them in the place of its ids, `earlier` what was found before about some of its people.
     """
     team = policy.teams[finding.team]
     lines, beside = _template(finding, team.fields)
@@ -46,7 +53,7 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms:
         moments = tuple(Moment(entry.at, entry.what, entry.actor) for entry in finding.timeline)
         blocks.append(Timeline("Timeline", moments))
     blocks.extend(no_people(finding, pseudonyms=pseudonyms))
-    tables = [*people_tables(finding), *member_list(finding.evidence), *evidence_tables(finding.evidence)]
+    tables = [*people_tables(finding, earlier), *member_list(finding.evidence), *evidence_tables(finding.evidence)]
     if finding.members:
         tables.append(_rows_table("Rows", finding.members))
     blocks.extend(map(_head_of, tables))

@@ -17,7 +17,8 @@ def spelled_out(statement: Executable) -> Executable:
 
     SQLAlchemy writes them when the statement is run. In a text DuckDB gives no character a meaning but the quote, which is doubled.
     """
-    spelled: Executable = visitors.replacement_traverse(statement, {}, _literal)  # type: ignore[type-var]
+    traversable: Any = statement
+    spelled: Executable = visitors.replacement_traverse(traversable, {}, _literal)
     return spelled
 
 

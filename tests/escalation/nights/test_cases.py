@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.contract import Finding, Impact
+from detectors.contract import Finding, Impact, Involved, Story
 from detectors.text.wording import stamp
 from escalation.decide.cases import case_of
+from escalation.deliver.linking import Links
 from escalation.ledger.ledger import open_ledger
 from escalation.ledger.records import Ticket
 from escalation.nights.night import NightReport
@@ -216,6 +217,30 @@ def test_a_repeated_offender_shows(town: Town) -> None:
     first, second, third = tickets(town)
     assert "user kim before: confirmed, dismissed" in text(town, third)
     assert f"linked {second.external_id} dismissed | linked {first.external_id} confirmed" in text(town, third)
+
+
+def test_what_was_found_of_somebody_before_is_known_also_without_a_ticket(town: Town) -> None:
+    """Kim's creations were silenced; ann was among the people whom Kim removed."""
+    silence_subject(
+        *(town.ledger, "mass-creation", MADE.subject, "dismiss"),
+        until=town.now + timedelta(days=30),
+        reason="r",
+        author="jo",
+        policy=POLICY,
+        now=town.now,
+    )
+    town.night(MADE)
+    town.night(REMOVED)
+    people = tuple(Involved(user_id=one, role="actor") for one in ("kim", "ann", "zoe"))
+    abuse = finding("fake-households", user="zoe", story=Story(people=people))
+    town.night(abuse)
+    ticket = tickets(town)[-1]
+    with town.ledger.begin() as tx:
+        found = Links(tx, POLICY, town.now).earlier(ticket, [abuse])
+    assert [(one.user_id, one.acted, one.named) for one in found] == [
+        ("kim", {"mass-creation": 1, "mass-removal": 1}, {}),
+        ("ann", {}, {"mass-removal": 1}),
+    ]
 
 
 def test_the_older_ticket_hears_once_of_the_newer_one(town: Town) -> None:
