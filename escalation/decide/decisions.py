@@ -87,7 +87,8 @@ def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now
     if last_look is not None:
         observed = f"Not there at the look of {stamp(last_look)}, there at {stamp(seen)}"
     else:
-        observed = f"There at the first look, {stamp(seen)}; since when is not known"
+        unknown = "" if finding.occurred_at is not None else "; since when is not known"
+        observed = f"There at the first look, {stamp(seen)}{unknown}"
     story = finding.story.model_copy(update={"observed": observed})
     return finding.model_copy(update={"first_seen": seen, "story": story})
 
