@@ -13,6 +13,7 @@ from dataclasses import replace
 from detectors.contract import PERSON, Finding, Member, Related
 from detectors.text.wording import count, listed, stamp
 from escalation.decide.audience import audience_of
+from escalation.decide.cases import actor_of
 from escalation.policy.policy import Policy
 from escalation.policy.process import RequiredField, TeamPolicy
 from reports import pictures
@@ -164,7 +165,9 @@ def _users(finding: Finding) -> str:
     ids = finding.story.affected_users
     if ids is None:
         ids = finding.users or _of_members(member.users for member in finding.members)
-    return _ids(ids, "account")
+    # Of several people whoever did it comes first.
+    actor = actor_of(finding, finding.subject, finding.evidence)
+    return _ids(sorted(ids, key=lambda one: one != actor) if actor else ids, "account")
 
 
 def _households(finding: Finding) -> str:
