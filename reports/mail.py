@@ -46,6 +46,9 @@ def _html(message: Message) -> Iterator[str]:
         yield f"<p>Attached: {_safe(attachment.name)}.csv</p>"
     for picture in message.pictures:
         yield f"<p>Attached: the picture {_safe(picture.name)} ({_safe(picture.says)})</p>"
+    if message.page:
+        page = escape(visible(message.page))
+        yield f'<p>{text.ON_THE_PAGE}: <a href="{page}">{page}</a></p>'
     yield "</body></html>"
 
 

@@ -76,6 +76,7 @@ def ticket(
         severity=finding.severity,
         reference=reference or finding.fingerprint,
         blocks=tuple(blocks),
+        page=policy.page.link(team, reference),
         pictures=pictures.attached(finding),
         attachments=tuple(
             Attachment(_file_name(table.heading), table) for table in tables if len(table.rows) > TABLE_ROWS_SHOWN

@@ -26,6 +26,7 @@ from escalation.policy.process import (
     FollowUpStep,
     MatrixRow,
     Nights,
+    Page,
     Part,
     Practice,
     Priority,
@@ -100,6 +101,7 @@ class Policy(Part):
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()
     cases: Cases = Cases()
+    page: Page = Page()
     volume: VolumeRules = VolumeRules()
     exceptions: Exceptions = Exceptions()
     redaction: RedactionRules = RedactionRules()

@@ -19,7 +19,9 @@ Redaction = Literal["nothing", "personal", "ids"]
 Text = Annotated[str, Field(min_length=1)]
 CHANNEL, MENTION, MENTIONED = r"^#\S+$", r"^(@\S+)?$", r"^@\S+$"
 SLACK_ID, TAG, EMAIL = r"^[SUW][A-Z0-9]{6,}$", r"^\[[^\[\]]+\]$", r"^[^@\s]+@[^@\s]+$"
+ADDRESS = r"^(https://[A-Za-z0-9][A-Za-z0-9.-]{0,250}(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]{1,100}){0,10}/?)?$"
 PATTERNS = {
+    ADDRESS: "must be the https:// address of a folder, such as https://hearthwatch.example.com/pages, or empty",
     CHANNEL: "must be a channel such as #incidents",
     MENTION: "must be a mention such as @engineering-oncall, or empty",
     MENTIONED: "must be a mention such as @engineering-oncall",
@@ -165,6 +167,18 @@ class Cases(Part):
 
     both_teams: StrictBool = False
     """Whether Engineering gets a ticket of its own for what only the acts that Trust & Safety is told of have caused."""
+
+
+class Page(Part):
+    """Where people read the morning page."""
+
+    address: str = Field(default="", pattern=ADDRESS)
+    """The folder of `run --report` as a web server shows it; empty where none does."""
+
+    def link(self, team: TeamPolicy, reference: str) -> str:
+        """Where the page tells of a ticket; empty where it does not: what a team is told by e-mail only has no words there."""
+        told = self.address and reference and team.by != "email"
+        return f"{self.address.rstrip('/')}/tonight.html#{reference}" if told else ""
 
 
 class VolumeRules(Part):
