@@ -28,7 +28,6 @@ from detectors.source.base import (
 )
 from detectors.source.folder_binding import bind_by_ourselves
 from detectors.source.folder_files import FORMATS, DataFile, changed, deliveries
-from detectors.source.folder_literals import spelled_out
 from detectors.source.folder_spill import PrivateFolder
 from detectors.source.folder_tables import TableReader
 from detectors.source.folder_values import literal
@@ -57,13 +56,12 @@ class FolderSource:
 
     engine: Literal["postgresql", "duckdb"] = "duckdb"
 
-    def __init__(self, folder: Path, mapping: SourceMapping, *, few: bool = False) -> None:
+    def __init__(self, folder: Path, mapping: SourceMapping) -> None:
         if not os.path.isdir(folder):  # noqa: PTH112  # unlike Path's own, it never fails
             raise SourceError(
                 f"{folder} is not a folder: --source takes a postgresql:// URL or a folder of CSV or Parquet files"
             )
         self.label = f"folder:{folder.name}"
-        self._few = few
         self.counters = Counters()
         self.notices: list[Notice] = []
         self._scan_seconds, self._deadline = mapping.scan_seconds, time.monotonic() + mapping.scan_seconds
@@ -138,7 +136,7 @@ class FolderSource:
             with self._in_time():
                 if reach != "picked":
                     self._let_go()
-                rows = self._connection.execute(spelled_out(statement) if self._few else statement).mappings().all()
+                rows = self._connection.execute(statement).mappings().all()
         except RuntimeError as error:
             # So the driver calls it when a signal has come.
             raise KeyboardInterrupt from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -89,10 +88,20 @@ def test_no_message_quotes_a_value() -> None:
     assert "jane" not in str(failed.value)
 
 
-def test_a_scan_of_a_folder_does_without_pandas() -> None:
-    program = "import sys, cli, click\ntry: cli.main()\nfinally: print('pandas' in sys.modules, file=sys.stderr)\n"
-    night = Path("fixtures/demo/night-2")
-    command = [sys.executable, "-c", program, "scan", "--source", str(night), "--as-of", "2026-02-04T03:00:00Z"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert ended.stdout
-    assert ended.stderr.splitlines()[-1] == "False"
+@pytest.mark.parametrize(
+    ("command", "code", "without"),
+    [
+        (["scan", "--household", "nobody"], "6", {"pandas"}),
+        (["scan"], "0", {"pandas"}),
+        (["household", "nobody"], "6", {"pandas", "alembic", "detectors.registry"}),
+    ],
+)
+def test_commands_load_what_they_need(command: list[str], code: str, without: set[str]) -> None:
+    arguments = [*command, "--source", "fixtures/demo/night-2", "--as-of", "2026-02-04"]
+    program = (
+        "import sys; from cli import main\n"
+        f"try: main({arguments})\n"
+        f"except SystemExit as end: print(end.code, {without} & set(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == f"{code} set()"
