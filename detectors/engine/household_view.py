@@ -11,10 +11,14 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, func, select
 
-from detectors.cases.household import HouseholdCase, Membership, household_cases, join_requests, memberships, text_of
+from detectors.cases.household import household_cases
+from detectors.cases.rows import read_join_requests, read_memberships
 from detectors.contract import Context
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import active_leaders, longest_standing
 from detectors.domain.membership import is_creator
+from detectors.domain.records import Membership
+from detectors.domain.values import text_of
 from detectors.events import EventType
 from detectors.rules.integrity.no_leader import why_leaderless
 from detectors.source import Source, SubjectError
@@ -128,14 +132,14 @@ def _as_user(source: Source, named: str) -> Found:
     ):
         return plain, homes
     requests = tables["household_join_requests"].c
-    asked = join_requests(source, tables.users_in(requests.user_id, [plain]))
+    asked = read_join_requests(source, tables.users_in(requests.user_id, [plain]))
     return (plain, []) if asked else ("", [])
 
 
 def _homes_of(source: Source, user_id: str) -> list[str]:
     """Where the person is active, else where they are named as the leader, else where they once were."""
     tables = source.tables
-    rows = memberships(source, tables.users_in(tables["household_members"].c.user_id, [user_id]))
+    rows = read_memberships(source, tables.users_in(tables["household_members"].c.user_id, [user_id]))
     households = tables["households"].c
     led = _keys(source, households.id, tables.users_in(households.leader_id, [user_id]))
     active = {row.household_id for row in rows if row.active}

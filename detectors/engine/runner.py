@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 from detectors.cases.fetchers import FETCHERS, Case
-from detectors.cases.household import CASES_AT_ONCE, HouseholdCase, UserCase, text_of
-from detectors.cases.people import users_by_id
+from detectors.cases.rows import CASES_AT_ONCE, users_by_id
+from detectors.cases.user import UserCase
 from detectors.contract import CaseKind, Context, Coverage, Detector, Finding, Mark, Status, Subscription
+from detectors.domain.household import HouseholdCase
+from detectors.domain.values import text_of
 from detectors.engine.alike import SPARE, Group, groups
 from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
 from detectors.engine.blind_spots import Spot, Spots, blind_spots

@@ -26,8 +26,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from detectors.cases.people import IP_ACTOR, failures_count_for
+from detectors.cases.conduct import failures_count_for
 from detectors.contract import Context
+from detectors.domain.actors import IP_ACTOR
 from detectors.events import CHANGES, DEEDS, GUESS, LOGINS, VIEWS, EventType
 from detectors.passes.base import EVENTS, Pass, Scope, either, of_households, of_users
 from detectors.source import Tables

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Finding, Impact, Meta, Row, Story, SubjectKey, TimelineEntry, find
+from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.text.wording import stamp
 

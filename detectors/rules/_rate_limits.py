@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Row, SubjectKey
+from detectors.domain.values import moment, text_of
 from detectors.limits import Limits
 from detectors.source.ids import plain_id
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectors.cases.people import SupportCase
+from detectors.cases.support import SupportCase
 from detectors.contract import Context, Finding, Impact, Meta, Story, find
 from detectors.rules._support import (
     asked,

@@ -38,7 +38,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.people import SupportCase
+from detectors.cases.support import SupportCase
 from detectors.contract import Context, Detector, Finding, Meta, Subscription
 from detectors.rules._support import open_in
 from detectors.rules.customer_success._request import NEEDS, request_finding

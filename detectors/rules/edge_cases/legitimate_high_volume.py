@@ -49,7 +49,6 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, or_
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import (
     Context,
     Detector,
@@ -63,6 +62,7 @@ from detectors.contract import (
     TimelineEntry,
     find,
 )
+from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.text.wording import count, listed

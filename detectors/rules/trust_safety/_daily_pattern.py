@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from detectors.cases.household import Event, UserCase
+from detectors.cases.user import UserCase
 from detectors.contract import Context, Severity, Story, TimelineEntry
+from detectors.domain.records import Event
 from detectors.events import EventType
 from detectors.text.wording import count
 

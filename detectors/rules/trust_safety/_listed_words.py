@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import ColumnElement, FromClause, true
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Finding, Impact, Meta, Row, Story, find
+from detectors.domain.values import moment, text_of
 from detectors.text.reading import words_in
 from detectors.text.wording import listed
 

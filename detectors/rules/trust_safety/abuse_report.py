@@ -41,7 +41,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.people import SupportCase
+from detectors.cases.support import SupportCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Severity, Story, Subscription, find
 from detectors.rules._support import (
     asked,

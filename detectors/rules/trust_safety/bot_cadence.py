@@ -43,10 +43,10 @@ from statistics import fmean, median, pstdev
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import Event
-from detectors.cases.people import ConductCase
+from detectors.cases.conduct import ConductCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.records import Event
 from detectors.events import DEEDS, VIEWS, EventType
 from detectors.text.wording import count, stamp
 

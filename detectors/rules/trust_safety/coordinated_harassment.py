@@ -47,7 +47,7 @@ from itertools import combinations
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
-from detectors.cases.people import AdverseAction, TargetCase
+from detectors.cases.target import AdverseAction, TargetCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
 from detectors.text.wording import count, listed, stamp
 

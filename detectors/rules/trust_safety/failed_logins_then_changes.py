@@ -42,10 +42,10 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import Event
-from detectors.cases.people import ConductCase
+from detectors.cases.conduct import ConductCase
 from detectors.cases.timeline import describe, timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.records import Event
 from detectors.events import CHANGES, EventType
 from detectors.text.wording import count, listed, stamp
 

@@ -44,8 +44,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import HouseholdCase, JoinRequest
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import JoinRequest
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 

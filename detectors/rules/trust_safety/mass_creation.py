@@ -41,7 +41,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import UserCase
+from detectors.cases.user import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
 from detectors.events import EventType
 from detectors.rules.trust_safety._daily_pattern import (

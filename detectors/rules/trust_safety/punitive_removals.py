@@ -48,10 +48,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import Event, HouseholdCase
-from detectors.cases.people import RetaliationCase, SupportRequest
+from detectors.cases.retaliation import RetaliationCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Event, SupportRequest
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
