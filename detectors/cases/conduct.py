@@ -14,6 +14,7 @@ from detectors.cases.rows import batches, grouped, member_user, read_memberships
 from detectors.contract import Context, SubjectKey
 from detectors.domain.actors import IP_ACTOR
 from detectors.domain.records import Event
+from detectors.domain.retries import RETRY_MARGIN
 from detectors.domain.values import text_of
 from detectors.source import Source
 
@@ -41,8 +42,7 @@ class ConductCase:
 
 def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors over the window and a day and a half before it, or as long as failed logins count."""
-    # An hour more for the first of several retries.
-    before = max(timedelta(hours=36), failures_count_for(context) + timedelta(hours=1))
+    before = max(timedelta(hours=36), failures_count_for(context) + RETRY_MARGIN)
     since, until = context.window.start - before, context.window.end
     for some in batches(keys):
         users = [key for key in some if not key.startswith(IP_ACTOR)]

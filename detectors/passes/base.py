@@ -12,12 +12,10 @@ from sqlalchemy import (
     FromClause,
     Select,
     Subquery,
-    Text,
     and_,
     cast,
     false,
     func,
-    literal,
     null,
     select,
     true,
@@ -81,15 +79,6 @@ def not_refused(events: FromClause, context: Context) -> ColumnElement[bool]:
     """Whether an audit row tells of something that was done, and not of an attempt that the app's limits refused."""
     code = func.upper(func.coalesce(meta(events, "error_code"), ""))
     return code.not_in(sorted(context.limits.refusal_codes))
-
-
-def operation(events: FromClause) -> ColumnElement[Any]:
-    """What an operation's audit row has in common with its retries, and with no other's: its own id where it has no other."""
-    return func.coalesce(
-        literal("c") + meta(events, "correlation_id"),
-        literal("e") + cast(events.c.id, Text),
-        cast(events.c.event_timestamp, Text),
-    )
 
 
 def between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.domain.retries import operation
 from detectors.events import BELONGING, LIVED_IN, EventType
 from detectors.passes.base import (
     EVENTS,
@@ -38,7 +39,6 @@ from detectors.passes.base import (
     nothing,
     of_households,
     of_users,
-    operation,
     since,
 )
 from detectors.source import Tables

@@ -62,6 +62,7 @@ from detectors.contract import (
     TimelineEntry,
     find,
 )
+from detectors.domain.retries import first_of_each
 from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.limits import Limits
@@ -103,13 +104,10 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
             yield finding
 
 
-def _each_once(rows: Iterable[Row]) -> Iterator[Row]:
-    """Those of one correlation_id once, at their earliest time: a retry after midnight is no refusal of another day."""
-    seen: set[str] = set()
-    for row in sorted(rows, key=lambda row: (moment(row["at"]), text_of(row["household_id"]), text_of(row["user_id"]))):
-        if not row["correlation_id"] or row["correlation_id"] not in seen:
-            yield row
-        seen.add(row["correlation_id"])
+def _each_once(rows: Iterable[Row]) -> list[Row]:
+    """Each refusal once, at its earliest time: a retry after midnight is no refusal of another day."""
+    in_order = sorted(rows, key=lambda row: (moment(row["at"]), text_of(row["household_id"]), text_of(row["user_id"])))
+    return first_of_each(in_order, lambda row: text_of(row["correlation_id"]))
 
 
 def _accounts(row: Row, known: frozenset[str]) -> Iterator[tuple[SubjectKey, str]]:

@@ -14,13 +14,9 @@ from datetime import date, timedelta
 from detectors.cases.user import UserCase
 from detectors.contract import Context, Severity, Story, TimelineEntry
 from detectors.domain.records import Event
+from detectors.domain.retries import DOUBLE_CLICK, Removal, each_removal_once, first_of_each
 from detectors.events import EventType
 from detectors.text.wording import count
-
-DOUBLE_CLICK = timedelta(seconds=10)
-"""Nobody asks again, is let in and is removed again this soon: two removals of one member are one, whatever their ids."""
-REPEAT_WITHIN = timedelta(hours=1)
-"""Two removals of one member in one household, without correlation ids to tell them apart, are one within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +37,20 @@ class Pattern:
 
 def creations(case: UserCase, context: Context) -> tuple[Event, ...]:
     """The households that the user created in the look-back, each once."""
-    seen: set[str] = set()
-    kept = []
-    for event in _in_lookback(case.events_of(EventType.CREATED), context):
-        if not event.household_id or event.household_id not in seen:
-            kept.append(event)
-        seen.add(event.household_id)
-    return tuple(kept)
+    created = _in_lookback(case.events_of(EventType.CREATED), context)
+    return tuple(first_of_each(created, lambda event: event.household_id))
 
 
 def removals(case: UserCase, context: Context) -> tuple[Event, ...]:
     """The removals of others by the user in the look-back, each once, however often it was logged."""
-    kept: list[Event] = []
-    last: dict[tuple[str, str], Event] = {}
-    for event in _in_lookback(case.events_of(EventType.MEMBER_REMOVED), context):
-        removed = event.text("member_id")
-        if removed == case.user_id:
-            continue
-        pair = (event.household_id, removed)
-        earlier = last.get(pair)
-        if removed and earlier and event.at - earlier.at <= _one_removal_within(earlier, event):
-            continue
-        last[pair] = event
-        kept.append(event)
-    return tuple(kept)
+    removed = _in_lookback(case.events_of(EventType.MEMBER_REMOVED), context)
+    others = [event for event in removed if event.text("member_id") != case.user_id]
+    return tuple(each_removal_once(others, _removal, double_click=DOUBLE_CLICK))
 
 
-def _one_removal_within(earlier: Event, event: Event) -> timedelta:
-    told_apart = event.text("correlation_id") and earlier.text("correlation_id")
-    return DOUBLE_CLICK if told_apart else REPEAT_WITHIN
+def _removal(event: Event) -> Removal:
+    whom = event.text("member_id")
+    return Removal(whom and (event.household_id, whom), event.at, event.text("correlation_id"))
 
 
 def _in_lookback(events: Iterable[Event], context: Context) -> Iterable[Event]:
