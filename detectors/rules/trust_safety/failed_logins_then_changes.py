@@ -59,6 +59,7 @@ META = Meta(
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
     events=(frozenset({EventType.LOGIN_FAILED}), frozenset({EventType.LOGIN_SUCCEEDED}), frozenset(CHANGES)),
     roles={"subject.user_id": "account that was used"},
+    actor="account that was used",
     sure="inferred",
     refuted_by="the owner mistyped their password, and then did what they came for",
     process="Trust & Safety Escalations, Immediate: Multiple failed login attempts followed by household changes",

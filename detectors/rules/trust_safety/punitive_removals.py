@@ -79,6 +79,7 @@ META = Meta(
         "removals after a rejected request": (frozenset({EventType.JOIN_REQUEST_REJECTED}),),
     },
     roles={"evidence.removed.by": "removed the others", "evidence.removed.user_id": "removed"},
+    actor="removed the others",
     sure="inferred",
     refuted_by="the removed wanted to go, or the removals were agreed upon before",
     process="Trust & Safety Escalations, Immediate: Household leader removing members as punishment or retaliation",

@@ -64,6 +64,7 @@ META = Meta(
     consults=frozenset({"sessions"}),
     events=(frozenset(CHANGES), frozenset(f"{name}.ip_address|user_agent" for name in (*VIEWS, *CHANGES))),
     roles={"subject.user_id": "account that was used"},
+    actor="account that was used",
     sure="inferred",
     refuted_by="the owner travels, uses a private relay, or has a new device",
     process="Trust & Safety Escalations, Immediate: Suspicious household access patterns",

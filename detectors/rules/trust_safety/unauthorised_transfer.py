@@ -88,6 +88,7 @@ META = Meta(
         "evidence.transfers.old_leader": "old leader",
         "evidence.transfers.actor": "moved leadership",
     },
+    actor="moved leadership",
     sure="inferred",
     refuted_by="the old leader handed over by themselves, and the app lost the event",
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",
