@@ -10,13 +10,13 @@ from typing import cast
 
 import click
 
-from commands.looking_back import looked_back, not_looked_at
 from commands.scanning import After
 from detectors.contract import Detector, Finding, SubjectKey, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
 from detectors.engine.blind_spots import blind_spots
 from detectors.engine.doubts import doubts_of
+from detectors.engine.looking_back import looked_back, not_looked_at
 from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
 from detectors.engine.runner import ScanResult, forgetful
