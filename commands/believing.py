@@ -17,9 +17,10 @@ from detectors.engine.belief import disbelieve, rows_gone
 from detectors.engine.blind_spots import blind_spots
 from detectors.engine.doubts import doubts_of
 from detectors.engine.looking_back import looked_back, not_looked_at
+from detectors.engine.result import ScanResult
 from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
-from detectors.engine.runner import ScanResult, forgetful
+from detectors.engine.subscribed import forgetful
 from detectors.source import Source, SourceError
 from detectors.source.trail import EVENTS
 from detectors.text.wording import count

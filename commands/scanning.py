@@ -42,8 +42,10 @@ from detectors.contract import (
     WindowInfo,
 )
 from detectors.engine.applicability import lacking
-from detectors.engine.runner import Counting, ScanResult, passes_of
+from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan as run_scan
+from detectors.engine.subscribed import passes_of
+from detectors.engine.waiting_cases import Counting
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, Source, open_source
 from detectors.source.base import and_others

@@ -27,7 +27,8 @@ from detectors.contract import (  # noqa: E402
     WindowInfo,
 )
 from detectors.engine.applicability import needs_of  # noqa: E402  # the script is run from anywhere
-from detectors.engine.runner import passes_of, scan  # noqa: E402
+from detectors.engine.runner import scan  # noqa: E402
+from detectors.engine.subscribed import passes_of  # noqa: E402
 from detectors.passes import PASSES  # noqa: E402
 from detectors.registry import BY_ID, DETECTORS  # noqa: E402
 from detectors.source import CANONICAL, SourceMapping, open_source  # noqa: E402

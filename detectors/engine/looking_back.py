@@ -11,8 +11,8 @@ from typing import Protocol
 from detectors.contract import Detector, Kind
 from detectors.engine.blind_spots import NO_SPOTS, Spot, Spots, concerns, types_gone, types_of
 from detectors.engine.doubts import doubt_about
+from detectors.engine.result import ScanResult
 from detectors.engine.rows_behind import METADATA, Rows, added_up, rows_behind
-from detectors.engine.runner import ScanResult
 from detectors.source import Source
 from detectors.source.trail import EVENTS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 from detectors.contract import Finding
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.findings import BOXED, PLAIN, Brief, Keeper, in_order, whole
 from detectors.limits import Limits
 from detectors.rules.integrity.no_leader import DETECTOR
