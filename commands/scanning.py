@@ -50,7 +50,7 @@ from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, Source, open_source
 from detectors.source.base import and_others
 from detectors.text.wording import count
-from escalation.decide.causes import one_per_cause
+from escalation.decide.incidents import one_per_cause
 from escalation.decide.volume import what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal

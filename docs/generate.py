@@ -34,7 +34,7 @@ from detectors.registry import BY_ID, DETECTORS  # noqa: E402
 from detectors.source import CANONICAL, SourceMapping, open_source  # noqa: E402
 from detectors.source.mapping import WORDS, CanonicalTable, ColumnKind  # noqa: E402
 from docs.command_pages import completion, man_page, with_help  # noqa: E402
-from escalation.decide.causes import one_per_cause  # noqa: E402
+from escalation.decide.incidents import one_per_cause  # noqa: E402
 from escalation.policy.policy import load_policy  # noqa: E402
 from reports import terminal  # noqa: E402
 

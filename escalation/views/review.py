@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
 from detectors.findings import Found, whole
-from escalation.decide.causes import INCIDENT, one_per_cause
 from escalation.decide.decisions import claims_of, size_of
+from escalation.decide.incidents import INCIDENT, one_per_cause
 from escalation.decide.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone
 from escalation.ledger.ledger import EndedSilence, Ledger, PastDecision
 from escalation.ledger.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome

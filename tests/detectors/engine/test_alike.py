@@ -20,7 +20,7 @@ from detectors.rules.integrity.multiple_leaders import DETECTOR as MULTIPLE_LEAD
 from detectors.rules.integrity.no_leader import DETECTOR as NO_LEADER
 from detectors.rules.integrity.transfer_failed import DETECTOR as TRANSFER_FAILED
 from detectors.source import Source, SourceMapping, open_source
-from escalation.decide.causes import one_per_cause
+from escalation.decide.incidents import one_per_cause
 from tests.support.towns import AS_OF, DAY, HOUR, YESTERDAY, Scanner, Town, uid
 
 RULES = (NO_LEADER, TRANSFER_FAILED, MULTIPLE_LEADERS, OVER_CAPACITY, VIP_AFFECTED)
