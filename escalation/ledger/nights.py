@@ -10,7 +10,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select
 
 from escalation.ledger.records import Decision, Entry, Look, Ticket
 from escalation.ledger.schema import DECISIONS, ENTRIES, NIGHTS
-from escalation.ledger.undamaged import record, undamaged
+from escalation.ledger.undamaged import inserted, record, undamaged
 
 _NIGHT = NIGHTS.c.kind == "night"
 
@@ -69,8 +69,7 @@ class NightsPart:
             "seconds": seconds,
             "kind": kind,
         }
-        (key,) = self._connection.execute(insert(NIGHTS).values(values)).inserted_primary_key or ()
-        return int(key)
+        return inserted(self._connection.execute(insert(NIGHTS).values(values)))
 
     @undamaged()
     def last_complete_night(self) -> NightRow | None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from escalation.decide.clocks import Deadlines
 from escalation.ledger.records import ENDED, Entry, Ticket, TicketOutcome
 from escalation.ledger.schema import ENTRIES, OUTCOMES, TICKETS
-from escalation.ledger.undamaged import record, undamaged
+from escalation.ledger.undamaged import inserted, record, undamaged
 
 
 class TicketsPart:
@@ -76,8 +76,7 @@ class TicketsPart:
             "ladder_step": 0,
             "queue_status": "open",
         }
-        (key,) = self._connection.execute(insert(TICKETS).values(values)).inserted_primary_key or ()
-        return self.ticket_by_row(int(key))
+        return self.ticket_by_row(inserted(self._connection.execute(insert(TICKETS).values(values))))
 
     def save_ticket(self, ticket: Ticket) -> None:
         values = {field.name: getattr(ticket, field.name) for field in dataclasses.fields(ticket)}
