@@ -15,6 +15,7 @@ from detectors.contract import Context, SubjectKey
 from detectors.domain.actors import IP_ACTOR
 from detectors.domain.records import Event
 from detectors.domain.retries import RETRY_MARGIN
+from detectors.domain.spans import failed_logins_before_a_change
 from detectors.domain.values import text_of
 from detectors.source import Source
 
@@ -42,7 +43,7 @@ class ConductCase:
 
 def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors over the window and a day and a half before it, or as long as failed logins count."""
-    before = max(timedelta(hours=36), failures_count_for(context) + RETRY_MARGIN)
+    before = max(timedelta(hours=36), failed_logins_before_a_change(context.limits) + RETRY_MARGIN)
     since, until = context.window.start - before, context.window.end
     for some in batches(keys):
         users = [key for key in some if not key.startswith(IP_ACTOR)]
@@ -54,12 +55,6 @@ def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iter
         for key in some:
             theirs = {row.household_id for row in rows.get(key, ())} | led.get(key, set())
             yield ConductCase(key, done.get(key, ()), frozenset(theirs))
-
-
-def failures_count_for(context: Context) -> timedelta:
-    """How long before a change the first of the failed logins that make it suspicious may lie."""
-    limits = context.limits
-    return timedelta(minutes=limits.failed_logins_minutes + limits.change_after_failures_minutes)
 
 
 def _led_by(source: Source, users: Sequence[str]) -> dict[str, set[str]]:

@@ -14,6 +14,7 @@ from detectors.cases.rows import batches, sessions_of
 from detectors.contract import Context
 from detectors.domain.records import Event
 from detectors.domain.retries import without_retries
+from detectors.domain.spans import accesses_around_a_change, habits_since
 from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.source import Source
@@ -23,7 +24,7 @@ from detectors.source.sql import json_text
 def access_anomaly_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors whose habits matter: the window and `habit_lookback_days` before it."""
     limits, since, until = context.limits, habits_since(context), context.window.end
-    lately = context.window.start - timedelta(minutes=2 * limits.access_minutes)
+    lately = context.window.start - accesses_around_a_change(limits)
     for some in batches(keys):
         done = {user: without_retries(events) for user, events in events_of_users(source, some, since, until).items()}
         used = {user: first_used_agents(events, {}) for user, events in done.items()}
@@ -40,15 +41,6 @@ def access_anomaly_cases(source: Source, keys: Sequence[str], context: Context) 
         done |= activity_of_users(source, surprising, since, until)
         for user in some:
             yield ConductCase(user, done.get(user, ()), frozenset(), earlier.get(user, {}))
-
-
-def habits_since(context: Context) -> datetime:
-    """From when on what a user did counts as their habit."""
-    limits = context.limits
-    # Never less than what one judgement spans, or the times before a first change would be cut off.
-    spans = timedelta(minutes=max(2 * limits.access_minutes, limits.transfer_after_failures_minutes))
-    habit = timedelta(days=max(limits.habit_lookback_days, limits.habit_days))
-    return context.window.start - max(habit, spans)
 
 
 def first_used_agents(events: Iterable[Event], earlier: Mapping[str, datetime]) -> dict[str, datetime]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from detectors.cases.audit_rows import activity_of_users, addresses_of
-from detectors.cases.habits import habits_since
 from detectors.cases.household import household_cases_by_id
 from detectors.cases.rows import batches, session_owners, sessions_of
 from detectors.contract import Context
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event, Session
+from detectors.domain.spans import habits_since
 from detectors.domain.values import LONG_AGO
 from detectors.events import EventType
 from detectors.source import Source

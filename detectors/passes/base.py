@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -86,6 +86,11 @@ def between(column: ColumnElement[Any], start: datetime, end: datetime) -> Colum
     return and_(column >= start, column < end)
 
 
+def during(tables: Tables, context: Context, before: timedelta = timedelta()) -> ColumnElement[bool]:
+    """Whether an audit row is of the window, or of so long before it."""
+    return between(tables["household_events"].c.event_timestamp, context.window.start - before, context.window.end)
+
+
 def nothing(**columns: ColumnElement[Any]) -> Select[Any]:
     """No row at all, with columns of these types: stands for what the source does not have."""
     return select(*(column.label(name) for name, column in columns.items())).where(false())
@@ -108,5 +113,8 @@ MEMBERS = frozenset(
 HOUSEHOLDS = frozenset({"households.id", "households.leader_id", "households.created_at"})
 EVENTS = frozenset(
     f"household_events.{column}" for column in ("event_type", "household_id", "user_id", "event_timestamp")
+)
+SUPPORT = frozenset(
+    f"support_requests.{column}" for column in ("id", "created_at", "requester_id", "category", "status")
 )
 METADATA = frozenset({"household_events.metadata"})

@@ -45,7 +45,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, or_
 
@@ -63,6 +62,7 @@ from detectors.contract import (
     find,
 )
 from detectors.domain.retries import first_of_each
+from detectors.domain.spans import first_day_of_a_pattern
 from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.limits import Limits
@@ -119,7 +119,7 @@ def _accounts(row: Row, known: frozenset[str]) -> Iterator[tuple[SubjectKey, str
 
 
 def _evaluate(key: SubjectKey, account: str, refusals: list[Row], context: Context) -> Finding | None:
-    first_day = context.day(context.window.start) - timedelta(days=context.limits.pattern_lookback_days - 1)
+    first_day = first_day_of_a_pattern(context)
     refusals = [row for row in refusals if context.day(moment(row["at"])) >= first_day]
     days = Counter(context.day(moment(row["at"])) for row in refusals)
     times = sorted(moment(row["at"]) for row in refusals)

@@ -16,6 +16,7 @@ from detectors.cases.user import UserCase
 from detectors.contract import Context, Finding, Meta, Severity, Story, TimelineEntry, find
 from detectors.domain.records import Event
 from detectors.domain.retries import DOUBLE_CLICK, Removal, each_removal_once, first_of_each
+from detectors.domain.spans import first_day_of_a_pattern
 from detectors.events import EventType
 from detectors.text.wording import count
 
@@ -72,7 +73,7 @@ def _removal(event: Event) -> Removal:
 
 
 def _in_lookback(events: Iterable[Event], context: Context) -> Iterable[Event]:
-    first_day = context.day(context.window.start) - timedelta(days=context.limits.pattern_lookback_days - 1)
+    first_day = first_day_of_a_pattern(context)
     start = context.day_start(first_day)
     return (event for event in events if start <= event.at < context.window.end and event.at <= context.watermark)
 

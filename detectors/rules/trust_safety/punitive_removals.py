@@ -53,6 +53,7 @@ from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event, SupportRequest
+from detectors.domain.spans import removals_of_a_punishment
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
@@ -156,7 +157,7 @@ def _of_objectors(case: RetaliationCase, removals: list[Event], context: Context
 
 
 def _in_a_row(case: RetaliationCase, removals: list[Event], context: Context) -> Iterator[_Punishment]:
-    within = timedelta(hours=context.limits.punitive_removals_hours)
+    within = removals_of_a_punishment(context.limits)
     by_leader: dict[str, list[Event]] = defaultdict(list)
     for removal in removals:
         by_leader[removal.user_id].append(removal)
