@@ -8,10 +8,11 @@ from importlib.metadata import version
 
 from commands.believing import Known, listed_by_incidents
 from detectors.contract import Context, Detector
-from detectors.engine.feed import Feed, digest_of, loaded
-from detectors.engine.runner import ScanResult
+from detectors.engine.bookmark import digest_of, loaded
+from detectors.engine.feed import Feed
+from detectors.engine.result import ScanResult
 from detectors.registry import BY_ID
-from escalation.decide.causes import INCIDENT
+from escalation.decide.incidents import INCIDENT
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.records import Entry
 from escalation.policy.policy import Policy

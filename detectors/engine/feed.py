@@ -6,27 +6,22 @@ in an audit row that came, or in a time that has passed.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import zlib
-from array import array
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
-from detectors.cases.household import text_of
 from detectors.contract import Context
+from detectors.domain.values import text_of
+from detectors.engine.bookmark import Begins, Bookmark, digest_of
 from detectors.engine.scope import scope_of
 from detectors.events import LOGINS, VIEWS, EventType
 from detectors.passes.base import Scope
 from detectors.source import QueryError, Source, SubjectError
 from detectors.source.row_versions import (
-    BUCKETS,
     FAR,
     RELATIONS,
     SERVER,
@@ -50,72 +45,6 @@ FIRST_LOOK = "no look has left anything to compare with"
 
 
 @dataclass(frozen=True, slots=True)
-class Bookmark:
-    """What a look leaves for the next one: which row versions it saw, what it held, and by which rules it judged."""
-
-    as_of: datetime
-    watermark: datetime
-    server: str
-    least: int
-    next: int
-    rules: str
-    outlook: str
-    signs: frozenset[str]
-    audit_began: datetime | None
-    sums: Mapping[str, Sums]
-    listed: frozenset[str] = frozenset()
-    """Households in which something is wrong that no finding names by itself: rows of incidents."""
-
-    def dumped(self) -> str:
-        plain = {
-            "as_of": self.as_of.isoformat(),
-            "watermark": self.watermark.isoformat(),
-            "audit_began": self.audit_began and self.audit_began.isoformat(),
-            "server": self.server,
-            "least": self.least,
-            "next": self.next,
-            "rules": self.rules,
-            "outlook": self.outlook,
-            "signs": sorted(self.signs),
-            "listed": sorted(self.listed),
-            "sums": {name: [_packed(one.rows), _packed(one.checks)] for name, one in self.sums.items()},
-        }
-        return json.dumps(plain, separators=(",", ":"))
-
-
-def loaded(told: str | None) -> Bookmark | None:
-    """The bookmark that was `dumped`; None for one that cannot be read."""
-    try:
-        plain = json.loads(told or "")
-        return Bookmark(
-            as_of=datetime.fromisoformat(plain["as_of"]),
-            watermark=datetime.fromisoformat(plain["watermark"]),
-            audit_began=plain["audit_began"] and datetime.fromisoformat(plain["audit_began"]),
-            server=plain["server"],
-            least=plain["least"],
-            next=plain["next"],
-            rules=plain["rules"],
-            outlook=plain["outlook"],
-            signs=frozenset(plain["signs"]),
-            listed=frozenset(plain["listed"]),
-            sums={name: Sums(*map(_unpacked, packed)) for name, packed in plain["sums"].items()},
-        )
-    except (ValueError, KeyError, TypeError, zlib.error):
-        return None
-
-
-def _packed(numbers: array[int]) -> str:
-    return base64.b64encode(zlib.compress(numbers.tobytes(), 1)).decode("ascii")
-
-
-def _unpacked(packed: str) -> array[int]:
-    numbers = array("q", zlib.decompress(base64.b64decode(packed)))
-    if len(numbers) != BUCKETS:
-        raise ValueError("another number of buckets")
-    return numbers
-
-
-@dataclass(frozen=True, slots=True)
 class Feed:
     """What a look at changes goes by: the last bookmark, the rules of now, and what is known to be wrong."""
 
@@ -128,6 +57,16 @@ class Feed:
     """The detectors of which a finding about a whole group is known."""
     given: Scope | None = None
     """What an earlier scan of the same look has been told; nothing is asked again."""
+
+    def outdated(self, fed: Fed, begins: Begins) -> str | None:
+        """Why what the rules conclude from is not what it was at the last look, or None."""
+        then = self.bookmark
+        if then is None or fed.scope is None or self.given is not None:
+            return None
+        earlier = then.audit_began is not None and (begins.audit_began or then.audit_began) < then.audit_began
+        if begins.outlook == then.outlook and begins.signs <= then.signs and not earlier:
+            return None
+        return "what the rules can look at, or how the source spells its words, has changed since the last look"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +88,22 @@ class Fed:
     def whole(self, reason: str) -> Fed:
         return replace(self, reason=reason, scope=None)
 
-    def bookmark(self, context: Context, rules: str, outlook: str, signs: frozenset[str]) -> Bookmark | None:
+    def bookmark(self, feed: Feed, begins: Begins, context: Context) -> Bookmark | None:
         """What this look leaves for the next one; None where nothing can be compared."""
         if self.server is None:
             return None
+        # Of a part of the rows not all that is odd is seen.
+        signs = begins.signs if self.scope is None or feed.bookmark is None else feed.bookmark.signs
         return Bookmark(
             as_of=context.as_of,
             watermark=context.watermark,
             server=self.server,
             least=self.least,
             next=self.next,
-            rules=rules,
-            outlook=outlook,
+            rules=feed.rules,
+            outlook=begins.outlook,
             signs=signs,
-            audit_began=context.audit_began,
+            audit_began=begins.audit_began,
             sums=self.sums,
         )
 
@@ -212,14 +153,6 @@ def _server(source: Source) -> dict[str, Any]:
 
 def _kinds(source: Source, here: Mapping[str, Any]) -> Mapping[str, str]:
     return dict(here["kinds"])
-
-
-def digest_of(told: Any) -> str:
-    """A short name for what is equal again only if all of it is."""
-    plain = json.dumps(
-        told, sort_keys=True, default=lambda one: sorted(map(str, one)) if isinstance(one, frozenset) else str(one)
-    )
-    return hashlib.sha256(plain.encode()).hexdigest()[:32]
 
 
 def _distrusted(feed: Feed, here: Mapping[str, Any], context: Context) -> str | None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from detectors.contract import Context, Window
+from detectors.engine.bookmark import Bookmark, loaded
 from detectors.engine.by_day import by_day
-from detectors.engine.feed import Bookmark, Feed, loaded, read_feed
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.feed import Feed, read_feed
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.findings import Found
 from detectors.passes import PASSES
 from detectors.registry import DETECTORS
