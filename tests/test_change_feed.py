@@ -41,7 +41,8 @@ IN_TURN: list[tuple[list[Write | int], int]] = [
     ([Write(0, "erased", "elm", "one"), Write(0, "sitter", "ash", "one")], 5),
     ([Write(2, "second home", "bay", "two"), Write(0, "account deleted", "fir", "one")], 52),
     ([2, Write(0, "requests lost", "yew", "three"), Write(0, "account deleted", "fir", "one")], 1),
-    ([], 2),
+    ([Write(0, "not removed", "bay", person, 50) for person in ("two", "three")], 2),
+    ([Write(0, "session used", "bay", "two"), Write(0, "session told", "bay", "three")], 5),
 ]
 """What commits after newer rows were seen, goes away without a trace, or is wrong after a time."""
 

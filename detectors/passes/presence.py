@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Integer,
     Select,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    union,
     union_all,
 )
 
@@ -137,9 +139,23 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
 
     Of a look at changes, which judges departures elsewhere, the removals: sessions that survived them may be anybody's.
     """
-    kinds = [EventType.MEMBER_REMOVED] if context.changed is not None else [EventType.MEMBER_REMOVED, EventType.LEFT]
-    mine = of_households(tables, scope, tables["household_events"].c.household_id)
-    return _told_to_be_gone(tables, context, kinds, mine)
+    events = tables["household_events"]
+    if context.changed is None or "sessions" not in tables:
+        mine = of_households(tables, scope, events.c.household_id)
+        return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
+    # Of whoever used no session since the window began nothing more need be read.
+    removed = tables.user_key(meta(events, "member_id")).in_(_who_used_sessions(tables, context))
+    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED], removed)
+
+
+def _who_used_sessions(tables: Tables, context: Context) -> CompoundSelect[Any]:
+    """Whose session was used in the window, by its own row or by who is named in a session_used event."""
+    events, sessions, window = tables["household_events"], tables["sessions"], context.window
+    used = tables.event_is(EventType.SESSION_USED, common=True)
+    return union(
+        select(sessions.c.user_id).where(between(sessions.c.last_activity_at, window.start, window.end)),
+        select(events.c.user_id).where(used, between(events.c.event_timestamp, window.start, window.end)),
+    )
 
 
 def _departed_from_changed(tables: Tables, context: Context) -> Select[Any]:

@@ -244,6 +244,23 @@ def _left(clients: Clients, write: Write, at: datetime) -> Statements:
     return [_event("household_left", home, user, at)]
 
 
+def _session(user: UUID, session: UUID, at: datetime, last: datetime) -> tuple[str, tuple[Any, ...]]:
+    values = (session, user, at - 2880 * MINUTE, last)
+    return "INSERT INTO sessions (id, user_id, created_at, last_activity_at) VALUES (%s, %s, %s, %s)", values
+
+
+def _session_used(clients: Clients, write: Write, at: datetime) -> Statements:
+    """A session of long ago is used, as its row says."""
+    return [_session(uid(f"{write.home} {write.person}"), clients.new("session"), at, at)]
+
+
+def _session_told(clients: Clients, write: Write, at: datetime) -> Statements:
+    """A session of long ago is used, as an audit row says."""
+    home, user = _of(write.home, write.person)
+    session = clients.new("session")
+    return [_session(user, session, at, at - 1440 * MINUTE), _event("session_used", home, user, at, session_id=session)]
+
+
 WRITES: dict[str, Callable[[Clients, Write, datetime], Statements]] = {
     function.__name__.strip("_").replace("_", " "): function
     for function in (
@@ -269,5 +286,7 @@ WRITES: dict[str, Callable[[Clients, Write, datetime], Statements]] = {
         _transferred,
         _not_removed,
         _left,
+        _session_used,
+        _session_told,
     )
 }
