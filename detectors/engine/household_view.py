@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, Text, cast, func, select
 
 from detectors.cases.household import household_cases
 from detectors.cases.rows import read_join_requests
@@ -26,8 +26,11 @@ from detectors.source import Source, SubjectError
 Kind = Literal["household", "user", "invite code", "e-mail address"]
 HOUSEHOLDS_MOST = 20
 """Of somebody who is in more households so many are shown."""
+AT_LOOKED_FOR = 1_000
+"""In so many ids of a table an @ is looked for."""
 Found = tuple[str, list[str]]
 """The person who was named, if one was, and the households."""
+Ways = tuple[tuple[Kind, Callable[[Source, str], Found]], ...]
 _CODE = re.compile(r"[A-Za-z]{3,6}-[A-Za-z]+-[A-Za-z]+")
 
 
@@ -87,17 +90,35 @@ def look(source: Source, named: str, context: Context) -> Looked:
     Raises SubjectError where the source has no column to look for it in, SourceError where it cannot be read.
     """
     named = named.strip()
-    # What may be an address is looked for as nothing else, as a server may log the values of other statements.
-    ways: tuple[tuple[Kind, Callable[[Source, str], Found]], ...] = (
-        (("e-mail address", _as_address),)
-        if "@" in named
-        else (("household", _as_household), ("user", _as_user), ("invite code", _as_code))
-    )
+    by_id: Ways = (("household", _as_household), ("user", _as_user), ("invite code", _as_code))
+    if "@" not in named:
+        return _by(by_id, source, named, context)
+    try:
+        found = _by((("e-mail address", _as_address),), source, named, context)
+    except SubjectError:
+        if not _ids_have_at(source):
+            raise
+        found = Looked(None, "", ())
+    # An address is looked for as nothing else where ids have no such sign: a server may log what other statements look for.
+    return _by(by_id, source, named, context) if found.kind is None and _ids_have_at(source) else found
+
+
+def _by(ways: Ways, source: Source, named: str, context: Context) -> Looked:
     for kind, way in ways:
         user, found = way(source, named)
         if user or found:
             return _looked(source, kind, user, found, context)
     return Looked(None, "", ())
+
+
+def _ids_have_at(source: Source) -> bool:
+    """Whether ids hold an @ here: of a server a part of them is seen, and files keep no log."""
+    if source.engine == "duckdb":
+        return True
+    tables = source.tables
+    columns = (tables["households"].c.id, tables["household_members"].c.user_id)
+    some = (select(cast(column, Text).label("key")).limit(AT_LOOKED_FOR).subquery() for column in columns)
+    return any(source.rows(select(few.c.key).where(few.c.key.contains("@")).limit(1), "lookup") for few in some)
 
 
 def _looked(source: Source, kind: Kind, user: str, found: Sequence[str], context: Context) -> Looked:

@@ -36,6 +36,7 @@ _SAID: Mapping[str, ChangeKind] = {
     "better": "better",
     "part-fixed": "better",
     "rows-gone": "not looked at",
+    "rows-fewer": "not looked at",
     "trail-gone": "not looked at",
 }
 """What a comment for a reason tells."""

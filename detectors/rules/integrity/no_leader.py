@@ -25,7 +25,7 @@ What to do
 1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: leader_id
    and the role of leader together, in one transaction.
 2. Ask Support to tell the members who leads now, before they ask.
-3. Find out how leadership was lost: follow the timeline back to the last operation on leader_id, {leader_id|which is
+3. Find out how leadership was lost: follow the audit trail back to the last operation on leader_id, {leader_id|which is
    null}.
 
 How to check

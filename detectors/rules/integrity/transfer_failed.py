@@ -45,7 +45,7 @@ What to do
    {old_leader|the old leader} or {new_leader|the person whom the transfer names}, and set leader_id and the roles to
    that person.
 5. Do it in one transaction: the app's own sequence has none, and stops half way again.
-6. Find out why the sequence stopped: the server's log and the deployments around the last moment of the timeline.
+6. Find out why the sequence stopped: the server's log and the deployments around the last moment of the audit trail.
 
 How to check
 ------------
