@@ -19,6 +19,7 @@ from tests.escalation.findings import NOON, finding
 from tests.support.towns import Scanner, Town, uid
 
 LIMITS = Limits()
+EARLIER = NOON - timedelta(days=1)
 
 
 def everyone_left(*households: str, severity: Severity = "P2") -> Finding:
@@ -273,10 +274,13 @@ def test_the_words_of_an_incident() -> None:
 
 def test_an_incident_of_findings_without_words_names_the_first_one() -> None:
     rows = [one.model_copy(update={"story": Story(), "occurred_at": None}) for one in many(26)]
+    rows[3:5] = [
+        one.model_copy(update={"first_seen": seen}) for one, seen in zip(rows[3:5], (NOON, EARLIER), strict=True)
+    ]
     (incident,) = incidents(rows, LIMITS, "production")
     assert incident.story.expected == "No such case; of the first of them: it is not there"
     assert incident.story.actual == "26 cases; of the first of them: household h000, user u000"
-    assert (incident.occurred_at, incident.evidence["last"]) == (None, None)
+    assert (incident.first_seen, incident.occurred_at, incident.evidence["last"]) == (EARLIER, None, None)
 
 
 def test_an_incidents_identity_does_not_depend_on_its_rows() -> None:
