@@ -48,7 +48,7 @@ REACH: dict[str, Reach] = {"duckdb": "grouped", "postgresql": "picked"}
 SHOWN = 10
 """So many an incident's text names, however few it lists."""
 SPARE = 200
-"""So many more of each shape are judged than an incident lists, as some of them may be explained by something else."""
+"""So many more of each shape are evaluated than an incident lists, as some of them may be explained by something else."""
 
 Waiting = tuple[Detector, ...]
 Verdict = tuple[tuple[object, ...], ...]
