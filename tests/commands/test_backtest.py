@@ -168,6 +168,15 @@ def test_a_limit_that_moves_has_a_curve(source: str, elsewhere: Path) -> None:
     page = (elsewhere / "curve.html").read_text()
     assert "Findings and tickets as creations_per_day moves" in page
     assert "now 10" in page
+    kept = call("backtest", *PERIOD, *moved, "--format", "csv", "--report", "pages")
+    assert kept.exit_code == 0, kept.output
+    (elsewhere / "pages" / "curve-odd.json").write_text('{"limit": "<b>"}')
+    run = call("run", "--source", source, "--as-of", "2026-02-03T03:00:00Z", "--report", "pages")
+    assert "curve-odd.json: is no curve" in run.stderr
+    tonight = (elsewhere / "pages" / "tonight.html").read_text()
+    assert tonight.count("Findings and tickets as creations_per_day moves") > 1
+    assert 'href="#backtests"' in tonight
+    assert "played again for each value with mass-creation." in tonight
 
 
 @pytest.mark.parametrize(
@@ -180,6 +189,7 @@ def test_a_limit_that_moves_has_a_curve(source: str, elsewhere: Path) -> None:
         (("--sweep", "creations_per_day=0..9"), "cannot be 0"),
         (("--sweep", "creations_per_day=5..9", "--against", "default"), "leave --against out"),
         (("--format", "html"), "name one"),
+        (("--report", "pages"), "--report keeps the curve of a --sweep"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_said(given: tuple[str, ...], says: str, source: str, elsewhere: Path) -> None:
