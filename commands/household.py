@@ -51,7 +51,7 @@ def household(settings: Settings, who: str, more: tuple[str, ...], form: str) ->
 
 @once_more
 def _looked(settings: Settings, policy: Policy, named: str) -> Looked:
-    with opened(settings, policy, glance=True, few=True) as source:
+    with opened(settings, policy, glance=True) as source:
         return look(source, named, context_of(settings, policy, Window(settings.moment, settings.moment)))
 
 

@@ -19,7 +19,7 @@ from commands.quick import explained, quick_look
 from commands.scanning import document_of, finish, formatted, scanned
 from commands.watched import Watch, quick_metrics, watched
 from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
-from detectors.engine.runner import Counting
+from detectors.engine.waiting_cases import Counting
 from detectors.registry import DETECTORS
 from detectors.text.wording import count
 from escalation.ledger.ledger import Ledger, open_ledger

@@ -13,10 +13,10 @@ from detectors.source import Source, open_source
 from escalation.policy.policy import Policy
 
 
-def opened(settings: Settings, policy: Policy, *, glance: bool = False, few: bool = False) -> Source:
+def opened(settings: Settings, policy: Policy, *, glance: bool = False) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    source = open_source(settings.source, policy.source, glance=glance, few=few)
+    source = open_source(settings.source, policy.source, glance=glance)
     cancelled_on_signal(source)
     return source
 

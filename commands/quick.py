@@ -15,7 +15,7 @@ from commands.options import Settings
 from commands.scanning import document_of, formatted, scanned
 from detectors.contract import Context, Coverage, Detector, ScanDocument, ScanInfo, Window
 from detectors.engine.by_day import by_day, coverage_by_day, left_to_night
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.findings import Found
 from detectors.registry import DETECTORS
 from escalation.ledger.ledger import Ledger, open_ledger

@@ -42,13 +42,15 @@ from detectors.contract import (
     WindowInfo,
 )
 from detectors.engine.applicability import lacking
-from detectors.engine.runner import Counting, ScanResult, passes_of
+from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan as run_scan
+from detectors.engine.subscribed import passes_of
+from detectors.engine.waiting_cases import Counting
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, Source
 from detectors.source.base import and_others
 from detectors.text.wording import count
-from escalation.decide.causes import one_per_cause
+from escalation.decide.incidents import one_per_cause
 from escalation.decide.volume import what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal

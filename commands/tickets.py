@@ -16,7 +16,7 @@ from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
 from commands.scanning import named_detectors, scanned, window_of
 from detectors.contract import TEAMS, Team
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.text.wording import count
 from escalation.decide.remains import trail_is_gone
 from escalation.ledger.ledger import Ledger, open_ledger

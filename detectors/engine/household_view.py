@@ -11,10 +11,14 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Text, cast, func, select
 
-from detectors.cases.household import HouseholdCase, Membership, household_cases, join_requests, memberships, text_of
+from detectors.cases.household import household_cases
+from detectors.cases.rows import read_join_requests
 from detectors.contract import Context
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import active_leaders, longest_standing
 from detectors.domain.membership import is_creator
+from detectors.domain.records import Membership
+from detectors.engine.homes import homes_to_show, keys_where
 from detectors.events import EventType
 from detectors.rules.integrity.no_leader import why_leaderless
 from detectors.source import Source, SubjectError
@@ -143,24 +147,14 @@ def _as_user(source: Source, named: str) -> Found:
     except SubjectError:
         return "", []
     plain = tables.plain_user_id(named)
-    homes = _homes_of(source, plain)
+    homes = homes_to_show(source, plain)
     if homes or (
         "users" in tables and _keys(source, tables["users"].c.id, tables.users_in(tables["users"].c.id, [plain]))
     ):
         return plain, homes
     requests = tables["household_join_requests"].c
-    asked = join_requests(source, tables.users_in(requests.user_id, [plain]))
+    asked = read_join_requests(source, tables.users_in(requests.user_id, [plain]))
     return (plain, []) if asked else ("", [])
-
-
-def _homes_of(source: Source, user_id: str) -> list[str]:
-    """Where the person is active, else where they are named as the leader, else where they once were."""
-    tables = source.tables
-    rows = memberships(source, tables.users_in(tables["household_members"].c.user_id, [user_id]))
-    households = tables["households"].c
-    led = _keys(source, households.id, tables.users_in(households.leader_id, [user_id]))
-    active = {row.household_id for row in rows if row.active}
-    return sorted(active | set(led)) or sorted({row.household_id for row in rows})
 
 
 def _as_code(source: Source, named: str) -> Found:
@@ -177,13 +171,12 @@ def _as_address(source: Source, named: str) -> Found:
     hashed = hashlib.md5(named.lower().encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
     users = source.tables["users"].c
     found = _keys(source, users.id, func.md5(func.lower(users.email)) == hashed)
-    homes = sorted({home for user in found for home in _homes_of(source, user)})
+    homes = sorted({home for user in found for home in homes_to_show(source, user)})
     return (found[0], homes) if found else ("", [])
 
 
 def _keys(source: Source, column: ColumnElement[Any], condition: ColumnElement[bool]) -> list[str]:
-    rows = source.rows(select(column.label("key")).where(condition, column.is_not(None)).distinct(), "lookup")
-    return sorted(text_of(row["key"]) for row in rows)
+    return sorted(keys_where(source, column, condition, "lookup"))
 
 
 def _view(case: HouseholdCase, context: Context) -> HouseholdView:

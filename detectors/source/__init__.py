@@ -41,11 +41,10 @@ __all__ = [
 ]
 
 
-def open_source(where: str, mapping: SourceMapping, *, glance: bool = False, few: bool = False) -> Source:
+def open_source(where: str, mapping: SourceMapping, *, glance: bool = False) -> Source:
     """The source at `where`: what libpq takes for a PostgreSQL server, or the path of a folder of CSV or Parquet files.
 
-    How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household. `few` says that
-    the time to begin counts, and not what many statements take.
+    How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
 
     Raises SourceError with one line that says what is wrong and what to do, and that shows nothing of a mistyped address.
     """
@@ -65,4 +64,4 @@ def open_source(where: str, mapping: SourceMapping, *, glance: bool = False, few
         )
     from detectors.source.folder import FolderSource  # noqa: PLC0415  # as above
 
-    return FolderSource(folder, mapping, few=few)
+    return FolderSource(folder, mapping)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from detectors.text.wording import listed, stamp
-from escalation.decide.causes import INCIDENT
+from escalation.decide.incidents import INCIDENT
 from escalation.deliver.helpdesk import Note
 from escalation.ledger.records import Entry, Linked, Ticket
 from escalation.policy.policy import Policy

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
 from detectors.findings import Alike, Found
-from escalation.decide.causes import INCIDENT
 from escalation.decide.clocks import Overdue, ladder_step, overdue_with_team
+from escalation.decide.incidents import INCIDENT
 from escalation.decide.windows import covered, late_rows, midnight, silent_days, uncovered
 from escalation.deliver.helpdesk import (
     Delivered,

@@ -12,7 +12,6 @@ from typing import Any
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from detectors.findings import Alike, Found, whole
 from escalation.decide.cases import CaseKey, case_of
-from escalation.decide.causes import INCIDENT, OnePerCause, told_of
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide.decisions import (
     LOST,
@@ -27,6 +26,7 @@ from escalation.decide.decisions import (
     more_urgent,
     observe,
 )
+from escalation.decide.incidents import INCIDENT, OnePerCause, told_of
 from escalation.decide.remains import RESOLVED, WORDS, rows_are_gone, trail_is_gone
 from escalation.deliver.case_file import pack_case
 from escalation.deliver.changes import Change, note

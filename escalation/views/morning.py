@@ -10,7 +10,8 @@ from typing import Literal
 
 from detectors.contract import SEVERITY_ORDER, Finding
 from escalation.deliver.linking import LINKS_MOST, Links
-from escalation.ledger.ledger import Ledger, NightRow, Transaction
+from escalation.ledger.ledger import Ledger, Transaction
+from escalation.ledger.nights import NightRow
 from escalation.ledger.records import Entry, Linked, Ticket, TicketOutcome
 from escalation.ledger.snapshots import KEPT_AFTER_END, Ending, Said
 from escalation.people.outcomes import Settled, settled_between, without_outcome

@@ -10,11 +10,13 @@ from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
 from detectors.findings import Found, whole
-from escalation.decide.causes import INCIDENT, one_per_cause
 from escalation.decide.decisions import claims_of, held_until, size_of
+from escalation.decide.incidents import INCIDENT, one_per_cause
 from escalation.decide.remains import ROWS_FEWER, ROWS_GONE, TRAIL_GONE, rows_are_gone
-from escalation.ledger.ledger import EndedSilence, Ledger, PastDecision
+from escalation.ledger.ledger import Ledger
+from escalation.ledger.nights import PastDecision
 from escalation.ledger.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
+from escalation.ledger.silences import EndedSilence
 from escalation.policy.policy import Policy
 
 NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})

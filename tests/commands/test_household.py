@@ -139,7 +139,7 @@ def test_ids_may_look_like_addresses(tmp_path: Path) -> None:
         for table, rows in tables.items()
     }
     write_csv(tmp_path, tables)
-    with open_source(str(tmp_path), SourceMapping(), few=True) as source:
+    with open_source(str(tmp_path), SourceMapping()) as source:
         for id_, kind in (("Anna@Tenant.example", "user"), ("oak@tenant", "household"), ("no@tenant", None)):
             found = look(source, id_, Context(as_of=AS_OF, window=YESTERDAY))
             assert (found.kind, len(found.households)) == (kind, 1 if kind else 0)

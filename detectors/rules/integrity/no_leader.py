@@ -48,9 +48,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from detectors.cases.household import HouseholdCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import (
     active_leaders,
     active_row,

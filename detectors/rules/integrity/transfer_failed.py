@@ -69,9 +69,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import Event, HouseholdCase, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import (
     active_leaders,
     active_row,
@@ -81,6 +81,7 @@ from detectors.domain.leadership import (
     not_plainly_led,
 )
 from detectors.domain.membership import is_creator
+from detectors.domain.records import Event, Membership
 from detectors.events import EventType
 from detectors.rules.integrity._transfer_story import Failure, Kind, tell
 
