@@ -21,7 +21,7 @@ from detectors.source.sql import columns_to_read, json_text
 
 CASES_AT_ONCE = 1000
 """How many households or users one statement fetches the facts of."""
-HOUSEHOLDS_AT_ONCE = {"duckdb": 4000, "postgresql": CASES_AT_ONCE}
+HOUSEHOLDS_AT_ONCE = {"duckdb": 4000, "postgresql": CASES_AT_ONCE, "spark": 4000}
 """The same for households alone, by engine: each statement reads a folder's whole files, where a server has an index."""
 
 

@@ -1,0 +1,230 @@
+"""What a lake holds of the mapped tables: where they are, of which version, and how each column is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column
+from sqlalchemy.sql.functions import Function
+
+from detectors.source.base import FoundTable, NativeType, Schema, SourceError
+from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
+from detectors.source.spark.address import Place
+from detectors.source.spark.dialect import identifier, literal
+
+Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
+
+_NATIVE: dict[str, NativeType] = {
+    "string": "text",
+    "tinyint": "integer",
+    "smallint": "integer",
+    "int": "integer",
+    "bigint": "integer",
+    "decimal": "number",
+    "float": "number",
+    "double": "number",
+    "boolean": "flag",
+    "timestamp": "time",
+    "timestamp_ntz": "time",
+    "binary": "bytes",
+    "struct": "json",
+    "map": "json",
+    "variant": "json",
+}
+_IDS: set[NativeType] = {"text", "integer", "bytes"}
+_ACCEPTED: dict[str, set[NativeType]] = {
+    "user": _IDS,
+    "household": _IDS,
+    "id": _IDS,
+    "text": {"text", "integer"},
+    "flag": {"flag"},
+    "time": {"time"},
+    "json": {"json", "text", "bytes"},
+    "number": {"number", "integer"},
+}
+_WANTED = {
+    "user": "string, binary or a whole number",
+    "household": "string, binary or a whole number",
+    "id": "string, binary or a whole number",
+    "text": "string",
+    "flag": "boolean",
+    "time": "timestamp",
+    "json": "string, struct, map or variant",
+    "number": "decimal",
+}
+
+
+class Asked(Protocol):
+    """What the reading of a catalog asks of a session. Each raises what the library does."""
+
+    def types(self, relation: str) -> dict[str, str]:
+        """The columns of a relation with their types."""
+        ...
+
+    def first(self, statement: str) -> Mapping[str, Any] | None:
+        """The first row of a statement; None where it cannot be run, or has none."""
+        ...
+
+    def is_not_there(self, error: Exception) -> bool: ...
+
+    def is_refused(self, error: Exception) -> bool: ...
+
+    def fault(self, error: Exception) -> SourceError: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lake:
+    """The mapped tables of a lake."""
+
+    schema: Schema
+    relations: Mapping[str, str]
+    """By canonical name how a statement names the table, with the version that the whole scan reads."""
+    versions: Mapping[str, str]
+    names: Mapping[str, str]
+    """By canonical name the table itself, without a version."""
+
+
+def read_lake(asked: Asked, place: Place, mapping: SourceMapping, label: str) -> Lake:
+    """What the server holds of the mapped tables.
+
+    Raises SourceError for a required table or column that is missing, may not be read, or cannot be read as what it is.
+    """
+    found: dict[str, tuple[str, dict[str, str]]] = {}
+    refused: set[str] = set()
+    for name, canonical in CANONICAL.items():
+        for relation in _relations(place, mapping, name):
+            try:
+                types = asked.types(relation)
+            except Exception as error:
+                if asked.is_refused(error):
+                    refused.add(name)
+                elif not asked.is_not_there(error):
+                    raise asked.fault(error) from error
+                continue
+            if types:
+                found[name] = relation, types
+                break
+        if name not in found and not canonical.optional:
+            raise SourceError(f"{label}: {_not_there(name, mapping, place, hidden=name in refused)}")
+    reader = _Reader(mapping)
+    tables = {name: table for name, (relation, types) in found.items() if (table := reader.table(name, relation, types))}
+    versions = {name: version for name in tables if (version := _version(asked, found[name][0]))}
+    schema = Schema(
+        tables,
+        unreadable=frozenset(f"{name}.{column}" for name in refused for column in CANONICAL[name].columns),
+        unusable=reader.unusable,
+    )
+    relations = {
+        name: f"{found[name][0]} VERSION AS OF {versions[name]}" if name in versions else found[name][0] for name in tables
+    }
+    return Lake(schema, relations, versions, {name: found[name][0] for name in tables})
+
+
+def _relations(place: Place, mapping: SourceMapping, name: str) -> Iterator[str]:
+    """How the table may be named, the likeliest first."""
+    own = mapping.table_name(name)
+    if place.folder:
+        for ending in ("", f".{place.format}"):
+            yield f"{place.format}." + identifier(f"{place.folder.rstrip('/')}/{own}{ending}")
+        return
+    around = [place.catalog, place.schema] if place.schema else [place.catalog, *(mapping.schema_name or "").split(".")]
+    parts = own.split(".")
+    before = [part for part in around if part]
+    yield identifier(*before[: max(0, len(before) - len(parts) + 1)], *parts)
+
+
+def _version(asked: Asked, relation: str) -> str:
+    """The version that the table has now, where its format keeps versions (Delta, Iceberg); empty where it does not."""
+    history = asked.first(f"DESCRIBE HISTORY {relation} LIMIT 1")
+    version = (history or {}).get("version")
+    if version is None:
+        version = (asked.first(f"SELECT snapshot_id FROM {relation}.refs WHERE name = 'main'") or {}).get("snapshot_id")
+    if version is None or asked.first(f"SELECT 1 AS one FROM {relation} VERSION AS OF {int(version)} LIMIT 1") is None:
+        return ""
+    return str(int(version))
+
+
+def _not_there(name: str, mapping: SourceMapping, place: Place, *, hidden: bool) -> str:
+    own = mapping.table_name(name)
+    if hidden:
+        return f"this user may not read {own}: GRANT SELECT ON it"
+    if place.folder:
+        return f"the folder has no {own} that the server can read as {place.format}: write the table there, or name it in the policy under [source.tables.{name}]"
+    return (
+        f"the required table {own} is missing or not visible to this user: name it in the policy under [source.tables.{name}], "
+        "or its place in the address, ;catalog=…;schema=…"
+    )
+
+
+@dataclass
+class _Reader:
+    """Decides for each canonical column whether and how the source's own column can be read."""
+
+    mapping: SourceMapping
+    unusable: dict[str, str] = field(default_factory=dict)
+
+    def table(self, name: str, relation: str, present: Mapping[str, str]) -> FoundTable | None:
+        """The table with its usable columns; None where an optional one lacks what it cannot do without."""
+        types: dict[str, NativeType] = {}
+        read_as: dict[str, Reading] = {}
+        shown = relation.replace("`", "")
+        for column, wanted in CANONICAL[name].columns.items():
+            read = self._column(name, column, wanted, present, shown)
+            if read is not None:
+                types[column], steps = read
+                if steps is not None:
+                    read_as[column] = steps
+        if any(not wanted.optional and column not in types for column, wanted in CANONICAL[name].columns.items()):
+            return None
+        names = {column: self.mapping.column_name(name, column) for column in types}
+        return FoundTable(shown, types, column_names=names, place=("", name), read_as=read_as)
+
+    def _column(
+        self, name: str, column: str, wanted: CanonicalColumn, present: Mapping[str, str], shown: str
+    ) -> tuple[NativeType, Reading | None] | None:
+        """The column's type and what to do with its values; None for an optional one that cannot be read."""
+        own = self.mapping.column_name(name, column)
+        declared = present.get(own) or next((kind for each, kind in present.items() if each.lower() == own.lower()), None)
+        if declared is None:
+            return None if wanted.optional else self._missing(name, f"{shown} has no column {own}", f'name the right one in the policy, [source.tables.{name}.columns] {column} = "…"')
+        read = _reading(declared, wanted.kind, self.mapping.zone)
+        if read is None:
+            why = f"{shown}.{own} is of type {declared}, but {_WANTED[wanted.kind]} is needed"
+            if not wanted.optional:
+                return self._missing(name, why, "map another column, or a view with a cast")
+            self.unusable[f"{name}.{column}"] = why
+        return read
+
+    def _missing(self, name: str, why: str, remedy: str) -> None:
+        if name not in DISPENSABLE:
+            raise SourceError(f"{why}: {remedy}")
+        self.unusable[name] = why
+
+
+def _reading(declared: str, kind: str, zone: str) -> tuple[NativeType, Reading | None] | None:
+    stored = declared.partition("(")[0].partition("<")[0].partition(" ")[0]
+    native: NativeType | None = "text" if stored in {"varchar", "char"} else _NATIVE.get(stored)
+    if native is None or native not in _ACCEPTED[kind]:
+        return None
+    if kind == "json":
+        return "text", {"json": _as_json, "bytes": _as_text}.get(native)
+    if stored == "timestamp_ntz":
+        return native, _in_zone(zone)
+    return native, None
+
+
+def _as_json(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return Function("to_json", column, type_=Text())
+
+
+def _as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return cast(column, Text)
+
+
+def _in_zone(zone: str) -> Reading:
+    # Written out: as an argument it would make two different expressions of one column that is selected and grouped by.
+    return lambda column: func.to_utc_timestamp(
+        cast(column, DateTime(timezone=True)), literal_column(literal(zone)), type_=DateTime(timezone=True)
+    )
