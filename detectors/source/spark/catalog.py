@@ -12,7 +12,7 @@ from sqlalchemy.sql.functions import Function
 from detectors.source.base import FoundTable, NativeType, Schema, SourceError
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.spark.address import Place
-from detectors.source.spark.dialect import identifier, literal
+from detectors.source.spark.dialect import identifier, literal, object_in
 
 Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
@@ -209,7 +209,7 @@ def _reading(declared: str, kind: str, zone: str) -> tuple[NativeType, Reading |
     if native is None or native not in _ACCEPTED[kind]:
         return None
     if kind == "json":
-        return "text", {"json": _as_json, "bytes": _as_text}.get(native)
+        return "text", {"json": _as_json, "bytes": _text_in}.get(native, object_in)
     if stored == "timestamp_ntz":
         return native, _in_zone(zone)
     return native, None
@@ -219,8 +219,8 @@ def _as_json(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return Function("to_json", column, type_=Text())
 
 
-def _as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return cast(column, Text)
+def _text_in(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return object_in(cast(column, Text))
 
 
 def _in_zone(zone: str) -> Reading:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable
+from sqlalchemy import ColumnElement, Executable, Select, Text, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import CompileError
@@ -26,7 +26,6 @@ from detectors.source.longest import MOST_BYTES
 from detectors.source.notations import BARE, PLAIN, id_of_bytes, plain_text, unblanked
 from detectors.source.sql import byte_length, json_is_lost, json_text, like_any, matches, one_of_many, unless_too_long
 
-_BLANKS = "concat(" + ", ".join(f"char({ord(blank)})" for blank in WRAPPING) + ")"
 _PLACED = {operators.nulls_first_op, operators.nulls_last_op}
 _UNICODE_ANY_CASE = "(?iu)"
 _KNOWN = frozenset(
@@ -46,6 +45,9 @@ def literal(text: str) -> str:
 def identifier(*names: str) -> str:
     """A name of one or several parts, in Spark's quotes."""
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
+
+
+_BLANKS = literal(WRAPPING)
 
 
 class _Names(IdentifierPreparer):
@@ -93,7 +95,7 @@ class _Compiler(SQLCompiler):
         function, condition = funcfilter.func, self.process(funcfilter.criterion, **kw)
         arguments = list(function.clauses)
         distinct = ""
-        if not arguments or str(arguments[0]) == "*":
+        if not arguments or getattr(arguments[0], "name", "") == "*":
             value = "1"
         else:
             (argument,) = arguments
@@ -127,11 +129,28 @@ class _Compiler(SQLCompiler):
             for one in clauses
         )
 
+    def limit_clause(self, select: Any, **kw: Any) -> str:
+        if select._offset_clause is not None and select._offset_clause.value:
+            raise CompileError("rows that are passed over, which no statement of ours does")
+        # An offset of nothing is a fence for another engine's planner.
+        return "" if select._limit_clause is None else f"\n LIMIT {self.process(select._limit_clause, **kw)}"
+
     def visit_binary(self, binary: Any, override_operator: Any = None, **kw: Any) -> str:
+        if binary.operator is operators.collate:
+            # A text of Spark is compared byte by byte.
+            return str(self.process(binary.left, **kw))
+        if binary.operator is operators.in_op and kw.get("within_columns_clause") and _subquery(binary.right) is not None:
+            return self._among(binary, **kw)
         listed = _listed(binary.right) if binary.operator is operators.eq else None
         if listed is not None:
             return f"{self.process(binary.left, **kw)} IN ({self.process(listed, **kw)})"
         return str(super().visit_binary(binary, override_operator=override_operator, **kw))
+
+    def _among(self, binary: Any, **kw: Any) -> str:
+        """A column that says whether a value is among others. Sail works that out as a condition only, or by EXISTS."""
+        among = _subquery(binary.right).subquery("among")  # type: ignore[union-attr]  # the caller has looked
+        (value,) = among.c
+        return str(self.process(select(value).where(value == binary.left).correlate_except(among).exists(), **kw))
 
     def visit_regexp_match_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
         return f"({self.process(binary.left, **kw)} RLIKE {literal(_pattern(binary.right.value))})"
@@ -151,8 +170,8 @@ class _Compiler(SQLCompiler):
     def visit_timezone_func(self, func: Function[Any], **kw: Any) -> str:
         zone, time = func.clauses
         if not isinstance(zone, BindParameter) or zone.value != "UTC":
-            raise CompileError("a time zone other than the session's")
-        return f"CAST({self.process(time, **kw)} AS TIMESTAMP_NTZ)"
+            raise CompileError("a time zone that is not the session's")
+        return str(self.process(time, **kw))
 
     def visit_string_to_array_func(self, func: Function[Any], **kw: Any) -> str:
         return f"split{self.function_argspec(func, **kw)}"
@@ -192,6 +211,11 @@ def _listed(right: Any) -> ClauseElement | None:
     return None
 
 
+def _subquery(right: Any) -> Select[Any] | None:
+    inside = getattr(right, "element", right)
+    return inside if isinstance(inside, Select) else None
+
+
 def _pattern(pattern: str) -> str:
     """A pattern as Java and Rust read it like the others do: its last `$` is the end of the text, whatever line ends there."""
     return pattern[:-1] + "\\z" if pattern.endswith("$") and not pattern.endswith("\\$") else pattern
@@ -221,33 +245,43 @@ def written(dialect: SparkDialect, statement: Executable) -> tuple[str, dict[str
     return str(compiled), dict(compiled.params), names
 
 
+class object_in(FunctionElement[str]):  # noqa: N801  # reads as a function in statements
+    """The JSON object in a text, also where a string holds it once or twice; what holds none stays: `object_in(column)`.
+
+    A longer text than is read is one that holds none.
+    """
+
+    inherit_cache = True
+    type = Text()
+
+
+@compiles(object_in, "spark")
+def _object_in(element: object_in, compiler: SQLCompiler, **kw: Any) -> str:
+    text = compiler.process(element.clauses, **kw)
+    once = f"get_json_object({text}, '$')"
+    twice = f"get_json_object({once}, '$')"
+    return (
+        f"CASE WHEN octet_length({text}) > {MOST_BYTES} THEN '\"too long\"' WHEN {text} LIKE '{{%' THEN {text}"
+        f" ELSE coalesce(CASE WHEN {once} LIKE '\"%' THEN {twice} ELSE {once} END, {text}) END"
+    )
+
+
 @compiles(json_text, "spark")
 def _json_text(element: json_text, compiler: SQLCompiler, **kw: Any) -> str:
     column, key, _ = element.clauses
-    text, path = compiler.process(column, **kw), f"'$.{compiler.process(key, **kw)[1:-1]}'"
-    return f"get_json_object({_opened(text)}, {path})"
-
-
-def _opened(text: str) -> str:
-    """The text of an object, also where a string holds it once or twice; null for what is longer than is read."""
-    once = f"get_json_object({text}, '$')"
-    return (
-        f"CASE WHEN octet_length({text}) > {MOST_BYTES} THEN NULL WHEN {text} LIKE '{{%' THEN {text}"
-        f" WHEN {once} LIKE '\"%' THEN get_json_object({once}, '$') ELSE {once} END"
-    )
+    return f"get_json_object({compiler.process(column, **kw)}, '$.{compiler.process(key, **kw)[1:-1]}')"
 
 
 @compiles(json_is_lost, "spark")
 def _json_is_lost(element: json_is_lost, compiler: SQLCompiler, **kw: Any) -> str:
     text = compiler.process(element.clauses.clauses[0], **kw)
-    nothing = f"trim({text}) = 'null' OR get_json_object({text}, '$') = 'null'"
-    return f"({text} IS NOT NULL AND NOT coalesce({nothing}, false) AND json_object_keys({_opened(text)}) IS NULL)"
+    return f"({text} IS NOT NULL AND trim({text}) <> 'null' AND json_object_keys({text}) IS NULL)"
 
 
 @compiles(unless_too_long, "spark")
 def _unless_too_long(element: unless_too_long, compiler: SQLCompiler, **kw: Any) -> str:
-    text = compiler.process(element.clauses.clauses[0], **kw)
-    return f"CASE WHEN octet_length({text}) > {MOST_BYTES} THEN '\"too long\"' ELSE {text} END"
+    # The tables of a lake have replaced it already.
+    return compiler.process(element.clauses.clauses[0], **kw)
 
 
 @compiles(one_of_many, "spark")
