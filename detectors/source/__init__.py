@@ -43,10 +43,9 @@ __all__ = [
 
 
 def open_source(where: str, mapping: SourceMapping, *, glance: bool = False, token: str = "") -> Source:
-    """The source at `where`: what libpq takes for a PostgreSQL server, a Spark Connect server, or the path of a folder of CSV or
-    Parquet files.
+    """The source at `where`: a server of PostgreSQL or Spark Connect, or the path of a folder of CSV or Parquet files.
 
-    How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
+    A PostgreSQL server is named as libpq takes it; `token` is what a Spark server may want to see. How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
 
     Raises SourceError with one line that says what is wrong and what to do, and that shows nothing of a mistyped address.
     """

@@ -37,7 +37,11 @@ class Place:
     def label(self) -> str:
         """For people: without options, any of which may be a secret."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        tables = self.folder.rstrip("/").rpartition("/")[2] if self.folder else ".".join(filter(None, (self.catalog, self.schema)))
+        tables = (
+            self.folder.rstrip("/").rpartition("/")[2]
+            if self.folder
+            else ".".join(filter(None, (self.catalog, self.schema)))
+        )
         return f"spark://{host}:{self.port}/{tables}"
 
     @property
@@ -85,7 +89,9 @@ def _options(told: str) -> dict[str, str]:
     for one in filter(None, told.split(";")):
         name, parted, value = one.partition("=")
         if not parted or not _OPTION.fullmatch(name) or not value:
-            raise SparkAddressError("has an option that is not name=value: percent-encode what stands in its value (; is %3B)")
+            raise SparkAddressError(
+                "has an option that is not name=value: percent-encode what stands in its value (; is %3B)"
+            )
         if name in options:
             raise SparkAddressError("names an option twice: leave one out")
         options[name] = unquote(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from detectors.source.base import FoundTable, NativeType, Schema, SourceError
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.spark.address import Place
 from detectors.source.spark.dialect import identifier, literal, object_in
+from detectors.source.spark.faults import HiddenError
 
 Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
@@ -56,22 +57,16 @@ _WANTED = {
 }
 
 
-class Asked(Protocol):
-    """What the reading of a catalog asks of a session. Each raises what the library does."""
+class Catalog(Protocol):
+    """What is asked of a session about its tables."""
 
     def types(self, relation: str) -> dict[str, str]:
-        """The columns of a relation with their types."""
+        """The columns of a relation with their types; none where there is no such. Raises SourceError."""
         ...
 
     def first(self, statement: str) -> Mapping[str, Any] | None:
-        """The first row of a statement; None where it cannot be run, or has none."""
+        """The first row of a statement, empty where there is no row; None where it cannot be run."""
         ...
-
-    def is_not_there(self, error: Exception) -> bool: ...
-
-    def is_refused(self, error: Exception) -> bool: ...
-
-    def fault(self, error: Exception) -> SourceError: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,40 +81,34 @@ class Lake:
     """By canonical name the table itself, without a version."""
 
 
-def read_lake(asked: Asked, place: Place, mapping: SourceMapping, label: str) -> Lake:
+def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str) -> Lake:
     """What the server holds of the mapped tables.
 
     Raises SourceError for a required table or column that is missing, may not be read, or cannot be read as what it is.
     """
     found: dict[str, tuple[str, dict[str, str]]] = {}
-    refused: set[str] = set()
+    hidden: set[str] = set()
     for name, canonical in CANONICAL.items():
-        for relation in _relations(place, mapping, name):
-            try:
-                types = asked.types(relation)
-            except Exception as error:
-                if asked.is_refused(error):
-                    refused.add(name)
-                elif not asked.is_not_there(error):
-                    raise asked.fault(error) from error
-                continue
-            if types:
-                found[name] = relation, types
-                break
-        if name not in found and not canonical.optional:
-            raise SourceError(f"{label}: {_not_there(name, mapping, place, hidden=name in refused)}")
+        try:
+            typed = ((relation, catalog.types(relation)) for relation in _relations(place, mapping, name))
+            first = next((each for each in typed if each[1]), None)
+        except HiddenError:
+            hidden.add(name)
+            first = None
+        if first is not None:
+            found[name] = first
+        elif not canonical.optional:
+            raise SourceError(f"{label}: {_not_there(name, mapping, place, hidden=name in hidden)}")
     reader = _Reader(mapping)
-    tables = {name: table for name, (relation, types) in found.items() if (table := reader.table(name, relation, types))}
-    versions = {name: version for name in tables if (version := _version(asked, found[name][0]))}
-    schema = Schema(
-        tables,
-        unreadable=frozenset(f"{name}.{column}" for name in refused for column in CANONICAL[name].columns),
-        unusable=reader.unusable,
-    )
+    tables = {name: table for name, each in found.items() if (table := reader.table(name, *each))}
+    names = {name: found[name][0] for name in tables}
+    versions = {name: version for name, relation in names.items() if (version := _version(catalog, relation))}
     relations = {
-        name: f"{found[name][0]} VERSION AS OF {versions[name]}" if name in versions else found[name][0] for name in tables
+        name: f"{relation} VERSION AS OF {versions[name]}" if name in versions else relation
+        for name, relation in names.items()
     }
-    return Lake(schema, relations, versions, {name: found[name][0] for name in tables})
+    unreadable = frozenset(f"{name}.{column}" for name in hidden for column in CANONICAL[name].columns)
+    return Lake(Schema(tables, unreadable=unreadable, unusable=reader.unusable), relations, versions, names)
 
 
 def _relations(place: Place, mapping: SourceMapping, name: str) -> Iterator[str]:
@@ -135,13 +124,18 @@ def _relations(place: Place, mapping: SourceMapping, name: str) -> Iterator[str]
     yield identifier(*before[: max(0, len(before) - len(parts) + 1)], *parts)
 
 
-def _version(asked: Asked, relation: str) -> str:
+def _version(catalog: Catalog, relation: str) -> str:
     """The version that the table has now, where its format keeps versions (Delta, Iceberg); empty where it does not."""
-    history = asked.first(f"DESCRIBE HISTORY {relation} LIMIT 1")
+    history = catalog.first(f"DESCRIBE HISTORY {relation} LIMIT 1")
     version = (history or {}).get("version")
     if version is None:
-        version = (asked.first(f"SELECT snapshot_id FROM {relation}.refs WHERE name = 'main'") or {}).get("snapshot_id")
-    if version is None or asked.first(f"SELECT 1 AS one FROM {relation} VERSION AS OF {int(version)} LIMIT 1") is None:
+        version = (catalog.first(f"SELECT snapshot_id FROM {relation}.refs WHERE name = 'main'") or {}).get(
+            "snapshot_id"
+        )
+    if (
+        version is None
+        or catalog.first(f"SELECT 1 AS one FROM {relation} VERSION AS OF {int(version)} LIMIT 1") is None
+    ):
         return ""
     return str(int(version))
 
@@ -186,9 +180,19 @@ class _Reader:
     ) -> tuple[NativeType, Reading | None] | None:
         """The column's type and what to do with its values; None for an optional one that cannot be read."""
         own = self.mapping.column_name(name, column)
-        declared = present.get(own) or next((kind for each, kind in present.items() if each.lower() == own.lower()), None)
+        declared = present.get(own) or next(
+            (kind for each, kind in present.items() if each.lower() == own.lower()), None
+        )
         if declared is None:
-            return None if wanted.optional else self._missing(name, f"{shown} has no column {own}", f'name the right one in the policy, [source.tables.{name}.columns] {column} = "…"')
+            return (
+                None
+                if wanted.optional
+                else self._missing(
+                    name,
+                    f"{shown} has no column {own}",
+                    f'name the right one in the policy, [source.tables.{name}.columns] {column} = "…"',
+                )
+            )
         read = _reading(declared, wanted.kind, self.mapping.zone)
         if read is None:
             why = f"{shown}.{own} is of type {declared}, but {_WANTED[wanted.kind]} is needed"

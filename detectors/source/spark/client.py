@@ -86,8 +86,10 @@ class Client:
         # Its own patience is ten minutes.
         policy = DefaultPolicy(max_retries=2, max_backoff=1000, recognize_server_retry_delay=False)
         self._session.client.set_retry_policies([policy])
-        for name, value in _SETTINGS.items():
-            self._session.conf.set(name, value)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for name, value in _SETTINGS.items():
+                self._session.conf.set(name, value)
 
     def types_of(self, relation: str, seconds: float) -> dict[str, str]:
         """The columns of a relation with their types, as Spark writes them; no row is read."""
@@ -133,7 +135,9 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
         return values
     # Spark holds years that Python does not, and writes a zone to each time that costs more to read than the time.
     moments = pc.cast(column, _MICROSECONDS) if column.type.tz is None else column.cast(pa.timestamp("us", "UTC"))
-    counted = pc.min_element_wise(pc.max_element_wise(pc.cast(moments, pa.int64()), _ENDS[0], skip_nulls=False), _ENDS[1], skip_nulls=False)
+    counted = pc.min_element_wise(
+        pc.max_element_wise(pc.cast(moments, pa.int64()), _ENDS[0], skip_nulls=False), _ENDS[1], skip_nulls=False
+    )
     naive = pc.cast(counted, _MICROSECONDS).to_pylist()
     if column.type.tz is None:
         return list(naive)

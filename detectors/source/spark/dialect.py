@@ -31,7 +31,19 @@ _UNICODE_ANY_CASE = "(?iu)"
 _KNOWN = frozenset(
     [
         *("coalesce", "count", "max", "min", "sum", "bool_and", "bool_or", "rank", "row_number", "nullif", "concat"),
-        *("length", "lower", "upper", "replace", "substr", "split_part", "trim", "md5", "date_trunc", "to_json", "to_utc_timestamp"),
+        *(
+            "length",
+            "lower",
+            "upper",
+            "replace",
+            "substr",
+            "split_part",
+            "trim",
+            "md5",
+            "date_trunc",
+            "to_json",
+            "to_utc_timestamp",
+        ),
     ]
 )
 """The functions that Spark calls as PostgreSQL does, and that do the same there. Any other one is a fault of ours."""
@@ -139,7 +151,11 @@ class _Compiler(SQLCompiler):
         if binary.operator is operators.collate:
             # A text of Spark is compared byte by byte.
             return str(self.process(binary.left, **kw))
-        if binary.operator is operators.in_op and kw.get("within_columns_clause") and _subquery(binary.right) is not None:
+        if (
+            binary.operator is operators.in_op
+            and kw.get("within_columns_clause")
+            and _subquery(binary.right) is not None
+        ):
             return self._among(binary, **kw)
         listed = _listed(binary.right) if binary.operator is operators.eq else None
         if listed is not None:

@@ -9,7 +9,14 @@ from detectors.source.base import LostError, QueryError, SlowError, SourceError
 
 TOKEN = "HEARTHWATCH_SPARK_TOKEN"  # noqa: S105  # the name of a variable
 _CONDITION = re.compile(r"\[?([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+(?:\.[A-Z0-9_]+)?)\b")
-_NOT_THERE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "PATH_NOT_FOUND", "NO_SUCH_CATALOG", "CATALOG_NOT_FOUND", "UNABLE_TO_INFER_SCHEMA")
+_NOT_THERE = (
+    "TABLE_OR_VIEW_NOT_FOUND",
+    "SCHEMA_NOT_FOUND",
+    "PATH_NOT_FOUND",
+    "NO_SUCH_CATALOG",
+    "CATALOG_NOT_FOUND",
+    "UNABLE_TO_INFER_SCHEMA",
+)
 _REFUSED = ("PERMISSION_DENIED", "INSUFFICIENT_PERMISSIONS", "INSUFFICIENT_PRIVILEGES", "ACCESS_DENIED", "FORBIDDEN")
 _SESSION = (
     "INVALID_HANDLE",
@@ -26,7 +33,7 @@ def status_of(error: BaseException) -> str:
     asked = getattr(error, "getGrpcStatusCode", None) or getattr(error, "code", None)
     try:
         found: Any = asked() if callable(asked) else None
-    except Exception:  # noqa: BLE001  # an error that cannot tell its status has none
+    except Exception:  # one that cannot tell its status has none
         return ""
     return str(getattr(found, "name", "") or "")
 
@@ -36,7 +43,7 @@ def condition_of(error: BaseException) -> str:
     asked = getattr(error, "getCondition", None) or getattr(error, "getErrorClass", None)
     try:
         found = asked() if callable(asked) else None
-    except Exception:  # noqa: BLE001  # as above
+    except Exception:  # as above
         found = None
     told = _CONDITION.match(str(found or "")) or _CONDITION.search(_first_line(error))
     return told.group(1) if told else ""
@@ -44,6 +51,10 @@ def condition_of(error: BaseException) -> str:
 
 def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0][:400]
+
+
+class HiddenError(SourceError):
+    """This user may not read a table."""
 
 
 def is_not_there(error: BaseException) -> bool:
@@ -76,7 +87,9 @@ def refusal(error: BaseException, label: str) -> SourceError:
             "server runs (start-connect-server.sh), and whether it wants use_ssl=true"
         )
     if status == "UNIMPLEMENTED":
-        return SourceError(f"cannot connect to {label}: what answers there is no Spark Connect server: check host and port")
+        return SourceError(
+            f"cannot connect to {label}: what answers there is no Spark Connect server: check host and port"
+        )
     return SourceError(f"cannot connect to {label}: the server refuses a session ({_named(error)}): see its log")
 
 
@@ -91,13 +104,17 @@ def fault(error: BaseException, label: str, limit: str) -> SourceError:
     if status == "UNAUTHENTICATED":
         return SourceError(f"{label}: {_RENEW}")
     if condition.startswith(_SESSION):
-        return LostError(f"{label}: the server no longer knows the session (it restarted, or ended it as idle); scan again")
+        return LostError(
+            f"{label}: the server no longer knows the session (it restarted, or ended it as idle); scan again"
+        )
     if status in _LOST:
         return LostError(f"{label}: the connection was lost; check the network and the cluster's log, then scan again")
     if is_refused(error):
-        return SourceError(f"{label}: this user may not read a mapped table: GRANT SELECT on it")
+        return HiddenError(f"{label}: this user may not read a mapped table: GRANT SELECT on it")
     if status == "RESOURCE_EXHAUSTED":
-        return QueryError("an answer was longer than the server sends: raise spark.connect.grpc.maxInboundMessageSize there")
+        return QueryError(
+            "an answer was longer than the server sends: raise spark.connect.grpc.maxInboundMessageSize there"
+        )
     return QueryError(f"the statement failed in Spark ({_named(error)})")
 
 

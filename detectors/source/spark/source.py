@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("hearthwatch.source")
 
 _AT_ONCE = 2
 """Statements that a scan asks of somebody's cluster at a time."""
-_SERVER = "SELECT version() AS version, current_timezone() AS zone"
+_SERVER = "SELECT version() AS version"
 
 
 class SparkSource:
@@ -45,13 +45,14 @@ class SparkSource:
         self._dialect = SparkDialect()
         try:
             self._client = Client(place, token)
-            self.server = self._client.rows(_SERVER, {}, self._seconds())[0]
+            (server,) = self._client.rows(_SERVER, {}, self._seconds())
+            self._version = str(server["version"])
         except Exception as error:
             if hasattr(self, "_client"):
                 self._client.close()
             raise faults.refusal(error, self.label) from error
         try:
-            self.lake = read_lake(_Asked(self), place, mapping, self.label)
+            self.lake = read_lake(_Catalog(self._client, self._seconds, self._worded), place, mapping, self.label)
             self.schema = self.lake.schema
             self._dialect.relations = self.lake.relations
             self.tables = Tables(self.schema, mapping, frozenset(self._oddly_written(mapping, glance=glance)))
@@ -59,10 +60,6 @@ class SparkSource:
         except BaseException:
             self.close()
             raise
-
-    @property
-    def encrypted(self) -> bool:
-        return self._client.encrypted
 
     def _told(self) -> Iterator[Notice]:
         for name, reason in self.schema.unusable.items():
@@ -104,13 +101,16 @@ class SparkSource:
         try:
             return self._client.rows(text, arguments or {}, seconds, names)
         except Exception as error:
-            logger.debug("a statement failed: %s", faults.condition_of(error) or type(error).__name__)
-            if self._cancelled:
-                raise SourceError("the scan was stopped") from error
-            raised = faults.fault(error, self.label, self._limit())
-            if isinstance(raised, SlowError):
-                self._client.interrupt()
-            raise raised from error
+            raise self._worded(error) from error
+
+    def _worded(self, error: Exception) -> SourceError:
+        logger.debug("a statement failed: %s", faults.condition_of(error) or type(error).__name__)
+        if self._cancelled:
+            return SourceError("the scan was stopped")
+        worded = faults.fault(error, self.label, self._limit())
+        if isinstance(worded, SlowError):
+            self._client.interrupt()
+        return worded
 
     def _oddly_written(self, mapping: SourceMapping, *, glance: bool) -> Iterator[str]:
         for question in Tables(self.schema, mapping).oddities(glance=glance):
@@ -125,13 +125,17 @@ class SparkSource:
             yield from (column for column, oddly in answer.items() if oddly)
 
     def server_checks(self) -> Sequence[Check]:
-        """The server and its connection, and of each table its versions and partitions."""
-        return list(checks.server_checks(self))
+        """The server, its connection, the versions of the tables, and whether a window leaves most of the audit table unread."""
+        told = checks.server_checks(self._version, encrypted=self._client.encrypted, versions=self.lake.versions)
+        if "household_events" not in self.schema.tables:
+            return list(told)
+        column = self.schema.tables["household_events"].column_names["event_timestamp"]
+        return [*told, *checks.partition_check(column, self._partitions("household_events"))]
 
-    def partitions(self, name: str) -> list[str] | None:
-        """The columns by which a table is partitioned; None where the server does not say."""
+    def _partitions(self, name: str) -> list[str] | None:
+        seconds = self._seconds()
         try:
-            return self._client.partitions_of(self.lake.names[name], self._seconds())
+            return self._client.partitions_of(self.lake.names[name], seconds)
         except Exception:
             logger.debug("the partitions of %s are not known", name)
             return None
@@ -153,27 +157,29 @@ class SparkSource:
         self.close()
 
 
-class _Asked:
-    """What the reading of the catalog asks of a source's session."""
+class _Catalog:
+    """What the reading of the catalog asks of a session."""
 
-    def __init__(self, source: SparkSource) -> None:
-        self._source = source
+    def __init__(
+        self, client: Client, seconds: Callable[[], float], worded: Callable[[Exception], SourceError]
+    ) -> None:
+        self._client, self._seconds, self._worded = client, seconds, worded
 
     def types(self, relation: str) -> dict[str, str]:
-        return self._source._client.types_of(relation, self._source._seconds())
+        try:
+            return self._client.types_of(relation, self._seconds())
+        except SourceError:
+            raise
+        except Exception as error:
+            if faults.is_not_there(error):
+                return {}
+            raise self._worded(error) from error
 
     def first(self, statement: str) -> Mapping[str, Any] | None:
+        seconds = self._seconds()
         try:
-            rows = self._source._client.rows(statement, {}, self._source._seconds())
+            rows = self._client.rows(statement, {}, seconds)
         except Exception:
+            # A question that only some formats of tables know.
             return None
         return rows[0] if rows else {}
-
-    def is_not_there(self, error: Exception) -> bool:
-        return faults.is_not_there(error)
-
-    def is_refused(self, error: Exception) -> bool:
-        return faults.is_refused(error)
-
-    def fault(self, error: Exception) -> SourceError:
-        return faults.fault(error, self._source.label, self._source._limit())
