@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from channels.settings import ChannelSettingError, secret
 from commands.failures import once_more
 from commands.options import (
     EXIT_FINDINGS,
@@ -47,6 +48,7 @@ from detectors.engine.runner import scan as run_scan
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL, Source, open_source
 from detectors.source.base import and_others
+from detectors.source.spark.address import TOKEN, is_spark
 from detectors.text.wording import count
 from escalation.decide.causes import one_per_cause
 from escalation.decide.volume import what_to_do
@@ -142,9 +144,19 @@ def named_detectors(names: Sequence[str]) -> list[Detector]:
 def opened(settings: Settings, policy: Policy, *, glance: bool = False) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    source = open_source(settings.source, policy.source, glance=glance)
+    token = _token() if is_spark(settings.source) else ""
+    source = open_source(settings.source, policy.source, glance=glance, token=token)
     cancelled_on_signal(source)
     return source
+
+
+def _token() -> str:
+    """What a Spark server wants to see, from the environment or a file that it names; empty where none is given."""
+    given = any(os.environ.get(name, "").strip() for name in (TOKEN, f"{TOKEN}_FILE"))
+    try:
+        return secret(os.environ, TOKEN) if given else ""
+    except ChannelSettingError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def context_of(settings: Settings, policy: Policy, window: Window, *, as_of: datetime | None = None) -> Context:

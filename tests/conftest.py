@@ -128,8 +128,8 @@ def on_spark(sail_url: str, tmp_path: Path) -> Scanner:
     return Scanner("spark", open_town)
 
 
-@pytest.fixture(params=["spark"])
+@pytest.fixture(params=["duckdb", "postgresql"])
 def scanner(request: pytest.FixtureRequest) -> Scanner:
     """Each engine in turn."""
-    chosen: Scanner = request.getfixturevalue("on_spark")
+    chosen: Scanner = request.getfixturevalue("on_duckdb" if request.param == "duckdb" else "on_postgres")
     return chosen

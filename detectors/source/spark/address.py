@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 SCHEME = "spark:"
+TOKEN = "HEARTHWATCH_SPARK_TOKEN"  # noqa: S105  # the name of a variable
+"""What holds the credential, or TOKEN_FILE the name of a file that does."""
 _FORM = "write spark:sc://HOST:15002/;catalog=NAME;schema=NAME, or spark:sc://HOST:15002/;folder=WHERE"
 _OURS = frozenset({"catalog", "schema", "folder", "format"})
 _PORT = 15002

@@ -12,8 +12,9 @@ from sqlalchemy.sql.functions import Function
 from detectors.source.base import FoundTable, NativeType, Schema, SourceError
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.spark.address import Place
-from detectors.source.spark.dialect import identifier, literal, object_in
 from detectors.source.spark.faults import HiddenError
+from detectors.source.spark.functions import object_in
+from detectors.source.spark.writing import identifier, literal
 
 Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
@@ -184,24 +185,21 @@ class _Reader:
             (kind for each, kind in present.items() if each.lower() == own.lower()), None
         )
         if declared is None:
-            return (
-                None
-                if wanted.optional
-                else self._missing(
-                    name,
-                    f"{shown} has no column {own}",
-                    f'name the right one in the policy, [source.tables.{name}.columns] {column} = "…"',
-                )
-            )
+            if not wanted.optional:
+                named = f'name the right one in the policy, [source.tables.{name}.columns] {column} = "…"'
+                self._missing(name, f"{shown} has no column {own}", named)
+            return None
         read = _reading(declared, wanted.kind, self.mapping.zone)
         if read is None:
             why = f"{shown}.{own} is of type {declared}, but {_WANTED[wanted.kind]} is needed"
-            if not wanted.optional:
-                return self._missing(name, why, "map another column, or a view with a cast")
-            self.unusable[f"{name}.{column}"] = why
+            if wanted.optional:
+                self.unusable[f"{name}.{column}"] = why
+            else:
+                self._missing(name, why, "map another column, or a view with a cast")
         return read
 
     def _missing(self, name: str, why: str, remedy: str) -> None:
+        """Leave out a table that no scan needs. Raises SourceError for another one."""
         if name not in DISPENSABLE:
             raise SourceError(f"{why}: {remedy}")
         self.unusable[name] = why

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from detectors.source.base import LostError, QueryError, SlowError, SourceError
+from detectors.source.spark.address import TOKEN
 
-TOKEN = "HEARTHWATCH_SPARK_TOKEN"  # noqa: S105  # the name of a variable
 _CONDITION = re.compile(r"\[?([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+(?:\.[A-Z0-9_]+)?)\b")
 _NOT_THERE = (
     "TABLE_OR_VIEW_NOT_FOUND",
