@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -45,4 +46,6 @@ def write_parquet(folder: Path, tables: Mapping[str, Sequence[Mapping[str, Any]]
 
 
 def _value(kind: str, value: Any) -> Any:
+    if kind == "number":
+        return None if value is None else Decimal(str(value))
     return value if value is None or kind in _TYPES else str(cell(value))

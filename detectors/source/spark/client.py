@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 import time
 import warnings
@@ -11,19 +13,21 @@ from datetime import UTC
 from typing import Any
 from weakref import WeakSet
 
-import grpc
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from detectors.source.moments import EARLIEST, LATEST
 from detectors.source.spark.address import Place
 
-with warnings.catch_warnings():
-    # The library remarks on the versions of others.
-    warnings.simplefilter("ignore")
-    from pyspark.sql.connect.client import DefaultChannelBuilder
-    from pyspark.sql.connect.client.retries import DefaultPolicy
-    from pyspark.sql.connect.session import SparkSession
+# What the libraries have to remark goes to nobody: an error says it, and is worded here.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+warnings.filterwarnings("ignore", module=r"pyspark\.")
+logging.getLogger("SQLQueryContextLogger").disabled = True
+
+import grpc  # noqa: E402  # once it knows that it is to be silent
+from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: E402
+from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: E402
+from pyspark.sql.connect.session import SparkSession  # noqa: E402
 
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -86,10 +90,8 @@ class Client:
         # Its own patience is ten minutes.
         policy = DefaultPolicy(max_retries=2, max_backoff=1000, recognize_server_retry_delay=False)
         self._session.client.set_retry_policies([policy])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for name, value in _SETTINGS.items():
-                self._session.conf.set(name, value)
+        for name, value in _SETTINGS.items():
+            self._session.conf.set(name, value)
 
     def types_of(self, relation: str, seconds: float) -> dict[str, str]:
         """The columns of a relation with their types, as Spark writes them; no row is read."""
@@ -106,8 +108,7 @@ class Client:
         self, statement: str, arguments: Mapping[str, Any], seconds: float, names: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
         """All rows, under `names` where the statement's own may be written otherwise there."""
-        with warnings.catch_warnings(), self._limits.within(seconds):
-            warnings.simplefilter("ignore")
+        with self._limits.within(seconds):
             answer: pa.Table = self._session.sql(statement, args=dict(arguments)).toArrow()
         columns = [_values(column) for column in answer.columns]
         keys = names or answer.column_names
@@ -124,8 +125,7 @@ class Client:
             self._session.interruptAll()
 
     def close(self) -> None:
-        with warnings.catch_warnings(), suppress(Exception):
-            warnings.simplefilter("ignore")
+        with suppress(Exception):
             self._session.stop()
 
 

@@ -173,21 +173,21 @@ class _Compiler(SQLCompiler):
         if not isinstance(delimiter, aggregate_order_by):
             raise CompileError("a text put together in no order")
         between = self.process(delimiter.target, **kw)
-        return f"array_join({self._in_array(value, delimiter.order_by, **kw)}, {between})"
+        return f"array_join({self._in_array('s', value, delimiter.order_by, **kw)}, {between})"
 
     def visit_array_agg_func(self, func: Function[Any], **kw: Any) -> str:
         (ordered,) = typing_cast(Any, func.clauses)
         if not isinstance(ordered, aggregate_order_by):
             raise CompileError("an array put together in no order")
-        return self._in_array(ordered.target, ordered.order_by, **kw)
+        return self._in_array("a", ordered.target, ordered.order_by, **kw)
 
-    def _in_array(self, value: Any, order: Any, **kw: Any) -> str:
+    def _in_array(self, field: str, value: Any, order: Any, **kw: Any) -> str:
         keys = order.clauses if hasattr(order, "clauses") else [order]
-        # Of two times the missing one is the later one, as in any order here.
+        # Sail tells two such arrays of one statement apart by their fields alone. Of two times the missing one is the later one, as in any order here.
         parts = [part for key in keys for part in (f"{self.process(key, **kw)} IS NULL", self.process(key, **kw))]
         named = [*parts, self.process(value, **kw)]
-        struct = ", ".join(f"{part} AS k{place}" for place, part in enumerate(named))
-        return f"transform(sort_array(collect_list(struct({struct}))), e -> e.k{len(named) - 1})"
+        struct = ", ".join(f"{part} AS {field}{place}" for place, part in enumerate(named))
+        return f"transform(sort_array(collect_list(struct({struct}))), e -> e.{field}{len(named) - 1})"
 
 
 def _listed(right: Any) -> ClauseElement | None:
