@@ -136,7 +136,7 @@ class _Compiler(SQLCompiler):
         return str(super().visit_binary(binary, *told, **kw))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
     def _among(self, binary: Any, **kw: Any) -> str:
-        """A column that says whether a value is among others. Sail works that out as a condition only, or by EXISTS."""
+        """A column, or a part of one, that says whether a value is among others. Sail works that out by EXISTS alone."""
         among = _subquery(binary.right).subquery("among")  # type: ignore[union-attr]  # the caller has looked
         (value,) = among.c
         return str(self.process(select(value).where(value == binary.left).correlate_except(among).exists(), **kw))
