@@ -24,7 +24,6 @@ from detectors.source.urls import AddressError, is_server, may_hold_a_secret, se
 
 __all__ = [
     "CANONICAL",
-    "EVENT_TYPES",
     "Check",
     "Counters",
     "LostError",

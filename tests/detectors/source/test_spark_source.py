@@ -71,7 +71,7 @@ def test_the_demo_town_is_read_as_in_a_folder(sail_url: str) -> None:
     assert there[0]
 
 
-@tries(5)
+@tries(2)
 @given(st.integers(0, 10**6))
 def test_random_towns_with_faults_are_read_as_in_a_folder(sail_url: str, seed: int) -> None:
     spec = replace(preset("tiny", seed=seed, plant=1), households=200, members=600, requests=430, events=3_000)
