@@ -16,6 +16,7 @@ from commands.failures import stop_of
 from commands.logs import traceback_of
 from commands.options import EXIT_FAILURE, Settings, Stop, forget_output, global_options
 from commands.stopping import StoppedError, stopped, stopped_by_signals
+from escalation.ledger.personal import without_people
 
 COMMANDS = {
     "demo": "commands.demo:demo",
@@ -54,7 +55,7 @@ class Commands(click.Group):
                 code = super().main(*args, **{**extra, "standalone_mode": False})
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "hearthwatch"
-            _end(f"{error.format_message()} (see `{where} --help`)", error.exit_code)
+            _end(f"{without_people(error.format_message())} (see `{where} --help`)", error.exit_code)
         except click.ClickException as error:
             _stopped_end()
             _end(error.format_message(), error.exit_code)

@@ -22,7 +22,7 @@ from detectors.contract import Context, Finding, Window, fingerprint
 from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
 from detectors.source import open_source
-from escalation.decide.causes import one_per_cause
+from escalation.decide.incidents import one_per_cause
 from escalation.ledger.scrub import pack, unpack
 from escalation.policy.policy import Policy, load_policy
 

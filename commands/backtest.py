@@ -11,9 +11,10 @@ import click
 
 from commands.believing import known_households
 from commands.failures import once_more
+from commands.opening import context_of, opened
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
 from commands.pages import give, output_option
-from commands.scanning import context_of, named_detectors, opened
+from commands.scanning import named_detectors
 from commands.sweeping import Sweep, SweepType, called_false
 from detectors.contract import Coverage, Detector, Window
 from detectors.engine.runner import scan as run_scan

@@ -10,21 +10,22 @@ from typing import cast
 
 import click
 
-from commands.looking_back import looked_back, not_looked_at
 from commands.scanning import After
 from detectors.contract import Detector, Finding, SubjectKey, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
 from detectors.engine.blind_spots import blind_spots
 from detectors.engine.doubts import doubts_of
+from detectors.engine.looking_back import looked_back, not_looked_at
+from detectors.engine.result import ScanResult
 from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
-from detectors.engine.runner import ScanResult, forgetful
+from detectors.engine.subscribed import forgetful
 from detectors.source import Source, SourceError
 from detectors.source.trail import EVENTS
 from detectors.text.wording import count
-from escalation.decide.causes import INCIDENT, told_of
 from escalation.decide.decisions import IDS_KEPT
+from escalation.decide.incidents import INCIDENT, told_of
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
 from escalation.errors import LedgerError

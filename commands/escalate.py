@@ -13,8 +13,8 @@ from channels.protocol import TicketRef
 from commands.asking import asked, asked_ids, check_options, severities
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.failures import once_more
+from commands.opening import context_of, opened
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
-from commands.scanning import context_of, opened
 from detectors.contract import Finding, Team, Window
 from detectors.engine.lookup import Lookup, look_up
 from detectors.source import SourceError

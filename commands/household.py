@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import click
 
 from commands.failures import once_more
+from commands.opening import context_of, opened
 from commands.options import EXIT_UNKNOWN, Settings, Stop, global_options, show
-from commands.scanning import context_of, opened
 from detectors.contract import Window
 from detectors.engine.household_view import Looked, look
 from escalation.errors import LedgerError
@@ -25,13 +25,17 @@ LONGEST = 1000
 @click.command()
 @global_options()
 @click.argument("who", metavar="ID|CODE|EMAIL|-")
+@click.argument("more", nargs=-1, metavar="")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def household(settings: Settings, who: str, form: str) -> None:
+def household(settings: Settings, who: str, more: tuple[str, ...], form: str) -> None:
     """Support's one screen: who is in it, who leads, what is open, what to tell the customer.
 
     Named by the household's id, its invite code, or a member's id or e-mail address; `-` reads it from standard input, so
     that an address stands in no list of processes. Ends with 6 where nobody has it.
     """
+    if more:
+        # What else was typed may be the rest of somebody's address, so that it is not repeated.
+        raise click.UsageError("name one household, user, code or address; put what holds blanks into quotes")
     policy = load_policy(settings.policy)
     named = (sys.stdin.readline(LONGEST + 1).lstrip("\ufeff") if who == "-" else who).strip()
     if not named or len(named) > LONGEST:

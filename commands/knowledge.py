@@ -10,9 +10,10 @@ import textwrap
 import click
 
 from commands.desk import mail_is_set_up, opened_queue, opened_slack, slack_channels
+from commands.opening import context_of, opened
 from commands.options import EXIT_SOURCE, EXIT_UNDELIVERED, Settings, Stop, global_options
 from commands.scaffold import new_detector
-from commands.scanning import context_of, named_detectors, opened, window_of
+from commands.scanning import named_detectors, window_of
 from detectors.advice import SURE, readable
 from detectors.contract import TEAMS, Team
 from detectors.engine.doctor import examine

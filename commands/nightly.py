@@ -12,13 +12,14 @@ from click.core import ParameterSource
 
 from commands.believing import held_against, known_households, known_of, looked_of
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
+from commands.opening import context_of
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options, show
 from commands.pages import paged
 from commands.quick import explained, quick_look
-from commands.scanning import context_of, document_of, finish, formatted, scanned
+from commands.scanning import document_of, finish, formatted, scanned
 from commands.watched import Watch, quick_metrics, watched
 from detectors.contract import SEVERITY_ORDER, ScanDocument, Severity
-from detectors.engine.runner import Counting
+from detectors.engine.waiting_cases import Counting
 from detectors.registry import DETECTORS
 from detectors.text.wording import count
 from escalation.ledger.ledger import Ledger, open_ledger

@@ -10,6 +10,7 @@ import click
 
 from commands.options import EXIT_USAGE, Settings, Stop, global_options
 from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.personal import without_people
 from escalation.ledger.records import Ticket, TicketOutcome
 from escalation.people.outcomes import outcome_of
 from escalation.policy.policy import Policy, load_policy
@@ -58,7 +59,10 @@ def existing_ticket(ledger: Ledger, external_id: str) -> Ticket:
     with ledger.begin() as tx:
         ticket = tx.ticket(external_id)
     if ticket is None:
-        raise Stop(f"there is no ticket {external_id!a}; `hearthwatch tickets list` shows those there are", EXIT_USAGE)
+        raise Stop(
+            f"there is no ticket {without_people(external_id)!a}; `hearthwatch tickets list` shows those there are",
+            EXIT_USAGE,
+        )
     return ticket
 
 

@@ -10,11 +10,12 @@ import click
 
 from commands.believing import held_against, known_households, known_of, looked_of
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
+from commands.opening import context_of
 from commands.options import Settings
-from commands.scanning import context_of, document_of, formatted, scanned
+from commands.scanning import document_of, formatted, scanned
 from detectors.contract import Context, Coverage, Detector, ScanDocument, ScanInfo, Window
 from detectors.engine.by_day import by_day, coverage_by_day, left_to_night
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.findings import Found
 from detectors.registry import DETECTORS
 from escalation.ledger.ledger import Ledger, open_ledger

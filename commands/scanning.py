@@ -16,8 +16,8 @@ from typing import Any
 
 import click
 
-from channels.settings import ChannelSettingError, secret
 from commands.failures import once_more
+from commands.opening import context_of, opened
 from commands.options import (
     EXIT_FINDINGS,
     EXIT_INCOMPLETE,
@@ -29,7 +29,6 @@ from commands.options import (
     progress,
     show,
 )
-from commands.stopping import cancelled_on_signal
 from detectors.contract import (
     SEVERITY_ORDER,
     TEAMS,
@@ -43,14 +42,15 @@ from detectors.contract import (
     WindowInfo,
 )
 from detectors.engine.applicability import lacking
-from detectors.engine.runner import Counting, ScanResult, passes_of
+from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan as run_scan
+from detectors.engine.subscribed import passes_of
+from detectors.engine.waiting_cases import Counting
 from detectors.registry import BY_ID, DETECTORS
-from detectors.source import CANONICAL, Source, open_source
+from detectors.source import CANONICAL, Source
 from detectors.source.base import and_others
-from detectors.source.spark.address import TOKEN, is_spark
 from detectors.text.wording import count
-from escalation.decide.causes import one_per_cause
+from escalation.decide.incidents import one_per_cause
 from escalation.decide.volume import what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
@@ -139,28 +139,6 @@ def named_detectors(names: Sequence[str]) -> list[Detector]:
         hint = f"did you mean {near[0]}?" if near else "`hearthwatch detectors list` shows them all"
         raise click.UsageError(f"there is no detector {unknown[0]!r}; {hint}")
     return [detector for detector in DETECTORS if not names or detector.id in names]
-
-
-def opened(settings: Settings, policy: Policy, *, glance: bool = False) -> Source:
-    if not settings.source:
-        raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
-    token = _token() if is_spark(settings.source) else ""
-    source = open_source(settings.source, policy.source, glance=glance, token=token)
-    cancelled_on_signal(source)
-    return source
-
-
-def _token() -> str:
-    """What a Spark server wants to see, from the environment or a file that it names; empty where none is given."""
-    given = any(os.environ.get(name, "").strip() for name in (TOKEN, f"{TOKEN}_FILE"))
-    try:
-        return secret(os.environ, TOKEN) if given else ""
-    except ChannelSettingError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def context_of(settings: Settings, policy: Policy, window: Window, *, as_of: datetime | None = None) -> Context:
-    return Context(as_of=as_of or settings.moment, window=window, limits=policy.limits, environment=policy.environment)
 
 
 def window_of(

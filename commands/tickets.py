@@ -11,14 +11,16 @@ import click
 
 from commands.believing import held_against_in_part, known_of, on_trail
 from commands.listing import list_tickets
+from commands.opening import context_of
 from commands.options import EXIT_INCOMPLETE, EXIT_USAGE, Moment, Settings, Stop, global_options
 from commands.outcomes import existing_ticket, given_outcome, outcome_options, record
-from commands.scanning import context_of, named_detectors, scanned, window_of
+from commands.scanning import named_detectors, scanned, window_of
 from detectors.contract import TEAMS, Team
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.text.wording import count
 from escalation.decide.remains import trail_is_gone
 from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.personal import without_people
 from escalation.ledger.records import Entry
 from escalation.people.progress import acknowledge_ticket, resolve_ticket
 from escalation.people.silences import close_ticket, lift_silences, silence_ticket
@@ -65,7 +67,7 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
     """Check every claim of a ticket against the source now: still true, changed (what), or fixed."""
     policy = load_policy(settings.policy)
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        story = _story_in(ledger, ticket)
+        story = _story_in(settings, ledger, ticket)
         known = known_of(ledger, policy, settings.moment)
         scope = scope_of(story.entries)
         if not scope.detectors:
@@ -247,14 +249,14 @@ tickets.add_command(record)
 
 def _story(settings: Settings, ticket: str) -> TicketStory:
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
-        return _story_in(ledger, ticket)
+        return _story_in(settings, ledger, ticket)
 
 
-def _story_in(ledger: Ledger, ticket: str) -> TicketStory:
-    story = story_of(ledger, ticket)
+def _story_in(settings: Settings, ledger: Ledger, ticket: str) -> TicketStory:
+    story = story_of(ledger, ticket, settings.moment)
     if story is None:
         raise Stop(
-            f"there is no ticket {ticket!r}; `hearthwatch tickets list` shows those there are",
+            f"there is no ticket {without_people(ticket)!r}; `hearthwatch tickets list` shows those there are",
             EXIT_USAGE,
         )
     return story

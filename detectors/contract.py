@@ -11,10 +11,10 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 from detectors.limits import Limits
 
@@ -252,6 +252,9 @@ class ScanDocument(Published):
     coverage: tuple[Coverage, ...]
 
 
+ACTOR = "actor"
+"""The part of who did it, where nothing more is to be said of what."""
+
 Groups = tuple[frozenset[str], ...]
 """Types of audit events in groups, of each of which one is enough. `type.key` is a type with a metadata key that every such
 event has, `type.key|key` one with either; the name of a table stands for its rows, `table.column` for the values in it."""
@@ -285,6 +288,8 @@ class Meta(BaseModel):
     roles: dict[str, str] = {}
     """For Trust & Safety, whose tickets name everybody involved: where ids stand (`subject.user_id`, `evidence.key`,
     `evidence.key.key` of a list of rows, `users` for all others) and which part those people have in it."""
+    actor: str = ACTOR
+    """Which of these parts has the person whose acts it tells of. Where nobody has it, it tells of what was done to somebody."""
     sure: Literal["rows", "trail", "inferred"]
     """How sure it is: the rows prove it, the audit trail tells it, or it is inferred from a pattern."""
     refuted_by: str = Field(min_length=10)
@@ -302,6 +307,12 @@ class Meta(BaseModel):
         if name == PERSON:
             raise ValueError(f"{PERSON!r} stands for what people escalate themselves")
         return name
+
+    @model_validator(mode="after")
+    def _actor_has_a_part(self) -> Self:
+        if self.actor != ACTOR and self.actor not in self.roles.values():
+            raise ValueError(f"actor must be one of the parts of roles, not {self.actor!r}")
+        return self
 
     @field_validator("needs")
     @classmethod

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
 
 from detectors.text import word_lists
 
@@ -27,7 +27,7 @@ class Limits(BaseModel):
     """How far back a state rule reads the audit table; a scan of one household or user reads all of it."""
     pattern_lookback_days: int = Field(default=7, ge=2)
     """How many days, the last of the window included, count when a pattern's days are counted."""
-    one_household_per_user: bool = True
+    one_household_per_user: StrictBool = True
     creations_per_day: int = Field(default=10, ge=1)
     """Process, Trust & Safety, Same-day: more than this many households created in a day."""
     creations_per_three_days: int = Field(default=15, ge=1)

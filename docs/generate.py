@@ -27,13 +27,14 @@ from detectors.contract import (  # noqa: E402
     WindowInfo,
 )
 from detectors.engine.applicability import needs_of  # noqa: E402  # the script is run from anywhere
-from detectors.engine.runner import passes_of, scan  # noqa: E402
+from detectors.engine.runner import scan  # noqa: E402
+from detectors.engine.subscribed import passes_of  # noqa: E402
 from detectors.passes import PASSES  # noqa: E402
 from detectors.registry import BY_ID, DETECTORS  # noqa: E402
 from detectors.source import CANONICAL, SourceMapping, open_source  # noqa: E402
 from detectors.source.mapping import WORDS, CanonicalTable, ColumnKind  # noqa: E402
 from docs.command_pages import completion, man_page, with_help  # noqa: E402
-from escalation.decide.causes import one_per_cause  # noqa: E402
+from escalation.decide.incidents import one_per_cause  # noqa: E402
 from escalation.policy.policy import load_policy  # noqa: E402
 from reports import terminal  # noqa: E402
 

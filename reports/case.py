@@ -17,6 +17,7 @@ from escalation.ledger.records import Linked, Verdict
 from escalation.policy.policy import Policy
 from reports.evidence import cell, named
 from reports.message import Block, Line, Listing, Message, Picture, Section, Table, Template
+from reports.people import PEOPLE, found_before, united_people
 from reports.ticket import ticket
 
 ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -45,10 +46,10 @@ def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "", pseudony
     def alone(finding: Finding) -> Message:
         return ticket(finding, policy, reference=reference, pseudonyms=pseudonyms)
 
-    message = alone(leading(case))
-    parts = [alone(one) for one in case.findings] if len(case.findings) > 1 else []
+    message = ticket(leading(case), policy, reference=reference, pseudonyms=pseudonyms, earlier=found_before(case))
+    parts = [alone(one) for one in map(_without_people, case.findings)] if len(case.findings) > 1 else []
     days = _by_day(case.findings)
-    hidden = _SAID_ONCE | ({_DAYS} if days else set())
+    hidden = _SAID_ONCE | {PEOPLE} | ({_DAYS} if days else set())
     more: list[Block] = [Section(f"This case has {count(len(parts), 'finding')}", (_HOW_TO_READ,))] if parts else []
     for number, part in enumerate(parts[1:], start=2):
         as_first = _as_the_first(case.findings[number - 1], case.findings[0])
@@ -85,8 +86,11 @@ def leading(case: CaseFile) -> Finding:
     first = first.model_copy(update={"severity": case.severity})
     if not others:
         return first
+    people, ties = united_people(case.findings)
     story = first.story.model_copy(
         update={
+            "people": people,
+            "ties": ties,
             "affected_users": _united(case.findings, _users_of),
             "affected_households": _united(case.findings, _households_of),
         }
@@ -96,6 +100,11 @@ def leading(case: CaseFile) -> Finding:
         update |= _of_one_kind(case.findings)
         update["story"] = story.model_copy(update=_words_of_one_kind(case.findings))
     return first.model_copy(update=update)
+
+
+def _without_people(finding: Finding) -> Finding:
+    """A part of a case: its people stand in the one table of the case."""
+    return finding.model_copy(update={"story": finding.story.model_copy(update={"people": (), "ties": ()})})
 
 
 def _users_of(one: Finding) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from datetime import datetime
 from detectors.text.wording import stamp
 from reports.message import FACTS, Table
 
+_IN_PLAIN_WORDS = {"blows": "adverse actions"}
+"""What the published names of evidence say to people, where that is not what they say themselves."""
 VALUES_SHOWN = 20
 """A list within one cell shows this many values."""
 
@@ -52,7 +54,8 @@ def _table(heading: str, rows: Sequence[Mapping[str, object]]) -> Table:
 
 def named(key: str) -> str:
     """`old_leader` as `Old leader`."""
-    words = key.replace("_", " ").strip()
+    words = _IN_PLAIN_WORDS.get(key, key)
+    words = words.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from detectors.engine.household_view import HouseholdView, Looked
 from detectors.text.wording import count
 from escalation.ledger.records import Ticket
 from escalation.views.household import HouseholdTickets, OpenTicket
-from reports.neutral import defused, for_ascii_json, visible
+from reports.neutral import defused, for_ascii_json, for_shell, visible
 
 WIDTH = 80
 VERSION = 1
@@ -40,8 +39,8 @@ class Screen:
 
 
 def to_table(of: Screen) -> str:
-    """The screen; of somebody in several households each in turn. No line is wider than the terminal."""
-    return "".join(f"{fit(line)}\n" for line in _lines(of))
+    """The screen; of somebody in several households each in turn. No line is wider than the terminal, unless it is to be copied."""
+    return "".join(f"{line}\n" for line in (*map(fit, _lines(of)), *_to_paste(of)))
 
 
 def fit(line: str, width: int = WIDTH) -> str:
@@ -163,13 +162,9 @@ def tell(of: Screen) -> list[str]:
             said.append(f"{about}what was promised is late: say so, and promise no new time.")
         if not one.tell:
             said.append(f"{about}nothing: this is no matter of the customer's.")
-    leaderless = [home for home in of.looked.households if home.leaderless and home.members]
-    if leaderless and not (found and found.open):
+    if _untold(of) is not None:
         knows = "no open ticket says so" if found else "whether a ticket says so is not known"
-        said.append(
-            f"Nobody leads the household, and {knows}: file one with "
-            f"hearthwatch escalate eng --household {shlex.quote(leaderless[0].household_id)}"
-        )
+        said.append(f"Nobody leads the household, and {knows}: file one.")
     if not said:
         known = (
             "As far as the last look tells, nothing is wrong here."
@@ -178,6 +173,24 @@ def tell(of: Screen) -> list[str]:
         )
         said.append(f"{known} If the customer sees something else, escalate it.")
     return list(dict.fromkeys(said))
+
+
+def _untold(of: Screen) -> HouseholdView | None:
+    """A household without a leader of which no open ticket is known."""
+    leaderless = (home for home in of.looked.households if home.leaderless and home.members)
+    return None if of.tickets and of.tickets.open else next(leaderless, None)
+
+
+def command(of: Screen) -> str:
+    """What files what no ticket says; empty where there is nothing to be filed."""
+    home = _untold(of)
+    return for_shell(("hearthwatch", "escalate", "eng", "--household", home.household_id)) if home else ""
+
+
+def _to_paste(of: Screen) -> Iterator[str]:
+    """The command in one piece: a terminal breaks what is wider than itself, and copies it whole."""
+    if command(of):
+        yield f"  {command(of)}"
 
 
 def _span(length: timedelta) -> str:
@@ -201,6 +214,7 @@ def to_json(of: Screen) -> str:
             "ended_tickets": None if of.tickets is None else [one.external_id for one in of.tickets.ended],
             "tickets_not_known": of.blind or None,
             "tell": tell(of),
+            "command": command(of) or None,
         }
     }
     return for_ascii_json(json.dumps(plain, indent=2)) + "\n"

@@ -8,13 +8,14 @@ from html import escape
 
 from detectors.text.wording import stamp
 from reports import text
-from reports.message import Block, Message, Section, Table, Template, Timeline
+from reports.message import FACTS, Block, Message, Section, Table, Template, Timeline
 from reports.neutral import defused, visible
 
 SUBJECT_MOST = 200
 _STYLE = (
-    "body{font:14px/1.5 sans-serif;color:#222}pre{background:#f5f5f5;padding:12px;white-space:pre-wrap}"
-    "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:left;vertical-align:top}"
+    "body{font:14px/1.5 sans-serif;color:#222;max-width:56em;margin:1em}h1{font-size:20px}h2{font-size:16px;margin:1.4em 0 .4em}"
+    "pre{background:#f5f5f5;padding:12px;white-space:pre-wrap;overflow-wrap:anywhere}table{border-collapse:collapse}"
+    "td,th{border:1px solid #ccc;padding:4px 8px;text-align:left;vertical-align:top}th{background:#f5f5f5;font-weight:600}"
 )
 
 
@@ -45,6 +46,9 @@ def _html(message: Message) -> Iterator[str]:
         yield f"<p>Attached: {_safe(attachment.name)}.csv</p>"
     for picture in message.pictures:
         yield f"<p>Attached: the picture {_safe(picture.name)} ({_safe(picture.says)})</p>"
+    if message.page:
+        page = escape(visible(message.page))
+        yield f'<p>{text.ON_THE_PAGE}: <a href="{page}">{page}</a></p>'
     yield "</body></html>"
 
 
@@ -74,8 +78,11 @@ def _block(block: Block) -> Iterator[str]:
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield "<table>"
-    yield _row(columns, "th")
-    yield from (_row(row, "td") for row in rows)
+    if columns == FACTS:
+        yield from (f"<tr><th>{_safe(what)}</th><td>{_safe(value)}</td></tr>" for what, value in rows)
+    else:
+        yield _row(columns, "th")
+        yield from (_row(row, "td") for row in rows)
     yield "</table>"
 
 

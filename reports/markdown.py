@@ -9,7 +9,7 @@ from functools import partial
 from detectors.text.wording import stamp
 from reports.message import Message, Picture, Section, Table, Template, Timeline
 from reports.neutral import defused, for_markdown, visible
-from reports.text import template_lines
+from reports.text import ON_THE_PAGE, template_lines
 
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 
@@ -24,6 +24,8 @@ def render(message: Message) -> str:
             parts.append("\n".join(block_lines(block)))
     parts.extend(f"Attached: `{attachment.name}.csv`" for attachment in message.attachments)
     parts.extend(map(partial(_picture, message.reference), message.pictures))
+    if message.page:
+        parts.append(f"{ON_THE_PAGE}: <{visible(message.page)}>")
     return "\n\n".join(parts) + "\n"
 
 

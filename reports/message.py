@@ -129,6 +129,8 @@ class Message:
     pictures: tuple[Picture, ...] = ()
     refers_to: tuple[str, ...] = ()
     """The queue's own ids of other tickets that it is linked with: those helpdesks that know links are told so."""
+    page: str = ""
+    """Where the morning page tells of it, by the policy's own address; empty where nobody can read that."""
     reopens: bool = False
     """True if it says that a ticket which people have ended is not done: the queue opens it again, where it may."""
 

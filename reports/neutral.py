@@ -8,7 +8,10 @@ mail header begins, no helpdesk fills in a template. What is changed stays visib
 from __future__ import annotations
 
 import re
+import shlex
+import string
 import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from itertools import takewhile
 
@@ -48,16 +51,20 @@ _OURS_IN_MARKDOWN = re.compile(r"([\\`*<>|~$]|&(?=#?\w+;))")
 _DEFUSED_MARK = re.compile(r"\\\[([.:])\\\](?![(\[:])")
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _LINE_START = re.compile(r"^(\s*)([#+\-]|\d{1,9}(?=[.)](?:\s|$)))")
-_OUR_COLUMN = re.compile(
-    r"\b(households|household_members|household_join_requests|household_events|users|sessions|support_requests)"
-    r"\[\.\]("
-    r"invite_code_expires_at|temporary_expires_at|last_activity_at|event_timestamp|"
+_TABLE_NAMES = (
+    r"(households|household_members|household_join_requests|household_events|users|sessions|support_requests)"
+)
+_COLUMN_NAMES = (
+    r"(invite_code_expires_at|temporary_expires_at|last_activity_at|event_timestamp|"
     r"monthly_revenue|subject_user_id|account_tier|household_id|is_temporary|requested_at|"
     r"requester_id|responded_at|responded_by|description|invite_code|created_at|deleted_at|"
     r"event_type|invited_by|ip_address|revoked_at|updated_at|user_agent|joined_at|leader_id|"
-    r"category|metadata|feature|user_id|status|email|body|name|role|id"
-    r")\b(?![.\[/])"
+    r"category|metadata|feature|user_id|status|email|body|name|role|id)"
 )
+_OUR_COLUMN = re.compile(rf"\b{_TABLE_NAMES}\[\.\]{_COLUMN_NAMES}\b(?![.\[/])")
+# Where the policy says what a source's words mean: people copy it into theirs.
+_OUR_KEY = re.compile(rf"\\?\[source\.words(?:\[\.\]|\.){_TABLE_NAMES}(?:\[\.\]|\.){_COLUMN_NAMES}\\?\]")
+_PLAIN_BYTES = frozenset(f"{string.ascii_letters}{string.digits}-_".encode())
 # Where a cell begins, also for whoever opens the file with another separator than ours.
 _FORMULA = re.compile('(^|[;|])([\\s"]*)(?=[=+\\-@\uff1d\uff0b\uff0d\uff20])')
 
@@ -99,8 +106,27 @@ def defused(text: str) -> str:
 
 
 def in_our_words(text: str) -> str:
-    """A sentence of ours `defused`, in which the columns of the app's tables stay as they are: `users.id` is no host."""
-    return _OUR_COLUMN.sub(r"\1.\2", defused(text))
+    """A sentence of ours `defused`, in which columns of the app's tables and keys of the policy stay as they are.
+
+    `users.id` is no host, and `[source.words.users.status]` is to be copied.
+    """
+    return _OUR_KEY.sub(r"[source.words.\1.\2]", _OUR_COLUMN.sub(r"\1.\2", defused(text)))
+
+
+def for_shell(words: Iterable[str]) -> str:
+    r"""A command that can be copied into a shell as it stands, although nothing in it acts where it is read.
+
+    What would be defused is written as bash and zsh read it: `rex.com` becomes `$'rex\x2ecom'`.
+    """
+    return " ".join(map(_shell_word, words))
+
+
+def _shell_word(word: str) -> str:
+    quoted = shlex.quote(word)
+    if defused(quoted) == quoted:
+        return quoted
+    encoded = word.encode(errors="surrogatepass")
+    return "$'" + "".join(chr(one) if one in _PLAIN_BYTES else f"\\x{one:02x}" for one in encoded) + "'"
 
 
 @lru_cache(maxsize=4096)
@@ -140,7 +166,7 @@ def for_markdown(text: str, *, ours: bool = False, in_cell: bool = False) -> str
         text = _OURS_IN_MARKDOWN.sub(r"\\\1", visible(text).strip())
     else:
         text = _DEFUSED_MARK.sub(r"[\1]", _ESCAPED_IN_MARKDOWN.sub(r"\\\1", defused(text).strip()))
-    text = _EDGE_UNDERSCORE.sub(r"\\_", text)
+    text = _OUR_KEY.sub(r"`[source.words.\1.\2]`", _EDGE_UNDERSCORE.sub(r"\\_", text))
     return text if in_cell else _LINE_START.sub(_escaped_start, text)
 
 

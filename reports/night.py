@@ -36,6 +36,7 @@ _QUIET: dict[Reason, str] = {
     "fixed-before": "known to be gone",
     "done": "known to be settled",
     "rows-gone": "known to be no longer there",
+    "rows-fewer": "known to have lost rows behind them",
     "trail-gone": "known to be no longer there",
 }
 """Why nothing was said of a finding. Any other reason means that it is as it was."""
@@ -86,6 +87,11 @@ def _done(report: NightReport) -> Iterator[str]:
         yield f"{count(number, 'finding')} {why}"
 
 
+def _not_there(report: NightReport, external_id: str) -> str:
+    until = report.put_off.get(external_id)
+    return f"waits, as all that is on {external_id} is silenced until {stamp(until)}" if until else "not delivered yet"
+
+
 def _lines(report: NightReport) -> Iterator[str]:
     yield ""
     if report.look == "night":
@@ -95,7 +101,7 @@ def _lines(report: NightReport) -> Iterator[str]:
     for one in sorted(report.told, key=lambda one: (SEVERITY_ORDER.index(one.severity), one.detector, one.fingerprint)):
         if one.action == "none":
             continue
-        place = where.get(one.external_id or "", "not delivered yet")
+        place = where.get(one.external_id or "") or _not_there(report, one.external_id or "")
         yield f"  {one.action:8} {one.severity:9} {one.detector} ({one.reason}) -> {visible(place)}"
     said = {one.external_id for one in report.told if one.action != "none"}
     earlier = [sent for sent in report.delivered if sent.external_id not in said]

@@ -18,7 +18,7 @@ def note_message(note: Note, policy: Policy) -> Message:
         reference=note.external_id,
         blocks=(
             Section(
-                f"{note.reason.replace('-', ' ').capitalize()} ({note.at:%Y-%m-%d %H:%M} UTC)",
+                f"{_heading(note)} ({note.at:%Y-%m-%d %H:%M} UTC)",
                 note.lines,
                 # Who is to be reminded, and where: nothing from the data.
                 ours=note.reason == "follow-up",
@@ -26,6 +26,10 @@ def note_message(note: Note, policy: Policy) -> Message:
         ),
         reopens=note.reopens,
     )
+
+
+def _heading(note: Note) -> str:
+    return ", ".join((note.reason, *note.also)).replace("-", " ").capitalize()
 
 
 def standing_message(ticket: Ticket, policy: Policy) -> Message:

@@ -79,6 +79,7 @@ def redacted_case(case: CaseFile, hides: Redaction, key: bytes) -> CaseFile:
         linked=tuple(linked),
         repeats=tuple(replace(one, id=scrub(one.id)) for one in case.repeats),
         silenced=tuple(map(scrub, case.silenced)),
+        earlier=tuple(replace(one, user_id=scrub(one.user_id)) for one in case.earlier),
     )
 
 

@@ -79,7 +79,8 @@ def _lead(message: Message, mention: str, link: str) -> str:
         if link.startswith(("https://", "http://"))
         else _escaped(link)
     )
-    parts = [mention, f"*{message.severity}*", _escaped(message.tag), where]
+    page = f"<{_escaped(message.page)}|On the morning page>" if message.page else ""
+    parts = [mention, f"*{message.severity}*", _escaped(message.tag), where, page]
     return " ".join(part for part in parts if part)
 
 

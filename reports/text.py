@@ -11,6 +11,7 @@ from reports.message import FACTS, Block, Listing, Message, Section, Table, Temp
 from reports.neutral import defused, visible
 
 WIDTH = 80
+ON_THE_PAGE = "On the morning page"
 
 
 def render(message: Message) -> str:
@@ -21,6 +22,8 @@ def render(message: Message) -> str:
     parts.extend(
         f"Attached: the picture {defused(picture.name)} ({defused(picture.says)})" for picture in message.pictures
     )
+    if message.page:
+        parts.append(f"{ON_THE_PAGE}: {visible(message.page)}")
     return "\n\n".join(parts) + "\n"
 
 

@@ -7,20 +7,21 @@ has no answer the field says what to add; it is never left out.
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from detectors.contract import PERSON, Finding, Member, Related
 from detectors.text.wording import count, listed, stamp
 from escalation.decide.audience import audience_of
+from escalation.decide.cases import actor_of
 from escalation.policy.policy import Policy
 from escalation.policy.process import RequiredField, TeamPolicy
 from reports import pictures
 from reports.advice import advice_blocks
 from reports.evidence import cell, evidence_tables, member_list, named
 from reports.message import FACTS, Attachment, Block, Line, Listing, Message, Moment, Section, Table, Template, Timeline
-from reports.people import no_people, people_tables
+from reports.neutral import for_shell
+from reports.people import NOTHING_EARLIER, no_people, people_tables
 
 TABLE_ROWS_SHOWN = 20
 """A table in a ticket shows this many rows and says how many there are; all of them are in an attachment."""
@@ -31,11 +32,18 @@ IDS_SHOWN = 10
 ONLY_THE_REPORTER = "Only whoever reported it, and none of the accounts named above: one of them may be behind it."
 
 
-def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms: bool = False) -> Message:
+def ticket(
+    finding: Finding,
+    policy: Policy,
+    *,
+    reference: str = "",
+    pseudonyms: bool = False,
+    earlier: Mapping[str, str] = NOTHING_EARLIER,
+) -> Message:
     """`finding` as its team's ticket.
 
     `reference` is the stable id that the queues know the ticket by, by default the finding's fingerprint. `pseudonyms` says
-    that the finding has them in the place of its ids.
+    that the finding has them in the place of its ids, `earlier` what was found before about some of its people.
     """
     team = policy.teams[finding.team]
     lines, beside = _template(finding, team.fields)
@@ -46,7 +54,7 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms:
         moments = tuple(Moment(entry.at, entry.what, entry.actor) for entry in finding.timeline)
         blocks.append(Timeline("Timeline", moments))
     blocks.extend(no_people(finding, pseudonyms=pseudonyms))
-    tables = [*people_tables(finding), *member_list(finding.evidence), *evidence_tables(finding.evidence)]
+    tables = [*people_tables(finding, earlier), *member_list(finding.evidence), *evidence_tables(finding.evidence)]
     if finding.members:
         tables.append(_rows_table("Rows", finding.members))
     blocks.extend(map(_head_of, tables))
@@ -68,6 +76,7 @@ def ticket(finding: Finding, policy: Policy, *, reference: str = "", pseudonyms:
         severity=finding.severity,
         reference=reference or finding.fingerprint,
         blocks=tuple(blocks),
+        page=policy.page.link(team, reference),
         pictures=pictures.attached(finding),
         attachments=tuple(
             Attachment(_file_name(table.heading), table) for table in tables if len(table.rows) > TABLE_ROWS_SHOWN
@@ -157,7 +166,9 @@ def _users(finding: Finding) -> str:
     ids = finding.story.affected_users
     if ids is None:
         ids = finding.users or _of_members(member.users for member in finding.members)
-    return _ids(ids, "account")
+    # Of several people whoever did it comes first.
+    actor = actor_of(finding, finding.subject, finding.evidence)
+    return _ids(sorted(ids, key=lambda one: one != actor) if actor else ids, "account")
 
 
 def _households(finding: Finding) -> str:
@@ -250,4 +261,4 @@ def _verify_command(finding: Finding) -> str:
             words += [option, finding.subject[key]]
     if {"request_id", "support_id"} & finding.subject.keys() and len(finding.households) == 1:
         words += ["--household", finding.households[0]]
-    return shlex.join(words)
+    return for_shell(words)

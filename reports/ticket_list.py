@@ -126,7 +126,8 @@ def _story(of: TicketStory) -> Iterator[str]:
             yield f"  learned: {defused(one.learning)}"
     for row in of.unsent:
         where = " on Slack" if row.destination == "slack" else ""
-        yield f"still to be sent{where}: {row.kind}, tried {count(row.attempts, 'time')}"
+        waits = f"; waits, as all that is on it is silenced until {_minute(of.held_until)}" if of.held_until else ""
+        yield f"still to be sent{where}: {row.kind}, tried {count(row.attempts, 'time')}{waits}"
 
 
 def rechecked(found: Iterable[Recheck]) -> str:

@@ -13,7 +13,7 @@ from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source
 from escalation.decide.cases import case_of, order_of
-from escalation.decide.causes import one_per_cause
+from escalation.decide.incidents import one_per_cause
 from escalation.deliver.case_file import CaseFile
 from escalation.policy.policy import load_policy
 from reports import markdown, text

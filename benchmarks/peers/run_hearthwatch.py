@@ -15,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.peers.checks import CREATIONS_PER_DAY, REMOVALS_PER_DAY
 from detectors.contract import Context, Finding, Window
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.findings import whole
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source

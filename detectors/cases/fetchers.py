@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from detectors.cases.household import creator_cases, household_cases, user_cases
-from detectors.cases.people import (
-    access_anomaly_cases,
-    access_cases,
-    conduct_cases,
-    handed_over_cases,
-    retaliation_cases,
-    support_cases,
-    target_cases,
-)
+from detectors.cases.access import access_cases
+from detectors.cases.conduct import conduct_cases
+from detectors.cases.creator import creator_cases
+from detectors.cases.habits import access_anomaly_cases
+from detectors.cases.hand_over import handed_over_cases
+from detectors.cases.household import household_cases
+from detectors.cases.retaliation import retaliation_cases
+from detectors.cases.support import support_cases
+from detectors.cases.target import target_cases
+from detectors.cases.user import user_cases
 from detectors.contract import CaseKind, Context
 from detectors.source import Source
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from detectors.cases.household import join_requests, memberships, moment, text_of
-from detectors.cases.people import User, users_by_id
+from detectors.cases.rows import read_join_requests, read_memberships, users_by_id
 from detectors.contract import Context, Involved, Tie
+from detectors.domain.records import User
+from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.source import Source
 from detectors.source.sql import json_text
@@ -128,7 +129,7 @@ def known_of(source: Source, people: Sequence[str], anchors: Sequence[str], cont
     addresses = sorted({use.address for one in anchors for use in uses.get(one, ()) if use.last >= recent} - {""})
     members = source.tables["household_members"].c
     belongs: dict[str, list[str]] = defaultdict(list)
-    for row in memberships(source, source.tables.users_in(members.user_id, people)):
+    for row in read_memberships(source, source.tables.users_in(members.user_id, people)):
         if row.active:
             belongs[row.user_id].append(row.household_id)
     return Known(
@@ -216,7 +217,7 @@ def _codes(source: Source, anchors: Sequence[str], context: Context) -> dict[str
     recent = recent_since(context)
     own = [
         one
-        for one in join_requests(source, source.tables.users_in(requests.user_id, anchors))
+        for one in read_join_requests(source, source.tables.users_in(requests.user_id, anchors))
         if one.invite_code and one.requested_at >= recent
     ]
     homes = sorted({one.household_id for one in own})
@@ -224,7 +225,7 @@ def _codes(source: Source, anchors: Sequence[str], context: Context) -> dict[str
         return {}
     asked = [
         one
-        for one in join_requests(source, source.tables.households_in(requests.household_id, homes))
+        for one in read_join_requests(source, source.tables.households_in(requests.household_id, homes))
         if one.invite_code and one.requested_at >= recent
     ]
     by_code: dict[str, set[str]] = defaultdict(set)

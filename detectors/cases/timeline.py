@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from detectors.cases.household import Event
 from detectors.contract import TimelineEntry
+from detectors.domain.records import Event
 from detectors.events import EventType
 
 TIMELINE_LENGTH = 20

@@ -1,1 +1,1 @@
-"""What PetForce is: who belongs to a household, and who leads it."""
+"""What PetForce is: its rows as plain values, who belongs to a household and who leads it, and what is one operation."""

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, or_
 
-from detectors.cases.household import Event, HouseholdCase, Membership
 from detectors.contract import Context
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Event, Membership
 from detectors.events import LEADERSHIP_EVENTS, EventType
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from detectors.cases.household import Event, HouseholdCase, JoinRequest, Membership
 from detectors.contract import Context
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Event, JoinRequest, Membership
 from detectors.events import BELONGING, EventType
 
 

@@ -33,9 +33,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from detectors.cases.household import text_of
-from detectors.cases.people import users_by_id
+from detectors.cases.rows import users_by_id
 from detectors.contract import Context, Detector, Finding
+from detectors.domain.values import text_of
 from detectors.events import LEADERSHIP_EVENTS, EventType
 from detectors.findings import Alike, Distinct
 from detectors.source import Reach, Source

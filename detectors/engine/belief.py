@@ -9,7 +9,7 @@ from sqlalchemy import Select, select
 
 from detectors.contract import Coverage, Detector
 from detectors.engine.applicability import tables_of
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.source import QueryError, Source
 
 ROWS_OF = {

@@ -6,16 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Text, cast, select, union
-
 from detectors.contract import Detector
 from detectors.engine.applicability import needs_of
+from detectors.engine.homes import homes_resting_on
 from detectors.findings import Found
-from detectors.source import Notice, QueryError, Source
+from detectors.source import Notice, Source
 from detectors.source.base import ONLY_TOLD
 from detectors.text.wording import count
 
-_AT_ONCE = 500
 _ROLE = "household_members.role"
 """Passes read it beside others; only the rules that name it conclude from it."""
 
@@ -41,29 +39,10 @@ def rests_on(detector: Detector, columns: Iterable[str]) -> bool:
 def doubts_of(source: Source, notices: Iterable[Notice]) -> tuple[Doubt, ...]:
     """What `notices` tell of single households' and people's rows; people stand for the households that they are in."""
     return tuple(
-        Doubt(one.columns, one.said, one.households | _homes_of(source, sorted(one.users)))
+        Doubt(one.columns, one.said, one.households | homes_resting_on(source, sorted(one.users)))
         for one in notices
         if one.columns and (one.households or one.users)
     )
-
-
-def _homes_of(source: Source, users: Sequence[str]) -> frozenset[str]:
-    members, led = source.tables["household_members"], source.tables["households"]
-    homes: set[str] = set()
-    for start in range(0, len(users), _AT_ONCE):
-        some = users[start : start + _AT_ONCE]
-        theirs = union(
-            select(cast(members.c.household_id, Text).label("home")).where(
-                source.tables.users_in(members.c.user_id, some)
-            ),
-            select(cast(led.c.id, Text).label("home")).where(source.tables.users_in(led.c.leader_id, some)),
-        )
-        try:
-            homes.update(row["home"] for row in source.rows(theirs, "doubts") if row["home"] is not None)
-        except QueryError:
-            # What fails here fails for the rules too, which say so.
-            continue
-    return frozenset(homes)
 
 
 def doubt_about(detector: Detector, households: Collection[str], doubts: Iterable[Doubt]) -> str | None:

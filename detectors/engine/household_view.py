@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Text, cast, func, select
 
-from detectors.cases.household import HouseholdCase, Membership, household_cases, join_requests, memberships, text_of
+from detectors.cases.household import household_cases
+from detectors.cases.rows import read_join_requests
 from detectors.contract import Context
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import active_leaders, longest_standing
 from detectors.domain.membership import is_creator
+from detectors.domain.records import Membership
+from detectors.engine.homes import homes_to_show, keys_where
 from detectors.events import EventType
 from detectors.rules.integrity.no_leader import why_leaderless
 from detectors.source import Source, SubjectError
@@ -22,8 +26,11 @@ from detectors.source import Source, SubjectError
 Kind = Literal["household", "user", "invite code", "e-mail address"]
 HOUSEHOLDS_MOST = 20
 """Of somebody who is in more households so many are shown."""
+AT_LOOKED_FOR = 1_000
+"""In so many ids of a table an @ is looked for."""
 Found = tuple[str, list[str]]
 """The person who was named, if one was, and the households."""
+Ways = tuple[tuple[Kind, Callable[[Source, str], Found]], ...]
 _CODE = re.compile(r"[A-Za-z]{3,6}-[A-Za-z]+-[A-Za-z]+")
 
 
@@ -83,17 +90,35 @@ def look(source: Source, named: str, context: Context) -> Looked:
     Raises SubjectError where the source has no column to look for it in, SourceError where it cannot be read.
     """
     named = named.strip()
-    # What may be an address is looked for as nothing else, as a server may log the values of other statements.
-    ways: tuple[tuple[Kind, Callable[[Source, str], Found]], ...] = (
-        (("e-mail address", _as_address),)
-        if "@" in named
-        else (("household", _as_household), ("user", _as_user), ("invite code", _as_code))
-    )
+    by_id: Ways = (("household", _as_household), ("user", _as_user), ("invite code", _as_code))
+    if "@" not in named:
+        return _by(by_id, source, named, context)
+    try:
+        found = _by((("e-mail address", _as_address),), source, named, context)
+    except SubjectError:
+        if not _ids_have_at(source):
+            raise
+        found = Looked(None, "", ())
+    # An address is looked for as nothing else where ids have no such sign: a server may log what other statements look for.
+    return _by(by_id, source, named, context) if found.kind is None and _ids_have_at(source) else found
+
+
+def _by(ways: Ways, source: Source, named: str, context: Context) -> Looked:
     for kind, way in ways:
         user, found = way(source, named)
         if user or found:
             return _looked(source, kind, user, found, context)
     return Looked(None, "", ())
+
+
+def _ids_have_at(source: Source) -> bool:
+    """Whether ids hold an @ here: of a server a part of them is seen, and files keep no log."""
+    if source.engine == "duckdb":
+        return True
+    tables = source.tables
+    columns = (tables["households"].c.id, tables["household_members"].c.user_id)
+    some = (select(cast(column, Text).label("key")).limit(AT_LOOKED_FOR).subquery() for column in columns)
+    return any(source.rows(select(few.c.key).where(few.c.key.contains("@")).limit(1), "lookup") for few in some)
 
 
 def _looked(source: Source, kind: Kind, user: str, found: Sequence[str], context: Context) -> Looked:
@@ -122,24 +147,14 @@ def _as_user(source: Source, named: str) -> Found:
     except SubjectError:
         return "", []
     plain = tables.plain_user_id(named)
-    homes = _homes_of(source, plain)
+    homes = homes_to_show(source, plain)
     if homes or (
         "users" in tables and _keys(source, tables["users"].c.id, tables.users_in(tables["users"].c.id, [plain]))
     ):
         return plain, homes
     requests = tables["household_join_requests"].c
-    asked = join_requests(source, tables.users_in(requests.user_id, [plain]))
+    asked = read_join_requests(source, tables.users_in(requests.user_id, [plain]))
     return (plain, []) if asked else ("", [])
-
-
-def _homes_of(source: Source, user_id: str) -> list[str]:
-    """Where the person is active, else where they are named as the leader, else where they once were."""
-    tables = source.tables
-    rows = memberships(source, tables.users_in(tables["household_members"].c.user_id, [user_id]))
-    households = tables["households"].c
-    led = _keys(source, households.id, tables.users_in(households.leader_id, [user_id]))
-    active = {row.household_id for row in rows if row.active}
-    return sorted(active | set(led)) or sorted({row.household_id for row in rows})
 
 
 def _as_code(source: Source, named: str) -> Found:
@@ -156,13 +171,12 @@ def _as_address(source: Source, named: str) -> Found:
     hashed = hashlib.md5(named.lower().encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
     users = source.tables["users"].c
     found = _keys(source, users.id, func.md5(func.lower(users.email)) == hashed)
-    homes = sorted({home for user in found for home in _homes_of(source, user)})
+    homes = sorted({home for user in found for home in homes_to_show(source, user)})
     return (found[0], homes) if found else ("", [])
 
 
 def _keys(source: Source, column: ColumnElement[Any], condition: ColumnElement[bool]) -> list[str]:
-    rows = source.rows(select(column.label("key")).where(condition, column.is_not(None)).distinct(), "lookup")
-    return sorted(text_of(row["key"]) for row in rows)
+    return sorted(keys_where(source, column, condition, "lookup"))
 
 
 def _view(case: HouseholdCase, context: Context) -> HouseholdView:

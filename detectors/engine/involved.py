@@ -6,9 +6,10 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from detectors.cases.household import HouseholdCase, household_cases
+from detectors.cases.household import household_cases
 from detectors.cases.involved import Known, known_of
 from detectors.contract import Context, Detector, Finding, Involved
+from detectors.domain.household import HouseholdCase
 from detectors.findings import Found
 from detectors.source import QueryError, Source
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.cases.household import HouseholdCase, Membership, household_cases, join_requests, memberships
-from detectors.cases.people import User, users_by_id
+from detectors.cases.household import household_cases
+from detectors.cases.rows import read_join_requests, read_memberships, users_by_id
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, TimelineEntry
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Membership, User
 from detectors.rules._support import customer_value, household_state
 from detectors.rules.customer_success.vip_affected import META as VIP
 from detectors.rules.customer_success.vip_affected import is_vip
@@ -58,7 +60,7 @@ def look_up(source: Source, households: Sequence[str], users: Sequence[str], con
         source.tables.check_user(user)
     users = tuple(source.tables.plain_user_id(user) for user in users)
     households = tuple(source.tables.plain_household_id(household) for household in households)
-    rows = memberships(source, source.tables.users_in(source.tables["household_members"].c.user_id, users))
+    rows = read_memberships(source, source.tables.users_in(source.tables["household_members"].c.user_id, users))
     theirs = sorted({row.household_id for row in rows if row.active})
     wanted = households or tuple(theirs[:HOUSEHOLDS_MOST])
     cases = household_cases(source, wanted, context.watermark)
@@ -110,6 +112,6 @@ def _unknown(
     missing = [user for user in users if user not in seen]
     if missing:
         requests = source.tables["household_join_requests"]
-        asked = join_requests(source, source.tables.users_in(requests.c.user_id, missing))
+        asked = read_join_requests(source, source.tables.users_in(requests.c.user_id, missing))
         seen |= {request.user_id for request in asked}
     return [*(one for one in households if one not in held), *(one for one in missing if one not in seen)]

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
-from detectors.cases.household import text_of
 from detectors.contract import Context
+from detectors.domain.values import text_of
 from detectors.passes.base import Scope, of_households, of_users, since
 from detectors.source import Notice, QueryError, Source
 from detectors.source.base import and_others

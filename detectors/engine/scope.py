@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select
 
-from detectors.cases.household import text_of
 from detectors.contract import Detector
+from detectors.domain.values import text_of
 from detectors.findings import Found
 from detectors.passes import PASSES
 from detectors.passes.base import Scope

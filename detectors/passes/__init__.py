@@ -13,7 +13,19 @@ from typing import Any
 from sqlalchemy import Select, false, func, or_, select
 
 from detectors.contract import Context, Subscription
-from detectors.passes import admissions, households, names_and_codes, operations, people, presence, requests
+from detectors.passes import (
+    acts,
+    admissions,
+    conduct,
+    households,
+    memberships,
+    names_and_codes,
+    operations,
+    presence,
+    requests,
+    support,
+    transfers,
+)
 from detectors.passes.base import Key, Pass, Scope
 from detectors.source import QueryError, Tables
 
@@ -24,11 +36,15 @@ PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
         *households.PASSES,
+        *memberships.PASSES,
+        *transfers.PASSES,
         *requests.PASSES,
         *admissions.PASSES,
         *presence.PASSES,
         *names_and_codes.PASSES,
-        *people.PASSES,
+        *support.PASSES,
+        *conduct.PASSES,
+        *acts.PASSES,
         *operations.PASSES,
     )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -12,12 +12,10 @@ from sqlalchemy import (
     FromClause,
     Select,
     Subquery,
-    Text,
     and_,
     cast,
     false,
     func,
-    literal,
     null,
     select,
     true,
@@ -83,18 +81,14 @@ def not_refused(events: FromClause, context: Context) -> ColumnElement[bool]:
     return code.not_in(sorted(context.limits.refusal_codes))
 
 
-def operation(events: FromClause) -> ColumnElement[Any]:
-    """What an operation's audit row has in common with its retries, and with no other's: its own id where it has no other."""
-    return func.coalesce(
-        literal("c") + meta(events, "correlation_id"),
-        literal("e") + cast(events.c.id, Text),
-        cast(events.c.event_timestamp, Text),
-    )
-
-
 def between(column: ColumnElement[Any], start: datetime, end: datetime) -> ColumnElement[bool]:
     """Whether `column` lies in [start, end)."""
     return and_(column >= start, column < end)
+
+
+def during(tables: Tables, context: Context, before: timedelta = timedelta()) -> ColumnElement[bool]:
+    """Whether an audit row is of the window, or of so long before it."""
+    return between(tables["household_events"].c.event_timestamp, context.window.start - before, context.window.end)
 
 
 def nothing(**columns: ColumnElement[Any]) -> Select[Any]:
@@ -119,5 +113,8 @@ MEMBERS = frozenset(
 HOUSEHOLDS = frozenset({"households.id", "households.leader_id", "households.created_at"})
 EVENTS = frozenset(
     f"household_events.{column}" for column in ("event_type", "household_id", "user_id", "event_timestamp")
+)
+SUPPORT = frozenset(
+    f"support_requests.{column}" for column in ("id", "created_at", "requester_id", "category", "status")
 )
 METADATA = frozenset({"household_events.metadata"})

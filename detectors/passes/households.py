@@ -27,20 +27,7 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.events import BELONGING, LIVED_IN, EventType
-from detectors.passes.base import (
-    EVENTS,
-    HOUSEHOLDS,
-    MEMBERS,
-    METADATA,
-    Pass,
-    Scope,
-    meta,
-    nothing,
-    of_households,
-    of_users,
-    operation,
-    since,
-)
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, meta, nothing, of_households
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -300,91 +287,8 @@ def _by_number(tables: Tables, scope: Scope | None, context: Context) -> Compoun
     return union_all(present, missing)
 
 
-def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user with how many memberships of each kind they have: permanent ones at once, and sittings lately.
-
-    Temporary memberships that are over count as sittings too. `active_rows` counts permanent and temporary ones; where a
-    unique key of the source excludes duplicates nobody asks for it, and it counts the other two.
-    """
-    members, limits = tables["household_members"], context.limits
-    active = members.c.status == "active"
-    temporary = func.coalesce(members.c.is_temporary, False)
-    permanent = and_(active, temporary.is_(False))
-    lately = and_(temporary, members.c.joined_at > context.as_of - timedelta(days=limits.commercial_sitting_days))
-    rows = or_(active, lately)
-    active_rows: ColumnElement[int] = func.count().filter(active)
-    if tables.schema.unique_on("household_members", "household_id", "user_id"):
-        # Fewer and narrower rows to sort.
-        rows, active_rows = or_(permanent, lately), func.count()
-        permanent, lately = temporary.is_(False), temporary
-    return (
-        select(
-            members.c.user_id,
-            active_rows.label("active_rows"),
-            func.count().filter(permanent).label("permanent_rows"),
-            func.count().filter(lately).label("recent_sittings"),
-        )
-        .where(rows, of_users(tables, scope, members.c.user_id))
-        .group_by(members.c.user_id)
-        .subquery("active_user")
-    )
-
-
-def _transfers(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each household's last leadership transfer event: whom it names, and who leader_id is now."""
-    events, households = tables["household_events"], tables["households"]
-    named = tables.user_key(json_text(events.c.metadata, "to_user_id"))
-    one, in_order = (events.c.household_id, operation(events)), (events.c.event_timestamp, events.c.id)
-    each = (
-        select(
-            events.c.household_id,
-            named.label("to_user_id"),
-            events.c.event_timestamp.label("at"),
-            events.c.id,
-            # A retry repeats the operation; what its first row says counts, at that row's time.
-            func.row_number().over(partition_by=one, order_by=in_order).label("attempt"),
-        )
-        .where(
-            tables.event_is(EventType.LEADERSHIP_TRANSFERRED),
-            since(events, context.history_start),
-            of_households(tables, scope, events.c.household_id),
-        )
-        .subquery("each")
-    )
-    newest_first = (each.c.at.desc(), each.c.id.desc())
-    transfers = (
-        select(
-            each.c.household_id,
-            each.c.to_user_id,
-            func.row_number().over(partition_by=each.c.household_id, order_by=newest_first).label("place"),
-        )
-        .where(each.c.attempt == 1)
-        .subquery("transfer")
-    )
-    return (
-        select(transfers.c.household_id, transfers.c.to_user_id, households.c.leader_id)
-        .select_from(transfers.join(households, households.c.id == transfers.c.household_id))
-        .where(transfers.c.place == 1)
-        .subquery("last_transfer")
-    )
-
-
 PASSES = (
     Pass(
-        "households",
-        "households and their members",
-        "household_id",
-        HOUSEHOLDS | MEMBERS,
-        _households,
-        reach="grouped",
-    ),
-    Pass("active-users", "active members by user", "user_id", MEMBERS, _active_users, reach="grouped"),
-    Pass(
-        "transfers",
-        "leadership transfer events",
-        "household_id",
-        EVENTS | HOUSEHOLDS | METADATA,
-        _transfers,
-        history=True,
+        "households", "households and their members", "household_id", HOUSEHOLDS | MEMBERS, _households, reach="grouped"
     ),
 )

@@ -25,13 +25,11 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.domain.retries import RETRY_MARGIN, operation
 from detectors.events import EventType
-from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta, operation
+from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta
 from detectors.source import Tables
 from detectors.source.sql import json_text
-
-RETRY_MARGIN = timedelta(hours=1)
-"""How long before a pass's own stretch of time the first of several retries may lie."""
 
 OPERATIONS = {
     EventType.CREATED: "household_creation",

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.domain.retries import operation
 from detectors.events import INSIDE, LEADER_ACTIONS, EventType
 from detectors.passes.base import (
     EVENTS,
@@ -34,7 +35,6 @@ from detectors.passes.base import (
     not_refused,
     of_households,
     of_users,
-    operation,
     since,
 )
 from detectors.source import Tables

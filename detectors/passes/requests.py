@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
+from detectors.domain.retries import operation
 from detectors.events import EventType
 from detectors.passes.base import (
     EVENTS,
@@ -34,7 +35,6 @@ from detectors.passes.base import (
     not_refused,
     nothing,
     of_households,
-    operation,
     since,
 )
 from detectors.passes.codes import colliding

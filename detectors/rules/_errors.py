@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Finding, Impact, Meta, Row, Story, SubjectKey, TimelineEntry, find
+from detectors.domain.retries import first_of_each
+from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.text.wording import stamp
 
@@ -93,16 +94,9 @@ def error_events_of(rows: Iterable[Row]) -> list[ErrorEvent]:
 
 def each_once(error_events: Iterable[ErrorEvent], context: Context) -> list[ErrorEvent]:
     """The window's troubles in order of time, those of one correlation_id once, at their earliest time."""
-    seen: set[str] = set()
-    kept = []
-    for error_event in error_events:
-        if error_event.correlation_id:
-            if error_event.correlation_id in seen:
-                continue
-            seen.add(error_event.correlation_id)
-        if error_event.at in context.window and error_event.at <= context.watermark:
-            kept.append(error_event)
-    return kept
+    # Whatever their types: the call, the lock and the statement of one attempt are one trouble.
+    first = first_of_each(error_events, lambda error_event: error_event.correlation_id)
+    return [one for one in first if one.at in context.window and one.at <= context.watermark]
 
 
 def tells_of_timeout(error_event: ErrorEvent, context: Context) -> bool:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Row, SubjectKey
+from detectors.domain.retries import Removal, each_removal_once, first_of_each
+from detectors.domain.values import moment, text_of
 from detectors.limits import Limits
 from detectors.source.ids import plain_id
 
@@ -29,9 +30,6 @@ COLUMNS = (
     "leader_id",
 )
 """The columns of the pass `limited` that `rate_counters_of` reads, besides its key."""
-
-REPEAT_WITHIN = timedelta(hours=1)
-"""Two removals of one member, without correlation ids to tell them apart, are one within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,50 +132,23 @@ def _by_time(operations: Iterable[Operation]) -> list[Operation]:
 
 
 def _once(operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    """Operations of one correlation_id (and member, as one call may remove several) once, at their earliest time."""
-    seen: set[tuple[str, str]] = set()
-    kept = []
-    for operation in operations:
-        key = (operation.correlation_id, operation.member_id)
-        if not operation.correlation_id or key not in seen:
-            kept.append(operation)
-        seen.add(key)
-    return tuple(kept)
+    """Each operation once, at its earliest time. One call may remove several members, and the app counts each."""
+    return tuple(first_of_each(operations, lambda one: one.correlation_id and (one.correlation_id, one.member_id)))
 
 
 def _done(limit: AppLimit, operations: list[Operation], refused: set[str]) -> tuple[Operation, ...]:
     kept = [operation for operation in _once(_by_time(operations)) if operation.correlation_id not in refused]
     if limit.name == "member_removal":
-        kept = list(_removals(kept))
+        others = [one for one in kept if not one.member_id or one.member_id != one.user_id]
+        # The app counts a second call for the same member, however soon: only where no ids tell, is it taken for a repetition.
+        kept = each_removal_once(
+            others, lambda one: Removal(one.member_id, one.at, one.correlation_id), double_click=None
+        )
     elif limit.name == "household_creation":
-        kept = _first_of_each(kept, lambda operation: operation.household_id)
+        kept = first_of_each(kept, lambda operation: operation.household_id)
     elif limit.name == "join_request":
-        kept = _first_of_each(kept, lambda operation: operation.request_id)
+        kept = first_of_each(kept, lambda operation: operation.request_id)
     return tuple(kept)
-
-
-def _first_of_each(operations: Iterable[Operation], thing: Callable[[Operation], str]) -> list[Operation]:
-    seen: set[str] = set()
-    kept = []
-    for operation in operations:
-        if not thing(operation) or thing(operation) not in seen:
-            kept.append(operation)
-        seen.add(thing(operation))
-    return kept
-
-
-def _removals(operations: Iterable[Operation]) -> Iterator[Operation]:
-    """Removals of others: leaving is none, and one removal written twice is one."""
-    last: dict[str, Operation] = {}
-    for operation in operations:
-        if operation.member_id and operation.member_id == operation.user_id:
-            continue
-        earlier = last.get(operation.member_id) if operation.member_id else None
-        told_apart = earlier and operation.correlation_id and earlier.correlation_id
-        if earlier and not told_apart and operation.at - earlier.at <= REPEAT_WITHIN:
-            continue
-        last[operation.member_id] = operation
-        yield operation
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, func
 
-from detectors.cases.household import HouseholdCase
-from detectors.cases.people import SupportCase, SupportRequest, User
+from detectors.cases.support import SupportCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, TimelineEntry
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import SupportRequest, User
 from detectors.source.mapping import SUPPORT_OPEN
 from detectors.text.reading import composed
 from detectors.text.wording import count, stamp

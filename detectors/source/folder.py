@@ -27,6 +27,7 @@ from detectors.source.base import (
     SlowError,
     SourceError,
 )
+from detectors.source.folder_binding import bind_by_ourselves
 from detectors.source.folder_files import FORMATS, DataFile, changed, deliveries
 from detectors.source.folder_spill import PrivateFolder
 from detectors.source.folder_tables import TableReader
@@ -36,12 +37,15 @@ from detectors.source.tables import Tables
 
 INTERRUPTED_EVERY = 0.2
 """In seconds: what failed out of time may be tried another way, which has no time either."""
-
-
+_NO_ROOM = (
+    "DuckDB ran out of memory, or of room in the temporary directory: give the scan more memory, "
+    "or set TMPDIR to a disk that has room"
+)
 SMALL = 4_000_000
 """In bytes, of all files: dividing less among several threads takes longer than reading it."""
 # One connection a source: an in-memory DuckDB lives and dies with it. The engine remembers how statements are written.
 _ENGINE = create_engine("duckdb:///:memory:", poolclass=NullPool, hide_parameters=True)
+bind_by_ourselves(_ENGINE)
 
 
 class FolderSource:
@@ -70,6 +74,8 @@ class FolderSource:
             # What does not fit into memory is spilled where nobody else can read it or take it for their own.
             self._execute(f"SET temp_directory = {literal(str(self._private.path / 'duckdb'))}")
             self._execute("SET autoinstall_known_extensions = false")
+            # Where it takes a program for a person at a prompt, it would draw bars among the results.
+            self._execute("SET enable_progress_bar = false")
             ((self._memory,),) = self._execute("SELECT current_setting('memory_limit')")
             with self._in_time():
                 self.schema = self._load(folder, mapping)
@@ -82,6 +88,9 @@ class FolderSource:
         # By itself: SQLAlchemy's driver reads a statement that makes a table letter by letter, for a number nobody asks for.
         try:
             rows: Sequence[Any] = self._raw.execute(statement).fetchall()
+        except duckdb.OutOfMemoryException as error:
+            # Not the file's fault, whichever was being read.
+            raise SourceError(_NO_ROOM) from error
         except duckdb.Error as error:
             raise DBAPIError(statement, None, error, hide_parameters=True) from error
         return rows
@@ -134,9 +143,11 @@ class FolderSource:
             raise KeyboardInterrupt from error
         except (DBAPIError, duckdb.Error) as error:
             self._check_unchanged()
+            cause = getattr(error, "orig", None) or error
+            if isinstance(cause, duckdb.OutOfMemoryException):
+                raise QueryError(_NO_ROOM) from error
             # DuckDB quotes values in its messages, so only the kind of error is passed on.
-            kind = type(getattr(error, "orig", None) or error).__name__
-            raise QueryError(f"the statement failed in DuckDB with {kind}") from error
+            raise QueryError(f"the statement failed in DuckDB with {type(cause).__name__}") from error
         self._check_unchanged()
         return rows
 

@@ -182,7 +182,7 @@ class SourceMapping(BaseModel):
     statement_seconds: int = Field(default=300, ge=1, le=86_400)
     scan_seconds: int = Field(default=3600, ge=1, le=604_800)
     """How long a server may work on one statement, and on all of a scan."""
-    look_through_rows: int = Field(default=500_000, ge=0)
+    look_through_rows: int = Field(default=500_000, ge=0, le=1_000_000_000)
     """A table of up to so many rows may be read from end to end for one household; in a bigger one an index must find its rows."""
 
     @field_validator("zone")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from detectors.contract import PERSON, SubjectKey, Team
-from escalation.decide.causes import INCIDENT
+from escalation.decide.incidents import INCIDENT
 from escalation.policy.policy import Policy
 
 Audience = Literal["affected", "reporter", "nobody"]

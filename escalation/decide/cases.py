@@ -6,23 +6,14 @@ pattern each of them shows. The fingerprints stay those of the findings: a case 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from detectors.contract import PERSON, SEVERITY_ORDER, Severity, Team
+from detectors.registry import BY_ID
 
 CaseKey = tuple[str, str, str]
 """What a case is about: `actor` and the user, or a detector and the household, or a finding alone."""
-
-_ACTOR_IN: Mapping[str, tuple[str, ...]] = {
-    "abuse-report": ("subject_user_id",),
-    "invite-code-sharing": ("leader_id",),
-    "punitive-removals": ("removed", "by"),
-    "unauthorised-transfer": ("transfers", "actor"),
-}
-"""Where the evidence names the actor of a detector whose subject is somebody or something else."""
-_ABOUT_TARGETS = frozenset({"coordinated-harassment"})
-"""The Trust & Safety detectors whose subject is the person that others acted against."""
 
 
 class Told(Protocol):
@@ -54,21 +45,25 @@ def case_of(told: Told, subject: Mapping[Any, str], evidence: Mapping[str, Any])
 
 def actor_of(told: Told, subject: Mapping[Any, str], evidence: Mapping[str, Any]) -> str | None:
     """The one person whose acts a Trust & Safety finding tells of, if it tells of one."""
-    if told.team != "trust-safety" or told.detector in _ABOUT_TARGETS:
+    if told.team != "trust-safety":
         return None
-    if told.detector in _ACTOR_IN:
-        named = _values(evidence, _ACTOR_IN[told.detector])
-        return next(iter(named)) if len(named) == 1 else None
-    return subject.get("user_id")
+    detector = BY_ID.get(told.detector)
+    if detector is None:
+        # A rule that is no more has left its subject alone.
+        return subject.get("user_id")
+    facts = {"subject": subject, "evidence": evidence}
+    paths = (path for path, part in detector.meta.roles.items() if part == detector.meta.actor)
+    named = {value for path in paths for value in _values(facts, path.split("."))}
+    return next(iter(named)) if len(named) == 1 else None
 
 
-def _values(evidence: Any, path: tuple[str, ...]) -> set[str]:
+def _values(facts: Any, path: Sequence[str]) -> set[str]:
     """The texts that stand at `path`, in each row where it leads through a list."""
-    if isinstance(evidence, list | tuple):
-        return {value for row in evidence for value in _values(row, path)}
+    if isinstance(facts, list | tuple):
+        return {value for row in facts for value in _values(row, path)}
     if not path:
-        return {evidence} if isinstance(evidence, str) and evidence else set()
-    return _values(evidence.get(path[0]), path[1:]) if isinstance(evidence, Mapping) else set()
+        return {facts} if isinstance(facts, str) and facts else set()
+    return _values(facts.get(path[0]), path[1:]) if isinstance(facts, Mapping) else set()
 
 
 def order_of(told: Told, subject: Mapping[Any, str]) -> tuple[int, bool, str, str]:

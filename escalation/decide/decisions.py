@@ -19,13 +19,13 @@ from escalation.ledger.scrub import scrub, scrub_subject
 from escalation.policy.policy import Policy
 from escalation.policy.process import Nights
 
-Observation = Literal["seen", "explained", "absent", "rows-gone", "trail-gone", "not-looked-at"]
+Observation = Literal["seen", "explained", "absent", "rows-gone", "rows-fewer", "trail-gone", "not-looked-at"]
 """How tonight's scan met a finding: as itself, as part of another one, not at all, or its detector could not look.
 
-What is absent because the rows that it was about are gone was not repaired, and where the audit rows that showed it are gone
-nobody can say whether it was.
+What is absent because the rows that it was about are gone was not repaired. Where some of the rows behind it are gone, or the
+audit rows that showed it, nobody can say whether it was.
 """
-LOST: tuple[Observation, ...] = ("rows-gone", "trail-gone")
+LOST: tuple[Observation, ...] = ("rows-gone", "rows-fewer", "trail-gone")
 """What nobody can look at any more: a person must say what became of it."""
 DOUBLED = 100
 """By so many per cent a finding must have grown before a quick look says so: the night says less."""
@@ -87,7 +87,8 @@ def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now
     if last_look is not None:
         observed = f"Not there at the look of {stamp(last_look)}, there at {stamp(seen)}"
     else:
-        observed = f"There at the first look, {stamp(seen)}; since when is not known"
+        unknown = "" if finding.occurred_at is not None else "; since when is not known"
+        observed = f"There at the first look, {stamp(seen)}{unknown}"
     story = finding.story.model_copy(update={"observed": observed})
     return finding.model_copy(update={"first_seen": seen, "story": story})
 
@@ -179,20 +180,38 @@ def _compared(entry: Entry, finding: Finding) -> NightStatus:
     return "worse" if size > entry.size else "better"
 
 
-def is_broken(silence: Silence, entry: Entry) -> bool:
-    """True for a snooze whose finding has become worse or changed its severity since; a dismissal holds to its end."""
+def is_broken(silence: Silence, entry: Entry, policy: Policy, look: Look = "night") -> bool:
+    """True for a snooze whose finding has become more urgent since, or has grown; a dismissal holds to its end.
+
+    Many findings count a whole household, so that somebody who only joined it is one more: that wakes nobody. Growth is more
+    than one, and what the policy calls growth.
+    """
     if silence.kind != "snooze" or silence.severity is None or silence.size is None:
         return False
-    return entry.severity != silence.severity or entry.size > silence.size
+    grown = entry.size > silence.size + 1 and _has_changed(silence.size, entry.size, policy, look)
+    return more_urgent(entry.severity, silence.severity) or grown
 
 
-def in_force(silence: Silence | None, entry: Entry, now: datetime) -> bool:
-    """True while a silence mutes the finding: from its making until just before its end, unless it is broken."""
-    return silence is not None and silence.made_at <= now < silence.ends_at and not is_broken(silence, entry)
+def _has_changed(size: int, now: int, policy: Policy, look: Look) -> bool:
+    """Whether what affected `size` affects by so much more or less that it is said. A quick look waits until it has doubled."""
+    percent = policy.nights.growth_percent if look == "night" else max(policy.nights.growth_percent, DOUBLED)
+    return abs(now - size) * 100 >= percent * size
+
+
+def in_force(silence: Silence | None, now: datetime) -> bool:
+    """True while a silence mutes its finding: from its making until just before its end. One that broke was ended."""
+    return silence is not None and silence.made_at <= now < silence.ends_at
 
 
 def is_held(primary: str, entries: Iterable[Entry], silences: Mapping[str, Silence], now: datetime) -> bool:
-    """True while nothing may be said on a ticket: everything on it that is there by itself is muted.
+    """True while nothing may be said on a ticket: everything on it that is there by itself is muted."""
+    return held_until(primary, entries, silences, now) is not None
+
+
+def held_until(
+    primary: str, entries: Iterable[Entry], silences: Mapping[str, Silence], now: datetime
+) -> datetime | None:
+    """When the first of the silences ends for which nothing may be said on a ticket; None where something may.
 
     `primary` is the fingerprint the ticket was made for, which decides where nothing is there any more. What is another
     team's, and is on the ticket because it came of the same acts, decides nothing.
@@ -202,7 +221,9 @@ def is_held(primary: str, entries: Iterable[Entry], silences: Mapping[str, Silen
     on_ticket = [entry for entry in on_ticket if not teams or entry.team in teams]
     there = [entry for entry in on_ticket if entry.present and entry.explained_by is None]
     deciding = there or [entry for entry in on_ticket if entry.fingerprint == primary]
-    return bool(deciding) and all(in_force(silences.get(entry.fingerprint), entry, now) for entry in deciding)
+    muting = [silences.get(entry.fingerprint) for entry in deciding]
+    ends = [one.ends_at for one in muting if one is not None and in_force(one, now)]
+    return min(ends) if ends and len(ends) == len(deciding) else None
 
 
 def decide(
@@ -226,19 +247,19 @@ def decide(
     """
     if observation == "not-looked-at":
         return Decision("none", "not-looked-at")
-    if observation == "rows-gone" or observation == "trail-gone":
+    if observation == "rows-gone" or observation == "rows-fewer" or observation == "trail-gone":
         watched = ticket is not None and not ticket.ended
         return Decision("comment" if watched and not said else "none", observation)
     if observation == "absent":
         newly_gone = before is not None and before.present
         return _absent(entry, ticket, others_present=others_present, newly_gone=newly_gone)
-    if silence is not None and in_force(silence, entry, now):
+    broken = silence is not None and in_force(silence, now) and is_broken(silence, entry, policy, look)
+    if silence is not None and in_force(silence, now) and not broken:
         return Decision("none", "snoozed" if silence.kind == "snooze" else "dismissed")
     if observation == "explained":
         newly = before is not None and before.explained_by is None
         told = newly and ticket is not None and not ticket.ended and ticket.fingerprint == entry.fingerprint
         return Decision("comment", "same-cause") if told else Decision("none", "explained")
-    broken = silence is not None and is_broken(silence, entry) and silence.made_at <= now < silence.ends_at
     if ticket is None:
         return Decision("open", _first_reason(before, silence, broken=broken))
     again = _happened_anew(before, entry, ticket, policy, look)
@@ -333,8 +354,10 @@ def _on_open_ticket(entry: Entry, policy: Policy, *, again: bool, look: Look) ->
         # A state comes back to an open ticket where something else has kept the ticket open.
         told = ("comment", "happened-again" if entry.kind == "occurrence" else "back")
     elif entry.size != entry.said_size:
-        percent = policy.nights.growth_percent if look == "night" else max(policy.nights.growth_percent, DOUBLED)
-        enough = abs(entry.size - entry.said_size) * 100 >= percent * entry.said_size
         reason: Reason = "worse" if entry.size > entry.said_size else "better"
-        told = ("comment", reason) if enough else ("none", "little-change")
+        told = (
+            ("comment", reason)
+            if _has_changed(entry.said_size, entry.size, policy, look)
+            else ("none", "little-change")
+        )
     return Decision(*told)

@@ -8,7 +8,9 @@ from datetime import datetime
 from escalation.ledger.records import Entry
 
 ROWS_GONE = "its rows are no longer in the source"
+ROWS_FEWER = "rows that stood behind it are no longer in the source"
 TRAIL_GONE = "the audit rows that showed it are no longer there"
+WORDS = {"rows-gone": ROWS_GONE, "rows-fewer": ROWS_FEWER, "trail-gone": TRAIL_GONE}
 RESOLVED = "resolved by a person; {}"
 """Why a ticket was closed of which nothing is left that a scan could look at."""
 HOUSEHOLD_MISSING = "members-without-household"

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from detectors.contract import Window
-from escalation.ledger.ledger import NightRow
+from escalation.ledger.nights import NightRow
 from escalation.policy.policy import Policy
 
 BUSY_DAYS, BUSY_ROWS = 3, 10

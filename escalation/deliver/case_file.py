@@ -24,6 +24,18 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was found before about somebody whom a ticket names, on whatever ticket or on none: by detector, how often."""
+
+    user_id: str
+    acted: dict[str, int]
+    """Where they were the actor."""
+    named: dict[str, int]
+    """Where they were named as somebody else, or as one of many."""
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CaseFile:
     """Everything that a ticket's text is made of. `findings` has at least one, the most urgent first."""
 
@@ -35,6 +47,8 @@ class CaseFile:
     repeats: tuple[Repeat, ...] = ()
     silenced: tuple[str, ...] = ()
     """One line for each finding of the case that is put off or dismissed."""
+    earlier: tuple[Earlier, ...] = ()
+    """Of a Trust & Safety ticket's people, those of whom something was found before."""
     references: tuple[str, ...] = ()
     """The queue's own ids of those linked tickets that it holds itself, as they are known when it is told."""
 
@@ -56,6 +70,7 @@ def pack_case(case: CaseFile) -> dict[str, Any]:
             "unlisted": case.unlisted,
             "repeats": [asdict(one) for one in case.repeats],
             "silenced": list(case.silenced),
+            "earlier": [{**asdict(one), "last": one.last.isoformat()} for one in case.earlier],
         },
     }
 
@@ -79,6 +94,9 @@ def case_from(payload: Mapping[str, Any], findings: Mapping[str, Finding]) -> Ca
         unlisted=about.get("unlisted", 0),
         repeats=tuple(Repeat(**{**one, "verdicts": tuple(one["verdicts"])}) for one in about.get("repeats", ())),
         silenced=tuple(about.get("silenced", ())),
+        earlier=tuple(
+            Earlier(**{**one, "last": datetime.fromisoformat(one["last"])}) for one in about.get("earlier", ())
+        ),
     )
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from detectors.contract import SEVERITY_ORDER, Finding, Severity, Team
-from escalation.decide.decisions import is_held
+from escalation.decide.decisions import held_until, is_held
 from escalation.deliver.case_file import CaseFile, case_from
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import OutboxKind, OutboxRow, Reason, Ticket
@@ -80,6 +80,8 @@ class Note:
     mention: str = ""
     reopens: bool = False
     """True if with it a ticket is opened again that people have ended."""
+    also: tuple[Reason, ...] = ()
+    """What else is said in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +182,17 @@ def _let_go(tx: Transaction, deleted: Ticket) -> None:
     them, they speak for themselves.
     """
     untold = any(
-        row.ticket_id == deleted.id and row.kind == "comment" and row.payload["reason"] in _NEWS
+        row.ticket_id == deleted.id and row.kind == "comment" and not _NEWS.isdisjoint(_reasons(row))
         for row in tx.unsent("queue")
     )
     tx.forget_unsent(deleted)
     leaving = [one for one in tx.entries_on(deleted) if one.kind == "state" and (untold or one.explained_by)]
     tx.save_entries([replace(one, ticket_id=None) for one in leaving], [one.fingerprint for one in leaving])
+
+
+def _reasons(row: OutboxRow) -> tuple[Reason, ...]:
+    """All that a comment tells; an earlier version's tells of one thing."""
+    return (row.payload["reason"], *row.payload.get("also", ()))
 
 
 def after_state(ticket: Ticket, state: State, now: datetime) -> Ticket:
@@ -262,6 +269,16 @@ def deliver(
     return delivered, failed
 
 
+def put_off(tx: Transaction, now: datetime) -> Iterator[tuple[str, datetime]]:
+    """The tickets (by their external ids) on which something waits until a silence ends, and until when at least."""
+    silences = tx.silences()
+    for key in sorted({row.ticket_id for row in tx.unsent()}):
+        ticket = tx.ticket_by_row(key)
+        until = held_until(ticket.fingerprint, tx.entries_on(ticket), silences, now)
+        if until is not None:
+            yield ticket.external_id, until
+
+
 def by_urgency(tx: Transaction, rows: Iterable[OutboxRow]) -> list[OutboxRow]:
     """The rows of the most urgent tickets first; those of one ticket stay in their order."""
     urgency = {ticket.id: SEVERITY_ORDER.index(ticket.severity) for ticket in tx.tickets()}
@@ -320,12 +337,14 @@ def pack_note(note: Note) -> dict[str, Any]:
         "channel": note.channel,
         "mention": note.mention,
         "reopens": note.reopens,
+        "also": list(note.also),
     }
 
 
 def note_from(payload: Mapping[str, Any]) -> Note:
     """The note that pack_note kept."""
-    return Note(**{**payload, "at": datetime.fromisoformat(payload["at"]), "lines": tuple(payload["lines"])})
+    lists = {key: tuple(payload.get(key, ())) for key in ("lines", "also")}
+    return Note(**{**payload, **lists, "at": datetime.fromisoformat(payload["at"])})
 
 
 def one_line(error: Exception) -> str:

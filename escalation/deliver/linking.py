@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
 from detectors.contract import Finding
-from escalation.deliver.case_file import CaseFile, Repeat
+from escalation.decide.cases import actor_of
+from escalation.deliver.case_file import CaseFile, Earlier, Repeat
 from escalation.deliver.helpdesk import pack_note
 from escalation.deliver.notes import linked_note
 from escalation.ledger.ledger import Transaction
@@ -38,6 +39,9 @@ class Links:
             for one in tx.tickets()
             if one.id in self._entries and policy.teams[one.team].by != "email" and one.opened_at <= now
         }
+        self._by_email = {team for team, rules in policy.teams.items() if rules.by == "email"}
+        self._seen: dict[str, list[Entry]] | None = None
+        self._tx = tx
         self._about: dict[str, set[int]] = defaultdict(set)
         for key in self._tickets:
             for one in _united((*entry.households, *entry.users) for entry in self._entries[key]):
@@ -65,6 +69,38 @@ class Links:
         found = [self._repeat(ticket, "user", one) for one in users if len(users) == 1]
         found += [self._repeat(ticket, "household", one) for one in households if len(households) == 1]
         return tuple(one for one in found if one.verdicts)
+
+    def earlier(self, ticket: Ticket, findings: Sequence[Finding]) -> tuple[Earlier, ...]:
+        """What was found before the ticket about each of a Trust & Safety ticket's people."""
+        people = dict.fromkeys(one.user_id for finding in findings for one in finding.story.people)
+        found = (self._earlier(ticket, user) for user in people) if ticket.team == "trust-safety" else ()
+        return tuple(one for one in found if one is not None)
+
+    def _earlier(self, ticket: Ticket, user: str) -> Earlier | None:
+        before = [
+            one
+            for one in self._seen_of(user)
+            if one.first_seen_at < ticket.opened_at and one.ticket_id != ticket.id and one.team not in self._by_email
+        ]
+        if not before:
+            return None
+        acted, named = Counter[str](), Counter[str]()
+        for one in before:
+            (acted if actor_of(one, one.subject, one.claims) == user else named)[one.detector] += 1
+        return Earlier(
+            user,
+            dict(sorted(acted.items())),
+            dict(sorted(named.items())),
+            max(one.happened_at or one.last_seen_at for one in before),
+        )
+
+    def _seen_of(self, user: str) -> list[Entry]:
+        if self._seen is None:
+            self._seen = defaultdict(list)
+            for entry in self._tx.entries_since(self._since):
+                for one in {*entry.users, entry.subject.get("user_id", "")} - {""}:
+                    self._seen[one].append(entry)
+        return self._seen.get(user, [])
 
     def _repeat(self, ticket: Ticket, what: Literal["user", "household"], about: str) -> Repeat:
         before = self._before(ticket, about)
@@ -139,6 +175,7 @@ def linked_case(
         unlisted=max(0, len(linked) - LINKS_MOST),
         repeats=links.repeats(ticket, actor),
         silenced=silenced,
+        earlier=links.earlier(ticket, findings),
     )
 
 

@@ -35,6 +35,11 @@ def is_address(key: str) -> bool:
     return bool(_ADDRESS.search(key))
 
 
+def without_people(text: str) -> str:
+    """`text`, which repeats what somebody typed, with its e-mail addresses made unrecognisable: `kim@example.org` is `k***@***`."""
+    return _EMAIL.sub(lambda found: f"{found[0][0]}***@***", text)
+
+
 def masked(text: str) -> str:
     """`text` with its e-mail addresses, IP addresses and telephone numbers made unrecognisable.
 

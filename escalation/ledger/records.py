@@ -40,6 +40,7 @@ Reason = Literal[
     "part-fixed",
     # comment or none
     "rows-gone",
+    "rows-fewer",
     "trail-gone",
     # verify
     "fixed",

@@ -44,6 +44,8 @@ class UtcTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+REVISION = "0009_owners"
+"""The last migration: a database that is there needs none. A test holds it to the migrations."""
 METADATA = MetaData(
     naming_convention={
         "pk": "%(table_name)s_pk",

@@ -163,6 +163,12 @@ class SnapshotsPart:
         return [record(Entry, row) for row in self._connection.execute(query).mappings()]
 
     @undamaged()
+    def entries_since(self, seen: datetime) -> list[Entry]:
+        """What was seen then or later, on a ticket or on none."""
+        query = select(ENTRIES).where(ENTRIES.c.last_seen_at >= seen).order_by(ENTRIES.c.fingerprint)
+        return [record(Entry, row) for row in self._connection.execute(query).mappings()]
+
+    @undamaged()
     def rows_by_night(self, nights: Collection[int]) -> dict[int, dict[str, int]]:
         """By night, how many rows each table held; of the audit table, which is counted by days, those of the day before."""
         query = (

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
+from sqlalchemy import CursorResult
 from sqlalchemy.exc import NoResultFound
 
 T = TypeVar("T")
@@ -26,6 +27,12 @@ def record(kind: type[T], row: Mapping[Any, Any]) -> T:
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+def inserted(result: CursorResult[Any]) -> int:
+    """The number of the one row that a statement has written."""
+    key: Any = result.inserted_primary_key
+    return int(key[0])
 
 
 @contextmanager

@@ -9,10 +9,19 @@ from datetime import UTC, date, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Team, Window, fingerprint
 from detectors.findings import Alike, Found
-from escalation.decide.causes import INCIDENT
 from escalation.decide.clocks import Overdue, ladder_step, overdue_with_team
+from escalation.decide.incidents import INCIDENT
 from escalation.decide.windows import covered, late_rows, midnight, silent_days, uncovered
-from escalation.deliver.helpdesk import Delivered, Failed, HelpdeskDelivery, MessageT, RefT, deliver, read_states
+from escalation.deliver.helpdesk import (
+    Delivered,
+    Failed,
+    HelpdeskDelivery,
+    MessageT,
+    RefT,
+    deliver,
+    put_off,
+    read_states,
+)
 from escalation.deliver.messenger import PayloadT, SlackDelivery, announce
 from escalation.errors import LedgerUsageError
 from escalation.ledger.ledger import Ledger
@@ -56,6 +65,8 @@ class NightReport:
     silent: tuple[date, ...] = ()
     """The days of the window that have no audit row, while all others of late do."""
     look: Look = "night"
+    put_off: Mapping[str, datetime] = field(default_factory=dict)
+    """The tickets on which something waits to be said until a silence ends, and until when at least."""
 
     @property
     def undelivered(self) -> bool:
@@ -214,6 +225,7 @@ def run_night(
         waiting = tx.tickets(ended=False)
         settled = settled_between(tx, since, now, policy)
         unlearned = without_outcome(tx.tickets(), tx.outcomes(), now)
+        held = dict(put_off(tx, now))
     promises = ((ticket, overdue_with_team(ticket, now)) for ticket in waiting)
     return NightReport(
         as_of=now,
@@ -235,6 +247,7 @@ def run_night(
         overdue=tuple((ticket, broken) for ticket, broken in promises if broken),
         settled=tuple(settled),
         unlearned=tuple(unlearned),
+        put_off=held,
     )
 
 

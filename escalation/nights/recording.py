@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
 from detectors.findings import Alike, Found, whole
 from escalation.decide.cases import CaseKey, case_of
-from escalation.decide.causes import INCIDENT, OnePerCause, told_of
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
 from escalation.decide.decisions import (
     LOST,
@@ -26,10 +26,12 @@ from escalation.decide.decisions import (
     more_urgent,
     observe,
 )
-from escalation.decide.remains import RESOLVED, ROWS_GONE, TRAIL_GONE, rows_are_gone, trail_is_gone
+from escalation.decide.incidents import INCIDENT, OnePerCause, told_of
+from escalation.decide.remains import RESOLVED, WORDS, rows_are_gone, trail_is_gone
 from escalation.deliver.case_file import pack_case
+from escalation.deliver.changes import Change, note
 from escalation.deliver.helpdesk import pack_note
-from escalation.deliver.notes import external_id_of, follow_up, note
+from escalation.deliver.notes import external_id_of, follow_up
 from escalation.ledger.ledger import Transaction
 from escalation.ledger.records import (
     Action,
@@ -102,12 +104,13 @@ class Recording:
         self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
         self.findings = self._dated()
         self._primary = {one.fingerprint: one for one in self.findings}
-        self._silences = {key: _patient(one, look) for key, one in tx.silences().items()}
+        self._silences = tx.silences()
         self._tickets = Tickets(tx)
         self._all: dict[str, Watched] = {}
         self._on_ticket: dict[int, list[Watched]] = defaultdict(list)
         self._of_case: dict[CaseKey, list[Watched]] = defaultdict(list)
         self._wanted: list[Wanted] = []
+        self._changes: dict[int, list[Change]] = defaultdict(list)
         self.decided: list[tuple[Entry, Decision]] = []
 
     def _dated(self) -> list[Finding]:
@@ -209,7 +212,7 @@ class Recording:
         if watched and key in self._source.unseen:
             return "not-looked-at", None
         if watched and key in self._source.thinned:
-            return "rows-gone", None
+            return "rows-fewer", None
         return ("absent" if before.detector in self._looked else "not-looked-at"), None
 
     def _is_row_of_an_incident(self, key: str) -> bool:
@@ -231,11 +234,7 @@ class Recording:
             self._put_on(watched, cause)
             ticket = cause
         entry = watched.entry
-        others = [
-            other.entry
-            for other in self._on_ticket.get(entry.ticket_id or 0, ())
-            if other is not watched and other.entry.present
-        ]
+        others = self._others(watched, ticket)
         silence = self._silences.get(entry.fingerprint)
         decision = decide(
             watched.before,
@@ -285,8 +284,7 @@ class Recording:
             decision = Decision("none", "same-case")
         else:
             decision = Decision("reopen" if home.status == "resolved" else "comment", "joined")
-            told = note(home, watched.before, watched.entry, decision, self._now)
-            self._want(self._key(home, decision.reason, watched.entry), home, "comment", pack_note(told))
+            self._say(home, Change(watched.before, watched.entry, decision, self._others(watched, home)))
         self._tickets.save(self._after_change(home, decision))
         watched.entry = _said(watched.entry)
         self._want_text(home)
@@ -320,10 +318,10 @@ class Recording:
     def _end_broken(self, silence: Silence | None, entry: Entry, observation: Observation) -> None:
         if silence is None or observation != "seen":
             return
-        if is_broken(silence, entry):
-            self._tx.end_silence(silence, self._now, "worse")
-        elif self._now >= silence.ends_at:
-            self._tx.end_silence(silence, self._now, "time")
+        worse = is_broken(silence, entry, self._policy, self._look)
+        if worse or self._now >= silence.ends_at:
+            self._tx.end_silence(silence, self._now, "worse" if worse else "time")
+            del self._silences[entry.fingerprint]
 
     def _deadlines(self, entry: Entry) -> Deadlines:
         sla = self._policy.sla(entry.team, entry.severity, entry.detector)
@@ -347,12 +345,11 @@ class Recording:
         self._want(f"{external_id}/create", ticket, "create", None)
 
     def _change(
-        self, watched: Watched, ticket: Ticket, decision: Decision, others: Sequence[Entry], cause: Ticket | None
+        self, watched: Watched, ticket: Ticket, decision: Decision, others: tuple[Entry, ...], cause: Ticket | None
     ) -> None:
         """Say on the ticket what has changed, and give it its new state."""
         entry = watched.entry
-        told = note(ticket, watched.before, entry, decision, self._now, remaining=others, cause=cause)
-        self._want(self._key(ticket, decision.reason, entry), ticket, "comment", pack_note(told))
+        self._say(ticket, Change(watched.before, entry, decision, others, cause))
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
@@ -364,6 +361,17 @@ class Recording:
         self._tickets.save(self._after_change(ticket, decision))
         watched.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
         self._want_text(ticket)
+
+    def _others(self, watched: Watched, ticket: Ticket | None) -> tuple[Entry, ...]:
+        """What else is there of what is on a ticket."""
+        on_it = self._on_ticket.get(ticket.id, ()) if ticket is not None else ()
+        return tuple(other.entry for other in on_it if other is not watched and other.entry.present)
+
+    def _say(self, ticket: Ticket, change: Change) -> None:
+        """Have one comment tonight say all that has changed on a ticket."""
+        if ticket.id not in self._changes:
+            self._want("", ticket, "comment", None)
+        self._changes[ticket.id].append(change)
 
     def _told_on(self, ticket: Ticket) -> list[Watched]:
         """What the text of a ticket tells of, the most urgent first. What is another team's is only related."""
@@ -418,16 +426,19 @@ class Recording:
 
     def _send_all(self) -> None:
         """Put what is wanted into the outbox, in its order; the texts now, as all that they tell of is known."""
-        texts = [one.ticket_id for one in self._wanted if one.payload is None]
+        texts = [one.ticket_id for one in self._wanted if one.kind in ("create", "update")]
         files = CaseFiles(self._tx, self._policy, self._now, self._primary, texts) if texts else None
         for one in self._wanted:
-            ticket, payload = self._tickets.of_row(one.ticket_id), one.payload
-            if payload is None and files is not None:
+            ticket, key, payload = self._tickets.of_row(one.ticket_id), one.key, one.payload
+            if one.kind == "comment":
+                changes = self._changes[ticket.id]
+                payload, key = pack_note(note(ticket, changes, self._now)), self._key(ticket, changes)
+            elif payload is None and files is not None:
                 told = self._told_on(ticket)
                 case = files.of(ticket, [watched.entry for watched in told], self._put_off(ticket, told))
                 payload = pack_case(case)
             destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
-            self._tx.enqueue(one.key, ticket, one.kind, payload or {}, self._now, destinations)
+            self._tx.enqueue(key, ticket, one.kind, payload or {}, self._now, destinations)
         if files is not None:
             for ticket_id in self._tickets.made:
                 files.tell_the_older(self._tickets.of_row(ticket_id), self._tickets.made)
@@ -443,13 +454,15 @@ class Recording:
         found = []
         for key, entry in sorted(around.items()):
             silence = self._silences.get(key)
-            if silence is not None and entry.ticket_id in (None, ticket.id) and in_force(silence, entry, self._now):
+            if silence is not None and entry.ticket_id in (None, ticket.id) and in_force(silence, self._now):
                 found.append((entry, silence))
         return found
 
-    def _key(self, ticket: Ticket, what: str, entry: Entry) -> str:
-        """The same for the same thing on the same night, so that it is never said twice."""
-        return f"{ticket.external_id}/{what}/{entry.fingerprint[:16]}/{self._now:%Y%m%dT%H%M%SZ}"
+    def _key(self, ticket: Ticket, changes: Sequence[Change]) -> str:
+        """The same for the same changes on the same night, so that they are never said twice."""
+        parts = sorted(f"{one.decision.reason}/{one.entry.fingerprint}" for one in changes)
+        what = parts[0] if len(parts) == 1 else f"changes/{sha256(' '.join(parts).encode()).hexdigest()}"
+        return f"{ticket.external_id}/{what[: what.index('/') + 17]}/{self._now:%Y%m%dT%H%M%SZ}"
 
     def _finish(self) -> None:
         """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
@@ -462,8 +475,8 @@ class Recording:
                 if watched.entry.present and watched.entry.kind == "state" and watched.entry.team == ticket.team
             }
             if ticket.status == "resolved" and there <= set(LOST):
-                gone = ROWS_GONE if "rows-gone" in there else TRAIL_GONE
-                reason = RESOLVED.format(gone) if there else None
+                gone = next((words for lost, words in WORDS.items() if lost in there), None)
+                reason = RESOLVED.format(gone) if gone else None
                 self._tickets.save(replace(ticket, status="closed", ended_at=self._now, closing_reason=reason))
             elif ticket.ref_id is not None and not is_held(ticket.fingerprint, entries, self._silences, self._now):
                 self._follow_up(ticket)
@@ -498,13 +511,6 @@ class Recording:
                 reason=decision.reason,
                 external_id=ticket.external_id if ticket else None,
             )
-
-
-def _patient(silence: Silence, look: Look) -> Silence:
-    """For a quick look a snooze is broken once what was put off has doubled: what goes on all day grows with each look."""
-    if look == "night" or silence.size is None:
-        return silence
-    return replace(silence, size=2 * silence.size)
 
 
 def _said(entry: Entry) -> Entry:

@@ -60,7 +60,7 @@ class Tickets:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Something to be sent on a ticket. A text without a payload is composed when all is decided."""
+    """Something to be sent on a ticket. What has no payload is composed when all is decided."""
 
     key: str
     ticket_id: int

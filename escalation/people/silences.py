@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from detectors.contract import SubjectKey, fingerprint
 from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger, Transaction
+from escalation.ledger.personal import without_people
 from escalation.ledger.records import Closing, Entry, Silence, SilenceKind, Ticket
 from escalation.ledger.scrub import scrub
 from escalation.policy.policy import Policy
@@ -130,7 +131,9 @@ def existing(tx: Transaction, external_id: str) -> Ticket:
     """The ticket of that id. Raises RefusedError where there is none."""
     ticket = tx.ticket(external_id)
     if ticket is None:
-        raise RefusedError(f"there is no ticket {external_id}; `hearthwatch tickets list` shows those there are")
+        raise RefusedError(
+            f"there is no ticket {without_people(external_id)}; `hearthwatch tickets list` shows those there are"
+        )
     return ticket
 
 

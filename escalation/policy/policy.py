@@ -17,6 +17,8 @@ from detectors.limits import Limits
 from detectors.source.mapping import SourceMapping
 from escalation.ledger.records import Destination
 from escalation.policy.process import (
+    MENTIONED,
+    PATTERNS,
     BusinessHours,
     Cases,
     Document,
@@ -24,6 +26,7 @@ from escalation.policy.process import (
     FollowUpStep,
     MatrixRow,
     Nights,
+    Page,
     Part,
     Practice,
     Priority,
@@ -40,10 +43,15 @@ from escalation.policy.spans import stricter
 _LONGEST_FILE = 10_000_000
 """Bytes. The packaged policy has 20,000."""
 _SHOWN = 200
+_A_DATE, _A_TIME = "must be a date such as 2026-01-31", "must be a time of day such as 09:00:00"
 _WANTED = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
+    "date_from_datetime_inexact": _A_DATE,
+    "date_from_datetime_parsing": _A_DATE,
+    "date_type": _A_DATE,
     "dict_type": "must be a table",
+    "finite_number": "must be a number",
     "float_parsing": "must be a number",
     "float_type": "must be a number",
     "frozen_set_type": "must be a list",
@@ -51,6 +59,7 @@ _WANTED = {
     "greater_than_equal": "must be {ge} or more",
     "int_from_float": "must be a whole number",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a smaller number",
     "int_type": "must be a whole number",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be {le} or less",
@@ -61,6 +70,8 @@ _WANTED = {
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must not be empty",
     "string_type": "must be text in quotes",
+    "time_parsing": _A_TIME,
+    "time_type": _A_TIME,
     "too_short": "must have at least {min_length} entries",
     "tuple_type": "must be a list",
 }
@@ -85,11 +96,12 @@ class Policy(Part):
     closing: dict[Team, Text] = Field(default_factory=dict)
     """What to tell the customer once a ticket of the team is settled."""
     follow_up: tuple[FollowUpStep, ...]
-    mentions: dict[Annotated[str, Field(pattern=r"^@\S+$")], SlackId] = Field(default_factory=dict)
+    mentions: dict[Annotated[str, Field(pattern=MENTIONED)], SlackId] = Field(default_factory=dict)
     """Slack's own ids of those whom the process tags; a name alone does not reach everybody."""
     business_hours: BusinessHours = BusinessHours()
     nights: Nights = Nights()
     cases: Cases = Cases()
+    page: Page = Page()
     volume: VolumeRules = VolumeRules()
     exceptions: Exceptions = Exceptions()
     redaction: RedactionRules = RedactionRules()
@@ -242,8 +254,8 @@ def _first_problem(error: ValidationError, default: Mapping[str, Any]) -> str:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{place}: unknown key; {_near(place, default)}{more}"
-    if first["type"] == "string_pattern_mismatch" and "@" in first["ctx"]["pattern"]:
-        return f"{place}: must be an e-mail address such as team@example.com; correct it, or remove it to use the default{more}"
+    if first["type"] == "string_pattern_mismatch":
+        return f"{place}: {PATTERNS[first['ctx']['pattern']]}; correct it, or remove it to use the default{more}"
     wanted = _WANTED.get(first["type"], first["msg"].removeprefix("Value error, "))
     message = _short(
         " ".join(wanted.format_map(first.get("ctx", {})).split())

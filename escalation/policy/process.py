@@ -6,7 +6,7 @@ from datetime import date, time
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator, model_validator
 
 from detectors.contract import Severity, Team
 from escalation.policy.spans import SpanField
@@ -17,7 +17,20 @@ Weekday = Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 Redaction = Literal["nothing", "personal", "ids"]
 """What a channel hides: nothing; names, addresses, texts and devices; or user and household ids as well."""
 Text = Annotated[str, Field(min_length=1)]
-SlackId = Annotated[str, Field(pattern=r"^[SUW][A-Z0-9]{6,}$")]
+CHANNEL, MENTION, MENTIONED = r"^#\S+$", r"^(@\S+)?$", r"^@\S+$"
+SLACK_ID, TAG, EMAIL = r"^[SUW][A-Z0-9]{6,}$", r"^\[[^\[\]]+\]$", r"^[^@\s]+@[^@\s]+$"
+ADDRESS = r"^(https://[A-Za-z0-9][A-Za-z0-9.-]{0,250}(:[0-9]{1,5})?(/[A-Za-z0-9._~%-]{1,100}){0,10}/?)?$"
+PATTERNS = {
+    ADDRESS: "must be the https:// address of a folder, such as https://hearthwatch.example.com/pages, or empty",
+    CHANNEL: "must be a channel such as #incidents",
+    MENTION: "must be a mention such as @engineering-oncall, or empty",
+    MENTIONED: "must be a mention such as @engineering-oncall",
+    SLACK_ID: "must be an id of Slack's such as S012AB3CD",
+    TAG: "must be a tag in brackets such as [ENG-ESCALATION]",
+    EMAIL: "must be an e-mail address such as team@example.com",
+}
+"""What a text must be, by the pattern that it must match."""
+SlackId = Annotated[str, Field(pattern=SLACK_ID)]
 """A group of users (S…) or a user (U…, W…), as Slack knows them."""
 
 
@@ -44,8 +57,8 @@ class Action(Part):
 class SlackPlace(Part):
     """Where a message goes, and who is tagged there (empty for nobody)."""
 
-    channel: str = Field(pattern=r"^#\S+$")
-    mention: str = Field(default="", pattern=r"^(@\S+)?$")
+    channel: str = Field(pattern=CHANNEL)
+    mention: str = Field(default="", pattern=MENTION)
 
 
 class Sla(Part):
@@ -65,11 +78,11 @@ class TeamPolicy(Part):
     """One team: its tickets, its places, its promises."""
 
     name: Text
-    tag: str = Field(pattern=r"^\[[^\[\]]+\]$")
+    tag: str = Field(pattern=TAG)
     by: Literal["ticket", "email"] = "ticket"
     fields: tuple[RequiredField, ...] = Field(min_length=1)
     contact: Text
-    email: str = Field(pattern=r"^[^@\s]+@[^@\s]+$")
+    email: str = Field(pattern=EMAIL)
     copy_to: tuple[str, ...] = ()
     columns: tuple[Text, Text, Text, Text] = ("Acknowledgment", "Investigation", "Resolution", "Communication")
     """What the team's table calls acknowledge, investigate, resolve and communicate."""
@@ -120,7 +133,7 @@ class BusinessHours(Part):
 
     @model_validator(mode="after")
     def _starts_before_it_ends(self) -> Self:
-        if self.start >= self.end or self.start.tzinfo or self.end.tzinfo:
+        if self.start.tzinfo or self.end.tzinfo or self.start >= self.end:
             raise ValueError("start must be a time of day before end, both without a time zone")
         return self
 
@@ -152,8 +165,20 @@ class Nights(Part):
 class Cases(Part):
     """What belongs to one ticket."""
 
-    both_teams: bool = False
+    both_teams: StrictBool = False
     """Whether Engineering gets a ticket of its own for what only the acts that Trust & Safety is told of have caused."""
+
+
+class Page(Part):
+    """Where people read the morning page."""
+
+    address: str = Field(default="", pattern=ADDRESS)
+    """The folder of `run --report` as a web server shows it; empty where none does."""
+
+    def link(self, team: TeamPolicy, reference: str) -> str:
+        """Where the page tells of a ticket; empty where it does not: what a team is told by e-mail only has no words there."""
+        told = self.address and reference and team.by != "email"
+        return f"{self.address.rstrip('/')}/tonight.html#{reference}" if told else ""
 
 
 class VolumeRules(Part):

@@ -104,7 +104,7 @@ def in_progress(ledger: Ledger, policy: Policy, now: datetime) -> list[InProgres
 def _line(
     ticket: Ticket, entries: Sequence[Entry], silences: Mapping[str, Silence], policy: Policy, now: datetime
 ) -> InProgress:
-    muting = [silences[entry.fingerprint] for entry in entries if in_force(silences.get(entry.fingerprint), entry, now)]
+    muting = [silences[entry.fingerprint] for entry in entries if in_force(silences.get(entry.fingerprint), now)]
     return InProgress(
         ticket=ticket,
         age=now - ticket.opened_at,
@@ -135,7 +135,7 @@ def _ending(
         for entry in entries
         if (silence := silences.get(entry.fingerprint)) is not None
         and entry.present
-        and in_force(silence, entry, now)
+        and in_force(silence, now)
         and silence.ends_at - now <= ENDING_SOON
     ]
     return tuple(sorted(ending, key=lambda one: (one.silence.ends_at, one.entry.fingerprint)))

@@ -9,7 +9,8 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from detectors.contract import SEVERITY_ORDER, Finding
-from escalation.ledger.ledger import Ledger, NightRow, Transaction
+from escalation.ledger.ledger import Ledger, Transaction
+from escalation.ledger.nights import NightRow
 from escalation.ledger.records import Entry, Ticket, TicketOutcome
 from escalation.ledger.snapshots import KEPT_AFTER_END, Ending, Said
 from escalation.people.outcomes import Settled, settled_between
@@ -35,6 +36,7 @@ _SAID: Mapping[str, ChangeKind] = {
     "better": "better",
     "part-fixed": "better",
     "rows-gone": "not looked at",
+    "rows-fewer": "not looked at",
     "trail-gone": "not looked at",
 }
 """What a comment for a reason tells."""

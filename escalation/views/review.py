@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
 from detectors.findings import Found, whole
-from escalation.decide.causes import INCIDENT, one_per_cause
-from escalation.decide.decisions import claims_of, size_of
-from escalation.decide.remains import ROWS_GONE, TRAIL_GONE, rows_are_gone
-from escalation.ledger.ledger import EndedSilence, Ledger, PastDecision
+from escalation.decide.decisions import claims_of, held_until, size_of
+from escalation.decide.incidents import INCIDENT, one_per_cause
+from escalation.decide.remains import ROWS_FEWER, ROWS_GONE, TRAIL_GONE, rows_are_gone
+from escalation.ledger.ledger import Ledger
+from escalation.ledger.nights import PastDecision
 from escalation.ledger.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
+from escalation.ledger.silences import EndedSilence
 from escalation.policy.policy import Policy
 
 NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})
@@ -34,6 +37,8 @@ class TicketStory:
     ended_silences: tuple[EndedSilence, ...]
     unsent: tuple[OutboxRow, ...]
     outcomes: tuple[TicketOutcome, ...]
+    held_until: datetime | None = None
+    """When the silence ends for which nothing is said now; None where what there is to say can be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +51,23 @@ class Recheck:
     why: str = ""
 
 
-def story_of(ledger: Ledger, external_id: str) -> TicketStory | None:
-    """One ticket with its findings, every decision about them, its silences and what is still to be sent."""
+def story_of(ledger: Ledger, external_id: str, now: datetime) -> TicketStory | None:
+    """One ticket as of `now`: its findings, every decision about them, its silences and what is still to be sent."""
     with ledger.begin() as tx:
         ticket = tx.ticket(external_id)
         if ticket is None:
             return None
         entries = tx.entries_on(ticket)
+        silences = tx.silences(entry.fingerprint for entry in entries)
         return TicketStory(
             ticket=ticket,
             entries=tuple(entries),
             decisions=tuple(tx.decisions_of(ticket)),
-            silences=tuple(tx.silences(entry.fingerprint for entry in entries).values()),
+            silences=tuple(silences.values()),
             ended_silences=tuple(tx.ended_silences(entry.fingerprint for entry in entries)),
             unsent=tuple(row for row in tx.unsent() if row.ticket_id == ticket.id),
             outcomes=tuple(tx.outcomes().get(ticket.id, ())),
+            held_until=held_until(ticket.fingerprint, entries, silences, now),
         )
 
 
@@ -122,7 +129,7 @@ def recheck(
         elif lost and entry.fingerprint in unseen:
             rechecked.append(Recheck(entry, "not looked at", why=unseen[entry.fingerprint]))
         elif lost and entry.fingerprint in thinned:
-            rechecked.append(Recheck(entry, "no longer there", why=ROWS_GONE))
+            rechecked.append(Recheck(entry, "not looked at", why=ROWS_FEWER))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":

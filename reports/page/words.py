@@ -33,6 +33,7 @@ REASONS = {
     "same-cause": "has the same cause",
     "part-fixed": "fixed in part",
     "rows-gone": "its rows are gone",
+    "rows-fewer": "rows behind it are gone",
     "trail-gone": "its audit rows are gone",
     "fixed": "a scan no longer finds it",
     "not-looked-at": "its detector could not look",

@@ -8,7 +8,8 @@ from pathlib import Path
 from benchmarks.town import generate, preset
 from benchmarks.town.spec import TownSpec
 from detectors.contract import Context, Window
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source
 

@@ -117,6 +117,7 @@ def test_the_engines_are_asked_by_key_and_by_hash(scanner: Scanner) -> None:
             ("oak-ALPHA-bravo", "invite code", ["oak"]),
             (ADDRESS, "e-mail address", ["oak", "elm"]),
             ("nobody", None, []),
+            ("somebody@example.org", None, []),
             ("nobody\0", None, []),
         ):
             found = look(source, named, context)
@@ -128,6 +129,22 @@ def test_the_engines_are_asked_by_key_and_by_hash(scanner: Scanner) -> None:
         assert not any("private" in one.casefold() for one in asked)
 
 
+def test_ids_may_look_like_addresses(tmp_path: Path) -> None:
+    made = Town()
+    made.family("oak", "anna", "ben")
+    tables = made.tables()
+    named = {uid("anna"): "Anna@Tenant.example", uid("oak"): "oak@tenant"}
+    tables = {
+        table: [{column: named.get(str(value), value) for column, value in row.items()} for row in rows]
+        for table, rows in tables.items()
+    }
+    write_csv(tmp_path, tables)
+    with open_source(str(tmp_path), SourceMapping()) as source:
+        for id_, kind in (("Anna@Tenant.example", "user"), ("oak@tenant", "household"), ("no@tenant", None)):
+            found = look(source, id_, Context(as_of=AS_OF, window=YESTERDAY))
+            assert (found.kind, len(found.households)) == (kind, 1 if kind else 0)
+
+
 def test_without_a_ledger_nobody_says_that_all_is_well(place: list[str], tmp_path: Path) -> None:
     shown = call(uid("elm"), *place[:4], "--ledger", f"sqlite:///{tmp_path}/none.db")
     assert shown.exit_code == 0
@@ -137,6 +154,7 @@ def test_without_a_ledger_nobody_says_that_all_is_well(place: list[str], tmp_pat
     leaderless = call(uid("oak"), *place[:4], "--ledger", f"sqlite:///{tmp_path}/none.db")
     assert "whether a ticket says" in leaderless.stdout
     assert "no open ticket" not in leaderless.stdout
+    assert leaderless.stdout.splitlines()[-1] == f"  hearthwatch escalate eng --household {uid('oak')}"
 
 
 def test_a_name_cannot_act_in_a_terminal() -> None:
@@ -147,6 +165,21 @@ def test_a_name_cannot_act_in_a_terminal() -> None:
         assert len(lines) == written.count("\n"), "no name ends a line"
         assert [part for line in lines for part in hidden(line)] == []
         assert all(cell_len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["household", "jo", "private@example.org"],
+        ["household", "jo", "private"],
+        ["household", "--private@example.org"],
+        ["private@example.org"],
+        ["tickets", "list", "--as-of", "private@example.org"],
+    ],
+)
+def test_a_mistyped_address_is_not_repeated(typed: list[str]) -> None:
+    result = CliRunner().invoke(main, typed)
+    assert (result.exit_code, "private" in result.output + result.stderr) == (2, False)
 
 
 def test_what_is_too_long_is_refused_however_it_comes(place: list[str]) -> None:

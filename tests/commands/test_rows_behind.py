@@ -85,6 +85,8 @@ def night(folder: Path, town: Tables, as_of: str) -> str:
 def test_a_lost_row_repairs_nothing(tmp_path: Path, town: Tables, change: Change) -> None:
     assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
     assert "verified" not in night(tmp_path, change(town), NIGHT_2)
+    said = [one.read_text() for one in (tmp_path / "queue").rglob("hw-*.md")]
+    assert sum("rows that stood behind it are no longer there either" in one for one in said) == 1
     assert "made" not in night(tmp_path, town, NIGHT_3)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gc
 
 from detectors.contract import Finding
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.findings import BOXED, PLAIN, Brief, Keeper, in_order, whole
 from detectors.limits import Limits
 from detectors.rules.integrity.no_leader import DETECTOR
-from escalation.decide.causes import INCIDENT, one_per_cause, told_of
+from escalation.decide.incidents import INCIDENT, one_per_cause, told_of
 from tests.escalation.findings import finding
 from tests.support.towns import Scanner, Town
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from detectors.contract import Finding
-from escalation.ledger.ledger import NightRow
+from escalation.ledger.nights import NightRow
 from escalation.ledger.records import Entry, Ticket, TicketOutcome
 from escalation.ledger.snapshots import Ending
 from escalation.views.digest import InProgress

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from detectors.contract import Finding, Impact, Story
-from escalation.deliver.case_file import CaseFile, Repeat, case_from, pack_case
+from detectors.contract import Finding, Impact, Involved, Story, Tie
+from escalation.deliver.case_file import CaseFile, Earlier, Repeat, case_from, pack_case
 from escalation.ledger.records import Linked
 from escalation.policy.policy import load_policy
 from reports import text
@@ -88,6 +88,29 @@ def test_links_and_what_was_before_are_said_and_nothing_in_them_acts() -> None:
         assert words in said
     assert ("https://evil" in said, "jo@" in said) == (False, False)
     assert case_ticket(CASE, POLICY).refers_to == ("17",)
+
+
+def test_the_people_of_a_case_stand_in_one_table_with_what_was_found_before() -> None:
+    actor = Involved(user_id="user_98765", role="actor", status="active")
+    target = Involved(user_id="user_1", role="target")
+    tie = Tie(user_id="user_7", of="user_98765", shares=("address",), strength="medium")
+    first, second = (
+        one.model_copy(update={"story": one.story.model_copy(update={"people": people, "ties": (tie,)})})
+        for one, people in (
+            (MASS_CREATION, (actor,)),
+            (REMOVED, (target, actor.model_copy(update={"role": "leader"}))),
+        )
+    )
+    before = Earlier("user_98765", {"mass-creation": 2}, {"no-leader": 1}, AT)
+    case = CaseFile((first, second), "Same-day", earlier=(before,))
+    message = case_ticket(case, POLICY)
+    (people,) = (one for one in message.blocks if isinstance(one, Table) and "eople" in one.heading)
+    assert [(row[0], row[1], row[-1]) for row in people.rows] == [
+        ("user_98765", "actor, leader", "as the actor: 2 mass-creation; named in 1 no-leader; last 2026-02-01"),
+        ("user_1", "target", "nothing"),
+    ]
+    assert [one.heading for one in message.blocks if isinstance(one, Table)].count("Connected accounts") == 1
+    assert case_from(pack_case(case), {}).earlier == (before,)
 
 
 def test_each_picture_is_there_once() -> None:

@@ -9,8 +9,9 @@ from hypothesis import example, given
 from detectors.contract import Window
 from escalation.decide.clocks import Overdue
 from escalation.deliver.helpdesk import Delivered, Failed
-from escalation.ledger.ledger import EndedSilence, PastDecision
+from escalation.ledger.nights import PastDecision
 from escalation.ledger.records import Entry, Silence, Ticket, TicketOutcome
+from escalation.ledger.silences import EndedSilence
 from escalation.nights.night import NightReport
 from escalation.nights.recording import Told
 from escalation.people.outcomes import Settled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from detectors.contract import Coverage, Finding
 from escalation.policy.policy import load_policy
 from reports import csv_text, mail, markdown, scan_formats, terminal, text
 from reports.message import Message, from_plain, to_plain
-from reports.neutral import defused, for_csv, for_markdown, in_our_words, visible
+from reports.neutral import defused, for_csv, for_markdown, for_shell, in_our_words, visible
 from reports.ticket import ticket
 from tests.reports.examples import bare, document
 from tests.reports.hostile import FRAGMENTS, findings, hidden, live, texts
@@ -174,3 +175,23 @@ def test_our_columns_are_no_hosts_and_all_else_is() -> None:
     assert in_our_words(said) == (
         "users.id and household_members.household_id: users[.]id.evil[.]support, myusers[.]id, users[.]id/x, evil[.]id"
     )
+
+
+def test_a_key_of_the_policy_can_be_copied_and_nothing_that_looks_like_one_acts() -> None:
+    said = "say what they mean, [source.words.support_requests.status], as words.support does not"
+    assert in_our_words(said) == said.replace("words.support d", "words[.]support d")
+    assert for_markdown(said) == (
+        "say what they mean, `[source.words.support_requests.status]`, as words[.]support does not"
+    )
+    assert in_our_words("[source.words.support.status] evil.com") == "[source.words[.]support.status] evil[.]com"
+
+
+def test_a_command_is_copied_as_it_is_and_acts_only_in_a_shell() -> None:
+    """Each word comes out of bash as it went in, whatever it holds; no channel has anything to defuse."""
+    words = ["h1", "it's", "rex.com", "jo@example.org", "https://evil.com/$(id)", *filter(None, FRAGMENTS)]
+    words = [word for word in words if "\0" not in word and "\ud800" not in word]
+    command = for_shell(words)
+    assert command.startswith(r"""h1 'it'"'"'s' $'rex\x2ecom' $'jo\x40example""")
+    assert defused(command) == command
+    bash = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True)
+    assert bash.stdout.decode().split("\0")[:-1] == words

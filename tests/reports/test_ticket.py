@@ -6,7 +6,8 @@ import pytest
 
 from detectors.contract import Finding, Story
 from escalation.policy.policy import load_policy
-from reports import markdown, png, text
+from escalation.policy.process import Page, SlackPlace
+from reports import mail, markdown, png, slack, text
 from reports.message import Section, Table, Template, from_plain, to_plain
 from reports.redact import redacted
 from reports.ticket import IDS_SHOWN, TABLE_ROWS_SHOWN, ticket
@@ -199,3 +200,18 @@ def test_a_hostile_id_cannot_break_out_of_the_verifying_command() -> None:
 def test_a_message_survives_json(finding: Finding) -> None:
     message = ticket(finding, POLICY)
     assert from_plain(to_plain(message)) == message
+
+
+def test_a_ticket_links_to_its_place_on_the_page_where_the_policy_says_where_that_is() -> None:
+    """Every channel links it; what is told by e-mail only has no words there."""
+    policy = POLICY.model_copy(update={"page": Page(address="https://hw.example.com/pages/")})
+    place = "https://hw.example.com/pages/tonight.html#hw-1"
+    message = ticket(TRANSFER_FAILED, policy, reference="hw-1")
+    assert text.render(message).endswith(f"\n\nOn the morning page: {place}\n")
+    assert markdown.render(message).endswith(f"\n\nOn the morning page: <{place}>\n")
+    assert f'<p>On the morning page: <a href="{place}">{place}</a></p>' in mail.render(message).html
+    lead = slack.payload(message, place=SlackPlace(channel="#x"), link="https://desk.example/1")["blocks"][1]
+    assert lead["text"]["text"].endswith(f"|Open the ticket> <{place}|On the morning page>")
+    assert from_plain(to_plain(message)) == message
+    assert ticket(bare("legal"), policy, reference="hw-1").page == ""
+    assert ticket(TRANSFER_FAILED, POLICY, reference="hw-1").page == ""

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 
 from detectors.contract import Context
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.registry import BY_ID
 from detectors.source import SourceMapping, open_source
 from tests.support.towns import AS_OF, YESTERDAY, Town, uid, write_csv

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 TESTS = {
     "escalation/decide/decisions.py": ("tests/escalation/decide/test_decisions.py",),
     "escalation/decide/causes.py": ("tests/escalation/decide/test_causes.py",),
+    "escalation/decide/incidents.py": ("tests/escalation/decide/test_causes.py",),
     "escalation/decide/clocks.py": (
         "tests/escalation/decide/test_clocks.py",
         "tests/escalation/nights/test_deadlines.py",

@@ -17,7 +17,8 @@ from psycopg import sql
 
 from detectors.contract import Context, Detector, Finding, Window
 from detectors.engine.applicability import elements_of
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.findings import whole
 from detectors.limits import Limits
 from detectors.registry import DETECTORS

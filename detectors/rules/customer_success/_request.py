@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from detectors.cases.people import SupportCase
-from detectors.contract import Context, Finding, Impact, Meta, Story, find
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, FromClause
+
+from detectors.cases.support import SupportCase
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.limits import Limits
 from detectors.rules._support import (
     asked,
     customer_value,
     history_of,
     household_state,
+    open_in,
     parties,
     quoted,
     request_timeline,
@@ -18,9 +25,30 @@ from detectors.rules._support import (
 NEEDS = frozenset({"support_requests.category", "support_requests.status", "support_requests.household_id"})
 
 
-def request_finding(
-    meta: Meta, case: SupportCase, context: Context, *, summary: str, recommendation: str, urgency: str
-) -> Finding:
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What the Customer Success Manager is asked for: three fields of the ticket."""
+
+    summary: str
+    recommendation: str
+    urgency: str
+
+
+def detector_of(
+    meta: Meta, page: str, categories: Callable[[Limits], tuple[str, ...]], ask: Callable[[Limits], Ask]
+) -> Detector:
+    """The detector of open support requests of some categories of the policy."""
+
+    def is_open(request: FromClause, context: Context) -> ColumnElement[bool]:
+        return open_in(request, context, categories(context.limits))
+
+    def evaluate(case: SupportCase, context: Context) -> Iterator[Finding]:
+        yield _finding(meta, case, ask(context.limits), context)
+
+    return Detector(meta, page, (Subscription("support", is_open),), evaluate)
+
+
+def _finding(meta: Meta, case: SupportCase, ask: Ask, context: Context) -> Finding:
     """The finding about the open support request of `case`, with the fields of a CSM's ticket filled in.
 
     What the customer wants is quoted from their own words; the impact is the household's state.
@@ -48,11 +76,11 @@ def request_finding(
         story=Story(
             fields={
                 "Customer value": customer_value(case.requester, context.as_of),
-                "Issue summary": f"{summary}. {asked(request)}",
+                "Issue summary": f"{ask.summary}. {asked(request)}",
                 "Customer impact": state_in_words(case.household),
                 "Requested outcome": quoted(request.body),
-                "Your recommendation": recommendation,
-                "Urgency justification": urgency,
+                "Your recommendation": ask.recommendation,
+                "Urgency justification": ask.urgency,
             },
             affected_users=tuple(filter(None, (request.requester_id, request.subject_user_id))),
         ),

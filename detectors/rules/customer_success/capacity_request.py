@@ -32,14 +32,8 @@ How to check
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from sqlalchemy import ColumnElement, FromClause
-
-from detectors.cases.people import SupportCase
-from detectors.contract import Context, Detector, Finding, Meta, Subscription
-from detectors.rules._support import open_in
-from detectors.rules.customer_success._request import NEEDS, request_finding
+from detectors.contract import Meta
+from detectors.rules.customer_success._request import NEEDS, Ask, detector_of
 
 META = Meta(
     id="capacity-request",
@@ -55,19 +49,13 @@ META = Meta(
 )
 
 
-def asks_for_capacity(request: FromClause, context: Context) -> ColumnElement[bool]:
-    return open_in(request, context, context.limits.capacity_categories)
-
-
-def evaluate(case: SupportCase, context: Context) -> Iterator[Finding]:
-    yield request_finding(
-        META,
-        case,
-        context,
-        summary=f"A household asks for more than {context.limits.household_capacity} members",
+DETECTOR = detector_of(
+    META,
+    __doc__,
+    lambda limits: limits.capacity_categories,
+    lambda limits: Ask(
+        summary=f"A household asks for more than {limits.household_capacity} members",
         recommendation="Check the kind of household (kennel, rescue, foster home, large family) and decide on more places",
         urgency="The household cannot take in further members until this is decided",
-    )
-
-
-DETECTOR = Detector(META, __doc__, (Subscription("support", asks_for_capacity),), evaluate)
+    ),
+)

@@ -34,14 +34,8 @@ How to check
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from sqlalchemy import ColumnElement, FromClause
-
-from detectors.cases.people import SupportCase
-from detectors.contract import Context, Detector, Finding, Meta, Subscription
-from detectors.rules._support import open_in
-from detectors.rules.customer_success._request import NEEDS, request_finding
+from detectors.contract import Meta
+from detectors.rules.customer_success._request import NEEDS, Ask, detector_of
 
 META = Meta(
     id="leader-member-dispute",
@@ -57,19 +51,13 @@ META = Meta(
 )
 
 
-def is_dispute(request: FromClause, context: Context) -> ColumnElement[bool]:
-    return open_in(request, context, context.limits.dispute_categories)
-
-
-def evaluate(case: SupportCase, context: Context) -> Iterator[Finding]:
-    yield request_finding(
-        META,
-        case,
-        context,
+DETECTOR = detector_of(
+    META,
+    __doc__,
+    lambda limits: limits.dispute_categories,
+    lambda _: Ask(
         summary="Leader and member of a household are in dispute",
         recommendation="Hear both sides before anything is changed in the household",
         urgency="An open conflict affects how the household uses the app",
-    )
-
-
-DETECTOR = Detector(META, __doc__, (Subscription("support", is_dispute),), evaluate)
+    ),
+)

@@ -38,9 +38,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import HouseholdCase, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Membership
 from detectors.text.wording import count, stamp
 
 META = Meta(

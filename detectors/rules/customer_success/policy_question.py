@@ -32,14 +32,8 @@ How to check
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from sqlalchemy import ColumnElement, FromClause
-
-from detectors.cases.people import SupportCase
-from detectors.contract import Context, Detector, Finding, Meta, Subscription
-from detectors.rules._support import open_in
-from detectors.rules.customer_success._request import NEEDS, request_finding
+from detectors.contract import Meta
+from detectors.rules.customer_success._request import NEEDS, Ask, detector_of
 
 META = Meta(
     id="policy-question",
@@ -55,19 +49,13 @@ META = Meta(
 )
 
 
-def asks_about_policy(request: FromClause, context: Context) -> ColumnElement[bool]:
-    return open_in(request, context, context.limits.policy_categories)
-
-
-def evaluate(case: SupportCase, context: Context) -> Iterator[Finding]:
-    yield request_finding(
-        META,
-        case,
-        context,
+DETECTOR = detector_of(
+    META,
+    __doc__,
+    lambda limits: limits.policy_categories,
+    lambda _: Ask(
         summary="A customer needs a decision on policy",
         recommendation="Decide on the question, and document the decision",
         urgency="The customer cannot proceed without a decision",
-    )
-
-
-DETECTOR = Detector(META, __doc__, (Subscription("support", asks_about_policy),), evaluate)
+    ),
+)

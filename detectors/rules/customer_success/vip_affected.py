@@ -32,8 +32,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from detectors.cases.people import User
 from detectors.contract import Context, Detector, Finding, Meta
+from detectors.domain.records import User
 from detectors.rules._support import customer_value
 
 META = Meta(

@@ -47,10 +47,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.household import HouseholdCase, JoinRequest, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import added_by_leader, answer_in_flight, answers
+from detectors.domain.records import JoinRequest, Membership
 from detectors.events import EventType
 from detectors.text.wording import count, listed, stamp
 

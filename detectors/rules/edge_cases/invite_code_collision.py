@@ -44,8 +44,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, find
+from detectors.domain.values import moment, text_of
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(

@@ -45,11 +45,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, or_
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import (
     Context,
     Detector,
@@ -63,6 +61,9 @@ from detectors.contract import (
     TimelineEntry,
     find,
 )
+from detectors.domain.retries import first_of_each
+from detectors.domain.spans import first_day_of_a_pattern
+from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.text.wording import count, listed
@@ -103,13 +104,10 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
             yield finding
 
 
-def _each_once(rows: Iterable[Row]) -> Iterator[Row]:
-    """Those of one correlation_id once, at their earliest time: a retry after midnight is no refusal of another day."""
-    seen: set[str] = set()
-    for row in sorted(rows, key=lambda row: (moment(row["at"]), text_of(row["household_id"]), text_of(row["user_id"]))):
-        if not row["correlation_id"] or row["correlation_id"] not in seen:
-            yield row
-        seen.add(row["correlation_id"])
+def _each_once(rows: Iterable[Row]) -> list[Row]:
+    """Each refusal once, at its earliest time: a retry after midnight is no refusal of another day."""
+    in_order = sorted(rows, key=lambda row: (moment(row["at"]), text_of(row["household_id"]), text_of(row["user_id"])))
+    return first_of_each(in_order, lambda row: text_of(row["correlation_id"]))
 
 
 def _accounts(row: Row, known: frozenset[str]) -> Iterator[tuple[SubjectKey, str]]:
@@ -121,7 +119,7 @@ def _accounts(row: Row, known: frozenset[str]) -> Iterator[tuple[SubjectKey, str
 
 
 def _evaluate(key: SubjectKey, account: str, refusals: list[Row], context: Context) -> Finding | None:
-    first_day = context.day(context.window.start) - timedelta(days=context.limits.pattern_lookback_days - 1)
+    first_day = first_day_of_a_pattern(context)
     refusals = [row for row in refusals if context.day(moment(row["at"])) >= first_day]
     days = Counter(context.day(moment(row["at"])) for row in refusals)
     times = sorted(moment(row["at"]) for row in refusals)

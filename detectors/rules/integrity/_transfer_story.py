@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from detectors.cases.household import Event, HouseholdCase
 from detectors.contract import Story
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import active_leaders, active_row, longest_standing
+from detectors.domain.records import Event
 from detectors.events import EventType
 from detectors.text.wording import count, listed
 

@@ -40,8 +40,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import Membership, UserCase
+from detectors.cases.user import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.records import Membership
 from detectors.source import Schema
 from detectors.text.wording import count, stamp
 

@@ -39,9 +39,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
-from detectors.cases.household import HouseholdCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.text.wording import count, stamp
 
 META = Meta(

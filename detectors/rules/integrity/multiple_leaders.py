@@ -21,11 +21,11 @@ leader_id, the active leaders with the time each joined, the number of active me
 
 What to do
 ----------
-1. Decide who leads household {household_id}: {leader_id|the member whom leader_id names}, unless the timeline's last
+1. Decide who leads household {household_id}: {leader_id|the member whom leader_id names}, unless the audit trail's last
    leadership transfer names somebody else.
 2. Leave that member the role of leader and set the role of {active_leaders|the other active leaders} to member, all
    but theirs, in one transaction; let leader_id name the same person.
-3. Find the operation in the timeline that left the second leader behind, and the deployment that it ran on.
+3. Find the operation in the audit trail that left the second leader behind, and the deployment that it ran on.
 
 How to check
 ------------
@@ -41,9 +41,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import HouseholdCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import active_leaders, in_flight, last_change
 from detectors.text.wording import count, listed
 

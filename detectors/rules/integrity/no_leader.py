@@ -25,7 +25,7 @@ What to do
 1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: leader_id
    and the role of leader together, in one transaction.
 2. Ask Support to tell the members who leads now, before they ask.
-3. Find out how leadership was lost: follow the timeline back to the last operation on leader_id, {leader_id|which is
+3. Find out how leadership was lost: follow the audit trail back to the last operation on leader_id, {leader_id|which is
    null}.
 
 How to check
@@ -48,9 +48,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from detectors.cases.household import HouseholdCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import (
     active_leaders,
     active_row,

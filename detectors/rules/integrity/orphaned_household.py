@@ -50,10 +50,11 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.household import HouseholdCase, text_of
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Row, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import was_lived_in
+from detectors.domain.values import text_of
 from detectors.text.wording import count, stamp
 
 META = Meta(

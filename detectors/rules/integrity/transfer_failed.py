@@ -45,7 +45,7 @@ What to do
    {old_leader|the old leader} or {new_leader|the person whom the transfer names}, and set leader_id and the roles to
    that person.
 5. Do it in one transaction: the app's own sequence has none, and stops half way again.
-6. Find out why the sequence stopped: the server's log and the deployments around the last moment of the timeline.
+6. Find out why the sequence stopped: the server's log and the deployments around the last moment of the audit trail.
 
 How to check
 ------------
@@ -69,9 +69,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import Event, HouseholdCase, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import (
     active_leaders,
     active_row,
@@ -81,6 +81,7 @@ from detectors.domain.leadership import (
     not_plainly_led,
 )
 from detectors.domain.membership import is_creator
+from detectors.domain.records import Event, Membership
 from detectors.events import EventType
 from detectors.rules.integrity._transfer_story import Failure, Kind, tell
 

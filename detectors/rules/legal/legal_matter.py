@@ -43,7 +43,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.people import SupportCase
+from detectors.cases.support import SupportCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.rules._support import open_in, parties, request_timeline
 from detectors.text.wording import count, listed, stamp

@@ -46,10 +46,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.household import Event, HouseholdCase, JoinRequest, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import last_inside
+from detectors.domain.records import Event, JoinRequest, Membership
 from detectors.events import EventType
 from detectors.text.wording import stamp
 

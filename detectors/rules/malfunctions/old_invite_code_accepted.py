@@ -42,9 +42,10 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
-from detectors.cases.household import Event, HouseholdCase, JoinRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Event, JoinRequest
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 

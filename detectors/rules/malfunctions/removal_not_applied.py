@@ -42,10 +42,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
-from detectors.cases.household import Event, HouseholdCase, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import approval_event
+from detectors.domain.records import Event, Membership
 from detectors.events import EventType
 from detectors.text.wording import stamp
 

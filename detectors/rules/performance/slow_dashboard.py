@@ -41,8 +41,8 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, TimelineEntry, find
+from detectors.domain.values import moment, text_of
 from detectors.limits import Limits
 from detectors.text.wording import count
 

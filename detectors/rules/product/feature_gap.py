@@ -40,8 +40,8 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import text_of
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, find
+from detectors.domain.values import text_of
 from detectors.rules._support import quoted
 from detectors.text.reading import composed
 from detectors.text.wording import count, listed

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from detectors.cases.household import moment, text_of, utc
 from detectors.contract import Row
+from detectors.domain.values import moment, text_of, utc
 
 COLUMNS = (
     "user_id",

@@ -44,10 +44,12 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
-from detectors.cases.household import LONG_AGO, HouseholdCase, JoinRequest, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import added_by_leader, answers, approval_event, is_creator
+from detectors.domain.records import JoinRequest, Membership
+from detectors.domain.values import LONG_AGO
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 

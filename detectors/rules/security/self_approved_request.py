@@ -42,10 +42,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.household import HouseholdCase, JoinRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import answer_in_flight, answers, belonged_ever
+from detectors.domain.records import JoinRequest
 from detectors.text.wording import stamp
 
 META = Meta(

@@ -47,9 +47,10 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import ColumnElement, FromClause, or_
 from sqlalchemy import case as case_when
 
-from detectors.cases.household import HouseholdCase, JoinRequest
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import JoinRequest
 from detectors.events import EventType
 from detectors.source.sql import matches
 from detectors.text.reading import MARKUP_PREFILTER, live_markup

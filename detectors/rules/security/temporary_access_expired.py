@@ -40,10 +40,11 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.household import HouseholdCase, Membership
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import in_flight, not_plainly_led
+from detectors.domain.records import Membership
 from detectors.text.wording import stamp
 
 META = Meta(

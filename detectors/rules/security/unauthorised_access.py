@@ -51,10 +51,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, and_, or_
 
-from detectors.cases.household import Event, HouseholdCase, JoinRequest
-from detectors.cases.people import AccessCase
+from detectors.cases.access import AccessCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Event, JoinRequest
 from detectors.events import INSIDE, LEADER_ACTIONS, EventType
 from detectors.text.wording import count, listed, stamp
 

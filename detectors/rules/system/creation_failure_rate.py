@@ -42,6 +42,7 @@ from math import sqrt
 from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Meta, Row, Story, Subscription
+from detectors.domain.retries import first_of_each
 from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.rules._errors import COLUMNS, ErrorEvent, codes, each_once, error_events_of, occurrences_finding, span
@@ -86,12 +87,8 @@ def attempts_of(error_events: list[ErrorEvent], context: Context) -> Attempts:
         for error_event in each_once(tried, context)
         if error_event.error_code not in context.limits.user_error_codes
     ]
-    created, seen = [], set()
-    for error_event in error_events:
-        if error_event.type == EventType.CREATED:
-            if error_event.household_id not in seen:
-                created.append(error_event)
-            seen.add(error_event.household_id or error_event.event_id)
+    succeeded = (error_event for error_event in error_events if error_event.type == EventType.CREATED)
+    created = first_of_each(succeeded, lambda error_event: error_event.household_id)
     return Attempts(len(failed) + len(each_once(created, context)), failed)
 
 

@@ -51,8 +51,8 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import ColumnElement, FromClause, and_, true
 
-from detectors.cases.household import moment, text_of
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Row, Story, Subscription, find
+from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.rules._errors import ErrorEvent, codes, each_once, occurrences_finding, span

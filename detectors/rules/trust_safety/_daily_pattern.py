@@ -7,19 +7,18 @@ no single day gives away: fifteen households in three days.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
-from detectors.cases.household import Event, UserCase
-from detectors.contract import Context, Severity, Story, TimelineEntry
+from detectors.cases.user import UserCase
+from detectors.contract import Context, Finding, Meta, Severity, Story, TimelineEntry, find
+from detectors.domain.records import Event
+from detectors.domain.retries import DOUBLE_CLICK, Removal, each_removal_once, first_of_each
+from detectors.domain.spans import first_day_of_a_pattern
 from detectors.events import EventType
 from detectors.text.wording import count
-
-DOUBLE_CLICK = timedelta(seconds=10)
-"""Nobody asks again, is let in and is removed again this soon: two removals of one member are one, whatever their ids."""
-REPEAT_WITHIN = timedelta(hours=1)
-"""Two removals of one member in one household, without correlation ids to tell them apart, are one within this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +37,43 @@ class Pattern:
     severity: Severity
 
 
-def creations(case: UserCase, context: Context) -> tuple[Event, ...]:
-    """The households that the user created in the look-back, each once."""
-    seen: set[str] = set()
-    kept = []
-    for event in _in_lookback(case.events_of(EventType.CREATED), context):
-        if not event.household_id or event.household_id not in seen:
-            kept.append(event)
-        seen.add(event.household_id)
-    return tuple(kept)
+@dataclass(frozen=True, slots=True)
+class Deeds:
+    """What one person did in the look-back, each deed once and in order of time; `days` are the evidence of both."""
+
+    user_id: str
+    created: tuple[Event, ...]
+    removed: tuple[Event, ...]
+    days: list[dict[str, object]]
 
 
-def removals(case: UserCase, context: Context) -> tuple[Event, ...]:
+def deeds_of(case: UserCase, context: Context) -> Deeds:
+    """What the case's person did; the app's own service accounts are nobody, who does nothing."""
+    if case.user_id in context.limits.service_accounts:
+        return Deeds(case.user_id, (), (), [])
+    created, removed = _creations(case, context), _removals(case, context)
+    return Deeds(case.user_id, created, removed, _per_day(created, removed, context))
+
+
+def _creations(case: UserCase, context: Context) -> tuple[Event, ...]:
+    created = _in_lookback(case.events_of(EventType.CREATED), context)
+    return tuple(first_of_each(created, lambda event: event.household_id))
+
+
+def _removals(case: UserCase, context: Context) -> tuple[Event, ...]:
     """The removals of others by the user in the look-back, each once, however often it was logged."""
-    kept: list[Event] = []
-    last: dict[tuple[str, str], Event] = {}
-    for event in _in_lookback(case.events_of(EventType.MEMBER_REMOVED), context):
-        removed = event.text("member_id")
-        if removed == case.user_id:
-            continue
-        pair = (event.household_id, removed)
-        earlier = last.get(pair)
-        if removed and earlier and event.at - earlier.at <= _one_removal_within(earlier, event):
-            continue
-        last[pair] = event
-        kept.append(event)
-    return tuple(kept)
+    removed = _in_lookback(case.events_of(EventType.MEMBER_REMOVED), context)
+    others = [event for event in removed if event.text("member_id") != case.user_id]
+    return tuple(each_removal_once(others, _removal, double_click=DOUBLE_CLICK))
 
 
-def _one_removal_within(earlier: Event, event: Event) -> timedelta:
-    told_apart = event.text("correlation_id") and earlier.text("correlation_id")
-    return DOUBLE_CLICK if told_apart else REPEAT_WITHIN
+def _removal(event: Event) -> Removal:
+    whom = event.text("member_id")
+    return Removal(whom and (event.household_id, whom), event.at, event.text("correlation_id"))
 
 
 def _in_lookback(events: Iterable[Event], context: Context) -> Iterable[Event]:
-    first_day = context.day(context.window.start) - timedelta(days=context.limits.pattern_lookback_days - 1)
+    first_day = first_day_of_a_pattern(context)
     start = context.day_start(first_day)
     return (event for event in events if start <= event.at < context.window.end and event.at <= context.watermark)
 
@@ -98,7 +99,7 @@ def _ends_in_window(day: date, context: Context) -> bool:
     return starts < context.window.end and ends > context.window.start
 
 
-def per_day(created: Iterable[Event], removed: Iterable[Event], context: Context) -> list[dict[str, object]]:
+def _per_day(created: Iterable[Event], removed: Iterable[Event], context: Context) -> list[dict[str, object]]:
     """Each day with what was done on it, the latest first: [{"day", "households_created", "members_removed"}]."""
     made, gone = (Counter(context.day(event.at) for event in events) for events in (created, removed))
     return [
@@ -107,7 +108,39 @@ def per_day(created: Iterable[Event], removed: Iterable[Event], context: Context
     ]
 
 
-def story(what: str, rows: list[dict[str, object]], households: tuple[str, ...]) -> Story:
+def finding_of(
+    meta: Meta,
+    context: Context,
+    deeds: Deeds,
+    found: Pattern,
+    counted: Sequence[Event],
+    *,
+    story: Story,
+    evidence: Mapping[str, object] | None = None,
+    **rest: Any,
+) -> Finding:
+    """The finding about a person's `deeds`, of which the `counted` ones were too many."""
+    return find(
+        meta,
+        context,
+        {"user_id": deeds.user_id},
+        severity=found.severity,
+        first_seen=counted[0].at,
+        occurred_at=counted[-1].at,
+        evidence={
+            "days": deeds.days,
+            "qualifying_days": [day.isoformat() for day in found.days],
+            "households_created": len(deeds.created),
+            "members_removed": len(deeds.removed),
+            **(evidence or {}),
+        },
+        timeline=_timeline(deeds.days, deeds.user_id, context),
+        story=story,
+        **rest,
+    )
+
+
+def story_of(what: str, rows: list[dict[str, object]], households: tuple[str, ...]) -> Story:
     """The Trust & Safety template for a person's days. `what` is "creations" or "removals", the part that was too much."""
     made = sum(int(str(row["households_created"])) for row in rows)
     gone = sum(int(str(row["members_removed"])) for row in rows)
@@ -140,7 +173,7 @@ def _done(row: dict[str, object], made: int, gone: int) -> str:
     return text[:1].upper() + text[1:]
 
 
-def day_timeline(rows: list[dict[str, object]], user_id: str, context: Context) -> tuple[TimelineEntry, ...]:
+def _timeline(rows: list[dict[str, object]], user_id: str, context: Context) -> tuple[TimelineEntry, ...]:
     """One entry a day, oldest first."""
     return tuple(
         TimelineEntry(

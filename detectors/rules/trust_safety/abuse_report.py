@@ -41,7 +41,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.people import SupportCase
+from detectors.cases.support import SupportCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Severity, Story, Subscription, find
 from detectors.rules._support import (
     asked,
@@ -64,6 +64,7 @@ META = Meta(
     subject=("support_id",),
     needs=frozenset({"support_requests.category", "support_requests.status", "support_requests.subject_user_id"}),
     roles={"evidence.requester_id": "reporter", "evidence.subject_user_id": "reported"},
+    actor="reported",
     sure="rows",
     refuted_by="the report is closed in the helpdesk, and the source has not heard of it",
     process="Trust & Safety Escalations, Immediate and Same-Day: threats, child safety, harassment reports",

@@ -43,10 +43,11 @@ from statistics import fmean, median, pstdev
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import Event
-from detectors.cases.people import ConductCase
+from detectors.cases.conduct import ConductCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.records import Event
+from detectors.domain.retries import first_of_each
 from detectors.events import DEEDS, VIEWS, EventType
 from detectors.text.wording import count, stamp
 
@@ -96,11 +97,8 @@ def evaluate(case: ConductCase, context: Context) -> Iterator[Finding]:
 
 
 def _operations(events: Iterable[Event]) -> list[Event]:
-    """The events, of those with one correlation_id the first: a leader's leave is one action and writes several rows."""
-    kept: dict[str | int, Event] = {}
-    for place, event in enumerate(events):
-        kept.setdefault(event.text("correlation_id") or place, event)
-    return list(kept.values())
+    """The events, each operation once whatever their types: a leader's leave is one action and writes several rows."""
+    return first_of_each(events, lambda event: event.text("correlation_id"))
 
 
 def without_bursts(actions: Sequence[Event], context: Context) -> list[Event]:

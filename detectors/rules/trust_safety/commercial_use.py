@@ -46,8 +46,9 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import UserCase, text_of
+from detectors.cases.user import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, find
+from detectors.domain.values import text_of
 from detectors.limits import Limits
 from detectors.rules.trust_safety._listed_words import COLUMNS, any_text, settled_rows
 from detectors.text.reading import Words, readable, words_in

@@ -42,13 +42,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from itertools import combinations
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
-from detectors.cases.people import AdverseAction, TargetCase
+from detectors.cases.target import AdverseAction, TargetCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.domain.spans import adverse_actions_before_the_window
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -94,7 +94,7 @@ def several_people(doer: FromClause, context: Context) -> ColumnElement[bool]:
 
 
 def evaluate(case: TargetCase, context: Context) -> Iterator[Finding]:
-    week = timedelta(days=context.limits.harassment_days)
+    week = adverse_actions_before_the_window(context.limits)
     struck = [adverse for adverse in case.adverse_actions if adverse.by not in context.limits.service_accounts]
     for last in reversed([adverse for adverse in struck if adverse.at in context.window]):
         adverse_actions = [adverse for adverse in struck if last.at - week < adverse.at <= last.at]

@@ -42,10 +42,10 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import Event
-from detectors.cases.people import ConductCase
+from detectors.cases.conduct import ConductCase
 from detectors.cases.timeline import describe, timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.records import Event
 from detectors.events import CHANGES, EventType
 from detectors.text.wording import count, listed, stamp
 
@@ -59,6 +59,7 @@ META = Meta(
     needs=frozenset({"household_events.event_type", "household_events.user_id", "household_events.metadata"}),
     events=(frozenset({EventType.LOGIN_FAILED}), frozenset({EventType.LOGIN_SUCCEEDED}), frozenset(CHANGES)),
     roles={"subject.user_id": "account that was used"},
+    actor="account that was used",
     sure="inferred",
     refuted_by="the owner mistyped their password, and then did what they came for",
     process="Trust & Safety Escalations, Immediate: Multiple failed login attempts followed by household changes",

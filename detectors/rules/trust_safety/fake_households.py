@@ -44,8 +44,9 @@ from difflib import SequenceMatcher
 
 from sqlalchemy import ColumnElement, FromClause, true
 
-from detectors.cases.household import CreatedHousehold, CreatorCase, Household
+from detectors.cases.creator import CreatedHousehold, CreatorCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.domain.records import Household
 from detectors.events import EventType
 from detectors.text.reading import quote, readable
 from detectors.text.wording import count, stamp

@@ -44,8 +44,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import HouseholdCase, JoinRequest
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import JoinRequest
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
@@ -64,7 +65,8 @@ META = Meta(
         "requests and their answers": (),
         "members removed within a day": (frozenset({"household_member_removed.member_id", EventType.LEFT}),),
     },
-    roles={"users": "used the code"},
+    roles={"evidence.leader_id": "household leader", "users": "used the code"},
+    actor="household leader",
     sure="trail",
     refuted_by="the household invited a group that it knows, as a club does",
     process="Trust & Safety Escalations, Same-Day: Invite code sharing/selling for profit",

@@ -41,18 +41,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import UserCase
-from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.cases.user import UserCase
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription
 from detectors.events import EventType
-from detectors.rules.trust_safety._daily_pattern import (
-    DayLimits,
-    creations,
-    day_timeline,
-    pattern,
-    per_day,
-    removals,
-    story,
-)
+from detectors.rules.trust_safety._daily_pattern import DayLimits, deeds_of, finding_of, pattern, story_of
 
 META = Meta(
     id="mass-creation",
@@ -78,34 +70,23 @@ def many_creations(actor: FromClause, context: Context) -> ColumnElement[bool]:
 
 
 def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
-    limits = context.limits
-    if case.user_id in limits.service_accounts:
-        return
-    created, removed = creations(case, context), removals(case, context)
-    found = pattern(created, DayLimits(limits.creations_per_day, limits.creations_per_three_days), context)
+    limits, deeds = context.limits, deeds_of(case, context)
+    found = pattern(deeds.created, DayLimits(limits.creations_per_day, limits.creations_per_three_days), context)
     if found is None:
         return
-    rows = per_day(created, removed, context)
-    made_in = {event.household_id for event in created}
-    removed_in = {event.household_id for event in removed}
-    yield find(
+    made_in = {event.household_id for event in deeds.created}
+    removed_in = {event.household_id for event in deeds.removed}
+    hit = {event.member_id for event in deeds.removed} - {""}
+    yield finding_of(
         META,
         context,
-        {"user_id": case.user_id},
-        impact=Impact(users=len({event.member_id for event in removed} - {""}), households=len(made_in | removed_in)),
-        severity=found.severity,
+        deeds,
+        found,
+        deeds.created,
+        impact=Impact(users=len(hit), households=len(made_in | removed_in)),
         households=[*made_in, *removed_in],
         users=[case.user_id],
-        first_seen=created[0].at,
-        occurred_at=created[-1].at,
-        evidence={
-            "days": rows,
-            "qualifying_days": [day.isoformat() for day in found.days],
-            "households_created": len(created),
-            "members_removed": len(removed),
-        },
-        timeline=day_timeline(rows, case.user_id, context),
-        story=story("creations", rows, tuple(sorted(removed_in or made_in))),
+        story=story_of("creations", deeds.days, tuple(sorted(removed_in or made_in))),
     )
 
 

@@ -44,18 +44,10 @@ from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import UserCase
-from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription, find
+from detectors.cases.user import UserCase
+from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription
 from detectors.events import EventType
-from detectors.rules.trust_safety._daily_pattern import (
-    DayLimits,
-    creations,
-    day_timeline,
-    pattern,
-    per_day,
-    removals,
-    story,
-)
+from detectors.rules.trust_safety._daily_pattern import DayLimits, deeds_of, finding_of, pattern, story_of
 from detectors.text.wording import count
 
 META = Meta(
@@ -80,41 +72,29 @@ def many_removals(actor: FromClause, context: Context) -> ColumnElement[bool]:
 
 
 def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
-    limits = context.limits
-    if case.user_id in limits.service_accounts:
-        return
-    created, removed = creations(case, context), removals(case, context)
-    found = pattern(removed, DayLimits(limits.removals_per_day, limits.removals_per_three_days), context)
+    limits, deeds = context.limits, deeds_of(case, context)
+    found = pattern(deeds.removed, DayLimits(limits.removals_per_day, limits.removals_per_three_days), context)
     if found is None:
         return
-    rows = per_day(created, removed, context)
-    removed_in = {event.household_id for event in removed}
-    people = {event.text("member_id") for event in removed} - {""}
-    unnamed = sum(1 for event in removed if not event.text("member_id"))
-    told = story("removals", rows, tuple(sorted(removed_in)))
+    removed_in = {event.household_id for event in deeds.removed}
+    people = {event.text("member_id") for event in deeds.removed} - {""}
+    unnamed = sum(1 for event in deeds.removed if not event.text("member_id"))
+    story = story_of("removals", deeds.days, tuple(sorted(removed_in)))
+    story = story.model_copy(update={"affected_users": (case.user_id,)})
     if unnamed:
-        told = told.model_copy(
-            update={"evidence": (*told.evidence, f"Not named by the audit rows: {count(unnamed, 'removed member')}")}
-        )
-    yield find(
+        told = f"Not named by the audit rows: {count(unnamed, 'removed member')}"
+        story = story.model_copy(update={"evidence": (*story.evidence, told)})
+    yield finding_of(
         META,
         context,
-        {"user_id": case.user_id},
+        deeds,
+        found,
+        deeds.removed,
         impact=Impact(users=len(people) + unnamed, households=len(removed_in)),
-        severity=found.severity,
         households=list(removed_in),
         users=[case.user_id, *people],
-        first_seen=removed[0].at,
-        occurred_at=removed[-1].at,
-        evidence={
-            "days": rows,
-            "qualifying_days": [day.isoformat() for day in found.days],
-            "households_created": len(created),
-            "members_removed": len(removed),
-            **({"members_not_named": unnamed} if unnamed else {}),
-        },
-        timeline=day_timeline(rows, case.user_id, context),
-        story=told.model_copy(update={"affected_users": (case.user_id,)}),
+        evidence={"members_not_named": unnamed} if unnamed else {},
+        story=story,
     )
 
 

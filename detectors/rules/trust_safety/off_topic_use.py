@@ -36,11 +36,8 @@ The texts as they stand now: read them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-from detectors.contract import Context, Detector, Finding, Meta, Row, Subscription
-from detectors.limits import Limits
-from detectors.rules.trust_safety._listed_words import COLUMNS, any_text, findings_of
+from detectors.contract import Meta
+from detectors.rules.trust_safety._listed_words import detector_of
 
 META = Meta(
     id="off-topic-use",
@@ -57,19 +54,10 @@ META = Meta(
 )
 
 
-def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
-    return findings_of(
-        META,
-        context.limits.off_topic_words,
-        rows,
-        context,
-        pattern="Household's texts hold off-topic words",
-        violation="Use of household features for non-pet-care purposes",
-    )
-
-
-def pointless(limits: Limits) -> str | None:
-    return None if limits.off_topic_words else "the policy's list of words is empty"
-
-
-DETECTOR = Detector(META, __doc__, (Subscription("texts", any_text, aggregate, COLUMNS),), pointless=pointless)
+DETECTOR = detector_of(
+    META,
+    __doc__,
+    lambda limits: limits.off_topic_words,
+    pattern="Household's texts hold off-topic words",
+    violation="Use of household features for non-pet-care purposes",
+)

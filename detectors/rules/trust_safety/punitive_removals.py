@@ -48,10 +48,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import Event, HouseholdCase
-from detectors.cases.people import RetaliationCase, SupportRequest
+from detectors.cases.retaliation import RetaliationCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Event, SupportRequest
+from detectors.domain.spans import removals_of_a_punishment
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
@@ -78,6 +80,7 @@ META = Meta(
         "removals after a rejected request": (frozenset({EventType.JOIN_REQUEST_REJECTED}),),
     },
     roles={"evidence.removed.by": "removed the others", "evidence.removed.user_id": "removed"},
+    actor="removed the others",
     sure="inferred",
     refuted_by="the removed wanted to go, or the removals were agreed upon before",
     process="Trust & Safety Escalations, Immediate: Household leader removing members as punishment or retaliation",
@@ -154,7 +157,7 @@ def _of_objectors(case: RetaliationCase, removals: list[Event], context: Context
 
 
 def _in_a_row(case: RetaliationCase, removals: list[Event], context: Context) -> Iterator[_Punishment]:
-    within = timedelta(hours=context.limits.punitive_removals_hours)
+    within = removals_of_a_punishment(context.limits)
     by_leader: dict[str, list[Event]] = defaultdict(list)
     for removal in removals:
         by_leader[removal.user_id].append(removal)

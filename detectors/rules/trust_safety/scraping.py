@@ -41,9 +41,9 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import Event
-from detectors.cases.people import ConductCase
+from detectors.cases.conduct import ConductCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.records import Event
 from detectors.events import GUESS, VIEWS
 from detectors.text.wording import count, listed, stamp
 

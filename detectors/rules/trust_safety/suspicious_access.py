@@ -43,10 +43,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, or_
 
-from detectors.cases.household import Event
-from detectors.cases.people import ConductCase, first_used_agents
+from detectors.cases.conduct import ConductCase
+from detectors.cases.habits import first_used_agents
 from detectors.cases.timeline import describe, timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.records import Event
 from detectors.events import CHANGES, LOGINS, VIEWS
 from detectors.rules._support import quoted
 from detectors.text.addresses import network_of
@@ -63,6 +64,7 @@ META = Meta(
     consults=frozenset({"sessions"}),
     events=(frozenset(CHANGES), frozenset(f"{name}.ip_address|user_agent" for name in (*VIEWS, *CHANGES))),
     roles={"subject.user_id": "account that was used"},
+    actor="account that was used",
     sure="inferred",
     refuted_by="the owner travels, uses a private relay, or has a new device",
     process="Trust & Safety Escalations, Immediate: Suspicious household access patterns",

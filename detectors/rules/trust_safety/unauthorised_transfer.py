@@ -53,12 +53,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause
 
-from detectors.cases.household import Event, HouseholdCase
-from detectors.cases.people import HandedOverCase
+from detectors.cases.hand_over import HandedOverCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import in_flight, leads_effectively
 from detectors.domain.membership import is_creator
+from detectors.domain.records import Event
 from detectors.events import EventType
 from detectors.text.addresses import plain_address
 from detectors.text.wording import listed, stamp
@@ -87,6 +88,7 @@ META = Meta(
         "evidence.transfers.old_leader": "old leader",
         "evidence.transfers.actor": "moved leadership",
     },
+    actor="moved leadership",
     sure="inferred",
     refuted_by="the old leader handed over by themselves, and the app lost the event",
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",

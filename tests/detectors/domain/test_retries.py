@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from detectors.cases.household import event_of, without_retries
-from detectors.passes.base import operation
+from detectors.cases.audit_rows import event_of
+from detectors.domain.retries import operation, without_retries
 from detectors.rules.integrity.transfer_failed import DETECTOR as TRANSFER_FAILED
 from detectors.source import SourceMapping, open_source
 from tests.support.effort import tries

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 
 from detectors.contract import Context, Finding
-from detectors.engine import alike, runner
-from detectors.engine.runner import Counting, ScanResult, scan
+from detectors.engine import alike, waiting_cases
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
+from detectors.engine.waiting_cases import Counting
 from detectors.limits import Limits
 from detectors.rules.customer_success.over_capacity import DETECTOR as OVER_CAPACITY
 from detectors.rules.customer_success.vip_affected import DETECTOR as VIP_AFFECTED
@@ -18,7 +20,7 @@ from detectors.rules.integrity.multiple_leaders import DETECTOR as MULTIPLE_LEAD
 from detectors.rules.integrity.no_leader import DETECTOR as NO_LEADER
 from detectors.rules.integrity.transfer_failed import DETECTOR as TRANSFER_FAILED
 from detectors.source import Source, SourceMapping, open_source
-from escalation.decide.causes import one_per_cause
+from escalation.decide.incidents import one_per_cause
 from tests.support.towns import AS_OF, DAY, HOUR, YESTERDAY, Scanner, Town, uid
 
 RULES = (NO_LEADER, TRANSFER_FAILED, MULTIPLE_LEADERS, OVER_CAPACITY, VIP_AFFECTED)
@@ -30,7 +32,7 @@ CONTEXT = Context(as_of=AS_OF, window=YESTERDAY, limits=LIMITS)
 @pytest.fixture(autouse=True)
 def _few_are_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alike, "SPARE", 2)
-    monkeypatch.setattr(runner, "SPARE", 2)
+    monkeypatch.setattr(waiting_cases, "SPARE", 2)
 
 
 def broken(number: int = EACH) -> Town:

@@ -12,7 +12,8 @@ from sqlalchemy import Engine, event
 
 from benchmarks.town import generate, preset
 from detectors.contract import Context, Window
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from detectors.contract import Context, Window
 from detectors.engine import runner
 from detectors.engine.runner import scan
+from detectors.engine.subscribed import opens
+from detectors.engine.waiting_cases import Cases, Counting
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source
@@ -79,20 +81,21 @@ def test_no_pass_leaves_out_what_its_rule_would_find(
     limits = odd(how)
     found = subjects(limits)
     assert len(found) > 10
-    as_it_is = runner._Run._add_cases
+    as_it_is = runner._Run._cases_to_recheck
 
-    def of_everybody(run: runner._Run, recheck: Mapping[str, Sequence[str]]) -> None:
-        as_it_is(run, recheck)
+    def of_everybody(run: runner._Run, recheck: Mapping[str, Sequence[str]], counting: Counting | None) -> Cases:
+        cases = as_it_is(run, recheck, counting)
         for detector in run._running:
             if detector.evaluate is None:
                 continue
             for subscription in detector.subscriptions:
-                kind = runner._kind(subscription)
+                kind = opens(subscription)
                 if kind is None or kind == "support_id":
                     continue
                 keys = everybody["household" if "household" in kind else "person"]
                 for key in keys + (everybody["address"] if kind == "actor" else []):
-                    run._name(kind, key, detector)
+                    cases.name(kind, key, detector)
+        return cases
 
-    monkeypatch.setattr(runner._Run, "_add_cases", of_everybody)
+    monkeypatch.setattr(runner._Run, "_cases_to_recheck", of_everybody)
     assert subjects(limits) == found

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from detectors.contract import Context, Detector
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.rules.edge_cases import rate_limit_inconsistent
 from detectors.rules.performance import member_list_failing, repeated_timeouts, slow_dashboard
 from detectors.rules.security import rate_limit_bypass, session_survives_removal

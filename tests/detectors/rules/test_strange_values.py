@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from cli import main
 from detectors.contract import Context
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.registry import BY_ID
 from detectors.source import SourceMapping, open_source
 from tests.support import strange_values

@@ -12,9 +12,10 @@ from pathlib import Path
 import duckdb
 import pytest
 from filelock import FileLock
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from detectors.source import QueryError, SourceError, SourceMapping, open_source
+from detectors.source.folder import FolderSource
 from detectors.source.folder_spill import PREFIX
 from detectors.source.folder_tables import TableReader
 from tests.support.folders import as_parquet, exported, faulty_town, in_parts
@@ -165,3 +166,15 @@ def test_text_that_changes_while_it_is_loaded_ends_the_scan(
     monkeypatch.setattr(TableReader, "load", meanwhile)
     with pytest.raises(SourceError, match=r"part-000\d\d\.csv changed while it was read"):
         open_source(str(folder), SourceMapping())
+
+
+def test_too_little_memory_is_no_fault_of_a_file(tmp_path: Path) -> None:
+    with open_source(str(exported(tmp_path / "export")), SourceMapping()) as source:
+        assert isinstance(source, FolderSource)
+        source._raw.execute("SET memory_limit = '10MB'")
+        source._raw.execute("SET max_temp_directory_size = '0MB'")
+        many = "SELECT list(md5(i::VARCHAR)) FROM range(1_000_000) t(i)"
+        with pytest.raises(QueryError, match=r"^DuckDB ran out of memory.*: give the scan more memory, or set TMPDIR"):
+            source.rows(text(many), "test")
+        with pytest.raises(SourceError, match=r"^DuckDB ran out of memory"):
+            source._execute(f"CREATE TABLE many AS {many}")

@@ -6,7 +6,7 @@ import uuid
 
 from sqlalchemy import func, select
 
-from detectors.cases.people import users_by_id
+from detectors.cases.rows import users_by_id
 from detectors.source import SourceMapping, open_source
 from tests.support.towns import Scanner, Town, uid
 

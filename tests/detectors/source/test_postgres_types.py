@@ -15,7 +15,8 @@ from psycopg.types.json import Jsonb
 
 from detectors.contract import Context
 from detectors.engine.doctor import examine
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import SourceError, SourceMapping, open_source
 from detectors.source.mapping import TableMapping

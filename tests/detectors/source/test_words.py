@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from detectors.contract import Context
 from detectors.engine.doctor import examine
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
 from detectors.rules.integrity import no_leader, orphaned_household

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from detectors.contract import Finding, Impact, Member, Severity
 from detectors.limits import Limits
 from detectors.registry import BY_ID
-from escalation.decide.causes import explain, incidents, one_per_cause
+from escalation.decide.causes import explain
+from escalation.decide.incidents import incidents, one_per_cause
 from tests.escalation.findings import NOON, finding
 from tests.support.towns import Scanner, Town, uid
 

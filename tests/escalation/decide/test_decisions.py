@@ -20,7 +20,7 @@ from escalation.decide.decisions import (
     observe,
     size_of,
 )
-from escalation.ledger.records import Entry, Reason, Silence, Ticket, TicketStatus
+from escalation.ledger.records import Entry, Look, Reason, Silence, Ticket, TicketStatus
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, finding
 
@@ -80,7 +80,7 @@ CASES: list[tuple[str, Entry | None, Observation, Finding | None, Ticket | None,
     ("never seen", None, "seen", STATE, None, None, "open", "new"),
     ("seen while muted, mute over", entry(ticket_id=None), "seen", STATE, None, silence(ends=-HOUR), "open", "silence-ended"),
     ("muted before it was ever seen", None, "seen", STATE, None, silence(severity=None, size=None), "none", "snoozed"),
-    ("worse than when it was muted", entry(ticket_id=None), "seen", sized(21), None, silence(), "open", "snooze-broken"),
+    ("worse than when it was muted", entry(ticket_id=None), "seen", sized(22), None, silence(), "open", "snooze-broken"),
     ("back without a ticket", entry(present=False, ticket_id=None), "seen", STATE, None, None, "open", "back"),
     ("back while muted, mute over", entry(present=False, ticket_id=None), "seen", STATE, None, silence(ends=-HOUR), "open", "silence-ended"),
     ("known as an effect only", entry(ticket_id=None, explained_by="x"), "seen", STATE, None, None, "open", "new"),
@@ -121,8 +121,10 @@ CASES: list[tuple[str, Entry | None, Observation, Finding | None, Ticket | None,
     ("snoozed", entry(), "seen", STATE, ticket(), silence(), "none", "snoozed"),
     ("snoozed and better", entry(), "seen", sized(2), ticket(), silence(), "none", "snoozed"),
     ("snoozed to this moment", entry(), "seen", STATE, ticket(), silence(ends=timedelta(0)), "none", "still-there"),
-    ("snoozed and worse", entry(), "seen", sized(21), ticket(), silence(), "comment", "snooze-broken"),
-    ("snoozed and less urgent", entry(), "seen", sized(20, severity="P1"), ticket(), silence(), "comment", "snooze-broken"),
+    ("snoozed and worse", entry(), "seen", sized(22), ticket(), silence(), "comment", "snooze-broken"),
+    ("snoozed and grown by less than a tenth", entry(), "seen", sized(21), ticket(), silence(), "none", "snoozed"),
+    ("snoozed and less urgent", entry(), "seen", sized(20, severity="P1"), ticket(), silence(), "none", "snoozed"),
+    ("snoozed and more urgent", entry(), "seen", sized(20), ticket(), silence(severity="P1"), "comment", "snooze-broken"),
     ("dismissed and worse", entry(), "seen", sized(99), ticket(), silence("dismiss"), "none", "dismissed"),
     ("third time back", entry(present=False, returns=TWICE_BACK), "seen", STATE, ticket("verified"), None, "reopen", "flapping"),
     ("third time back, never verified", entry(present=False, returns=TWICE_BACK), "seen", STATE, ticket(), None, "comment", "flapping"),
@@ -171,6 +173,7 @@ CASES: list[tuple[str, Entry | None, Observation, Finding | None, Ticket | None,
     ("its rows are gone", entry(), "rows-gone", None, ticket(), None, "comment", "rows-gone"),
     ("its rows are gone, resolved", entry(), "rows-gone", None, ticket("resolved"), None, "comment", "rows-gone"),
     ("its rows are gone, closed before", entry(), "rows-gone", None, ticket("closed"), None, "none", "rows-gone"),
+    ("some rows behind it are gone", entry(), "rows-fewer", None, ticket(), None, "comment", "rows-fewer"),
     ("its audit rows are gone", entry(), "trail-gone", None, ticket(), None, "comment", "trail-gone"),
     ("its audit rows are gone, not looked at before", entry(status="not-looked-at"), "trail-gone", None, ticket(), None, "comment", "trail-gone"),
     ("its audit rows are gone, closed", entry(), "trail-gone", None, ticket("closed"), None, "none", "trail-gone"),
@@ -287,15 +290,26 @@ def test_nothing_is_known_of_what_was_never_seen() -> None:
     ],
 )
 def test_a_silence_holds_from_its_making_until_just_before_its_end(made: Silence, moment: Any, expected: bool) -> None:
-    assert in_force(made, entry(), moment) is expected
+    assert in_force(made, moment) is expected
 
 
-def test_only_a_snooze_breaks() -> None:
-    worse = entry(size=21)
-    assert is_broken(silence(), worse)
-    assert not is_broken(silence("dismiss"), worse)
-    assert not is_broken(silence(severity=None, size=None), worse)
-    assert not in_force(None, worse, NOON)
+@pytest.mark.parametrize(
+    ("made", "now", "look", "expected"),
+    [
+        (silence(), 22, "night", True),
+        (silence(), 21, "night", False),
+        (silence(size=4), 5, "night", False),
+        (silence(size=4), 6, "night", True),
+        (silence(size=1), 2, "night", False),
+        (silence(size=0), 2, "night", True),
+        (silence(), 39, "quick", False),
+        (silence(), 40, "quick", True),
+        (silence("dismiss"), 99, "night", False),
+        (silence(severity=None, size=None), 99, "night", False),
+    ],
+)
+def test_a_snooze_breaks_by_growth_and_never_by_one_more(made: Silence, now: int, look: Look, expected: bool) -> None:
+    assert is_broken(made, entry(size=now), POLICY, look) is expected
 
 
 def test_the_size_of_a_group_is_its_count() -> None:

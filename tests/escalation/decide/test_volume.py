@@ -9,7 +9,7 @@ import pytest
 from detectors.contract import Coverage, Detector
 from detectors.engine.applicability import tables_of
 from detectors.engine.belief import disbelieve
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.registry import DETECTORS
 from escalation.decide.audience import audience_of, widest
 from escalation.decide.volume import baseline_of, doubts, recorded

@@ -21,7 +21,7 @@ from escalation.errors import LedgerError, LedgerUsageError
 from escalation.ledger import locks
 from escalation.ledger.ledger import open_ledger
 from escalation.ledger.locks import BusyError
-from escalation.ledger.schema import METADATA
+from escalation.ledger.schema import METADATA, REVISION
 from escalation.ledger.store import open_store
 from escalation.nights.night import next_window, run_night
 from escalation.policy.policy import load_policy
@@ -47,6 +47,7 @@ def test_the_migrations_make_the_tables_that_the_program_uses(url: str) -> None:
     with store.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
+        assert context.get_current_revision() == REVISION
     store.close()
 
 

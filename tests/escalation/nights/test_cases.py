@@ -13,13 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.contract import Finding
+from detectors.contract import Finding, Impact, Involved, Story
+from detectors.text.wording import stamp
 from escalation.decide.cases import case_of
+from escalation.deliver.linking import Links
 from escalation.ledger.ledger import open_ledger
 from escalation.ledger.records import Ticket
 from escalation.nights.night import NightReport
 from escalation.people.outcomes import outcome_of
 from escalation.people.silences import close_ticket, silence_subject, silence_ticket
+from escalation.views.review import story_of
+from reports.night import summary
+from reports.ticket_list import story
 from tests.escalation.findings import finding
 from tests.escalation.queues import Filed
 from tests.escalation.town import POLICY, Town
@@ -73,7 +78,23 @@ def test_a_case_grows_and_shrinks_on_its_ticket_until_all_of_it_is_gone(town: To
     assert ("verify", "fixed") in told(town.night())
     assert told(town.night(A, C)) == [("comment", "joined"), ("reopen", "back")]
     said = [one for one in town.said if one != "follow-up"]
-    assert said == ["joined", "part-fixed", "fixed", "back", "joined"]
+    assert said == ["joined", "part-fixed", "fixed", "back"]
+    (last,) = list(town.queue.tickets[town.only_ticket].comments.values())[-1:]
+    assert ("Double a: It was fixed and is back" in last, "One more of this case" in last) == (True, True)
+
+
+def test_a_night_says_in_one_comment_what_has_changed_of_which_finding(town: Town) -> None:
+    """Somebody joined the household: that is one more for each of its findings."""
+
+    def with_users(number: int, *of: Finding) -> list[Finding]:
+        return [one.model_copy(update={"impact": Impact(users=number, households=1)}) for one in of]
+
+    town.night(*with_users(3, A, B), C.model_copy(update={"severity": "P1"}))
+    town.night(*with_users(4, A, B), C)
+    (said,) = (text for text in town.queue.tickets[town.only_ticket].comments.values() if "follow-up" not in text)
+    assert said.startswith("more-urgent: Double c: Severity is now P0 (was P1).")
+    assert "Double a and Double b: Each has become worse as of" in said
+    assert said.count("Affected now: 4 (when last said: 3).") == 1
 
 
 def test_what_joins_a_ticket_that_was_called_resolved_opens_it_again(town: Town) -> None:
@@ -170,6 +191,24 @@ def test_a_snoozed_case_speaks_of_what_is_new_in_it(town: Town) -> None:
     assert [one for one in town.said if one != "follow-up"] == ["joined"]
 
 
+def test_what_waits_for_the_end_of_a_silence_says_so(town: Town) -> None:
+    one, other = (finding("removal-not-applied", household="h1", user=user) for user in "ab")
+    town.night(one)
+    ends = town.now + timedelta(days=5)
+    silence_ticket(
+        *(town.ledger, town.only_ticket, "snooze"), until=ends, reason="r", author="jo", policy=POLICY, now=town.now
+    )
+    town.night(one, other)
+    report = town.night(one)
+    assert told(report) == [("comment", "part-fixed"), ("none", "snoozed")]
+    assert report.put_off == {town.only_ticket: ends}
+    waits = f"silenced until {stamp(ends)}"
+    assert waits in summary(report)
+    told_of = story_of(town.ledger, town.only_ticket, town.now)
+    assert told_of is not None
+    assert "still to be sent: comment, tried 0 times; waits, as all that is on it is silenced until" in story(told_of)
+
+
 def test_a_repeated_offender_shows(town: Town) -> None:
     for one, action in ((MADE, "warning"), (REMOVED, "none")):
         town.night(one)
@@ -178,6 +217,30 @@ def test_a_repeated_offender_shows(town: Town) -> None:
     first, second, third = tickets(town)
     assert "user kim before: confirmed, dismissed" in text(town, third)
     assert f"linked {second.external_id} dismissed | linked {first.external_id} confirmed" in text(town, third)
+
+
+def test_what_was_found_of_somebody_before_is_known_also_without_a_ticket(town: Town) -> None:
+    """Kim's creations were silenced; ann was among the people whom Kim removed."""
+    silence_subject(
+        *(town.ledger, "mass-creation", MADE.subject, "dismiss"),
+        until=town.now + timedelta(days=30),
+        reason="r",
+        author="jo",
+        policy=POLICY,
+        now=town.now,
+    )
+    town.night(MADE)
+    town.night(REMOVED)
+    people = tuple(Involved(user_id=one, role="actor") for one in ("kim", "ann", "zoe"))
+    abuse = finding("fake-households", user="zoe", story=Story(people=people))
+    town.night(abuse)
+    ticket = tickets(town)[-1]
+    with town.ledger.begin() as tx:
+        found = Links(tx, POLICY, town.now).earlier(ticket, [abuse])
+    assert [(one.user_id, one.acted, one.named) for one in found] == [
+        ("kim", {"mass-creation": 1, "mass-removal": 1}, {}),
+        ("ann", {}, {"mass-removal": 1}),
+    ]
 
 
 def test_the_older_ticket_hears_once_of_the_newer_one(town: Town) -> None:

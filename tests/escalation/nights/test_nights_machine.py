@@ -406,7 +406,10 @@ class Nights(RuleBasedStateMachine):
         if thing.silence is None:
             return
         kind, until, then = thing.silence
-        worse = then is not None and (thing.seen[1] != then[1] or thing.seen[0] > then[0])
+        worse = then is not None and (
+            SEVERITY_ORDER.index(thing.seen[1]) < SEVERITY_ORDER.index(then[1])
+            or (thing.seen[0] > then[0] + 1 and thing.seen[0] * 10 >= then[0] * 11)
+        )
         if (kind == "snooze" and worse) or self.now >= until:
             thing.silence = None
 

@@ -160,7 +160,8 @@ def test_no_follow_ups_while_muted(office: Office) -> None:
 def test_a_snooze_breaks_once_when_it_gets_worse(office: Office) -> None:
     office.night(REMOVAL)
     office.silence(REMOVAL, "snooze", office.now + 30 * DAY)
-    worse = REMOVAL.model_copy(update={"impact": Impact(users=2, households=1)})
+    one_more, worse = (REMOVAL.model_copy(update={"impact": Impact(users=users, households=1)}) for users in (2, 3))
+    assert reasons(office.night(one_more)) == ["snoozed"]
     assert reasons(office.night(worse)) == ["snooze-broken"]
     assert reasons(office.night(worse)) == ["still-there"]
     assert reasons(office.night(REMOVAL)) == ["better"]
@@ -217,13 +218,13 @@ def test_a_ticket_tells_its_story(office: Office) -> None:
     office.silence(REMOVAL, "snooze", office.now + DAY)
     office.queue.down = True
     office.night()
-    story = story_of(office.ledger, ticket_of(REMOVAL))
+    story = story_of(office.ledger, ticket_of(REMOVAL), office.now)
     assert story is not None
     assert [(one.action, one.reason) for one in story.decisions] == [("open", "new"), ("verify", "fixed")]
     assert [one.reason for one in story.silences] == ["known"]
     assert [one.kind for one in story.unsent] == ["comment"]
     assert [one.subject for one in story.entries] == [{"household_id": "h1", "user_id": "u1"}]
-    assert story_of(office.ledger, "hw-nothing") is None
+    assert story_of(office.ledger, "hw-nothing", office.now) is None
 
 
 def test_the_digest_has_the_longest_overdue_first(office: Office) -> None:

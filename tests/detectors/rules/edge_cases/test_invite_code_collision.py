@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from detectors.contract import Context
-from detectors.engine.runner import forgetful, scan
+from detectors.engine.runner import scan
+from detectors.engine.subscribed import forgetful
 from detectors.limits import Limits
 from detectors.rules.edge_cases.invite_code_collision import DETECTOR
 from detectors.source import SourceMapping, open_source

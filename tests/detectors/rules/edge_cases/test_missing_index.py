@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from detectors.contract import Context, Finding
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.findings import whole
 from detectors.rules.edge_cases.missing_index import DETECTOR
 from detectors.source import SourceMapping, open_source

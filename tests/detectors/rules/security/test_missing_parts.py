@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from detectors.engine.runner import ScanResult
+from detectors.engine.result import ScanResult
 from detectors.registry import BY_ID
 from tests.support.towns import DAY, HOUR, MINUTE, NOON, Scanner, Tables, Town, uid
 

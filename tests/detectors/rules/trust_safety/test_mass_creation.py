@@ -3,60 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
-import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from detectors.contract import Window
 from detectors.limits import Limits
 from detectors.rules.trust_safety.mass_creation import DETECTOR
+from tests.support.daily_deeds import CREATION
 from tests.support.effort import tries
-from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
+from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 TICK = timedelta(microseconds=1)
 
 
-def created(*per_day: int, last: datetime = NOON) -> Town:
-    """A town where anna created so many households a day; the last number is the day of `last`."""
-    town = Town()
-    for back, number in enumerate(reversed(per_day)):
-        for place in range(number):
-            town.event("household_created", f"h{back}-{place}", "anna", at=last - back * DAY + place * MINUTE)
-    return town
+def created(*per_day: int) -> Town:
+    return CREATION.town(*per_day)
 
 
 def severity(scanner: Scanner, town: Town, **options: object) -> str | None:
-    found = scanner.findings(town, DETECTOR, **options)
-    assert [finding.subject for finding in found] in ([], [{"user_id": uid("anna")}])
-    return found[0].severity if found else None
-
-
-def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner) -> None:
-    assert severity(scanner, created(1)) is None
-    assert severity(scanner, Town()) is None
-
-
-@pytest.mark.parametrize(
-    ("per_day", "expected"),
-    [
-        ((10,), None),
-        ((11,), "Next-day"),
-        ((11, 0, 0, 11), "Same-day"),
-        ((11, 0, 0, 10), None),
-        ((4, 5, 5), None),
-        ((5, 5, 5), "Same-day"),
-        ((7, 0, 7), None),
-        ((7, 0, 8), "Same-day"),
-        ((5, 5, 0, 5), None),
-        ((0, 0, 15), "Next-day"),
-        ((11, 0, 0, 0, 0, 0, 11), "Same-day"),
-        ((11, 0, 0, 0, 0, 0, 0, 11), "Next-day"),
-    ],
-)
-def test_days_and_three_days(scanner: Scanner, per_day: tuple[int, ...], expected: str | None) -> None:
-    assert severity(scanner, created(*per_day)) == expected
+    return CREATION.severity(scanner, town, **options)
 
 
 def test_the_process_documents_example(scanner: Scanner) -> None:
@@ -80,19 +46,6 @@ def test_silent_on_the_nights_after_although_life_goes_on(scanner: Scanner) -> N
     for later in range(1, 5):
         town = created(5, 5, 5, *[0] * (later - 1), 1)
         assert severity(scanner, town) is None
-
-
-@pytest.mark.parametrize(("back", "fires"), [(0, True), (1, False), (2, False)])
-def test_fires_on_the_night_of_the_last_day(scanner: Scanner, back: int, fires: bool) -> None:
-    assert (severity(scanner, created(5, 5, 5, last=NOON - back * DAY)) is not None) == fires
-
-
-@pytest.mark.parametrize(
-    ("last", "fires"),
-    [(YESTERDAY.end - 11 * MINUTE, True), (YESTERDAY.end - 10 * MINUTE, False), (YESTERDAY.end, False)],
-)
-def test_the_windows_end_is_outside(scanner: Scanner, last: datetime, fires: bool) -> None:
-    assert (severity(scanner, created(11, last=last)) is not None) == fires
 
 
 def test_retries_and_one_household_twice_count_once(scanner: Scanner) -> None:
@@ -132,43 +85,9 @@ def test_late_rows_belong_to_their_event_time(scanner: Scanner) -> None:
     assert severity(scanner, town) == "Same-day"
 
 
-def test_days_are_the_policys(scanner: Scanner) -> None:
-    town = created(11, last=YESTERDAY.start + 5 * HOUR - 5 * MINUTE)
-    assert severity(scanner, town) == "Next-day"
-    assert severity(scanner, town, limits=Limits(time_zone="America/New_York")) is None
-
-
 def test_limits_come_from_the_policy(scanner: Scanner) -> None:
     assert severity(scanner, created(4), limits=Limits(creations_per_day=3)) == "Next-day"
     assert severity(scanner, created(2, 1), limits=Limits(creations_per_three_days=3)) == "Same-day"
-
-
-def test_silent_on_service_accounts(scanner: Scanner) -> None:
-    assert severity(scanner, created(11), limits=Limits(service_accounts=(uid("anna"),))) is None
-
-
-@pytest.mark.parametrize(
-    ("start", "hours"),
-    [(datetime(2026, 3, 28, 23, tzinfo=UTC), 23), (datetime(2026, 10, 24, 22, tzinfo=UTC), 25)],
-    ids=["spring", "autumn"],
-)
-def test_a_day_may_have_23_or_25_hours(scanner: Scanner, start: datetime, hours: int) -> None:
-    end = start + hours * HOUR
-    berlin = {"limits": Limits(time_zone="Europe/Berlin"), "as_of": end + 3 * HOUR, "window": Window(start, end)}
-    town = created(11, last=start)
-    for event, back in zip(town.household_events[1:4], (1, 2, 3), strict=True):
-        event["event_timestamp"] = end - back * MINUTE
-    assert severity(scanner, town, **berlin) == "Next-day"
-    town.household_events[0]["event_timestamp"] = start - TICK
-    assert severity(scanner, town, **berlin) is None
-    town.household_events[0]["event_timestamp"] = end
-    assert severity(scanner, town, **berlin) is None
-
-
-def test_waits_for_the_grace_period(scanner: Scanner) -> None:
-    window = Window(AS_OF - DAY, AS_OF)
-    assert severity(scanner, created(11, last=AS_OF - 12 * MINUTE), window=window) == "Next-day"
-    assert severity(scanner, created(11, last=AS_OF - 12 * MINUTE + TICK), window=window) is None
 
 
 deeds = st.tuples(st.sampled_from(["anna", "ben"]), st.integers(0, 7 * 24 * 60), st.integers(0, 12))

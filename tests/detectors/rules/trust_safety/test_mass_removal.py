@@ -3,66 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from detectors.contract import Window
 from detectors.limits import Limits
 from detectors.rules.trust_safety.mass_removal import DETECTOR
+from tests.support.daily_deeds import REMOVAL
 from tests.support.effort import tries
-from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
+from tests.support.towns import HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
 TICK = timedelta(microseconds=1)
 
 
-def removed(*per_day: int, last: datetime = NOON) -> Town:
-    """A town where anna removed so many members a day; the last number is the day of `last`."""
-    town = Town()
-    for back, number in enumerate(reversed(per_day)):
-        for place in range(number):
-            at = last - back * DAY + place * MINUTE
-            town.event("household_member_removed", f"h{place}", "anna", at=at, member_id=f"m{back}-{place}")
-    return town
+def removed(*per_day: int) -> Town:
+    return REMOVAL.town(*per_day)
 
 
 def severity(scanner: Scanner, town: Town, **options: object) -> str | None:
-    found = scanner.findings(town, DETECTOR, **options)
-    assert [finding.subject for finding in found] in ([], [{"user_id": uid("anna")}])
-    return found[0].severity if found else None
-
-
-def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner) -> None:
-    assert severity(scanner, removed(1)) is None
-    assert severity(scanner, Town()) is None
-
-
-@pytest.mark.parametrize(
-    ("per_day", "expected"),
-    [
-        ((20,), None),
-        ((21,), "Next-day"),
-        ((21, 0, 0, 21), "Same-day"),
-        ((15, 15, 14), None),
-        ((10, 15, 20), "Same-day"),
-        ((20, 20, 0, 20), None),
-        ((21, 0, 0, 20), None),
-    ],
-)
-def test_days_and_three_days(scanner: Scanner, per_day: tuple[int, ...], expected: str | None) -> None:
-    assert severity(scanner, removed(*per_day)) == expected
-
-
-@pytest.mark.parametrize(("back", "fires"), [(0, True), (1, False)])
-def test_fires_on_the_night_of_the_last_day(scanner: Scanner, back: int, fires: bool) -> None:
-    assert (severity(scanner, removed(15, 15, 15, last=NOON - back * DAY)) is not None) == fires
-
-
-@pytest.mark.parametrize(("last", "fires"), [(YESTERDAY.end - 21 * MINUTE, True), (YESTERDAY.end - 20 * MINUTE, False)])
-def test_the_windows_end_is_outside(scanner: Scanner, last: datetime, fires: bool) -> None:
-    assert (severity(scanner, removed(21, last=last)) is not None) == fires
+    return REMOVAL.severity(scanner, town, **options)
 
 
 def test_who_leaves_is_not_removed(scanner: Scanner) -> None:
@@ -130,40 +91,6 @@ def test_missing_and_malformed_members_count(scanner: Scanner) -> None:
     town.event("household_member_removed", "oak", "anna", correlation_id="c")
     town.household_events[-1]["metadata"]["member_id"] = "no uuid"
     assert severity(scanner, town) == "Next-day"
-
-
-def test_days_are_the_policys(scanner: Scanner) -> None:
-    town = removed(21, last=YESTERDAY.start + 5 * HOUR - 5 * MINUTE)
-    assert severity(scanner, town) == "Next-day"
-    assert severity(scanner, town, limits=Limits(time_zone="America/New_York")) is None
-
-
-def test_silent_on_service_accounts(scanner: Scanner) -> None:
-    assert severity(scanner, removed(21), limits=Limits(service_accounts=(uid("anna"),))) is None
-
-
-@pytest.mark.parametrize(
-    ("start", "hours"),
-    [(datetime(2026, 3, 28, 23, tzinfo=UTC), 23), (datetime(2026, 10, 24, 22, tzinfo=UTC), 25)],
-    ids=["spring", "autumn"],
-)
-def test_a_day_may_have_23_or_25_hours(scanner: Scanner, start: datetime, hours: int) -> None:
-    end = start + hours * HOUR
-    berlin = {"limits": Limits(time_zone="Europe/Berlin"), "as_of": end + 3 * HOUR, "window": Window(start, end)}
-    town = removed(21, last=start)
-    for event, back in zip(town.household_events[1:4], (1, 2, 3), strict=True):
-        event["event_timestamp"] = end - back * MINUTE
-    assert severity(scanner, town, **berlin) == "Next-day"
-    town.household_events[0]["event_timestamp"] = start - TICK
-    assert severity(scanner, town, **berlin) is None
-    town.household_events[0]["event_timestamp"] = end
-    assert severity(scanner, town, **berlin) is None
-
-
-def test_waits_for_the_grace_period(scanner: Scanner) -> None:
-    window = Window(AS_OF - DAY, AS_OF)
-    assert severity(scanner, removed(21, last=AS_OF - 22 * MINUTE), window=window) == "Next-day"
-    assert severity(scanner, removed(21, last=AS_OF - 22 * MINUTE + TICK), window=window) is None
 
 
 removals = st.tuples(st.sampled_from(["anna", "ben"]), st.integers(0, 7 * 24), st.sampled_from([None, "c", "d", "e"]))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from detectors.contract import Context, Detector
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.rules.trust_safety import (
     abuse_report,
     coordinated_harassment,

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from detectors.contract import Context
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.rules.trust_safety import (
     bot_cadence,
     commercial_use,

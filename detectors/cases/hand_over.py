@@ -1,0 +1,79 @@
+"""A household whose leadership moved, with what its leaders did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from detectors.cases.audit_rows import activity_of_users, addresses_of
+from detectors.cases.household import household_cases_by_id
+from detectors.cases.rows import batches, session_owners, sessions_of
+from detectors.contract import Context
+from detectors.domain.household import HouseholdCase
+from detectors.domain.records import Event, Session
+from detectors.domain.spans import habits_since
+from detectors.domain.values import LONG_AGO
+from detectors.events import EventType
+from detectors.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOverCase:
+    """A household whose leadership moved, with its leaders' own activity and the owners of the sessions they used.
+
+    `sessions` and `earlier_addresses` (those from before the activity) are of leaders whose login failed or whose password
+    was reset.
+    """
+
+    key: str
+    home: HouseholdCase
+    activity: Mapping[str, tuple[Event, ...]]
+    session_owner: Mapping[str, str]
+    sessions: Mapping[str, tuple[Session, ...]]
+    earlier_addresses: Mapping[str, frozenset[str]]
+
+
+def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[HandedOverCase]:
+    """The cases of households whose leadership moved. An old leader's habits are known where there was trouble before."""
+    for some in batches(ids):
+        homes = household_cases_by_id(source, some, context)
+        moved = [
+            (event.text("from_user_id"), event.at)
+            for home in homes.values()
+            for event in home.events_of(EventType.LEADERSHIP_TRANSFERRED)
+            if event.at in context.window and source.tables.is_user_id(event.text("from_user_id"))
+        ]
+        activity, troubled = _before_hand_overs(source, moved, context)
+        used = {
+            e.text("session_id")
+            for home in homes.values()
+            for e in home.events_of(EventType.LEADERSHIP_TRANSFERRED, EventType.LEAVE_STARTED)
+        }
+        owners = session_owners(source, sorted(used - {""}))
+        sessions = sessions_of(source, troubled)
+        earlier = addresses_of(source, troubled, LONG_AGO, habits_since(context))
+        for key in some:
+            yield HandedOverCase(key, homes[key], activity, owners, sessions, earlier)
+
+
+def _before_hand_overs(
+    source: Source, moved: Sequence[tuple[str, datetime]], context: Context
+) -> tuple[dict[str, tuple[Event, ...]], list[str]]:
+    """What the old leaders did in the last hours, or for as long as habits count, and whom of them that goes for.
+
+    It goes for those of whom a login failed or whose password was reset just before. `moved` says who handed over and when.
+    """
+    trouble = timedelta(minutes=context.limits.transfer_after_failures_minutes)
+    until = context.window.end
+    leaders = sorted({leader for leader, _ in moved} - {""})
+    activity = activity_of_users(source, leaders, context.window.start - trouble, until)
+    troublesome = {EventType.LOGIN_FAILED, *context.limits.reset_events}
+    troubled = sorted(
+        {
+            leader
+            for leader, at in moved
+            if any(event.type in troublesome and at - trouble < event.at <= at for event in activity.get(leader, ()))
+        }
+    )
+    return activity | activity_of_users(source, troubled, habits_since(context), until), troubled

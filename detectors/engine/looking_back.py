@@ -1,0 +1,110 @@
+"""What was found before and is not found now: whether it could have been seen, by what it rested on when it was last seen."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from detectors.contract import Detector, Kind
+from detectors.engine.blind_spots import NO_SPOTS, Spot, Spots, concerns, types_gone, types_of
+from detectors.engine.doubts import doubt_about
+from detectors.engine.result import ScanResult
+from detectors.engine.rows_behind import METADATA, Rows, added_up, rows_behind
+from detectors.source import Source
+from detectors.source.trail import EVENTS
+
+NAMES_LESS = f"{METADATA} names less in audit rows that were read before"
+
+
+class Seen(Protocol):
+    """A finding of an earlier scan, as somebody has kept it. `rows` is what it rested on then."""
+
+    @property
+    def detector(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def households(self) -> tuple[str, ...]: ...
+    @property
+    def last_seen_at(self) -> datetime: ...
+    @property
+    def rows(self) -> Mapping[str, int]: ...
+
+
+def not_looked_at(spots: Spots) -> dict[str, int]:
+    """What a detector does not look at, as a part of `Seen.rows`."""
+    return {f"without {name}": 0 for name in spots}
+
+
+def looked_back(
+    source: Source, absent: Iterable[Seen], detectors: Mapping[str, Detector], result: ScanResult, as_of: datetime
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Of findings that a scan did not find: by fingerprint why some could not be seen, and those of which rows are missing.
+
+    A detector that did not look at something on the night that last saw one has not become blind since.
+    """
+    by_time: dict[datetime, list[Seen]] = defaultdict(list)
+    for seen in (one for one in absent if one.kind == "state"):
+        by_time[seen.last_seen_at].append(seen)
+    unseen: dict[str, str] = {}
+    thinned: set[str] = set()
+    for until, findings in by_time.items():
+        homes = {home for seen in findings if seen.rows for home in seen.households}
+        counted = rows_behind(source, homes, until)
+        for seen in findings:
+            detector = detectors[seen.detector]
+            fewer = _fewer(seen, counted, detector, result.disbelieved)
+            new = dict(_new_spots(source, seen, fewer, result, as_of))
+            reason = doubt_about(detector, seen.households, result.doubts)
+            reason = reason or _why(source, seen, fewer, new, detector, renamed=result.unknown_types)
+            if reason is not None:
+                unseen[seen.fingerprint] = reason
+            elif fewer:
+                thinned.add(seen.fingerprint)
+    return unseen, frozenset(thinned)
+
+
+def _fewer(seen: Seen, counted: Mapping[str, Rows], detector: Detector, disbelieved: Collection[str]) -> frozenset[str]:
+    """What there is less of behind a finding than when it was last seen."""
+    now = added_up(counted, seen.households, detector)
+    asked = {key.partition(":")[0] for key in now}
+    return frozenset(
+        key
+        for key, number in seen.rows.items()
+        if re.split("[.:]", key)[0] not in disbelieved and key.partition(":")[0] in asked and now.get(key, 0) < number
+    )
+
+
+def _new_spots(
+    source: Source, seen: Seen, fewer: Collection[str], result: ScanResult, as_of: datetime
+) -> Iterator[tuple[str, Spot]]:
+    """What the detector does not look at and did when it last saw the finding, as far as that touches it."""
+    whole_trail = METADATA in seen.rows and not {METADATA, EVENTS} & set(fewer)
+    # Rows that are gone are no rows that cannot be read, unless they are there under another name.
+    only_lost = METADATA in seen.rows and EVENTS in fewer and not result.unknown_types
+    for name, spot in result.spots.get(seen.detector, NO_SPOTS).items():
+        known = f"without {name}" in seen.rows
+        if known or (spot.trail and (whole_trail or only_lost)):
+            continue
+        if spot.column and not spot.trail and not concerns(source, spot.column, seen.households, as_of):
+            continue
+        yield name, spot
+
+
+def _why(
+    source: Source, seen: Seen, fewer: Collection[str], new: Spots, detector: Detector, *, renamed: bool
+) -> str | None:
+    if METADATA in new:
+        return new[METADATA].reason
+    if new:
+        return "; ".join(dict.fromkeys(spot.reason for spot in new.values()))
+    if EVENTS in fewer:
+        types = {key.partition(":")[2] for key in fewer if ":" in key}
+        gone = types_gone(source, types if METADATA in seen.rows else types_of(detector)) if renamed else []
+        return f"the source no longer writes {' or '.join(gone)}" if gone else None
+    return NAMES_LESS if METADATA in fewer else None
