@@ -18,7 +18,8 @@ from sqlalchemy import Text, bindparam, func, literal, select
 
 from benchmarks.town import generate, preset
 from detectors.contract import Context, Window
-from detectors.engine.runner import ScanResult, scan
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
 from detectors.findings import whole
 from detectors.registry import DETECTORS
 from detectors.source import LostError, QueryError, Source, SourceError, SourceMapping, open_source
