@@ -95,6 +95,7 @@ def test_deadlines_are_the_promises_upper_ends(
         ("02 16:45", 30 * MIN, HOURS, "03 09:15"),
         ("02 16:30", 30 * MIN, HOURS, "02 17:00"),
         ("02 17:00", 30 * MIN, HOURS, "03 09:30"),
+        ("02 17:00", DAY, HOURS, "04 09:00"),
         ("02 03:00", 30 * MIN, HOURS, "02 09:30"),
         ("06 16:45", 30 * MIN, HOURS, "09 09:15"),
         ("07 12:00", 4 * HOUR, HOURS, "09 13:00"),
