@@ -24,7 +24,7 @@ from escalation.deliver.helpdesk import (
 )
 from escalation.deliver.messenger import PayloadT, SlackDelivery, announce
 from escalation.errors import LedgerUsageError
-from escalation.ledger.ledger import Ledger
+from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import Action, Look, Looked, Ticket
 from escalation.ledger.volumes import EVENTS
 from escalation.nights.recording import NOTHING_MORE, Recording
@@ -204,8 +204,6 @@ def run_night(
             tx.forget_snapshots(now)
         else:
             tx.drop_idle_looks(night_id)
-            if complete and looked.bookmark is not None:
-                tx.keep_bookmark(looked.bookmark, now)
         gaps = uncovered(tx.all_nights(), window, policy) if nightly else ()
         night = Recording(
             tx,
@@ -219,6 +217,7 @@ def run_night(
             alike=alike,
         )
         night.play()
+        _leave_bookmark(tx, night.findings, looked, now, look, complete=complete)
         tx.add_decisions(night_id, night.decided)
         told = tuple(night.told())
     tonights = {one.fingerprint: one for one in night.findings}
@@ -252,6 +251,19 @@ def run_night(
         unlearned=tuple(unlearned),
         put_off=held,
     )
+
+
+def _leave_bookmark(
+    tx: Transaction, findings: Sequence[Finding], looked: Looked, now: datetime, look: Look, *, complete: bool
+) -> None:
+    """What the next look at changes goes by. It must know all rows of an incident, of which the ledger keeps some."""
+    if look == "night":
+        if any(one.subject.get("operation") == INCIDENT for one in findings):
+            tx.drop_bookmark()
+    elif complete and looked.bookmark is None:
+        tx.drop_bookmark()
+    elif complete and looked.bookmark is not None:
+        tx.keep_bookmark(looked.bookmark, now)
 
 
 def _believed_days(looked: Looked) -> Mapping[date, int]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 from detectors.contract import Coverage, Finding, Impact, Window
+from escalation.ledger.records import Looked
+from escalation.nights.forgetting import forget_after
 from escalation.nights.night import NightReport, run_night
+from escalation.nights.recording import NOTHING_MORE
 from escalation.people.silences import silence_ticket
 from tests.escalation.findings import finding
 from tests.escalation.queues import helpdesk
@@ -16,12 +19,20 @@ CONFLICT = finding("concurrent-conflict", household="h2")
 ASKED = ("no-leader", "transfer-failed", "mass-creation", "mass-removal")
 
 
-def look(town: Town, *findings: Finding, hours: float) -> NightReport:
+def look(town: Town, *findings: Finding, hours: float, looked: Looked = NOTHING_MORE) -> NightReport:
     town.now += timedelta(hours=hours)
     coverage = [Coverage(detector=name, status="ran") for name in ASKED]
     window = Window(town.now.replace(hour=0, minute=0), town.now)
     return run_night(
-        town.ledger, findings, coverage, POLICY, town.now, window=window, helpdesk=helpdesk(town.queue), look="quick"
+        town.ledger,
+        findings,
+        coverage,
+        POLICY,
+        town.now,
+        window=window,
+        helpdesk=helpdesk(town.queue),
+        looked=looked,
+        look="quick",
     )
 
 
@@ -80,3 +91,28 @@ def test_a_pattern_that_comes_later_joins_its_actors_ticket_and_grows_there(town
     next_day = look(town, creations(town, 45).model_copy(update={"severity": "Immediate"}), hours=6)
     assert told(next_day) == [("comment", "more-urgent")]
     assert len(town.queue.creations) == 1
+
+
+def test_a_bookmark_is_kept_as_long_as_all_that_is_wrong_is_known(town: Town) -> None:
+    def bookmark() -> str | None:
+        with town.ledger.begin() as tx:
+            return tx.bookmark()
+
+    town.night()
+    look(town, hours=6, looked=Looked(bookmark="first"))
+    town.night(NO_LEADER, hours=18)
+    assert bookmark() == "first"
+    # What was not complete has not seen all that the one before it had not.
+    look(town, NO_LEADER, hours=1, looked=Looked(bookmark="second", disbelieved={"households": "too few"}))
+    assert bookmark() == "first"
+    look(town, NO_LEADER, hours=1, looked=Looked(bookmark="third"))
+    assert bookmark() == "third"
+    many = [finding("no-leader", household=f"h{number}") for number in range(POLICY.limits.incident_size + 1)]
+    town.night(*many, hours=22)
+    assert bookmark() is None
+    look(town, *many, hours=1, looked=Looked(bookmark="fourth"))
+    forget_after(town.ledger, town.now, POLICY)
+    assert bookmark() is None
+    look(town, *many, hours=1, looked=Looked(bookmark="fifth"))
+    look(town, *many, hours=1)
+    assert bookmark() is None
