@@ -108,6 +108,7 @@ class Client:
         self, statement: str, arguments: Mapping[str, Any], seconds: float, names: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
         """All rows, under `names` where the statement's own may be written otherwise there."""
+        self._session.addTag(_tag())
         with self._limits.within(seconds):
             answer: pa.Table = self._session.sql(statement, args=dict(arguments)).toArrow()
         columns = [_values(column) for column in answer.columns]
@@ -117,16 +118,22 @@ class Client:
     def cancel(self) -> None:
         """End the statements that run now: here at once, and there as soon as it hears of it."""
         self._limits.end_all()
-        self.interrupt()
-
-    def interrupt(self) -> None:
-        """Have the server end what it still works on for this session."""
         with suppress(Exception):
             self._session.interruptAll()
+
+    def interrupt(self) -> None:
+        """Have the server end what it still works on for this thread."""
+        with suppress(Exception):
+            self._session.interruptTag(_tag())
 
     def close(self) -> None:
         with suppress(Exception):
             self._session.stop()
+
+
+def _tag() -> str:
+    """What the server knows the statements of a thread by."""
+    return f"hearthwatch-{threading.get_ident()}"
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:

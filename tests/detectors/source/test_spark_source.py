@@ -25,8 +25,9 @@ from detectors.registry import DETECTORS
 from detectors.source import LostError, QueryError, Source, SourceError, SourceMapping, open_source
 from detectors.source.sql import one_of_many
 from tests.support.effort import tries
+from tests.support.field import call
 from tests.support.folders import RULES, THE_FAULT, faulty_town
-from tests.support.towns import AS_OF, YESTERDAY
+from tests.support.towns import AS_OF, YESTERDAY, write_csv
 
 pa = pytest.importorskip("pyarrow", reason="the extra hearthwatch[spark] is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra hearthwatch[spark] is not installed")
@@ -207,3 +208,17 @@ def looked_within(where: str, seconds: int) -> None:
     with open_source(where, SourceMapping(scan_seconds=seconds)) as source:
         for _ in range(200):
             source.rows(select(func.count(source.tables["household_events"].c.metadata.distinct())), "test")
+
+
+def test_a_night_files_the_same_tickets(sail_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tables = faulty_town().tables()
+    lake_folder, folder = lake.write_parquet(tmp_path / "lake", tables), tmp_path / "files"
+    folder.mkdir()
+    filed = []
+    for name, source in (("here", str(write_csv(folder, tables))), ("there", f"{sail_url};folder={lake_folder}")):
+        options = ["--ledger", f"sqlite:///{name}.db", "--queue", f"folder:{name}", "--as-of", AS_OF.isoformat()]
+        assert call("run", "--source", source, *options).exit_code == 0
+        filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
+    assert filed[0] == filed[1]
+    assert filed[0]
