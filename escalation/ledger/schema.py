@@ -44,7 +44,7 @@ class UtcTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-REVISION = "0009_owners"
+REVISION = "0010_bookmarks"
 """The last migration: a database that is there needs none. A test holds it to the migrations."""
 METADATA = MetaData(
     naming_convention={
