@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from commands.believing import known_households
+from commands.curves import keep
 from commands.failures import once_more
 from commands.opening import context_of, opened
 from commands.options import EXIT_INCOMPLETE, Moment, Settings, Stop, global_options, progress
@@ -53,6 +54,13 @@ PACKAGED = "default"
     show_default=True,
     help="html draws the curve of a --sweep.",
 )
+@click.option(
+    "--report",
+    "pages",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the curve of a --sweep there: the morning page that `run --report` makes in DIR shows it.",
+)
 @output_option
 def backtest(
     settings: Settings,
@@ -62,6 +70,7 @@ def backtest(
     against: str | None,
     sweep: Sweep | None,
     form: str,
+    pages: Path | None,
     output: Path | None,
 ) -> None:
     """Play past nights with --policy: what would have been found and filed. Reads only, tells nobody."""
@@ -69,11 +78,13 @@ def backtest(
         raise click.UsageError("--sweep moves one limit of --policy; leave --against out")
     if sweep is None and form == "html":
         raise click.UsageError("--format html draws the curve of a --sweep; name one, or choose another format")
+    if sweep is None and pages is not None:
+        raise click.UsageError("--report keeps the curve of a --sweep: name one, or leave it out")
     detectors = named_detectors(names)
     if any(detector.meta.kind == "state" for detector in detectors):
         click.echo("note: rules about states see the tables as they are now, whichever night is played", err=True)
     if sweep is not None:
-        written, plays = _swept(settings, detectors, since, until, sweep, form)
+        written, plays = _swept(settings, detectors, since, until, sweep, form, pages)
     else:
         written, plays = _compared(settings, detectors, since, until, against, form)
     give(output, written)
@@ -81,20 +92,28 @@ def backtest(
 
 
 def _swept(
-    settings: Settings, detectors: Sequence[Detector], since: datetime, until: datetime, sweep: Sweep, form: str
+    settings: Settings,
+    detectors: Sequence[Detector],
+    since: datetime,
+    until: datetime,
+    sweep: Sweep,
+    form: str,
+    pages: Path | None,
 ) -> tuple[str, list[list[DryRunNight]]]:
     # pandas and the templates take half a second to load, and few commands need them.
     from reports.statistics_formats import FORMATS  # noqa: PLC0415
-    from reports.sweep import swept, to_html  # noqa: PLC0415
+    from reports.sweep import numbers, swept, to_html  # noqa: PLC0415
 
     policy = load_policy(settings.policy)
     days = _days(settings, policy, since, until)
     policies = sweep.policies(policy)
     with _files(settings, policy) as files:
         plays = {value: _played_on(files, settings, one, detectors, days) for value, one in policies.items()}
-    numbers = swept(sweep.limit, plays, called_false(settings))
+    found = swept(sweep.limit, [one.id for one in detectors], plays, called_false(settings))
+    if pages is not None:
+        keep(pages, found)
     now = float(getattr(policy.limits, sweep.limit))
-    return to_html(numbers, now) if form == "html" else FORMATS[form](numbers), list(plays.values())
+    return to_html(found, now) if form == "html" else FORMATS[form](numbers(found)), list(plays.values())
 
 
 def _compared(

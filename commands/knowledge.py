@@ -19,7 +19,8 @@ from detectors.contract import TEAMS, Team
 from detectors.engine.doctor import examine
 from detectors.registry import BY_ID, DETECTORS
 from detectors.text.wording import count
-from escalation.policy.policy import Policy, check, load_policy
+from escalation.policy.checks import check
+from escalation.policy.policy import Policy, load_policy
 from reports.neutral import visible
 
 

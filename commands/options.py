@@ -95,7 +95,7 @@ def global_options(*, environment: bool = False) -> Callable[[Callable[..., Any]
 
 
 _GLOBAL: dict[str, dict[str, Any]] = {
-    "source": {"metavar": "URL|FOLDER", "help": "PostgreSQL URL, or a folder of CSV or Parquet files."},
+    "source": {"metavar": "URL|FOLDER", "help": "PostgreSQL or Spark URL, or a folder of CSV or Parquet files."},
     "ledger": {"metavar": "URL", "help": "Our own database.  [default: sqlite:///hearthwatch.db]"},
     "queue": {"metavar": "WHERE", "help": "Where tickets go.  [default: folder:out/queue]"},
     "policy": {"metavar": "FILE", "help": "A TOML file laid over the packaged policy."},

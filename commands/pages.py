@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from commands.curves import drawn, kept
 from commands.desk import pseudonym_key
 from commands.failures import exit_code_of
 from commands.options import EXIT_FINDINGS, EXIT_INCOMPLETE, EXIT_UNDELIVERED, Settings
@@ -48,9 +49,9 @@ def give(output: Path | None, text: str) -> None:
 
 
 def page_of(
-    settings: Settings, policy: Policy, now: datetime, *, trouble: str = "", index: str = ""
+    settings: Settings, policy: Policy, now: datetime, *, trouble: str = "", folder: Path | None = None
 ) -> tuple[str, Morning]:
-    """The page as of `now`, from the ledger alone. Raises LedgerError, and UsageError where pseudonyms have no key."""
+    """The page as of `now`, from the ledger and what backtests have left in the pages' `folder`. Raises LedgerError, and UsageError where pseudonyms have no key."""
     # Templates take a tenth of a second to load, and other commands need none.
     from reports.page.hiding import Hiding  # noqa: PLC0415
     from reports.page.render import render  # noqa: PLC0415
@@ -59,7 +60,8 @@ def page_of(
     hiding = Hiding(policy, hides, pseudonym_key(hides, "the page's pictures and lines"))
     with open_ledger(settings.ledger, exclusive=False, create=False) as ledger:
         of = morning(ledger, policy, now)
-    return render(of, hiding, trouble=trouble, index=index), of
+    curves = drawn(kept(folder), policy) if folder else []
+    return render(of, hiding, trouble=trouble, index=INDEX if folder else "", backtests=curves), of
 
 
 @contextmanager
@@ -94,7 +96,7 @@ def _write_folder(settings: Settings, policy: Policy, folder: Path, trouble: str
 
     files.make_private(folder)
     files.forget_parts(folder)
-    text, of = page_of(settings, policy, settings.moment, trouble=trouble, index=INDEX)
+    text, of = page_of(settings, policy, settings.moment, trouble=trouble, folder=folder)
     if not trouble:
         files.put(folder / f"night-{settings.moment:%Y-%m-%d}.html", text.encode())
     files.put(folder / TONIGHT, text.encode())

@@ -1,1 +1,1 @@
-"""What is wrong: detectors, the passes they ride on and the source they read."""
+"""What is wrong: detectors, the passes that they have conditions on, and the source that is read."""

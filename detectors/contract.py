@@ -239,7 +239,7 @@ class ScanInfo(Published):
     source: str
     as_of: Timestamp
     window: WindowInfo
-    engine: Literal["postgresql", "duckdb"]
+    engine: Literal["postgresql", "duckdb", "spark"]
     rows_read: dict[str, int]
     seconds: float = Field(ge=0)
 

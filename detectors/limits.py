@@ -208,7 +208,7 @@ class Limits(BaseModel):
     bot_variation: float = Field(default=0.1, gt=0)
     """Gaps with a coefficient of variation under this are too regular for a person."""
     bot_pause: float = Field(default=3, gt=1)
-    """A gap longer than this many middle ones is a pause; the actions before and after it are also judged by themselves."""
+    """A gap longer than this many middle ones is a pause; the actions before and after it are also looked at by themselves."""
     bot_median_gap_seconds: float = Field(default=1, gt=0)
     burst_seconds: float = Field(default=2, ge=0)
     """Views at most this long after another are part of the same screen."""

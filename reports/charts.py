@@ -233,13 +233,22 @@ def shares(name: str, title: str, rows: Mapping[str, tuple[int, ...]], kinds: Ma
     return picture(name, width, height, title=title, says=". ".join(said) or "Nothing.", parts=parts)
 
 
+def _apart(ends: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Words at the heights of their lines' ends, moved up as far as the words below them need."""
+    free = float("inf")
+    for words, y in sorted(ends.items(), key=lambda end: -end[1]):
+        free = min(y, free - 14)
+        yield words, free
+
+
 def curve(
     name: str, title: str, across: str, places: Sequence[float], series: Mapping[str, Sequence[int]], now: float | None
 ) -> Chart:
     """Numbers over a limit that moves; a broken line where the limit stands now."""
     height, left, right = 300, 52, 150
     floor = height - 48
-    top = _nice(max((value for values in series.values() for value in values), default=0)) or 1
+    # Whole numbers, also half way up.
+    top = 2 * _nice(max((value for values in series.values() for value in values), default=0) / 2)
     scale = (floor - TOP) / top
     low, high = min(places), max(places)
     room = WIDTH - left - right
@@ -247,15 +256,16 @@ def curve(
     def x_of(place: float) -> float:
         return round(left + (place - low) / ((high - low) or 1) * room, 1)
 
-    parts = list(_axis(left, floor, top, scale))
+    parts, ends = list(_axis(left, floor, top, scale)), dict[str, float]()
     for number, (words, values) in enumerate(series.items()):
         points = [(x_of(place), round(floor - value * scale, 1)) for place, value in zip(places, values, strict=True)]
         parts.append(shape("path", d="M" + "L".join(f"{x} {y}" for x, y in points), class_=f"line series{number}"))
         parts += [shape("circle", cx=x, cy=y, r=3, class_=f"dot series{number}") for x, y in points]
-        parts.append(text(points[-1][0] + 8, points[-1][1] + 4 + 14 * number, words))
+        ends[words] = points[-1][1]
+    parts += [text(x_of(high) + 8, y + 4, words) for words, y in _apart(ends)]
     if now is not None and low <= now <= high:
         parts.append(shape("path", d=f"M{x_of(now)} {TOP}V{floor}", class_="mark-line"))
-        parts.append(text(x_of(now) + 5, TOP + 2, f"now {now:g}", font_weight="bold"))
+        parts.append(text(x_of(now) + 5, TOP - 6, f"now {now:g}", font_weight="bold"))
     every = max(1, len(places) // 12)
     parts += [
         text(x_of(place), floor + 17, f"{place:g}", text_anchor="middle", class_="ink soft")

@@ -104,6 +104,30 @@ def on_postgres(postgres: PostgresServer) -> Iterator[Scanner]:
         yield Scanner("postgresql", open_town)
 
 
+@pytest.fixture(scope="session")
+def sail_url() -> Iterator[str]:
+    """The run's Spark Connect server."""
+    pytest.importorskip("pysail", reason="the wheel of Sail (pysail) is not installed: no scan on Spark is tested")
+    pytest.importorskip("pyspark.sql.connect", reason="the extra hearthwatch[spark] is not installed")
+    from tests.support.lake import sail  # noqa: PLC0415  # its libraries are an extra
+
+    with sail() as url:
+        yield url
+
+
+@pytest.fixture
+def on_spark(sail_url: str, tmp_path: Path) -> Scanner:
+    """Scans towns as folders of Parquet files that a Spark Connect server reads."""
+    from tests.support.lake import write_parquet  # noqa: PLC0415  # its libraries are an extra
+
+    count = iter(range(10**9))
+
+    def open_town(tables: Tables) -> str:
+        return f"{sail_url};folder={write_parquet(tmp_path / f'lake-{next(count)}', tables)}"
+
+    return Scanner("spark", open_town)
+
+
 @pytest.fixture(params=["duckdb", "postgresql"])
 def scanner(request: pytest.FixtureRequest) -> Scanner:
     """Each engine in turn."""

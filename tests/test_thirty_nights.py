@@ -222,7 +222,7 @@ class Story:
         self.town.run()
         # On two days of three: the one ticket of whoever shares the code and removes those who use it.
         (abuse,) = [one for one in self.town.tickets().values() if one.team == "trust-safety"]
-        assert self.town.said(abuse) == ["More urgent", "Happened again"]
+        assert self.town.said(abuse) == ["Happened again, more urgent"]
 
     def night_11(self) -> None:
         """The server is down: nothing runs. Somebody founds twelve households."""

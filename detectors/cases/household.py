@@ -28,7 +28,7 @@ from detectors.events import LIVED_IN
 from detectors.source import Source
 from detectors.source.sql import json_text
 
-HOUSEHOLDS_AT_ONCE = {"duckdb": 4000, "postgresql": CASES_AT_ONCE}
+HOUSEHOLDS_AT_ONCE = {"duckdb": 4000, "postgresql": CASES_AT_ONCE, "spark": 4000}
 """How many households one statement fetches, by engine: each reads a folder's whole files, where a server has an index."""
 
 

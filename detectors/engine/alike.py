@@ -41,14 +41,14 @@ from detectors.findings import Alike, Distinct
 from detectors.source import Reach, Source
 from detectors.source.trail import EVENTS
 
-AT_ONCE = {"duckdb": 50_000, "postgresql": 20_000}
+AT_ONCE = {"duckdb": 50_000, "postgresql": 20_000, "spark": 50_000}
 """Of so many households one statement tells the shapes, by engine: each reads a folder's whole files."""
-REACH: dict[str, Reach] = {"duckdb": "grouped", "postgresql": "picked"}
+REACH: dict[str, Reach] = {"duckdb": "grouped", "postgresql": "picked", "spark": "picked"}
 """A server finds its members by an index."""
 SHOWN = 10
 """So many an incident's text names, however few it lists."""
 SPARE = 200
-"""So many more of each shape are judged than an incident lists, as some of them may be explained by something else."""
+"""So many more of each shape are evaluated than an incident lists, as some of them may be explained by something else."""
 
 Waiting = tuple[Detector, ...]
 Verdict = tuple[tuple[object, ...], ...]
@@ -171,8 +171,11 @@ def _rows(source: Source, ids: Sequence[str], context: Context) -> list[Mapping[
 
 def _shapes(source: Source, ids: Sequence[str], context: Context) -> Select[Any]:
     tables, settled = source.tables, context.watermark
-    households, members = tables["households"], tables["household_members"]
     told, gone = _told(source, ids, context), _gone(source, context)
+    households, rows = tables["households"], tables["household_members"]
+    # Beside each row, as not every engine looks it up inside an aggregate.
+    deleted = func.coalesce(gone(rows.c.user_id), False).label("is_deleted")
+    members = select(*rows.c, deleted).subquery("member")
     user, leader = cast(members.c.user_id, Text), cast(households.c.leader_id, Text)
     beside = timedelta(seconds=context.limits.creator_seconds)
     bits = (
@@ -212,7 +215,7 @@ def _shapes(source: Source, ids: Sequence[str], context: Context) -> Select[Any]
         .having(
             func.count() == func.count(members.c.user_id.distinct()),
             func.bool_and(func.coalesce(members.c.joined_at <= settled, True)),
-            func.bool_or(func.coalesce(gone(members.c.user_id), False)).is_(False),
+            func.bool_or(members.c.is_deleted).is_(False),
         )
     )
 

@@ -26,7 +26,7 @@ class Outlook:
 
 
 def needs_of(detector: Detector) -> frozenset[str]:
-    """The source columns that a detector and the passes it rides on cannot do without."""
+    """The source columns that a detector and the passes that it has a condition on cannot do without."""
     return detector.meta.needs.union(
         *(PASSES[subscription.on].needs for subscription in detector.subscriptions if not subscription.optional)
     )

@@ -18,10 +18,12 @@ _MANY_NAMELESS, _NAMELESS_SHOWN = 5, 3
 _EMPTY: dict[Engine, str] = {
     "postgresql": "if the table is not empty, this is the wrong schema or database: check --source and the mapping",
     "duckdb": "if the table is not empty, this is half an export or the wrong folder: check --source",
+    "spark": "if the table is not empty, this is the wrong catalog, schema or folder: check --source and the mapping",
 }
 _EMPTY_OPTIONAL: dict[Engine, str] = {
     "postgresql": "if the table is not empty, map the right one, or grant the role SELECT",
     "duckdb": "if the table is not empty, export it again",
+    "spark": "if the table is not empty, map the right one, or grant this user SELECT",
 }
 
 

@@ -61,13 +61,12 @@ def _unmatched(tables: Tables, scope: Scope | None, context: Context) -> Select[
     other = select(members).where(_sits_or_leads(members), members.c.user_id.in_(asked_alone)).subquery("other")
     pair = and_(odd.c.is_alone, other.c.household_id == odd.c.household_id, other.c.user_id == odd.c.user_id)
     beside = timedelta(seconds=context.limits.creator_seconds)
-    beside_creation = odd.c.joined_at.between(households.c.created_at - beside, households.c.created_at + beside)
-    # Looked up for the few that remain, and not beside every row.
-    founded = (
-        select(func.bool_and(func.coalesce(beside_creation, True)))
-        .where(households.c.id == odd.c.household_id)
-        .scalar_subquery()
+    # Looked up for the few that remain, and not beside every row. Where two rows have one id, the member came beside both.
+    own = households.c.id == odd.c.household_id
+    first, last = (
+        select(which(households.c.created_at)).where(own).scalar_subquery() for which in (func.min, func.max)
     )
+    founded = odd.c.joined_at.between(last - beside, first + beside)
     found = (
         select(
             odd.c.household_id,

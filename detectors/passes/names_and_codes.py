@@ -31,12 +31,12 @@ from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users
 from detectors.source import Tables
 from detectors.source.sql import byte_length, json_text, like_any, matches
+from detectors.text.markup import MARKUP_PREFILTER
 from detectors.text.reading import (
     BREAKS,
     DISGUISED,
     DISGUISED_IN_BYTES,
     IRREGULAR,
-    MARKUP_PREFILTER,
     index_words,
     only_marks,
     vocabulary_patterns,

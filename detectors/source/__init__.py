@@ -18,12 +18,12 @@ from detectors.source.base import (
     SubjectError,
 )
 from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.spark.address import SparkAddressError, is_spark, place_at
 from detectors.source.tables import Tables
 from detectors.source.urls import AddressError, is_server, may_hold_a_secret, server_at
 
 __all__ = [
     "CANONICAL",
-    "EVENT_TYPES",
     "Check",
     "Counters",
     "LostError",
@@ -41,10 +41,10 @@ __all__ = [
 ]
 
 
-def open_source(where: str, mapping: SourceMapping, *, glance: bool = False) -> Source:
-    """The source at `where`: what libpq takes for a PostgreSQL server, or the path of a folder of CSV or Parquet files.
+def open_source(where: str, mapping: SourceMapping, *, glance: bool = False, token: str = "") -> Source:
+    """The source at `where`: a server of PostgreSQL or Spark Connect, or the path of a folder of CSV or Parquet files.
 
-    How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
+    A PostgreSQL server is named as libpq takes it; `token` is what a Spark server may want to see. How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
 
     Raises SourceError with one line that says what is wrong and what to do, and that shows nothing of a mistyped address.
     """
@@ -56,6 +56,8 @@ def open_source(where: str, mapping: SourceMapping, *, glance: bool = False) -> 
         from detectors.source.postgres import PostgresSource  # noqa: PLC0415  # only the engine that is asked for, as somebody waits
 
         return PostgresSource(server, mapping, glance=glance)
+    if is_spark(where):
+        return _lake(where, mapping, glance=glance, token=token)
     folder = Path(where)
     if may_hold_a_secret(where) and not folder.is_dir():
         raise SourceError(
@@ -65,3 +67,17 @@ def open_source(where: str, mapping: SourceMapping, *, glance: bool = False) -> 
     from detectors.source.folder import FolderSource  # noqa: PLC0415  # as above
 
     return FolderSource(folder, mapping)
+
+
+def _lake(where: str, mapping: SourceMapping, *, glance: bool, token: str) -> Source:
+    try:
+        place = place_at(where)
+    except SparkAddressError as error:
+        raise SourceError(f"the source's address {error}") from None
+    try:
+        from detectors.source.spark.source import SparkSource  # noqa: PLC0415  # most have neither this library nor a cluster
+    except ImportError as error:
+        raise SourceError(
+            "a Spark cluster is read with libraries that are not installed: pip install 'hearthwatch[spark]'"
+        ) from error
+    return SparkSource(place, mapping, token=token, glance=glance)

@@ -95,8 +95,9 @@ def _found(source: Source, side: tuple[str, str], others: tuple[tuple[str, str],
     """How many different values a sample of `side` has, and how many of those are in one of `others`."""
     distinct = select(_sample(source, side).c.value).distinct().subquery("distinct_value")
     known = or_(*(_is_in(source, distinct.c.value, other) for other in others))
-    counted = select(func.count().label("number"), func.count(case((known, 1))).label("known")).select_from(distinct)
-    (row,) = source.rows(counted, "agreement")
+    looked_up = select(known.label("known")).select_from(distinct).subquery("looked_up")
+    counted = select(func.count().label("number"), func.count(case((looked_up.c.known, 1))).label("known"))
+    (row,) = source.rows(counted.select_from(looked_up), "agreement")
     return row["number"], row["known"]
 
 

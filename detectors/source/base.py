@@ -143,7 +143,7 @@ ONLY_TOLD = frozenset(
 Reach = Literal["picked", "whole", "grouped"]
 """What a statement reads of big tables: a few rows, all of them, or all of them to group them by an id."""
 Verdict = Literal["ok", "note", "problem"]
-Engine = Literal["postgresql", "duckdb"]
+Engine = Literal["postgresql", "duckdb", "spark"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import duckdb
 from sqlalchemy import Executable, NullPool, create_engine
@@ -19,6 +19,7 @@ from detectors.source.base import (
     Check,
     ColumnError,
     Counters,
+    Engine,
     Notice,
     QueryError,
     Reach,
@@ -54,7 +55,7 @@ class FolderSource:
     constructor for a folder without the required files, and for a file that is broken, naming file and line or column.
     """
 
-    engine: Literal["postgresql", "duckdb"] = "duckdb"
+    engine: Engine = "duckdb"
 
     def __init__(self, folder: Path, mapping: SourceMapping) -> None:
         if not os.path.isdir(folder):  # noqa: PTH112  # unlike Path's own, it never fails

@@ -279,6 +279,8 @@ _WHY_EMPTY: dict[Engine, str] = {
     "postgresql": "this is half a delivery, the wrong table, or a role that may not see the rows; "
     "load it again, map the right table, or let the role see them",
     "duckdb": "this is half an export, or the wrong file; export the table again",
+    "spark": "this is half a load, the wrong table, or a user that may not see the rows; load it again, map the right table, "
+    "or let the user see them",
 }
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
 
-_PLAIN = "^(?:[0-9a-z_-]*|[!#-&(-9;-z|~]*[G-Zg-z_][!#-&(-9;-z|~]*)$"
+PLAIN = "^(?:[0-9a-z_-]*|[!#-&(-9;-z|~]*[G-Zg-z_][!#-&(-9;-z|~]*)$"
 """Nearly every id: no letter in capitals, or a letter that no UUID has. The few others are looked at closely."""
-_BARE = 32
+BARE = 32
 _CODES = ", ".join(f"chr({ord(blank)})" for blank in WRAPPING)
 # Other encodings of a server know no no-break space, or know it by another number.
 _KNOWN = "CASE WHEN getdatabaseencoding() IN ('UTF8', 'LATIN1') THEN {} ELSE 32 END"
@@ -64,7 +64,7 @@ def _plain_text_postgresql(element: plain_text, compiler: SQLCompiler, **kw: Any
     blankless = f"btrim({text}, concat({_SERVER_CODES}))"
     digits = f"regexp_replace(lower({blankless}), 'urn:uuid:|[^0-9a-f]', '', 'g')"
     return (
-        f"CASE WHEN ({text}) COLLATE \"C\" ~ '{_PLAIN}' AND length({text}) <> {_BARE} THEN {text}"
+        f"CASE WHEN ({text}) COLLATE \"C\" ~ '{PLAIN}' AND length({text}) <> {BARE} THEN {text}"
         f" WHEN {blankless} COLLATE \"C\" ~ '{UUID_IN_ANY_NOTATION}' THEN CAST(CAST({digits} AS uuid) AS text)"
         f" WHEN {blankless} COLLATE \"C\" ~ '{WHOLE_NUMBER}' THEN split_part(ltrim({blankless}, '+'), '.', 1)"
         f" ELSE {blankless} END"
@@ -77,7 +77,7 @@ def _plain_text_duckdb(element: plain_text, compiler: SQLCompiler, **kw: Any) ->
     blankless = f"trim({text}, concat({_CODES}))"
     digits = f"regexp_replace(lower({blankless}), 'urn:uuid:|[^0-9a-f]', '', 'g')"
     return (
-        f"CASE WHEN {text} IS NULL THEN NULL WHEN regexp_matches({text}, '{_PLAIN}') AND length({text}) <> {_BARE} THEN {text}"
+        f"CASE WHEN {text} IS NULL THEN NULL WHEN regexp_matches({text}, '{PLAIN}') AND length({text}) <> {BARE} THEN {text}"
         f" WHEN regexp_matches({blankless}, '{UUID_IN_ANY_NOTATION}') THEN CAST(TRY_CAST({digits} AS uuid) AS VARCHAR)"
         f" WHEN regexp_matches({blankless}, '{WHOLE_NUMBER}') THEN split_part(ltrim({blankless}, '+'), '.', 1)"
         f" ELSE {blankless} END"

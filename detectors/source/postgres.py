@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import psycopg
 from psycopg.abc import Buffer
@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Executable, event, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError
 
 from detectors.source import rights
-from detectors.source.base import Check, Counters, LostError, Notice, Reach, SlowError, SourceError
+from detectors.source.base import Check, Counters, Engine, LostError, Notice, Reach, SlowError, SourceError
 from detectors.source.catalog import read_catalog
 from detectors.source.faults import failed, is_lost, lost
 from detectors.source.mapping import SourceMapping
@@ -53,7 +53,7 @@ class PostgresSource:
     in a way that cannot be read, or would hide rows from the role.
     """
 
-    engine: Literal["postgresql", "duckdb"] = "postgresql"
+    engine: Engine = "postgresql"
 
     def __init__(
         self,

@@ -108,7 +108,7 @@ def _names(source: Source, mine: ColumnElement[bool] | None) -> tuple[list[str],
     some = select(column.label("word")).where(column.is_not(None))
     if mine is not None:
         return _listed(source, some.where(mine).distinct().limit(MOST_TYPES)), False
-    if source.engine == "duckdb":
+    if source.engine != "postgresql":
         names = _listed(source, some.distinct().limit(MOST_TYPES))
         return names, len(names) < MOST_TYPES
     sample = select(column.label("word")).limit(SAMPLE + 1).subquery("sample")
@@ -139,7 +139,7 @@ def _keyless(source: Source, elements: Collection[str], trail: Trail) -> frozens
     """
     if "metadata" not in source.schema.tables[EVENTS].columns:
         return frozenset(elements)
-    if not elements or not (_indexed(source, "event_type") or source.engine == "duckdb" or trail.complete):
+    if not elements or not (_indexed(source, "event_type") or source.engine != "postgresql" or trail.complete):
         return frozenset()
     tables = source.tables.respelled({f"{EVENTS}.event_type": trail.spellings})
     events = tables[EVENTS]

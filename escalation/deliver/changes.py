@@ -96,9 +96,15 @@ def _said(reason: Reason, changes: Sequence[Change], now: datetime) -> Iterator[
 
 
 def _names(changes: Sequence[Change]) -> Mapping[str, str]:
-    """What each finding on the ticket is called: several of one title are told apart by whom they are about."""
+    """What each finding on the ticket is called: several of one title are told apart by whom they are about.
+
+    Where all are of one title, which is the ticket's, that alone is said.
+    """
     entries = {one.fingerprint: one for change in changes for one in (change.entry, *change.remaining)}
     titles = [one.title for one in entries.values()]
+    if len(entries) > 1 and len(set(titles)) == 1:
+        shared = set[str].intersection(*({*one.subject.values()} for one in entries.values()))
+        return {key: about(one, shared) for key, one in entries.items()}
     return {
         key: one.title if titles.count(one.title) == 1 else f"{one.title} ({about(one)})"
         for key, one in entries.items()
@@ -138,11 +144,11 @@ def _lines(change: Change, now: datetime, it: str = "It") -> tuple[str, ...]:
 def _joined(changes: Sequence[Change], names: Mapping[str, str], now: datetime) -> Iterator[str]:
     if len(changes) == 1:
         entry = changes[0].entry
-        found = f"{entry.title} ({about(entry)})"
+        found = names[entry.fingerprint] if len(names) > 1 else f"{entry.title} ({about(entry)})"
         yield f"One more of this case, seen by the scan of {stamp(now)}: {found}. It is {entry.severity}."
         yield f"Affected now: {entry.size}."
         return
-    found = listed([f"{one.entry.title} ({about(one.entry)}; {one.entry.severity})" for one in changes], _NAMED_MOST)
+    found = listed([f"{names[one.entry.fingerprint]} ({one.entry.severity})" for one in changes], _NAMED_MOST)
     yield f"{len(changes)} more of this case, seen by the scan of {stamp(now)}: {found}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from detectors.text.wording import listed, stamp
@@ -11,11 +12,12 @@ from escalation.ledger.records import Entry, Linked, Ticket
 from escalation.policy.policy import Policy
 
 
-def about(entry: Entry) -> str:
-    """Whom or what an entry is about, in ids."""
+def about(entry: Entry, besides: Collection[str] = ()) -> str:
+    """Whom or what an entry is about, in ids; without those that are known already."""
     if entry.subject.get("operation") == INCIDENT:
         return listed([f"household {one}" for one in entry.households], 5)
-    return listed([f"{key.removesuffix('_id').replace('_', ' ')} {one}" for key, one in entry.subject.items()])
+    told = {key: one for key, one in entry.subject.items() if one not in besides} or entry.subject
+    return listed([f"{key.removesuffix('_id').replace('_', ' ')} {one}" for key, one in told.items()])
 
 
 def linked_note(older: Ticket, new: Ticket, link: Linked, now: datetime) -> Note:

@@ -15,7 +15,7 @@ from escalation.deliver.case_file import CaseFile
 from escalation.deliver.helpdesk import HelpdeskDelivery, Note
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.nights.night import run_night
-from escalation.nights.recording import Told
+from escalation.nights.told import Told
 from escalation.policy.policy import Policy
 
 AFTER_MIDNIGHT = timedelta(hours=3)

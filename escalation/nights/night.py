@@ -27,7 +27,8 @@ from escalation.errors import LedgerUsageError
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import Action, Look, Looked, Ticket
 from escalation.ledger.volumes import EVENTS
-from escalation.nights.recording import NOTHING_MORE, Recording, Told
+from escalation.nights.recording import NOTHING_MORE, Recording
+from escalation.nights.told import Told
 from escalation.people.outcomes import Settled, settled_between, without_outcome
 from escalation.policy.policy import Policy
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
-from typing import Any
 
-from detectors.contract import Coverage, Finding, Severity, SubjectKey, Team, fingerprint
+from detectors.contract import Coverage, Finding, SubjectKey, fingerprint
 from detectors.findings import Alike, Found, whole
 from escalation.decide.cases import CaseKey, case_of
-from escalation.decide.clocks import Deadlines, deadlines, ladder_step, sooner
+from escalation.decide.clocks import Deadlines, deadlines, ladder_step
 from escalation.decide.decisions import (
     LOST,
     Observation,
@@ -23,49 +21,28 @@ from escalation.decide.decisions import (
     in_force,
     is_broken,
     is_held,
-    more_urgent,
     observe,
 )
 from escalation.decide.incidents import INCIDENT, OnePerCause, told_of
 from escalation.decide.remains import RESOLVED, WORDS, rows_are_gone, trail_is_gone
-from escalation.deliver.case_file import pack_case
-from escalation.deliver.changes import Change, note
+from escalation.decide.urgency import as_urgent_as, reopened
+from escalation.deliver.changes import Change
 from escalation.deliver.helpdesk import pack_note
 from escalation.deliver.notes import external_id_of, follow_up
 from escalation.ledger.ledger import Transaction
 from escalation.ledger.records import (
-    Action,
     Decision,
     Entry,
     Look,
     Looked,
-    NightStatus,
-    OutboxKind,
-    Reason,
     Silence,
     Ticket,
 )
 from escalation.ledger.volumes import EVENTS
-from escalation.nights.case_files import CaseFiles
-from escalation.nights.watched import Tickets, Wanted, Watched, place
+from escalation.nights.outgoing import Content, Outgoing
+from escalation.nights.told import Told, told_of_entry
+from escalation.nights.watched import Tickets, Watched, place
 from escalation.policy.policy import Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What tonight made of one finding, and why."""
-
-    fingerprint: str
-    detector: str
-    team: Team
-    severity: Severity
-    title: str
-    subject: dict[str, str]
-    status: NightStatus
-    action: Action
-    reason: Reason
-    external_id: str | None
-
 
 NOTHING_MORE = Looked()
 
@@ -87,7 +64,7 @@ class Recording:
         alike: Sequence[Alike] = (),
     ) -> None:
         self._tx, self._policy, self._now, self._look = tx, policy, now, look
-        self._announced, self._source = announced, looked
+        self._source = looked
         # What a quick look counts is not kept.
         oldest = (one.oldest for one in looked.volumes if one.table == EVENTS and one.believed)
         self._audit_began = max(filter(None, (tx.audit_began_by(now), *oldest)), default=None)
@@ -109,8 +86,7 @@ class Recording:
         self._all: dict[str, Watched] = {}
         self._on_ticket: dict[int, list[Watched]] = defaultdict(list)
         self._of_case: dict[CaseKey, list[Watched]] = defaultdict(list)
-        self._wanted: list[Wanted] = []
-        self._changes: dict[int, list[Change]] = defaultdict(list)
+        self._outgoing = Outgoing(tx, policy, now, self._tickets, announced=announced)
         self.decided: list[tuple[Entry, Decision]] = []
 
     def _dated(self) -> list[Finding]:
@@ -160,7 +136,7 @@ class Recording:
         self._finish()
         self._let_go_of_lost()
         self._tx.save_entries([watched.entry for watched in self._all.values()], self._known)
-        self._send_all()
+        self._outgoing.send_all(self._primary, self._content)
 
     def _observe(self) -> None:
         for key in sorted({*self._known, *self._primary, *self._causes}):
@@ -288,10 +264,10 @@ class Recording:
             decision = Decision("none", "same-case")
         else:
             decision = Decision("reopen" if home.status == "resolved" else "comment", "joined")
-            self._say(home, Change(watched.before, watched.entry, decision, self._others(watched, home)))
+            self._outgoing.say(home, Change(watched.before, watched.entry, decision, self._others(watched, home)))
         self._tickets.save(self._after_change(home, decision))
         watched.entry = _said(watched.entry)
-        self._want_text(home)
+        self._want_text_of(home)
         return decision
 
     def _end_resolved_snoozes(self) -> None:
@@ -346,36 +322,34 @@ class Recording:
             self._put_on(watched, ticket)
         watched.entry = _said(watched.entry)
         self._tickets.made.add(ticket.id)
-        self._want(f"{external_id}/create", ticket, "create", None)
+        self._outgoing.want(f"{external_id}/create", ticket, "create")
 
     def _change(
         self, watched: Watched, ticket: Ticket, decision: Decision, others: tuple[Entry, ...], cause: Ticket | None
     ) -> None:
         """Say on the ticket what has changed, and give it its new state."""
         entry = watched.entry
-        self._say(ticket, Change(watched.before, entry, decision, others, cause))
+        self._outgoing.say(ticket, Change(watched.before, entry, decision, others, cause))
         if decision.action == "verify":
             self._tickets.save(replace(ticket, status="verified", ended_at=self._now))
             return
         if decision.reason == "part-fixed" and any(other.case == watched.case for other in self._told_on(ticket)):
             self._tickets.save(self._after_change(ticket, decision))
-            self._want_text(ticket)
+            self._want_text_of(ticket)
         if watched.observation != "seen":
             return
         self._tickets.save(self._after_change(ticket, decision))
         watched.entry = replace(_said(entry), flapping_said=entry.flapping_said or decision.reason == "flapping")
-        self._want_text(ticket)
+        self._want_text_of(ticket)
 
     def _others(self, watched: Watched, ticket: Ticket | None) -> tuple[Entry, ...]:
         """What else is there of what is on a ticket."""
         on_it = self._on_ticket.get(ticket.id, ()) if ticket is not None else ()
         return tuple(other.entry for other in on_it if other is not watched and other.entry.present)
 
-    def _say(self, ticket: Ticket, change: Change) -> None:
-        """Have one comment tonight say all that has changed on a ticket."""
-        if ticket.id not in self._changes:
-            self._want("", ticket, "comment", None)
-        self._changes[ticket.id].append(change)
+    def _want_text_of(self, ticket: Ticket) -> None:
+        if self._told_on(ticket):
+            self._outgoing.want_text(ticket)
 
     def _told_on(self, ticket: Ticket) -> list[Watched]:
         """What the text of a ticket tells of, the most urgent first. What is another team's is only related."""
@@ -390,62 +364,12 @@ class Recording:
         worst = told[0].entry
         due = self._deadlines(worst)
         if decision.action == "reopen":
-            return replace(
-                ticket,
-                status="open",
-                severity=worst.severity,
-                reopened=ticket.reopened + 1,
-                clock_began_at=self._now,
-                acknowledge_due=due.acknowledge,
-                investigate_due=due.investigate,
-                resolve_due=due.resolve,
-                acknowledged_at=None,
-                resolved_at=None,
-                ended_at=None,
-                closed_as=None,
-                closing_reason=None,
-                ladder_step=0,
-            )
-        if more_urgent(worst.severity, ticket.severity):
-            kept = sooner(Deadlines(ticket.acknowledge_due, ticket.investigate_due, ticket.resolve_due), due)
-            return replace(
-                ticket,
-                severity=worst.severity,
-                acknowledge_due=kept.acknowledge,
-                investigate_due=kept.investigate,
-                resolve_due=kept.resolve,
-            )
-        return replace(ticket, severity=worst.severity)
+            return reopened(ticket, worst, due, self._now)
+        return as_urgent_as(ticket, worst, due)
 
-    def _want(self, key: str, ticket: Ticket, kind: OutboxKind, payload: Mapping[str, Any] | None) -> None:
-        self._wanted.append(Wanted(key, ticket.id, kind, payload))
-
-    def _want_text(self, ticket: Ticket) -> None:
-        """Have the ticket's text made anew, once; one that was made tonight has its first text still to come."""
-        if ticket.id in self._tickets.made or not self._told_on(ticket):
-            return
-        key = f"{ticket.external_id}/update/{ticket.fingerprint[:16]}/{self._now:%Y%m%dT%H%M%SZ}"
-        if all(one.key != key for one in self._wanted):
-            self._want(key, ticket, "update", None)
-
-    def _send_all(self) -> None:
-        """Put what is wanted into the outbox, in its order; the texts now, as all that they tell of is known."""
-        texts = [one.ticket_id for one in self._wanted if one.kind in ("create", "update")]
-        files = CaseFiles(self._tx, self._policy, self._now, self._primary, texts) if texts else None
-        for one in self._wanted:
-            ticket, key, payload = self._tickets.of_row(one.ticket_id), one.key, one.payload
-            if one.kind == "comment":
-                changes = self._changes[ticket.id]
-                payload, key = pack_note(note(ticket, changes, self._now)), self._key(ticket, changes)
-            elif payload is None and files is not None:
-                told = self._told_on(ticket)
-                case = files.of(ticket, [watched.entry for watched in told], self._put_off(ticket, told))
-                payload = pack_case(case)
-            destinations = self._policy.destinations(ticket.team, ticket.severity, announced=self._announced)
-            self._tx.enqueue(key, ticket, one.kind, payload or {}, self._now, destinations)
-        if files is not None:
-            for ticket_id in self._tickets.made:
-                files.tell_the_older(self._tickets.of_row(ticket_id), self._tickets.made)
+    def _content(self, ticket: Ticket) -> Content:
+        told = self._told_on(ticket)
+        return [watched.entry for watched in told], self._put_off(ticket, told)
 
     def _put_off(self, ticket: Ticket, told: Sequence[Watched]) -> list[tuple[Entry, Silence]]:
         """What of the ticket's cases is silenced, on it or on no ticket."""
@@ -461,12 +385,6 @@ class Recording:
             if silence is not None and entry.ticket_id in (None, ticket.id) and in_force(silence, self._now):
                 found.append((entry, silence))
         return found
-
-    def _key(self, ticket: Ticket, changes: Sequence[Change]) -> str:
-        """The same for the same changes on the same night, so that they are never said twice."""
-        parts = sorted(f"{one.decision.reason}/{one.entry.fingerprint}" for one in changes)
-        what = parts[0] if len(parts) == 1 else f"changes/{sha256(' '.join(parts).encode()).hexdigest()}"
-        return f"{ticket.external_id}/{what[: what.index('/') + 17]}/{self._now:%Y%m%dT%H%M%SZ}"
 
     def _finish(self) -> None:
         """End the tickets on which nothing is left to watch, and follow up on those that nobody has acknowledged."""
@@ -497,24 +415,13 @@ class Recording:
         if step > ticket.ladder_step:
             told = pack_note(follow_up(ticket, step, self._policy, self._now))
             key = f"{ticket.external_id}/follow-up/{ticket.reopened}/{step}"
-            self._want(key, ticket, "follow-up", told)
+            self._outgoing.want(key, ticket, "follow-up", told)
             self._tickets.save(replace(ticket, ladder_step=step))
 
     def told(self) -> Iterable[Told]:
         for entry, decision in self.decided:
             ticket = self._tickets.of(entry)
-            yield Told(
-                fingerprint=entry.fingerprint,
-                detector=entry.detector,
-                team=entry.team,
-                severity=entry.severity,
-                title=entry.title,
-                subject=entry.subject,
-                status=entry.status,
-                action=decision.action,
-                reason=decision.reason,
-                external_id=ticket.external_id if ticket else None,
-            )
+            yield told_of_entry(entry, decision, ticket)
 
 
 def _said(entry: Entry) -> Entry:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from escalation.decide.cases import CaseKey, order_of
 from escalation.decide.decisions import Observation
 from escalation.ledger.ledger import Transaction
-from escalation.ledger.records import Entry, OutboxKind, Ticket
+from escalation.ledger.records import Entry, Ticket
 
 
 @dataclass(slots=True)
@@ -56,16 +54,6 @@ class Tickets:
     def save(self, ticket: Ticket) -> None:
         self.by_id[ticket.id] = ticket
         self.tx.save_ticket(ticket)
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Something to be sent on a ticket. What has no payload is composed when all is decided."""
-
-    key: str
-    ticket_id: int
-    kind: OutboxKind
-    payload: Mapping[str, Any] | None
 
 
 def place(entry: Entry, ticket: Ticket) -> tuple[int, bool, tuple[int, bool, str, str]]:

@@ -9,11 +9,12 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from detectors.contract import SEVERITY_ORDER, Finding
+from escalation.deliver.linking import LINKS_MOST, Links
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.nights import NightRow
-from escalation.ledger.records import Entry, Ticket, TicketOutcome
+from escalation.ledger.records import Entry, Linked, Ticket, TicketOutcome
 from escalation.ledger.snapshots import KEPT_AFTER_END, Ending, Said
-from escalation.people.outcomes import Settled, settled_between
+from escalation.people.outcomes import Settled, settled_between, without_outcome
 from escalation.policy.policy import Policy
 from escalation.views.digest import InProgress, in_progress
 from escalation.views.history import History, history_of
@@ -63,6 +64,8 @@ class Card:
     outcome: TicketOutcome | None
     progress: InProgress | None
     """Its clocks, while it is in progress."""
+    linked: tuple[Linked, ...] = ()
+    """The other tickets about its people and households, as they stand now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ class Morning:
     older: tuple[Ticket, ...]
     nights: tuple[Night, ...]
     history: History
+    unlearned: tuple[Ticket, ...] = ()
+    """What was settled of late and has no outcome yet."""
 
     @property
     def calendar(self) -> tuple[tuple[date, Night | None], ...]:
@@ -119,7 +124,8 @@ def morning(ledger: Ledger, policy: Policy, now: datetime) -> Morning:
         recent = [one for one in history.tickets if one.ended and _ended(one) > now - KEPT_AFTER_END]
         recent.sort(key=_ended, reverse=True)
         shown = [*(one.ticket for one in pressing.values()), *recent]
-        cards = _cards(tx, shown, pressing, now)
+        cards = _cards(tx, shown, pressing, policy, now)
+        unlearned = without_outcome(history.tickets, tx.outcomes(), now)
         played = _nights(tx, nights, history.tickets)
         settled = settled_between(tx, nights[-2].as_of if len(nights) > 1 else now - KEPT_AFTER_END, now, policy)
     known = {card.ticket.id for card in cards}
@@ -133,6 +139,7 @@ def morning(ledger: Ledger, policy: Policy, now: datetime) -> Morning:
         older=tuple(one for one in history.tickets if one.id not in known),
         nights=played,
         history=history,
+        unlearned=tuple(unlearned),
     )
 
 
@@ -176,14 +183,14 @@ def _kind(said: Said) -> ChangeKind | None:
 
 
 def _cards(
-    tx: Transaction, tickets: Sequence[Ticket], pressing: Mapping[int, InProgress], now: datetime
+    tx: Transaction, tickets: Sequence[Ticket], pressing: Mapping[int, InProgress], policy: Policy, now: datetime
 ) -> tuple[Card, ...]:
     entries, said = defaultdict[int, list[Entry]](list), defaultdict[int, list[Said]](list)
     for entry in tx.entries_of_tickets(now - KEPT_AFTER_END):
         entries[entry.ticket_id or 0].append(entry)
     for one in tx.said():
         said[one.ticket_id or 0].append(one)
-    findings, outcomes = tx.snapshots(), tx.outcomes()
+    findings, outcomes, links = tx.snapshots(), tx.outcomes(), Links(tx, policy, now)
     return tuple(
         Card(
             ticket=one,
@@ -192,6 +199,7 @@ def _cards(
             said=tuple(said[one.id]),
             outcome=outcomes[one.id][-1] if one.id in outcomes else None,
             progress=pressing.get(one.id),
+            linked=tuple(links.of(one)[:LINKS_MOST]) if one.id in pressing else (),
         )
         for one in tickets
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from detectors.contract import Finding, Team
-from escalation.ledger.records import Entry
+from detectors.contract import Team
+from escalation.deliver.case_file import CaseFile
+from escalation.ledger.records import Entry, Ticket
 from escalation.policy.policy import Policy
 from escalation.policy.process import Redaction
-from reports.redact import redacted, word_scrub
+from reports.redact import redacted_case, word_scrub
 
 BY_EMAIL = "Told by e-mail only"
 
@@ -36,6 +37,13 @@ class Hiding:
         ids = {one for entry in entries for one in (*entry.households, *entry.users, *entry.subject.values())}
         return word_scrub(self.hides, self.key, ids)(words)
 
-    def findings(self, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-        """What may be shown of a ticket's findings, which are all of one team."""
-        return tuple(redacted(one, self.hides, self.key) for one in findings if not self.is_closed(one.team))
+    def case(self, case: CaseFile) -> CaseFile | None:
+        """What may be shown of a ticket's case, whose findings are all of one team; None where nothing may."""
+        return None if self.is_closed(case.findings[0].team) else redacted_case(case, self.hides, self.key)
+
+    def owner(self, ticket: Ticket) -> str:
+        """Who has a ticket, in the helpdesk's words; empty where names are hidden."""
+        if self.hides == "ids" or self.is_closed(ticket.team):
+            return ""
+        # Where people acknowledge by a command, or by mail, no queue tells who they are.
+        return self.line(ticket.owner) or "none named"

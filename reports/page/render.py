@@ -56,8 +56,13 @@ def _frame(**more: Any) -> dict[str, Any]:
     return {"style": Markup(style), "allowed": allowed, **more}  # noqa: S704  # our own file
 
 
-def render(of: Morning, hiding: Hiding, *, trouble: str = "", index: str = "") -> str:
-    """The morning page. `trouble` says what went wrong since the last night, `index` where the other nights' pages are."""
+def render(
+    of: Morning, hiding: Hiding, *, trouble: str = "", index: str = "", backtests: Sequence[tuple[str, Chart]] = ()
+) -> str:
+    """The morning page. `trouble` says what went wrong since the last night, `index` where the other nights' pages are.
+
+    `backtests` are curves, each with the words on which nights it is of.
+    """
     return (
         _environment()
         .get_template("page.html")
@@ -70,6 +75,7 @@ def render(of: Morning, hiding: Hiding, *, trouble: str = "", index: str = "") -
                 groups=list(_groups(of, hiding)),
                 older=older(of.older),
                 trends=trends(of, hiding.policy),
+                backtests=backtests,
                 coverage=coverage(of),
             )
         )

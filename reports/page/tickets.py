@@ -9,7 +9,6 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from detectors.contract import Finding
 from escalation.deliver.case_file import CaseFile
 from escalation.ledger.records import Ticket
 from escalation.ledger.snapshots import ROWS_KEPT
@@ -77,7 +76,8 @@ def view_of(card: Card, of: Morning, hiding: Hiding, *, whole: bool) -> TicketVi
     """One ticket as the page shows it, with its story where it is shown as a `whole`."""
     one = card.ticket
     words, late = _clock(card, of)
-    findings = hiding.findings(card.findings) if whole else ()
+    told = whole and bool(card.findings)
+    case = hiding.case(CaseFile(card.findings, one.severity, linked=card.linked)) if told else None
     url = one.ref_url or ""
     return TicketView(
         id=one.external_id,
@@ -91,7 +91,7 @@ def view_of(card: Card, of: Morning, hiding: Hiding, *, whole: bool) -> TicketVi
         facts=tuple((name, hiding.line(words, card.entries)) for name, words in _facts(card, of, hiding)),
         link=url if LINK.fullmatch(url) else "",
         place=url,
-        story=_story(one, findings, hiding) if findings else None,
+        story=_story(one, case, hiding) if case else None,
         said=tuple(
             f"{clock(said.as_of)} {ACTIONS.get(said.action, said.action)}: {REASONS.get(said.reason, said.reason)}"
             for said in card.said
@@ -125,6 +125,8 @@ def _facts(card: Card, of: Morning, hiding: Hiding) -> list[tuple[str, str]]:
             facts.append((name, f"done {clock(done)}{', late' if late else ''}"))
         elif due is not None and card.progress is not None:
             facts.append((name, f"by {clock(due)}"))
+    if card.progress is not None and (owner := hiding.owner(one)):
+        facts.append(("Owner", owner))
     if one.reopened:
         facts.append(("Reopened", f"{one.reopened} times" if one.reopened > 1 else "once"))
     if one.closed_as:
@@ -134,10 +136,9 @@ def _facts(card: Card, of: Morning, hiding: Hiding) -> list[tuple[str, str]]:
     return facts
 
 
-def _story(of: Ticket, findings: tuple[Finding, ...], hiding: Hiding) -> Story:
-    case = CaseFile(findings, of.severity)
+def _story(of: Ticket, case: CaseFile, hiding: Hiding) -> Story:
     message = case_ticket(case, hiding.policy, reference=of.external_id, pseudonyms=hiding.hides == "ids")
-    finding = findings[0]
+    findings, finding = case.findings, case.findings[0]
     lines = [line for block in message.blocks if isinstance(block, Template) for line in template_lines(block)]
     moments = [moment for block in message.blocks if isinstance(block, Timeline) for moment in block.moments]
     cut = any(len(one.members) >= ROWS_KEPT for one in findings) or any(

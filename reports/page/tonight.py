@@ -67,15 +67,19 @@ class Tonight:
     changes: tuple[Listing, ...]
     overdue: Listing
     due: Listing
+    put_off: Listing
+    unlearned: Listing
     told: tuple[Line, ...]
     teams: tuple[TeamRow, ...]
     unchanged: int
     open: int
+    touched: str
+    """How many people and households what is open names."""
 
     @property
     def lists(self) -> tuple[Listing, ...]:
         """The lists that hold something: what to do, then what changed."""
-        return tuple(one for one in (self.overdue, self.due, *self.changes) if one.number)
+        return tuple(one for one in (self.overdue, self.due, *self.changes, self.put_off, self.unlearned) if one.number)
 
     @property
     def tiles(self) -> tuple[Listing, ...]:
@@ -98,11 +102,31 @@ def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
         changes=tuple(_changed(of, hiding, kind) for kind in CHANGES),
         overdue=_listing("overdue", "Overdue", "now", [_late(card, of, hiding) for card in overdue]),
         due=_listing("due", "Due next", "soon", [_due(card, of, hiding) for card in due]),
+        put_off=_listing(
+            "put-off",
+            "Put off",
+            "later",
+            [_muted(card, hiding) for card in waiting if card.progress and card.progress.silence],
+        ),
+        unlearned=_listing(
+            "unlearned",
+            "No outcome written down yet",
+            "later",
+            [_line(one, hiding, f"hearthwatch tickets outcome {one.external_id}") for one in of.unlearned],
+        ),
         told=tuple(_line(one.ticket, hiding, one.words) for one in of.settled),
         teams=tuple(_team(of, hiding, team, waiting) for team in hiding.policy.teams),
         unchanged=of.unchanged,
         open=len(waiting),
+        touched=_touched(waiting),
     )
+
+
+def _touched(waiting: Sequence[Card]) -> str:
+    people = {one for card in waiting for entry in card.entries if entry.present for one in entry.users}
+    homes = {one for card in waiting for entry in card.entries if entry.present for one in entry.households}
+    # The ledger keeps the first ids of each finding alone.
+    return f"at least {count(len(people), 'person', 'people')} in {count(len(homes), 'household')}"
 
 
 def _verdict(of: Morning) -> tuple[str, bool]:
@@ -173,7 +197,16 @@ def _late(card: Card, of: Morning, hiding: Hiding) -> Line:
     broken = card.progress.overdue if card.progress else ()
     since = min(one.since for one in broken)
     promises = listed([PROMISES[one.promise] for one in broken])
-    return _line(card.ticket, hiding, f"{promises}, for {span(of.now - since)}", clock(since), card)
+    owner = hiding.owner(card.ticket)
+    has = f"; owner: {owner}" if owner else ""
+    return _line(card.ticket, hiding, f"{promises}, for {span(of.now - since)}{has}", clock(since), card)
+
+
+def _muted(card: Card, hiding: Hiding) -> Line:
+    silence = card.progress.silence if card.progress else None
+    until = f"until {clock(silence.ends_at)}" if silence else ""
+    why = f": {hiding.line(silence.reason, card.entries)}" if silence and not hiding.is_closed(card.ticket.team) else ""
+    return _line(card.ticket, hiding, f"{until}{why}", card=card)
 
 
 def _due(card: Card, of: Morning, hiding: Hiding) -> Line:

@@ -159,15 +159,22 @@ def test_the_longest_period_is_played(source: str) -> None:
 
 
 def test_a_limit_that_moves_has_a_curve(source: str, elsewhere: Path) -> None:
-    moved = ("--source", source, "--detector", "mass-creation", "--sweep", "creations_per_day=9..12")
+    moved = ("--source", source, "--detector", "mass-creation", "--sweep", "creations_per_day=10..11")
     told = played(*moved)
     # mia made 11 of them, and more than the limit are too many.
-    assert [(row["creations_per_day"], row["tickets"]) for row in told["sweep"]] == [(9, 1), (10, 1), (11, 0), (12, 0)]
-    drawn = call("backtest", *PERIOD, *moved, "--format", "html", "--output", "curve.html")
+    assert [(row["creations_per_day"], row["tickets"]) for row in told["sweep"]] == [(10, 1), (11, 0)]
+    drawn = call("backtest", *PERIOD, *moved, "--format", "html", "--output", "curve.html", "--report", "pages")
     assert (drawn.exit_code, drawn.stdout) == (0, ""), drawn.output
     page = (elsewhere / "curve.html").read_text()
     assert "Findings and tickets as creations_per_day moves" in page
     assert "now 10" in page
+    (elsewhere / "pages" / "curve-odd.json").write_text('{"limit": "<b>"}')
+    run = call("run", "--source", source, "--as-of", "2026-02-03T03:00:00Z", "--report", "pages")
+    assert "curve-odd.json: is no curve" in run.stderr
+    tonight = (elsewhere / "pages" / "tonight.html").read_text()
+    assert tonight.count("Findings and tickets as creations_per_day moves") > 1
+    assert 'href="#backtests"' in tonight
+    assert "played again for each value with mass-creation." in tonight
 
 
 @pytest.mark.parametrize(
@@ -180,6 +187,7 @@ def test_a_limit_that_moves_has_a_curve(source: str, elsewhere: Path) -> None:
         (("--sweep", "creations_per_day=0..9"), "cannot be 0"),
         (("--sweep", "creations_per_day=5..9", "--against", "default"), "leave --against out"),
         (("--format", "html"), "name one"),
+        (("--report", "pages"), "--report keeps the curve of a --sweep"),
     ],
 )
 def test_a_sweep_that_cannot_be_is_said(given: tuple[str, ...], says: str, source: str, elsewhere: Path) -> None:

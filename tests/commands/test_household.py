@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,16 @@ def test_the_engines_are_asked_by_key_and_by_hash(scanner: Scanner) -> None:
         assert len(read) > 10
         assert all("WHERE" in one for one in read), "no table is read without a key"
         assert not any("private" in one.casefold() for one in asked)
+
+
+def test_a_customer_does_not_wait_for_what_it_does_not_need(place: list[str]) -> None:
+    program = (
+        "import sys; from cli import main\n"
+        f"try: main({['household', uid('elm'), *place]})\n"
+        "except SystemExit as end: print(end.code, {'pandas', 'alembic', 'detectors.registry'} & set(sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "0 set()"
 
 
 def test_ids_may_look_like_addresses(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from detectors.contract import Finding
@@ -70,7 +71,7 @@ def morning(
     """Every finding new tonight, with a ticket in progress each; all of them had a night before."""
     cards, changes = [], []
     for number, finding in enumerate(findings, start=1):
-        one, known = ticket(number, finding, url=url), entry(finding, number)
+        one, known = replace(ticket(number, finding, url=url), owner=words), entry(finding, number)
         progress = InProgress(one, DAY, (), ("resolve", NOW + DAY), flapping=False, silence=None)
         outcome = TicketOutcome(number, words, None, words, "kim", NOW)
         cards.append(Card(one, (known,), (finding,), (), outcome, progress))

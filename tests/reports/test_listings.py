@@ -13,7 +13,7 @@ from escalation.ledger.nights import PastDecision
 from escalation.ledger.records import Entry, Silence, Ticket, TicketOutcome
 from escalation.ledger.silences import EndedSilence
 from escalation.nights.night import NightReport
-from escalation.nights.recording import Told
+from escalation.nights.told import Told
 from escalation.people.outcomes import Settled
 from escalation.policy.policy import load_policy
 from escalation.views.digest import Digest, EndingSilence, InProgress

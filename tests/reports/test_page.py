@@ -11,6 +11,8 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from detectors.contract import Finding, Impact, Story, TimelineEntry
+from escalation.decide.clocks import Overdue
+from escalation.ledger.records import Linked, Silence
 from escalation.policy.policy import load_policy
 from reports import pictures
 from reports.page.hiding import BY_EMAIL, Hiding
@@ -91,6 +93,27 @@ def test_a_ticket_is_told_with_its_pictures_and_its_missing_step() -> None:
     assert "user_2: member, longest-standing member" in text, "the picture in words"
     assert text.count("found for the first time") == 2
     assert "resolution due in 1 d" in text
+
+
+def test_the_page_says_who_has_it_what_is_put_off_what_nobody_wrote_down_and_what_is_linked() -> None:
+    of = morning([TRANSFER_FAILED, MASS_CREATION, TRANSFER_FAILED], words="kim")
+    late, muted, linking = of.cards
+    assert late.progress is not None
+    snooze = Silence(1, "f", "snooze", "a migration", "jo", NOW - DAY, NOW + DAY, "P0", 4)
+    link = Linked("hw-9", "engineering", "no-leader", "Household Has No Leader", "P0", "fixed", "", NOW, ("h",), ())
+    cards = (
+        replace(late, progress=replace(late.progress, overdue=(Overdue("resolve", NOW - DAY),), next=None)),
+        replace(muted, progress=replace(late.progress, ticket=muted.ticket, silence=snooze)),
+        replace(linking, linked=(link,)),
+    )
+    text = shown(render(replace(of, cards=cards, unlearned=(late.ticket,)), OPEN))
+    assert "resolution, for 1 d; owner: kim" in text
+    assert "until 2026-02-05 03:00: a migration" in text
+    assert f"hearthwatch tickets outcome {late.ticket.external_id}" in text
+    assert "fixed, verified by a scan" in text
+    assert "What is in progress names at least 2 people in 17 households." in text
+    hidden_page = shown(render(replace(of, cards=cards), Hiding(POLICY, "ids", b"key")))
+    assert "owner: kim" not in hidden_page
 
 
 def test_hostile_text_stays_text() -> None:

@@ -235,11 +235,12 @@ def write_csv(
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, columns, extrasaction="ignore")
             writer.writeheader()
-            writer.writerows({column: _cell(row.get(column)) for column in columns} for row in rows)
+            writer.writerows({column: cell(row.get(column)) for column in columns} for row in rows)
     return folder
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """A value as a CSV file holds it."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, bool):
@@ -324,7 +325,9 @@ class Scanner:
         def open_town(rows: Tables) -> str:
             where = self.open_town(rows)
             for name in tables:
-                if self.engine == "duckdb":
+                if self.engine == "spark":
+                    (Path(where.partition(";folder=")[2]) / f"{name}.parquet").unlink()
+                elif self.engine == "duckdb":
                     (Path(where) / f"{name}.csv").unlink()
                 else:
                     with psycopg.connect(where) as connection:

@@ -53,7 +53,7 @@ from detectors.domain.household import HouseholdCase
 from detectors.domain.records import JoinRequest
 from detectors.events import EventType
 from detectors.source.sql import matches
-from detectors.text.reading import MARKUP_PREFILTER, live_markup
+from detectors.text.markup import MARKUP_PREFILTER, live_markup
 from detectors.text.wording import count, listed
 
 META = Meta(

@@ -13,16 +13,8 @@ from detectors.limits import Limits
 from detectors.rules._support import quoted
 from detectors.rules.product.feature_gap import feature_name
 from detectors.rules.trust_safety.commercial_use import names_price_or_contact
-from detectors.text.reading import (
-    BREAKS,
-    DISGUISED,
-    IRREGULAR,
-    MARKUP_PREFILTER,
-    index_words,
-    live_markup,
-    vocabulary_patterns,
-    words_in,
-)
+from detectors.text.markup import MARKUP_PREFILTER, live_markup
+from detectors.text.reading import BREAKS, DISGUISED, IRREGULAR, index_words, vocabulary_patterns, words_in
 
 LIMITS = Limits()
 COMMERCIAL = (*LIMITS.commercial_words, *LIMITS.commercial_rates, *LIMITS.company_words)

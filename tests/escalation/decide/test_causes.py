@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.contract import Finding, Impact, Member, Severity
+from detectors.contract import Finding, Impact, Member, Severity, Story
+from detectors.findings import Alike, Distinct
 from detectors.limits import Limits
 from detectors.registry import BY_ID
 from escalation.decide.causes import explain
-from escalation.decide.incidents import incidents, one_per_cause
+from escalation.decide.incidents import incidents, one_per_cause, told_of
 from tests.escalation.findings import NOON, finding
 from tests.support.towns import Scanner, Town, uid
 
 LIMITS = Limits()
+EARLIER = NOON - timedelta(days=1)
 
 
 def everyone_left(*households: str, severity: Severity = "P2") -> Finding:
@@ -194,6 +196,12 @@ def test_the_policy_may_tell_both_teams() -> None:
     assert [len(one_per_cause(findings, LIMITS, "production", both_teams=both)) for both in (False, True)] == [1, 2]
 
 
+def test_what_trust_and_safety_is_told_engineering_is_not_unless_asked_for() -> None:
+    findings = [finding("mass-creation", user="u1"), finding("rate-limit-bypass", {"user_id": "u1", "limit": "x"})]
+    assert [one.detector for one in one_per_cause(findings, LIMITS, "production")] == ["mass-creation"]
+    assert [one.detector for one in told_of(findings, LIMITS, "production").findings] == ["mass-creation"]
+
+
 def test_an_unauthorised_transfer_keeps_its_own_urgency() -> None:
     (told,) = explain([finding("unauthorised-transfer", household="h1"), TRANSFER], LIMITS)
     assert (told.team, told.severity) == ("trust-safety", "Immediate")
@@ -243,6 +251,38 @@ def test_twenty_six_are_one_incident() -> None:
     assert incident.story.steps[-1] == "and 16 more, all of them in the attachment"
 
 
+def test_the_words_of_an_incident() -> None:
+    told = [
+        incidents(many(30, detector), Limits(incident_members_most=most), "production")[0].story
+        for detector, most in (("no-leader", 30), ("fake-households", 28))
+    ]
+    assert [one.steps[-1] for one in told] == [
+        "and 20 more, all of them in the attachment",
+        "and 20 more, the first 28 of all in the attachment",
+    ]
+    assert [one.screenshots for one in told] == [
+        "None; all cases are in the attachment",
+        "None; the first 28 cases are in the attachment",
+    ]
+    assert [one.requesting for one in told] == [
+        "One investigation into the common cause of 30 cases, then repair of all of them",
+        "One review of 30 cases together",
+    ]
+    assert {one.actual for one in told} == {"30 cases; of the first of them: it is not"}
+    assert {one.expected for one in told} == {"No such case; of the first of them: all is well"}
+
+
+def test_an_incident_of_findings_without_words_names_the_first_one() -> None:
+    rows = [one.model_copy(update={"story": Story(), "occurred_at": None}) for one in many(26)]
+    rows[3:5] = [
+        one.model_copy(update={"first_seen": seen}) for one, seen in zip(rows[3:5], (NOON, EARLIER), strict=True)
+    ]
+    (incident,) = incidents(rows, LIMITS, "production")
+    assert incident.story.expected == "No such case; of the first of them: it is not there"
+    assert incident.story.actual == "26 cases; of the first of them: household h000, user u000"
+    assert (incident.first_seen, incident.occurred_at, incident.evidence["last"]) == (EARLIER, None, None)
+
+
 def test_an_incidents_identity_does_not_depend_on_its_rows() -> None:
     (one,), (other,) = (incidents(many(number), LIMITS, "production") for number in (26, 40))
     (elsewhere,) = incidents(many(26), LIMITS, "staging")
@@ -280,6 +320,26 @@ def test_affected_people_who_are_not_named_are_summed() -> None:
     rows = [one.model_copy(update={"impact": Impact(users=4, households=1)}) for one in many(26)]
     (incident,) = incidents(rows, LIMITS, "production")
     assert incident.impact == Impact(users=104, households=26)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_one_row_that_does_not_name_everybody_is_enough_for_a_sum(first: bool) -> None:
+    rows = [one.model_copy(update={"households": ("h",), "users": ("u",)}) for one in many(26)]
+    unnamed = rows[0].model_copy(update={"impact": Impact(users=4, households=3)})
+    rows[0 if first else -1] = unnamed
+    (incident,) = incidents(rows, LIMITS, "production")
+    assert incident.impact == Impact(users=29, households=28)
+
+
+@pytest.mark.parametrize(("named", "users"), [(1, 27), (4, 38)])
+def test_what_was_counted_beside_an_incident(named: int, users: int) -> None:
+    """Three more households, with one more person where everybody is named; else people are summed."""
+    like = many(1)[0].model_copy(update={"impact": Impact(users=named, households=1)})
+    people = Distinct()
+    people.add(("u000", "new"))
+    (incident,) = told_of(many(26), LIMITS, "production", alike=[Alike(like, 3, people)]).findings
+    assert incident.evidence["count"] == 29
+    assert incident.impact == Impact(users=users, households=29)
 
 
 def test_only_some_rows_are_carried_but_all_are_counted() -> None:

@@ -95,6 +95,7 @@ def test_deadlines_are_the_promises_upper_ends(
         ("02 16:45", 30 * MIN, HOURS, "03 09:15"),
         ("02 16:30", 30 * MIN, HOURS, "02 17:00"),
         ("02 17:00", 30 * MIN, HOURS, "03 09:30"),
+        ("02 17:00", DAY, HOURS, "04 09:00"),
         ("02 03:00", 30 * MIN, HOURS, "02 09:30"),
         ("06 16:45", 30 * MIN, HOURS, "09 09:15"),
         ("07 12:00", 4 * HOUR, HOURS, "09 13:00"),
@@ -196,6 +197,8 @@ def test_no_promise_is_broken_of_what_the_queue_has_not_confirmed() -> None:
         (ticket(status="resolved"), 90 * DAY, 0),
         (ticket(status="missing"), 90 * DAY, 0),
         (ticket("legal", "Immediate", "legal-matter"), 90 * DAY, 0),
+        # The policy promises nothing any more.
+        (ticket("legal", "Immediate", "legal-matter", acknowledge_due=MONDAY), 90 * DAY, 0),
         (ticket(acknowledge_due=MONDAY + DAY), DAY, 0),
     ],
 )
@@ -229,6 +232,7 @@ def test_the_ladder_on_the_business_clock(tmp_path: Any) -> None:
         (ticket(), HOUR, 2 * HOUR),
         (ticket("csm", "Next-day", "over-capacity"), HOUR, 3 * DAY),
         (ticket(status="verified"), HOUR, None),
+        (ticket(clock_began_at=MONDAY + 2 * HOUR), 0 * HOUR, 3 * HOUR),
         (ticket("product", "P2", "feature-gap"), HOUR, None),
     ],
 )
@@ -245,6 +249,7 @@ def test_the_next_customer_update(on: Ticket, at: timedelta, expected: timedelta
         (ticket(status="acknowledged", acknowledged_at=MONDAY), 7 * HOUR + MIN, ("resolve", 8 * HOUR)),
         (ticket(status="acknowledged", acknowledged_at=MONDAY), 9 * HOUR + MIN, ("communicate", 10 * HOUR)),
         (ticket(status="resolved"), HOUR, None),
+        (ticket(status="verified"), HOUR, None),
         (ticket("legal", "Immediate", "legal-matter"), HOUR, None),
     ],
 )

@@ -9,7 +9,8 @@ import pytest
 
 from detectors.contract import Severity, Team
 from detectors.limits import Limits
-from escalation.policy.policy import Policy, PolicyError, check, load_policy
+from escalation.policy.checks import check
+from escalation.policy.policy import Policy, PolicyError, load_policy
 from escalation.policy.process import Priority
 from escalation.policy.spans import Span, parse_span, stricter
 

@@ -1,0 +1,224 @@
+"""Tables that a Spark Connect server reads: what is found there is what is found in a folder, whatever the texts hold."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Text, bindparam, func, literal, select
+
+from benchmarks.town import generate, preset
+from detectors.contract import Context, Window
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
+from detectors.findings import whole
+from detectors.registry import DETECTORS
+from detectors.source import LostError, QueryError, Source, SourceError, SourceMapping, open_source
+from detectors.source.sql import one_of_many
+from tests.support.effort import tries
+from tests.support.field import call
+from tests.support.folders import RULES, THE_FAULT, faulty_town
+from tests.support.towns import AS_OF, YESTERDAY, write_csv
+
+pa = pytest.importorskip("pyarrow", reason="the extra hearthwatch[spark] is not installed")
+pq = pytest.importorskip("pyarrow.parquet", reason="the extra hearthwatch[spark] is not installed")
+lake = pytest.importorskip("tests.support.lake", reason="the extra hearthwatch[spark] is not installed")
+
+DEMO = Path(__file__).parents[3] / "fixtures" / "demo" / "night-2"
+HOSTILE = (
+    "it's",
+    "back\\slash",
+    "\\'; DROP TABLE households; --",
+    '"',
+    "`",
+    "\\",
+    "\\u0041",
+    "a\nb\tc",
+    "\x00",
+    ":param_1",
+    "${x}",
+    "%s",
+    "\N{SNOWMAN}\N{CAT FACE}",
+    "",
+)
+
+
+def looked(where: str, as_of: datetime) -> tuple[list[Any], Any, dict[str, int]]:
+    midnight = as_of.replace(hour=0, minute=0)
+    with open_source(where, SourceMapping()) as source:
+        result = scan(source, DETECTORS, Context(as_of, Window(midnight - timedelta(days=1), midnight)))
+    return [whole(one) for one in result.findings], result.coverage, result.rows_read
+
+
+@pytest.fixture(scope="module")
+def opened(sail_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    folder = lake.write_parquet(tmp_path_factory.mktemp("lake"), faulty_town().tables())
+    with open_source(f"{sail_url};folder={folder}", SourceMapping()) as source:
+        yield source
+
+
+def test_the_demo_town_is_read_as_in_a_folder(sail_url: str) -> None:
+    as_of = datetime(2026, 2, 4, 3, tzinfo=UTC)
+    here, there = (looked(where, as_of) for where in (str(DEMO), f"{sail_url};folder={DEMO}"))
+    assert there == here
+    assert there[0]
+
+
+@tries(2)
+@given(st.integers(0, 10**6))
+def test_random_towns_with_faults_are_read_as_in_a_folder(sail_url: str, seed: int) -> None:
+    spec = replace(preset("tiny", seed=seed, plant=1), households=200, members=600, requests=430, events=3_000)
+    with tempfile.TemporaryDirectory() as folder:
+        generate(spec).write_folder(Path(folder), format="parquet")
+        here, there = (looked(where, spec.as_of) for where in (folder, f"{sail_url};folder={folder}"))
+    assert there == here
+    assert len(there[0]) > 10
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_comes_back_as_it_went(opened: Source, text: str) -> None:
+    value = bindparam(None, text, Text(), unique=True)
+    wanted = [f"{text}{number}" for number in range(60)]
+    same = select(value.label("same")).where(value == literal(text), one_of_many(value.concat("7"), wanted, Text()))
+    assert opened.rows(same, "test") == [{"same": text}]
+
+
+def test_a_statement_that_the_server_refuses_fails_alone(opened: Source) -> None:
+    households = opened.tables["households"]
+    with pytest.raises(QueryError, match="the statement failed in Spark") as refused:
+        opened.rows(select(func.max(households.c.id, households.c.name)), "test")
+    assert "households" not in str(refused.value)
+    (row,) = opened.rows(select(func.count().label("number")).select_from(households), "test")
+    assert row["number"] == 2
+
+
+def looked_at_few(where: str, **mapping: Any) -> ScanResult:
+    """A scan by a few rules of state and trail."""
+    with open_source(where, SourceMapping(**mapping)) as source:
+        return scan(source, RULES, Context(as_of=AS_OF, window=YESTERDAY))
+
+
+def found(result: ScanResult) -> list[tuple[str, dict[str, str]]]:
+    assert {entry.status for entry in result.coverage} == {"ran"}
+    return [(each.detector, {str(k): v for k, v in each.subject.items()}) for each in result.findings]
+
+
+def numbers(rows: list[dict[str, Any]], known: dict[str, int]) -> list[dict[str, Any]]:
+    """The rows with a whole number in place of each UUID, in metadata too."""
+
+    def of(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: of(each) for key, each in value.items()}
+        if isinstance(value, str) and len(value) == 36 and value.count("-") == 4:
+            return known.setdefault(value, 7_000_000_000_000_000_001 + len(known))
+        return value
+
+    return [{key: of(value) for key, value in row.items()} for row in rows]
+
+
+def test_numbers_as_ids_local_times_and_objects_are_read(sail_url: str, tmp_path: Path) -> None:
+    known: dict[str, int] = {}
+    for name, rows in faulty_town().tables().items():
+        own = numbers(rows, known)
+        columns = {
+            key: [str(row[key]) if key == "event_type" else _local(row[key]) for row in own]
+            for key in (own[0] if own else ())
+        }
+        if "metadata" in columns:
+            columns["metadata"] = pa.array(
+                columns["metadata"],
+                pa.struct(
+                    [
+                        (key, pa.int64() if key == "member_id" else pa.string())
+                        for key in ("correlation_id", "member_id")
+                    ]
+                ),
+            )
+        if own:
+            pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
+    told = looked_at_few(f"{sail_url};folder={tmp_path}", zone="Europe/Berlin")
+    ((detector, subject),) = THE_FAULT
+    assert found(told) == [(detector, {key: str(known[value]) for key, value in subject.items()})]
+
+
+def _local(value: Any) -> Any:
+    """A time as a clock in Berlin showed it, without saying so."""
+    return value.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [json.dumps, lambda text: json.dumps(json.dumps(text)), lambda text: f"\n {text}"],
+    ids=["in-a-string", "in-two", "after-blanks"],
+)
+def test_metadata_inside_a_string_is_read(sail_url: str, tmp_path: Path, wrapped: Any) -> None:
+    tables = faulty_town().tables()
+    tables["household_events"] = [
+        row | {"metadata": wrapped(json.dumps(row["metadata"]))} for row in tables["household_events"]
+    ]
+    told = looked_at_few(f"{sail_url};folder={lake.write_parquet(tmp_path, tables)}")
+    assert found(told) == THE_FAULT
+    assert not told.notices[1:]
+
+
+def test_metadata_that_cannot_be_read_is_counted(sail_url: str, tmp_path: Path) -> None:
+    tables = faulty_town().tables()
+    tables["household_events"][0]["metadata"] = '{"correlation_id": "c1", broken'
+    told = looked_at_few(f"{sail_url};folder={lake.write_parquet(tmp_path, tables)}")
+    assert found(told) == THE_FAULT
+    assert "1 row whose metadata is neither an object of up to 1 MB nor a text" in told.notices[-1].said
+
+
+def test_a_server_that_goes_away_ends_the_scan_and_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("pysail", reason="the wheel of Sail (pysail) is not installed: no scan on Spark is tested")
+    with lake.sail() as url:
+        source = open_source(
+            f"{url};token=s3cret;folder={lake.write_parquet(tmp_path, faulty_town().tables())}".replace(
+                "127.0.0.1", "localhost"
+            ),
+            SourceMapping(),
+        )
+    with source, pytest.raises(LostError, match="the connection was lost") as lost:
+        source.rows(select(source.tables["users"].c.id), "test")
+    assert "s3cret" not in f"{lost.value} {source.label}"
+    with pytest.raises(SourceError, match="nothing that speaks Spark Connect answers there") as refused:
+        open_source(f"{url};token=s3cret;folder=x".replace("127.0.0.1", "localhost"), SourceMapping())
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_scan_that_takes_too_long_or_is_stopped_asks_nothing_more(sail_url: str) -> None:
+    with open_source(f"{sail_url};folder={DEMO}", SourceMapping()) as source:
+        source.cancel()
+        with pytest.raises(SourceError, match="the scan was stopped"):
+            source.rows(select(source.tables["users"].c.id), "test")
+    with pytest.raises(SourceError, match=r"ran into its limit of 1 s: raise \[source\] scan_seconds"):
+        looked_within(f"{sail_url};folder={DEMO}", 1)
+
+
+def looked_within(where: str, seconds: int) -> None:
+    with open_source(where, SourceMapping(scan_seconds=seconds)) as source:
+        for _ in range(200):
+            source.rows(select(func.count(source.tables["household_events"].c.metadata.distinct())), "test")
+
+
+def test_a_night_files_the_same_tickets(sail_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tables = faulty_town().tables()
+    lake_folder, folder = lake.write_parquet(tmp_path / "lake", tables), tmp_path / "files"
+    folder.mkdir()
+    filed = []
+    for name, source in (("here", str(write_csv(folder, tables))), ("there", f"{sail_url};folder={lake_folder}")):
+        options = ["--ledger", f"sqlite:///{name}.db", "--queue", f"folder:{name}", "--as-of", AS_OF.isoformat()]
+        assert call("run", "--source", source, *options).exit_code == 0
+        filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
+    assert filed[0] == filed[1]
+    assert filed[0]

@@ -1,0 +1,51 @@
+"""A Spark Connect server without Spark: Sail, in this process, and towns as Parquet files that it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from detectors.source import CANONICAL
+from tests.support.towns import cell
+
+_TYPES = {"time": pa.timestamp("us", "UTC"), "flag": pa.bool_(), "number": pa.decimal128(18, 4)}
+
+
+@contextmanager
+def sail() -> Iterator[str]:
+    """The address of a new server, as --source takes it before `;folder=…`."""
+    from pysail.spark import SparkConnectServer  # noqa: PLC0415  # its wheel is not there for every machine
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start()
+    try:
+        _, port = server.listening_address
+        yield f"spark:sc://127.0.0.1:{port}/"
+    finally:
+        server.stop()
+
+
+def write_parquet(folder: Path, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
+    """The tables as Parquet files in `folder`, with every canonical column in its own type."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in tables.items():
+        columns = {
+            column: pa.array(
+                [_value(canonical.kind, row.get(column)) for row in rows], _TYPES.get(canonical.kind, pa.string())
+            )
+            for column, canonical in CANONICAL[name].columns.items()
+        }
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    return folder
+
+
+def _value(kind: str, value: Any) -> Any:
+    if kind == "number":
+        return None if value is None else Decimal(str(value))
+    return value if value is None or kind in _TYPES else str(cell(value))
