@@ -113,7 +113,7 @@ def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed
     if feed.given is not None:
         return Fed(None, feed.given)
     if source.engine != "postgresql":
-        return Fed("files have no row versions")
+        return Fed("only rows of PostgreSQL have versions")
     try:
         here = _server(source)
     except QueryError as error:
