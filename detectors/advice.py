@@ -1,9 +1,9 @@
 """What a team does about a finding, how sure it is, and how it is checked without us: a detector's page, filled in.
 
-A page's section "What to do" has numbered steps. `{key}` stands for the value that the finding's subject or evidence has
-under that key, `{key|words}` for the same or, where there is none, for the words. A step that begins "If key is value:" is
-said where that is so. The section "How to check" has statements in our names of tables, indented, with `:key` for a value;
-the first one of which all values are known is the finding's.
+A page's section "What to do" has numbered steps. `{key}` stands for the value that the finding's subject, evidence or
+story (see Story.decides) has under that key, `{key|words}` for the same or, where there is none, for the words. A step that
+begins "If key is value:" is said where that is so. The section "How to check" has statements in our names of tables,
+indented, with `:key` for a value; the first one of which all values are known is the finding's.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ def facts_of(finding: Finding) -> dict[str, Any]:
         "occurred_at": finding.occurred_at,
         "households": finding.households,
         **finding.evidence,
+        **finding.story.decides,
         **{str(key): value for key, value in finding.subject.items()},
     }
     for key, ids in (("household_id", finding.households), ("user_id", finding.users)):

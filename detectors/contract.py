@@ -176,6 +176,8 @@ class Story(_Light):
     """The households for the ticket's Household ID line, where they are fewer than all that are involved."""
     affected_users: tuple[str, ...] | None = None
     fields: dict[str, str] = {}
+    decides: dict[str, str] = {}
+    """What decides which steps of the detector's page are said, and is no evidence by itself."""
     observed: str = ""
     """Between which looks a state began; only who keeps looks can say it."""
     people: tuple[Involved, ...] = ()

@@ -39,6 +39,7 @@ class Story:
     sections: tuple[Section, ...]
     tables: tuple[Table, ...]
     moments: tuple[tuple[str, str, str], ...]
+    stopped: str
     missing: str
     household: Markup | None
     sequence: Markup | None
@@ -155,6 +156,7 @@ def _story(of: Ticket, case: CaseFile, hiding: Hiding) -> Story:
             block for block in message.blocks if isinstance(block, Table) and block.heading != "About this ticket"
         ),
         moments=tuple((f"{moment.at:%Y-%m-%d %H:%M:%S}", moment.what, moment.who) for moment in moments),
+        stopped=finding.story.stopped,
         missing=missing,
         household=pictures.household(f"who-{of.external_id}", people) if people else None,
         sequence=pictures.sequence(f"when-{of.external_id}", finding.timeline, missing) if finding.timeline else None,

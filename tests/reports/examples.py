@@ -67,6 +67,7 @@ TRANSFER_FAILED = Finding(
         screenshots="Attached (household member list showing no leader badge)",
         requesting="Emergency fix to assign leader and investigation into why auto-promotion failed",
         affected_users=("user_12345",),
+        decides={"heir": "longest-standing"},
     ),
 )
 

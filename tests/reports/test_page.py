@@ -41,6 +41,7 @@ TAGS = frozenset(
         "strong",
         "nav",
         "ul",
+        "ol",
         "li",
         "main",
         "section",
@@ -93,6 +94,18 @@ def test_a_ticket_is_told_with_its_pictures_and_its_missing_step() -> None:
     assert "user_2: member, longest-standing member" in text, "the picture in words"
     assert text.count("found for the first time") == 2
     assert "resolution due in 1 d" in text
+
+
+def test_the_step_that_failed_and_the_statement_stand_open() -> None:
+    story = TRANSFER_FAILED.story.model_copy(update={"stopped": "4 of 4: nobody was promoted"})
+    page = LexborHTMLParser(render(morning([TRANSFER_FAILED.model_copy(update={"story": story})]), OPEN))
+    assert (
+        next(one.text() for one in page.css("article > p.missing")) == "Step that failed: 4 of 4: nobody was promoted"
+    )
+    statement = page.css_first('article > pre[aria-label^="How to check"]')
+    assert statement is not None
+    assert statement.text().count("\n") > 3
+    assert "Finish steps" not in page.text()
 
 
 def test_the_page_says_who_has_it_what_is_put_off_what_nobody_wrote_down_and_what_is_linked() -> None:

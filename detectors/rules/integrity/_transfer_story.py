@@ -72,6 +72,7 @@ def tell(case: HouseholdCase, failure: Failure) -> Story:
             else "auto-promotion failed"
         ),
         affected_users=_who(failure),
+        decides={"heir": _heir(case, failure)},
     )
 
 
@@ -132,6 +133,13 @@ def _designated(case: HouseholdCase, failure: Failure) -> bool:
     """Whether the old leader named a successor when they last started to leave."""
     started = _leave_started(case, failure)
     return bool(started) and started[-1].says("has_successor")
+
+
+def _heir(case: HouseholdCase, failure: Failure) -> str:
+    """Who is to lead where nobody does: the rows name somebody unless the leader went before anybody was promoted."""
+    if failure.kind not in ("no-transfer", "leader-gone"):
+        return "named"
+    return "designated" if _designated(case, failure) else "longest-standing"
 
 
 def _expected(case: HouseholdCase, failure: Failure) -> str:

@@ -34,18 +34,21 @@ lead, the longest-standing member, the audit trail.
 
 What to do
 ----------
-1. If failure is role-not-moved: finish step 2: give {new_leader|the successor whom leader_id names} the role of
-   leader in household {household_id}.
-2. If failure is role-not-moved or old-leader-remains: finish step 4: set the row of {old_leader|the leaver} to
-   removed; if they are to stay, to the role member.
-3. If failure is no-transfer or leader-gone: finish steps 1 and 2 together: let leader_id of household {household_id}
-   name {longest_standing_member|the longest-standing active member}, or the successor whom the leaver designated, and
-   give that member the role of leader.
-4. If failure is transfer-not-in-force: ask Support which of the two is meant to lead household {household_id},
+1. If failure is role-not-moved: give {new_leader|the successor whom leader_id names} the role of leader in household
+   {household_id}.
+2. If failure is role-not-moved or old-leader-remains: set the row of {old_leader|the leaver} to removed; if they are to
+   stay, to the role member.
+3. If heir is longest-standing: in one transaction: let leader_id of household {household_id} name
+   {longest_standing_member|the longest-standing active member}, and give
+   {longest_standing_member|the longest-standing active member} the role of leader.
+4. If heir is designated: in one transaction: let leader_id of household {household_id} name the successor whom the
+   leaver designated, and give that member the role of leader; ask Support to ask the leaver who it is.
+5. If failure is transfer-not-in-force: ask Support which of the two is meant to lead household {household_id},
    {old_leader|the old leader} or {new_leader|the person whom the transfer names}, and set leader_id and the roles to
    that person.
-5. Do it in one transaction: the app's own sequence has none, and stops half way again.
-6. Find out why the sequence stopped: the server's log and the deployments around the last moment of the audit trail.
+6. If failure is role-not-moved or old-leader-remains or transfer-not-in-force: do it in one transaction.
+7. Find out why the app's sequence stopped, which has no transaction and will stop half way again: the server's log and
+   the deployments around the last moment of the audit trail.
 
 How to check
 ------------

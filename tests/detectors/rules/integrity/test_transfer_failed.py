@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from detectors.advice import advice_of
 from detectors.contract import Finding
 from detectors.rules.integrity.transfer_failed import DETECTOR
+from detectors.source import SourceMapping
 from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
@@ -125,6 +127,20 @@ def test_a_leader_left_and_no_transfer_was_near(
         # Only that there was one counts here, not whether it is in force.
         town.household_events[-1]["metadata"]["to_user_id"] = None
     assert failures(scanner.findings(town, DETECTOR)) == [("no-transfer", 4)] * expected
+
+
+@pytest.mark.parametrize(("designated", "heir"), [(True, "designated"), (False, "longest-standing")])
+def test_a_successor_is_spoken_of_where_one_was_designated(
+    scanner: Scanner, town: Town, designated: bool, heir: str
+) -> None:
+    town.row("oak", "anna")["status"] = "removed"
+    town.event("household_leave_started", "oak", "anna", at=NOON, has_successor=designated)
+    town.event("household_left", "oak", "anna", at=NOON + SECOND, was_leader=True)
+    (found,) = scanner.findings(town, DETECTOR)
+    assert found.story.decides == {"heir": heir}
+    said = " ".join(advice_of(DETECTOR, found, SourceMapping()).steps)
+    assert ("the successor whom the leaver designated" in said) == designated
+    assert (f"name {uid('ben')}, and give {uid('ben')} the role" in said) != designated
 
 
 def test_the_middle_steps_were_lost(scanner: Scanner, town: Town) -> None:
