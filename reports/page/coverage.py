@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from detectors.contract import NEVER_WROTE
-from detectors.text.wording import count
+from detectors.text.wording import count, listed
 from escalation.ledger.snapshots import Ending
 from escalation.views.morning import Morning, Night
 from reports import charts
@@ -25,6 +25,8 @@ LEGEND = {
     "missed": charts.NO_RUN,
 }
 """How a detector ended a night: the class of its cell and the word for it."""
+NAMED = 6
+"""So many failed detectors of one night are named."""
 _ORDER = ("failed", "unwritten", "unable", "part", "ran", "proved")
 
 
@@ -35,6 +37,8 @@ class Coverage:
     tonight: tuple[tuple[str, int], ...]
     grid: Chart | None
     unseen: Table
+    gaps: tuple[str, ...]
+    """The days without a run and the nights on which a detector failed, the newest first."""
 
 
 def kind_of(ending: Ending | None) -> str:
@@ -62,7 +66,16 @@ def coverage(of: Morning) -> Coverage:
         tonight=tuple((words, counted[kind]) for kind, words in LEGEND.items() if counted[kind]),
         grid=_grid(known, of.calendar) if known else None,
         unseen=Table("Who could not look at everything tonight", ("Detector", "How it ended", "Why"), tuple(reasons)),
+        gaps=tuple(_gaps(reversed(of.calendar))),
     )
+
+
+def _gaps(days: Iterable[tuple[date, Night | None]]) -> Iterator[str]:
+    for day, night in days:
+        if night is None:
+            yield f"No run on {day}."
+        elif failed := sorted(one.detector for one in night.endings.values() if one.status == "failed"):
+            yield f"{listed(failed, NAMED)} failed on {day}."
 
 
 def _grid(known: Sequence[Night], calendar: Sequence[tuple[date, Night | None]]) -> Chart:

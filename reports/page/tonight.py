@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from detectors.contract import SEVERITY_ORDER, Severity
 from detectors.text.wording import count, listed
 from escalation.ledger.records import Ticket
 from escalation.views.morning import CHANGES, Card, Change, Morning
+from reports.page.coverage import kind_of
 from reports.page.hiding import Hiding
 from reports.page.words import PROMISES, REASONS, about, ahead, clock, span, tone, urgency
 
 SHOWN = 25
 """So many tickets of one list are named; a line says how many more there are."""
 DAY = timedelta(days=1)
+NEVER = "read events that were never written"
+Health = Literal["good", "part", "bad"]
+"""Whether everything was looked at, something was not, or nothing may be concluded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class Tonight:
     """What the page says first: how the night went, what it did, what is due."""
 
     verdict: str
-    sound: bool
+    health: Health
     changes: tuple[Listing, ...]
     overdue: Listing
     due: Listing
@@ -95,10 +101,10 @@ def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
         (card for card in waiting if card.progress and card.progress.next and not card.progress.overdue),
         key=lambda card: card.progress.next[1] if card.progress and card.progress.next else of.now,
     )
-    verdict, sound = (trouble, False) if trouble else _verdict(of)
+    verdict, health = _verdict(of, trouble)
     return Tonight(
         verdict=verdict,
-        sound=sound,
+        health=health,
         changes=tuple(_changed(of, hiding, kind) for kind in CHANGES),
         overdue=_listing("overdue", "Overdue", "now", [_late(card, of, hiding) for card in overdue]),
         due=_listing("due", "Due next", "soon", [_due(card, of, hiding) for card in due]),
@@ -129,24 +135,36 @@ def _touched(waiting: Sequence[Card]) -> str:
     return f"at least {count(len(people), 'person', 'people')} in {count(len(homes), 'household')}"
 
 
-def _verdict(of: Morning) -> tuple[str, bool]:
+def _verdict(of: Morning, trouble: str) -> tuple[str, Health]:
     """Whether the night could look, first of all: what nobody looked at was not found to be well."""
+    if trouble:
+        return trouble, "bad"
     if of.night is None:
-        return "No night has been played yet.", False
-    endings = of.nights[-1].endings.values()
-    failed = sorted(one.detector for one in endings if one.status == "failed")
-    unable = sum(one.status == "not_applicable" for one in endings)
+        return "No night has been played yet.", "bad"
     if of.now - of.night.as_of > 1.5 * DAY:
-        return (
-            f"The last night was {clock(of.night.as_of)}, {span(of.now - of.night.as_of)} ago: nothing since is on this page.",
-            False,
-        )
+        ago = span(of.now - of.night.as_of)
+        return f"The last night was {clock(of.night.as_of)}, {ago} ago: nothing since is on this page.", "bad"
+    endings = of.nights[-1].endings.values()
     if not of.night.complete:
-        return f"Incomplete: {listed(failed) or 'a table'} could not be looked at, so nothing is known of it.", False
+        failed = sorted(one.detector for one in endings if one.status == "failed")
+        return f"Incomplete: {listed(failed) or 'a table'} could not be looked at, so nothing is known of it.", "bad"
     if not endings:
-        return "The night was complete.", True
-    blind = f"; {count(unable, 'detector')} had nothing to look at (see Coverage)" if unable else ""
-    return f"{count(len(endings) - unable, 'detector')} looked at everything that they needed{blind}.", True
+        return "The night was complete.", "good"
+    return _looked(Counter(map(kind_of, endings)))
+
+
+def _looked(kinds: Counter[str]) -> tuple[str, Health]:
+    """A complete night in the numbers of Coverage; it is good where every detector looked at everything."""
+    blind = [
+        f"{count(kinds[kind], 'detector')} {words}"
+        for kind, words in (("part", "looked in part"), ("unable", "had nothing to look at"), ("unwritten", NEVER))
+        if kinds[kind]
+    ]
+    proved = f", {kinds['proved']} more proved impossible" if kinds["proved"] else ""
+    whole = f"{count(kinds['ran'], 'detector')} looked at everything that they needed{proved}"
+    if not blind:
+        return f"{whole}.", "good"
+    return f"{whole}; {listed(blind)} (see Coverage).", "part"
 
 
 def _listing(name: str, title: str, colour: str, lines: Sequence[Line]) -> Listing:

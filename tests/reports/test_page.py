@@ -13,6 +13,7 @@ from selectolax.lexbor import LexborHTMLParser
 from detectors.contract import Finding, Impact, Story, TimelineEntry
 from escalation.decide.clocks import Overdue
 from escalation.ledger.records import Linked, Silence
+from escalation.ledger.snapshots import Ending
 from escalation.policy.policy import load_policy
 from reports import pictures
 from reports.page.hiding import BY_EMAIL, Hiding
@@ -204,6 +205,29 @@ def test_a_night_that_could_not_look_is_never_a_quiet_one() -> None:
     assert "The run failed" in render(of, OPEN, trouble="The run failed")
     never = replace(of, night=None, nights=())
     assert shown(render(never, OPEN)).count("No night has been played yet.") == 2
+
+
+def test_the_first_line_and_coverage_agree_and_are_not_green_where_something_was_not_looked_at() -> None:
+    of = morning([])
+    *before, last = of.nights
+    endings = {
+        name: Ending(2, name, *ended, 0)
+        for name, ended in (
+            ("no-leader", ("ran", None)),
+            ("mass-creation", ("ran", "no table of users")),
+            ("over-capacity", ("not_applicable", "no table of pets")),
+        )
+    }
+    failed = replace(before[0], endings={"bot-cadence": Ending(0, "bot-cadence", "failed", "too slow", 0)})
+    page = LexborHTMLParser(render(replace(of, nights=(failed, replace(last, endings=endings))), OPEN))
+    verdict = page.css_first("p.verdict.part")
+    assert verdict is not None
+    assert "1 detector looked at everything that they needed; 1 detector looked in part and 1 detector had nothing" in (
+        verdict.text()
+    )
+    assert "1 looked" in [one.text() for one in page.css("#coverage .tile")]
+    gaps = [one.text() for one in page.css("#coverage details > ul > li")]
+    assert gaps == ["No run on 2026-02-03.", "bot-cadence failed on 2026-02-02."]
 
 
 def test_of_very_many_tickets_the_most_pressing_have_their_story(monkeypatch: pytest.MonkeyPatch) -> None:
