@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 
 from markupsafe import Markup
 
-from escalation.ledger.records import Ticket
 from escalation.ledger.volumes import EVENTS
 from escalation.policy.policy import Policy
-from escalation.views.history import History
 from escalation.views.morning import Morning, Night
 from reports import charts
 from reports.charts import Chart
 from reports.message import Table
+from reports.page.week import Week, week
 from reports.statistics import Part, Statistics, in_words, statistics
 
-WEEK = timedelta(days=7)
-WEEKS = 13
 AGE_NAMES = ("up to a day", "up to 7 days", "up to 30 days", "older")
 KEPT = {"kept": "kept", "broken": "broken"}
 
@@ -36,10 +33,10 @@ class Bars:
 
 @dataclass(frozen=True, slots=True)
 class Trends:
-    """`week` are this week's numbers beside the weeks before; each chart has its numbers as a table."""
+    """`week` is this week beside the days before; each chart has its numbers as a table."""
 
     nights: int
-    week: Table
+    week: Week
     heat: tuple[Chart, ...]
     ages: Chart | None
     bars: tuple[Bars, ...]
@@ -54,57 +51,13 @@ def trends(of: Morning, policy: Policy) -> Trends:
     numbers = statistics(of.history, policy, of.now)
     return Trends(
         nights=len(of.nights),
-        week=_weeks(of.history, of.now),
+        week=week(of),
         heat=_heat(nights, days),
         ages=_ages(nights, days),
         bars=_bars(numbers),
         volumes=_volumes(nights, days),
         costs=_costs(nights, days),
     )
-
-
-def _weeks(history: History, now: datetime) -> Table:
-    """The last seven days beside the mean of the four weeks before, and the weeks before that as a row of numbers."""
-    rows = []
-    for name, count in _COUNTS:
-        values = [
-            sum(count(one, now - (place + 1) * WEEK, now - place * WEEK) for one in history.tickets)
-            for place in range(WEEKS)
-        ]
-        before = [
-            value for place, value in enumerate(values[1:5], start=1) if now - place * WEEK > _first(history, now)
-        ]
-        mean = f"{sum(before) / len(before):.1f}" if before else "-"
-        rows.append((name, str(values[0]), mean))
-    return Table("This week", ("What", "Last 7 days", "A week, of the 4 before"), tuple(rows))
-
-
-def _first(history: History, now: datetime) -> datetime:
-    return min((one.opened_at for one in history.tickets), default=now)
-
-
-def _within(at: datetime | None, start: datetime, end: datetime) -> bool:
-    return at is not None and start < at <= end
-
-
-_COUNTS: tuple[tuple[str, Callable[[Ticket, datetime, datetime], bool]], ...] = (
-    ("Tickets made", lambda one, start, end: _within(one.opened_at, start, end)),
-    ("Verified as fixed", lambda one, start, end: one.status == "verified" and _within(one.ended_at, start, end)),
-    ("Closed by people", lambda one, start, end: one.status == "closed" and _within(one.ended_at, start, end)),
-    (
-        "False positives",
-        lambda one, start, end: one.closed_as == "false-positive" and _within(one.ended_at, start, end),
-    ),
-    (
-        "Acknowledged late",
-        lambda one, start, end: (
-            _within(one.acknowledged_at, start, end)
-            and one.acknowledge_due is not None
-            and one.acknowledged_at is not None
-            and one.acknowledged_at > one.acknowledge_due
-        ),
-    ),
-)
 
 
 Nights = Sequence[Night | None]

@@ -18,6 +18,7 @@ from escalation.policy.policy import load_policy
 from reports import pictures
 from reports.page.hiding import BY_EMAIL, Hiding
 from reports.page.render import render
+from reports.page.week import week
 from reports.page.words import span
 from tests.reports.examples import MASS_CREATION, TRANSFER_FAILED
 from tests.reports.hostile import hidden, strings
@@ -228,6 +229,34 @@ def test_the_first_line_and_coverage_agree_and_are_not_green_where_something_was
     assert "1 looked" in [one.text() for one in page.css("#coverage .tile")]
     gaps = [one.text() for one in page.css("#coverage details > ul > li")]
     assert gaps == ["No run on 2026-02-03.", "bot-cadence failed on 2026-02-02."]
+
+
+def test_a_week_is_held_beside_the_days_that_were_held() -> None:
+    of = morning([TRANSFER_FAILED] * 9)
+    night = of.nights[-1]
+    nights = tuple(
+        replace(night, row=replace(night.row, as_of=NOW - place * DAY)) for place in range(13, -1, -1) if place != 10
+    )
+    opened = [NOW - DAY] * 5 + [NOW - 8 * DAY] * 2 + [NOW - 12 * DAY, NOW - 40 * DAY]
+    tickets = tuple(replace(one, opened_at=at) for one, at in zip(of.history.tickets, opened, strict=True))
+    progress = of.cards[0].progress
+    assert progress is not None
+    late = replace(progress, overdue=(Overdue("acknowledge", NOW - DAY),), next=None)
+    told = week(
+        replace(
+            of,
+            nights=nights,
+            history=replace(of.history, tickets=tickets),
+            cards=(replace(of.cards[0], progress=late),),
+        )
+    )
+    assert told.says == (
+        "Worse: 5 tickets made and 0 verified as fixed in the last 7 days, beside 3.0 and 0.0 in a week of the 7 days before."
+    )
+    assert told.table.rows[0] == ("Tickets made", "5", "3.0")
+    assert told.table.rows[-1][1] == "0 (and 1 overdue, not acknowledged yet)"
+    assert "2026-01-22 to 2026-01-28, 1 of them without a run" in told.table.note
+    assert "no day before them is known" in week(of).says
 
 
 def test_of_very_many_tickets_the_most_pressing_have_their_story(monkeypatch: pytest.MonkeyPatch) -> None:
