@@ -18,10 +18,10 @@ from escalation.policy.policy import Policy
 from reports.evidence import cell, named
 from reports.message import Block, Line, Listing, Message, Picture, Section, Table, Template
 from reports.people import PEOPLE, found_before, united_people
-from reports.ticket import ticket
+from reports.ticket import TO_CUSTOMER, ticket
 
 ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_SAID_ONCE = frozenset({"What to tell the customer", "Told by e-mail only", "About this ticket", "How to verify"})
+_SAID_ONCE = frozenset({TO_CUSTOMER, "Told by e-mail only", "About this ticket", "How to verify"})
 """The headings of what holds for the ticket as a whole."""
 _HOW_TO_READ = "The first one is told above. Of each further one, what is not said is as it is with those before it."
 _WHO = ("User ID:", "Household ID:")

@@ -30,10 +30,11 @@ def closing_lines(settled: Sequence[Settled], unlearned: Sequence[Ticket]) -> It
 
 def to_tell(one: Settled) -> str:
     """A settled ticket and those to be told, raw."""
-    return f"{one.ticket.external_id} {one.ticket.title}: tell {_whom(one)}"
+    return f"{one.ticket.external_id} {one.ticket.title}: tell {whom(one)}"
 
 
-def _whom(one: Settled) -> str:
+def whom(one: Settled) -> str:
+    """Those to be told, raw."""
     parts = [
         f"{name} {listed(ids, 3)}"
         for name, ids in (

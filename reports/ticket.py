@@ -29,6 +29,7 @@ TABLE_ROWS_SHOWN = 20
 IDS_SHOWN = 10
 """A ticket's ID line names this many; the others are in its tables or its attachment."""
 
+TO_CUSTOMER = "What to tell the customer"
 ONLY_THE_REPORTER = "Only whoever reported it, and none of the accounts named above: one of them may be behind it."
 
 
@@ -62,7 +63,7 @@ def ticket(
     audience = audience_of(finding.team, finding.detector, finding.subject, policy)
     if tell_customer and audience != "nobody":
         only = (ONLY_THE_REPORTER,) if audience == "reporter" else ()
-        blocks.append(Section("What to tell the customer", (*only, *tell_customer)))
+        blocks.append(Section(TO_CUSTOMER, (*only, *tell_customer)))
     if team.by == "email":
         blocks.append(Section("Told by e-mail only", _by_mail(team), ours=True))
     blocks.append(_about(finding))

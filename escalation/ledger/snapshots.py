@@ -120,6 +120,12 @@ class SnapshotsPart:
         return found
 
     @undamaged()
+    def snapshots_made(self) -> dict[tuple[int, str], datetime]:
+        """When each of them was kept, by the ticket's row and the finding's fingerprint."""
+        query = select(SNAPSHOTS.c.ticket_id, SNAPSHOTS.c.fingerprint, SNAPSHOTS.c.made_at)
+        return {(row.ticket_id, row.fingerprint): row.made_at for row in self._connection.execute(query)}
+
+    @undamaged()
     def endings(self, nights: Collection[int]) -> list[Ending]:
         """How the detectors ended some nights."""
         columns = (column for column in ENDINGS.c if column.name != "id")

@@ -92,14 +92,17 @@ def settled_between(tx: Transaction, since: datetime | None, until: datetime, po
     Without `since`, all until then.
     """
     found = [
-        _settled(one, tx.entries_on(one), policy)
+        settled(one, tx.entries_on(one), policy)
         for one in tx.tickets()
         if (at := settled_at(one)) is not None and (since is None or since < at) and at <= until
     ]
     return [one for one in found if one is not None]
 
 
-def _settled(ticket: Ticket, entries: Sequence[Entry], policy: Policy) -> Settled | None:
+def settled(ticket: Ticket, entries: Sequence[Entry], policy: Policy) -> Settled | None:
+    """Whom to tell what of a ticket that is about `entries`; None where it is not settled, or nobody may be told."""
+    if settled_at(ticket) is None:
+        return None
     audience = widest(
         [
             audience_of(ticket.team, ticket.detector, {}, policy),

@@ -14,7 +14,7 @@ from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.nights import NightRow
 from escalation.ledger.records import Entry, Linked, Ticket, TicketOutcome
 from escalation.ledger.snapshots import KEPT_AFTER_END, Ending, Said
-from escalation.people.outcomes import Settled, settled_between, without_outcome
+from escalation.people.outcomes import Settled, settled, settled_between, without_outcome
 from escalation.policy.policy import Policy
 from escalation.views.digest import InProgress, in_progress
 from escalation.views.history import History, history_of
@@ -66,6 +66,10 @@ class Card:
     """Its clocks, while it is in progress."""
     linked: tuple[Linked, ...] = ()
     """The other tickets about its people and households, as they stand now."""
+    told_at: datetime | None = None
+    """When the first of `findings` was as it is kept."""
+    settled: Settled | None = None
+    """Whom to tell what, once it is settled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +131,14 @@ def morning(ledger: Ledger, policy: Policy, now: datetime) -> Morning:
         cards = _cards(tx, shown, pressing, policy, now)
         unlearned = without_outcome(history.tickets, tx.outcomes(), now)
         played = _nights(tx, nights, history.tickets)
-        settled = settled_between(tx, nights[-2].as_of if len(nights) > 1 else now - KEPT_AFTER_END, now, policy)
+        tell = settled_between(tx, nights[-2].as_of if len(nights) > 1 else now - KEPT_AFTER_END, now, policy)
     known = {card.ticket.id for card in cards}
     return Morning(
         now=now,
         night=last,
         changes=changes,
         unchanged=unchanged,
-        settled=tuple(settled),
+        settled=tuple(tell),
         cards=cards,
         older=tuple(one for one in history.tickets if one.id not in known),
         nights=played,
@@ -190,19 +194,23 @@ def _cards(
         entries[entry.ticket_id or 0].append(entry)
     for one in tx.said():
         said[one.ticket_id or 0].append(one)
-    findings, outcomes, links = tx.snapshots(), tx.outcomes(), Links(tx, policy, now)
-    return tuple(
-        Card(
+    findings, made, outcomes, links = tx.snapshots(), tx.snapshots_made(), tx.outcomes(), Links(tx, policy, now)
+    cards = []
+    for one in tickets:
+        theirs = _of_ticket(one, entries[one.id], findings.get(one.id, {}))
+        card = Card(
             ticket=one,
             entries=tuple(entries[one.id]),
-            findings=_of_ticket(one, entries[one.id], findings.get(one.id, {})),
+            findings=theirs,
             said=tuple(said[one.id]),
             outcome=outcomes[one.id][-1] if one.id in outcomes else None,
             progress=pressing.get(one.id),
             linked=tuple(links.of(one)[:LINKS_MOST]) if one.id in pressing else (),
+            told_at=made.get((one.id, theirs[0].fingerprint)) if theirs else None,
+            settled=settled(one, entries[one.id], policy),
         )
-        for one in tickets
-    )
+        cards.append(card)
+    return tuple(cards)
 
 
 def _of_ticket(ticket: Ticket, entries: Sequence[Entry], kept: Mapping[str, Finding]) -> tuple[Finding, ...]:

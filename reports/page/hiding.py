@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from detectors.contract import Team
 from escalation.deliver.case_file import CaseFile
 from escalation.ledger.records import Entry, Ticket
+from escalation.people.outcomes import Settled
 from escalation.policy.policy import Policy
 from escalation.policy.process import Redaction
+from reports.closing import whom
 from reports.redact import redacted_case, word_scrub
 
 BY_EMAIL = "Told by e-mail only"
@@ -36,6 +38,13 @@ class Hiding:
         """One line of ours about what is on a ticket."""
         ids = {one for entry in entries for one in (*entry.households, *entry.users, *entry.subject.values())}
         return word_scrub(self.hides, self.key, ids)(words)
+
+    def to_tell(self, one: Settled) -> str:
+        """Whom to tell what of a settled ticket."""
+        if self.is_closed(one.ticket.team):
+            return BY_EMAIL
+        said = word_scrub(self.hides, self.key, {*one.support, *one.users, *one.households})(whom(one))
+        return f"tell {said}: {one.words}" if one.words else f"tell {said}"
 
     def case(self, case: CaseFile) -> CaseFile | None:
         """What may be shown of a ticket's case, whose findings are all of one team; None where nothing may."""

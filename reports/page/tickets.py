@@ -19,6 +19,7 @@ from reports.message import Section, Table, Template, Timeline
 from reports.page.hiding import Hiding
 from reports.page.words import ACTIONS, PROMISES, REASONS, ahead, clock, span, tone
 from reports.text import template_lines
+from reports.ticket import TO_CUSTOMER
 
 LINK = re.compile(r"https?://[^\s\"'<>]+")
 STATUSES = {
@@ -61,6 +62,10 @@ class TicketView:
     facts: tuple[tuple[str, str], ...]
     link: str
     place: str
+    customer: str
+    """Of a ticket that has ended, what its customer is told now."""
+    as_of: str
+    """Of what time its story is."""
     story: Story | None
     said: tuple[str, ...]
 
@@ -92,12 +97,23 @@ def view_of(card: Card, of: Morning, hiding: Hiding, *, whole: bool) -> TicketVi
         facts=tuple((name, hiding.line(words, card.entries)) for name, words in _facts(card, of, hiding)),
         link=url if LINK.fullmatch(url) else "",
         place=url,
-        story=_story(one, case, hiding) if case else None,
+        customer=_customer(card, hiding),
+        as_of=clock(card.told_at) if card.told_at else "",
+        story=_story(card, case, hiding) if case else None,
         said=tuple(
             f"{clock(said.as_of)} {ACTIONS.get(said.action, said.action)}: {REASONS.get(said.reason, said.reason)}"
             for said in card.said
         ),
     )
+
+
+def _customer(card: Card, hiding: Hiding) -> str:
+    if card.progress is not None:
+        return ""
+    if card.settled is not None:
+        said = hiding.to_tell(card.settled)
+        return said[:1].upper() + said[1:]
+    return "Nothing more: it was not settled, or concerns no customer"
 
 
 def _clock(card: Card, of: Morning) -> tuple[str, bool]:
@@ -137,8 +153,11 @@ def _facts(card: Card, of: Morning, hiding: Hiding) -> list[tuple[str, str]]:
     return facts
 
 
-def _story(of: Ticket, case: CaseFile, hiding: Hiding) -> Story:
+def _story(card: Card, case: CaseFile, hiding: Hiding) -> Story:
+    of = card.ticket
     message = case_ticket(case, hiding.policy, reference=of.external_id, pseudonyms=hiding.hides == "ids")
+    # Those words are for a ticket in progress: what an ended one's customer is told stands above them.
+    over = {TO_CUSTOMER} if card.progress is None else set()
     findings, finding = case.findings, case.findings[0]
     lines = [line for block in message.blocks if isinstance(block, Template) for line in template_lines(block)]
     moments = [moment for block in message.blocks if isinstance(block, Timeline) for moment in block.moments]
@@ -151,7 +170,7 @@ def _story(of: Ticket, case: CaseFile, hiding: Hiding) -> Story:
     missing = pictures.missing_of(finding)
     return Story(
         lines=tuple(lines),
-        sections=tuple(block for block in message.blocks if isinstance(block, Section)),
+        sections=tuple(block for block in message.blocks if isinstance(block, Section) and block.heading not in over),
         tables=tuple(
             block for block in message.blocks if isinstance(block, Table) and block.heading != "About this ticket"
         ),

@@ -120,7 +120,7 @@ def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
             "later",
             [_line(one, hiding, f"hearthwatch tickets outcome {one.external_id}") for one in of.unlearned],
         ),
-        told=tuple(_line(one.ticket, hiding, one.words) for one in of.settled),
+        told=tuple(_line(one.ticket, hiding, hiding.to_tell(one)) for one in of.settled),
         teams=tuple(_team(of, hiding, team, waiting) for team in hiding.policy.teams),
         unchanged=of.unchanged,
         open=len(waiting),
@@ -186,10 +186,14 @@ def _change(one: Change, hiding: Hiding) -> Line:
     entry = one.entry
     where = "" if hiding.is_closed(entry.team) else hiding.line(about(entry.subject), [entry])
     words = f"{where}{REASONS.get(one.reason, one.reason)}"
+    # What is fixed is known by its ticket's title, as in every other list; the finding is named where that differs.
+    title = one.ticket.title if one.ticket and one.kind == "fixed" else entry.title
+    if title != entry.title and not hiding.is_closed(entry.team):
+        words = f"{hiding.line(entry.title, [entry])} · {words}"
     return Line(
         severity=entry.severity,
         tone=tone(entry.severity),
-        title=hiding.title(entry.team, entry.title, [entry]),
+        title=hiding.title(entry.team, title, [entry]),
         link=one.ticket.external_id if one.ticket else "",
         team=hiding.policy.teams[entry.team].name,
         words=words,

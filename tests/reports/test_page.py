@@ -14,7 +14,9 @@ from detectors.contract import Finding, Impact, Story, TimelineEntry
 from escalation.decide.clocks import Overdue
 from escalation.ledger.records import Linked, Silence
 from escalation.ledger.snapshots import Ending
+from escalation.people.outcomes import Settled
 from escalation.policy.policy import load_policy
+from escalation.views.morning import Change
 from reports import pictures
 from reports.page.hiding import BY_EMAIL, Hiding
 from reports.page.render import render
@@ -22,7 +24,7 @@ from reports.page.week import week
 from reports.page.words import span
 from tests.reports.examples import MASS_CREATION, TRANSFER_FAILED
 from tests.reports.hostile import hidden, strings
-from tests.reports.mornings import DAY, NOW, morning
+from tests.reports.mornings import DAY, NOW, morning, ticket
 
 POLICY = load_policy()
 OPEN = Hiding(POLICY, "personal")
@@ -129,6 +131,27 @@ def test_the_page_says_who_has_it_what_is_put_off_what_nobody_wrote_down_and_wha
     assert "What is in progress names at least 2 people in 17 households." in text
     hidden_page = shown(render(replace(of, cards=cards), Hiding(POLICY, "ids", b"key")))
     assert "owner: kim" not in hidden_page
+
+
+def test_a_ticket_that_has_ended_says_whom_to_tell_what_now_and_of_when_its_story_is() -> None:
+    of = morning([TRANSFER_FAILED])
+    (card,) = of.cards
+    over = ticket(1, TRANSFER_FAILED, status="verified")
+    tell = Settled(
+        over, (), ("user_12345",), ("household_67890",), reporter_only=False, cut=False, words="It is fixed."
+    )
+    fixed = Change("fixed", "fixed", replace(card.entries[0], title="No leader"), over)
+    ended = replace(card, ticket=over, progress=None, settled=tell, told_at=NOW - DAY)
+    night = replace(of, cards=(ended,), settled=(tell,), changes=(fixed,))
+    text = shown(render(night, OPEN))
+    assert text.count("tell user user_12345 · household household_67890: It is fixed.") == 1
+    assert "What the customer is told now: Tell user user_12345" in text
+    assert "This is a critical issue" not in text
+    assert "who leads it, on 2026-02-03 03:00" in text
+    line = LexborHTMLParser(render(night, OPEN)).css_first("[aria-labelledby=fixed] .what")
+    assert line is not None
+    assert [line.css_first("a").text(), "No leader ·" in line.text()] == [over.title, True]  # type: ignore[union-attr]  # it has one
+    assert "user_12345" not in shown(render(night, Hiding(POLICY, "ids", b"key")))
 
 
 def test_hostile_text_stays_text() -> None:

@@ -25,6 +25,11 @@ def test_the_last_nights_changes_are_told_by_kind(town: Town) -> None:
     assert [(one.kind, one.entry.detector) for one in of.changes] == [("fixed", "multiple-leaders")]
     assert of.unchanged == 1
     assert [one.ticket.detector for one in of.settled] == ["multiple-leaders"]
+    assert of.cards[-1].settled == of.settled[0]
+    assert [(card.told_at, card.settled is None) for card in of.cards] == [
+        (of.nights[0].row.as_of, True),
+        (of.nights[0].row.as_of, False),
+    ]
     town.night(OAK, ELM, finding("mass-removal", user="kim"))
     assert Counter(one.kind for one in now(town).changes) == {"new": 1, "back": 1}
     town.night(status="failed")
