@@ -64,6 +64,8 @@ class TicketView:
     place: str
     customer: str
     """Of a ticket that has ended, what its customer is told now."""
+    alone: bool
+    """Whether it is in progress and no other ticket is about whom it is about."""
     as_of: str
     """Of what time its story is."""
     story: Story | None
@@ -98,6 +100,7 @@ def view_of(card: Card, of: Morning, hiding: Hiding, *, whole: bool) -> TicketVi
         link=url if LINK.fullmatch(url) else "",
         place=url,
         customer=_customer(card, hiding),
+        alone=card.progress is not None and not card.linked,
         as_of=clock(card.told_at) if card.told_at else "",
         story=_story(card, case, hiding) if case else None,
         said=tuple(

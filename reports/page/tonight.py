@@ -14,6 +14,7 @@ from escalation.ledger.records import Ticket
 from escalation.views.morning import CHANGES, Card, Change, Morning
 from reports.page.coverage import kind_of
 from reports.page.hiding import Hiding
+from reports.page.shared import Shared, shared
 from reports.page.words import PROMISES, REASONS, about, ahead, clock, span, tone, urgency
 
 SHOWN = 25
@@ -76,6 +77,7 @@ class Tonight:
     put_off: Listing
     unlearned: Listing
     told: tuple[Line, ...]
+    shared: tuple[Shared, ...]
     teams: tuple[TeamRow, ...]
     unchanged: int
     open: int
@@ -121,6 +123,7 @@ def tonight(of: Morning, hiding: Hiding, trouble: str = "") -> Tonight:
             [_line(one, hiding, f"hearthwatch tickets outcome {one.external_id}") for one in of.unlearned],
         ),
         told=tuple(_line(one.ticket, hiding, hiding.to_tell(one)) for one in of.settled),
+        shared=shared(waiting, hiding),
         teams=tuple(_team(of, hiding, team, waiting) for team in hiding.policy.teams),
         unchanged=of.unchanged,
         open=len(waiting),

@@ -154,6 +154,19 @@ def test_a_ticket_that_has_ended_says_whom_to_tell_what_now_and_of_when_its_stor
     assert "user_12345" not in shown(render(night, Hiding(POLICY, "ids", b"key")))
 
 
+def test_who_is_on_several_tickets_is_told_and_so_is_nobody() -> None:
+    of = morning([TRANSFER_FAILED, MASS_CREATION, TRANSFER_FAILED])
+    first, other, again = of.cards
+    (line,) = LexborHTMLParser(render(of, OPEN)).css("[aria-labelledby=shared] li")
+    assert "household household_67890 and user user_12345" in line.text()
+    assert [one.text() for one in line.css("a")] == [first.ticket.external_id, again.ticket.external_id]
+    assert "user_12345" not in shown(render(of, Hiding(POLICY, "ids", b"key")))
+    text = shown(render(replace(of, cards=(first, other)), OPEN))
+    assert "on several tickets in progress: none." in text
+    assert "Put off: none." in text
+    assert text.count("Connected tickets: none.") == 2
+
+
 def test_hostile_text_stays_text() -> None:
     every = strings(11, NUMBER)
     style = LexborHTMLParser(render(morning([]), OPEN)).css_first("style").text()  # type: ignore[union-attr]  # it has one
