@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -11,6 +11,7 @@ from typing import Literal
 from detectors.contract import SEVERITY_ORDER, Severity
 from detectors.text.wording import count, listed
 from escalation.ledger.records import Ticket
+from escalation.ledger.snapshots import Said
 from escalation.views.morning import CHANGES, Card, Change, Morning
 from reports.page.coverage import kind_of
 from reports.page.hiding import Hiding
@@ -47,6 +48,8 @@ class Listing:
     tone: str
     number: int
     lines: tuple[Line, ...]
+    tile: str
+    """What stands below its number where the number stands alone."""
 
     @property
     def more(self) -> int:
@@ -170,8 +173,8 @@ def _looked(kinds: Counter[str]) -> tuple[str, Health]:
     return f"{whole}; {listed(blind)} (see Coverage).", "part"
 
 
-def _listing(name: str, title: str, colour: str, lines: Sequence[Line]) -> Listing:
-    return Listing(name, title, colour, len(lines), tuple(lines[:SHOWN]))
+def _listing(name: str, title: str, colour: str, lines: Sequence[Line], tile: str = "") -> Listing:
+    return Listing(name, title, colour, len(lines), tuple(lines[:SHOWN]), tile or title)
 
 
 def _changed(of: Morning, hiding: Hiding, kind: str) -> Listing:
@@ -182,13 +185,40 @@ def _changed(of: Morning, hiding: Hiding, kind: str) -> Listing:
     )
     names = {"not looked at": "Not looked at", "fixed": "Fixed, verified by a scan"}
     title = names.get(kind, kind.capitalize())
-    return _listing(kind.replace(" ", "-"), title, tones[kind], [_change(one, hiding) for one in changes])
+    tickets = len({one.ticket.id for one in changes if one.ticket})
+    on = f"{'New findings' if kind == 'new' else f'{title},'} on {count(tickets, 'ticket')}"
+    cards = {card.ticket.id: card for card in of.cards} if kind == "back" else {}
+    return _listing(
+        kind.replace(" ", "-"),
+        title,
+        tones[kind],
+        [_change(one, hiding, _returned(one, cards, hiding)) for one in changes],
+        on if tickets != len(changes) else "",
+    )
 
 
-def _change(one: Change, hiding: Hiding) -> Line:
+def _returned(one: Change, cards: Mapping[int, Card], hiding: Hiding) -> str:
+    """Of a ticket that was opened again: how it was called fixed, and by whom, and since when it is open."""
+    card = cards.get(one.ticket.id) if one.ticket else None
+    if card is None or not any(_reopened(said, card.ticket) for said in card.said):
+        return ""
+    owner = hiding.owner(card.ticket)
+    by = f" by people (owner: {owner})" if owner else " by people"
+    verified = [said.as_of for said in card.said if said.action == "verify"]
+    called = {"still-seen": f"called fixed{by}", "closing-ended": f"closed{by}"}.get(one.reason, "")
+    if not called and verified:
+        called = f"verified as fixed by the scan of {clock(verified[-1])}"
+    return "; ".join(filter(None, (called, f"reopened {clock(card.ticket.clock_began_at)}")))
+
+
+def _reopened(said: Said, ticket: Ticket) -> bool:
+    return said.action == "reopen" and said.as_of == ticket.clock_began_at
+
+
+def _change(one: Change, hiding: Hiding, more: str) -> Line:
     entry = one.entry
     where = "" if hiding.is_closed(entry.team) else hiding.line(about(entry.subject), [entry])
-    words = f"{where}{REASONS.get(one.reason, one.reason)}"
+    words = f"{where}{REASONS.get(one.reason, one.reason)}{f' · {more}' if more else ''}"
     # What is fixed is known by its ticket's title, as in every other list; the finding is named where that differs.
     title = one.ticket.title if one.ticket and one.kind == "fixed" else entry.title
     if title != entry.title and not hiding.is_closed(entry.team):

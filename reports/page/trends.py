@@ -15,6 +15,7 @@ from reports import charts
 from reports.charts import Chart
 from reports.message import Table
 from reports.page.week import Week, week
+from reports.page.words import beside
 from reports.statistics import Part, Statistics, in_words, statistics
 
 AGE_NAMES = ("up to a day", "up to 7 days", "up to 30 days", "older")
@@ -109,7 +110,7 @@ def _bars(of: Statistics) -> tuple[Bars, ...]:
             if row[6] or row[7]
         }
         if rows:
-            bars.append(_bar(promise, f"{title}: promises kept and broken", rows, KEPT, part))
+            bars.append(_bar(promise, f"{title}: promises kept and broken", rows, KEPT, part, _medians(part)))
     part = parts["detectors"]
     judged = {
         str(row[0]): (_number(row[2]) + _number(row[3]) - _number(row[5]), _number(row[5]))
@@ -118,15 +119,30 @@ def _bars(of: Statistics) -> tuple[Bars, ...]:
     }
     if judged:
         kinds = {"kept": "right", "broken": "false positives"}
-        bars.append(_bar("precision", "Was the detector right? Ended tickets", judged, kinds, part))
+        worst = max(judged, key=lambda name: (judged[name][1], judged[name][1] / sum(judged[name])))
+        false = judged[worst][1]
+        alarms = f"Most false alarms: {worst}, {false} of {sum(judged[worst])} ended." if false else "No false alarm."
+        bars.append(_bar("precision", "Was the detector right? Ended tickets", judged, kinds, part, alarms))
     return tuple(bars)
+
+
+def _medians(part: Part) -> str:
+    """What it took, beside what is promised, in the promise's own unit."""
+    said = [
+        f"{row[0]} {row[1]} {beside(row[2], row[4])}"
+        for row in part.rows
+        if isinstance(row[2], str) and isinstance(row[4], float)
+    ]
+    return f"Median, beside the promise: {'; '.join(said)}." if said else ""
 
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _bar(name: str, title: str, rows: Mapping[str, tuple[int, ...]], kinds: dict[str, str], part: Part) -> Bars:
+def _bar(
+    name: str, title: str, rows: Mapping[str, tuple[int, ...]], kinds: dict[str, str], part: Part, more: str
+) -> Bars:
     kept, whole = sum(row[0] for row in rows.values()), sum(map(sum, rows.values()))
     table = Table(
         title,
@@ -137,7 +153,8 @@ def _bar(name: str, title: str, rows: Mapping[str, tuple[int, ...]], kinds: dict
         part.note,
     )
     first = next(iter(kinds.values()))
-    return Bars(title, f"{kept} of {whole} {first}.", charts.shares(f"bars-{name}", title, rows, kinds), table)
+    says = f"{kept} of {whole} {first}. {more}".strip()
+    return Bars(title, says, charts.shares(f"bars-{name}", title, rows, kinds), table)
 
 
 def _volumes(nights: Nights, days: Sequence[date]) -> tuple[Chart, ...]:

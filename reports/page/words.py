@@ -56,6 +56,17 @@ def span(length: timedelta) -> str:
     return f"{minutes} min"
 
 
+def beside(promise: str, hours: float) -> str:
+    """So many hours in the unit in which the promise is written, and the promise: `18 min of 30 min`."""
+    for unit, length in (("min", 1 / 60), ("day", 24), ("week", 168)):
+        if unit in promise:
+            # Hours come with one decimal, so that minutes are known by six.
+            return (
+                f"{round(hours / length, 1 if length > 1 else None):g} {unit}{'s' if length > 1 else ''} of {promise}"
+            )
+    return f"{hours:g} hours of {promise}"
+
+
 def ahead(length: timedelta) -> str:
     """`in 3 h`, or `now`."""
     return f"in {span(length)}" if length >= timedelta(minutes=1) else "now"

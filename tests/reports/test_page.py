@@ -13,18 +13,14 @@ from selectolax.lexbor import LexborHTMLParser
 from detectors.contract import Finding, Impact, Story, TimelineEntry
 from escalation.decide.clocks import Overdue
 from escalation.ledger.records import Linked, Silence
-from escalation.ledger.snapshots import Ending
-from escalation.people.outcomes import Settled
 from escalation.policy.policy import load_policy
-from escalation.views.morning import Change
 from reports import pictures
 from reports.page.hiding import BY_EMAIL, Hiding
 from reports.page.render import render
-from reports.page.week import week
 from reports.page.words import span
 from tests.reports.examples import MASS_CREATION, TRANSFER_FAILED
 from tests.reports.hostile import hidden, strings
-from tests.reports.mornings import DAY, NOW, morning, ticket
+from tests.reports.mornings import DAY, NOW, morning
 
 POLICY = load_policy()
 OPEN = Hiding(POLICY, "personal")
@@ -133,40 +129,6 @@ def test_the_page_says_who_has_it_what_is_put_off_what_nobody_wrote_down_and_wha
     assert "owner: kim" not in hidden_page
 
 
-def test_a_ticket_that_has_ended_says_whom_to_tell_what_now_and_of_when_its_story_is() -> None:
-    of = morning([TRANSFER_FAILED])
-    (card,) = of.cards
-    over = ticket(1, TRANSFER_FAILED, status="verified")
-    tell = Settled(
-        over, (), ("user_12345",), ("household_67890",), reporter_only=False, cut=False, words="It is fixed."
-    )
-    fixed = Change("fixed", "fixed", replace(card.entries[0], title="No leader"), over)
-    ended = replace(card, ticket=over, progress=None, settled=tell, told_at=NOW - DAY)
-    night = replace(of, cards=(ended,), settled=(tell,), changes=(fixed,))
-    text = shown(render(night, OPEN))
-    assert text.count("tell user user_12345 · household household_67890: It is fixed.") == 1
-    assert "What the customer is told now: Tell user user_12345" in text
-    assert "This is a critical issue" not in text
-    assert "who leads it, on 2026-02-03 03:00" in text
-    line = LexborHTMLParser(render(night, OPEN)).css_first("[aria-labelledby=fixed] .what")
-    assert line is not None
-    assert [line.css_first("a").text(), "No leader ·" in line.text()] == [over.title, True]  # type: ignore[union-attr]  # it has one
-    assert "user_12345" not in shown(render(night, Hiding(POLICY, "ids", b"key")))
-
-
-def test_who_is_on_several_tickets_is_told_and_so_is_nobody() -> None:
-    of = morning([TRANSFER_FAILED, MASS_CREATION, TRANSFER_FAILED])
-    first, other, again = of.cards
-    (line,) = LexborHTMLParser(render(of, OPEN)).css("[aria-labelledby=shared] li")
-    assert "household household_67890 and user user_12345" in line.text()
-    assert [one.text() for one in line.css("a")] == [first.ticket.external_id, again.ticket.external_id]
-    assert "user_12345" not in shown(render(of, Hiding(POLICY, "ids", b"key")))
-    text = shown(render(replace(of, cards=(first, other)), OPEN))
-    assert "on several tickets in progress: none." in text
-    assert "Put off: none." in text
-    assert text.count("Connected tickets: none.") == 2
-
-
 def test_hostile_text_stays_text() -> None:
     every = strings(11, NUMBER)
     style = LexborHTMLParser(render(morning([]), OPEN)).css_first("style").text()  # type: ignore[union-attr]  # it has one
@@ -242,57 +204,6 @@ def test_a_night_that_could_not_look_is_never_a_quiet_one() -> None:
     assert "The run failed" in render(of, OPEN, trouble="The run failed")
     never = replace(of, night=None, nights=())
     assert shown(render(never, OPEN)).count("No night has been played yet.") == 2
-
-
-def test_the_first_line_and_coverage_agree_and_are_not_green_where_something_was_not_looked_at() -> None:
-    of = morning([])
-    *before, last = of.nights
-    endings = {
-        name: Ending(2, name, *ended, 0)
-        for name, ended in (
-            ("no-leader", ("ran", None)),
-            ("mass-creation", ("ran", "no table of users")),
-            ("over-capacity", ("not_applicable", "no table of pets")),
-        )
-    }
-    failed = replace(before[0], endings={"bot-cadence": Ending(0, "bot-cadence", "failed", "too slow", 0)})
-    page = LexborHTMLParser(render(replace(of, nights=(failed, replace(last, endings=endings))), OPEN))
-    verdict = page.css_first("p.verdict.part")
-    assert verdict is not None
-    assert "1 detector looked at everything that they needed; 1 detector looked in part and 1 detector had nothing" in (
-        verdict.text()
-    )
-    assert "1 looked" in [one.text() for one in page.css("#coverage .tile")]
-    gaps = [one.text() for one in page.css("#coverage details > ul > li")]
-    assert gaps == ["No run on 2026-02-03.", "bot-cadence failed on 2026-02-02."]
-
-
-def test_a_week_is_held_beside_the_days_that_were_held() -> None:
-    of = morning([TRANSFER_FAILED] * 9)
-    night = of.nights[-1]
-    nights = tuple(
-        replace(night, row=replace(night.row, as_of=NOW - place * DAY)) for place in range(13, -1, -1) if place != 10
-    )
-    opened = [NOW - DAY] * 5 + [NOW - 8 * DAY] * 2 + [NOW - 12 * DAY, NOW - 40 * DAY]
-    tickets = tuple(replace(one, opened_at=at) for one, at in zip(of.history.tickets, opened, strict=True))
-    progress = of.cards[0].progress
-    assert progress is not None
-    late = replace(progress, overdue=(Overdue("acknowledge", NOW - DAY),), next=None)
-    told = week(
-        replace(
-            of,
-            nights=nights,
-            history=replace(of.history, tickets=tickets),
-            cards=(replace(of.cards[0], progress=late),),
-        )
-    )
-    assert told.says == (
-        "Worse: 5 tickets made and 0 verified as fixed in the last 7 days, beside 3.0 and 0.0 in a week of the 7 days before."
-    )
-    assert told.table.rows[0] == ("Tickets made", "5", "3.0")
-    assert told.table.rows[-1][1] == "0 (and 1 overdue, not acknowledged yet)"
-    assert "2026-01-22 to 2026-01-28, 1 of them without a run" in told.table.note
-    assert "no day before them is known" in week(of).says
 
 
 def test_of_very_many_tickets_the_most_pressing_have_their_story(monkeypatch: pytest.MonkeyPatch) -> None:
