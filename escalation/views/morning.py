@@ -192,8 +192,8 @@ def _cards(
     entries, said = defaultdict[int, list[Entry]](list), defaultdict[int, list[Said]](list)
     for entry in tx.entries_of_tickets(now - KEPT_AFTER_END):
         entries[entry.ticket_id or 0].append(entry)
-    for one in tx.said():
-        said[one.ticket_id or 0].append(one)
+    for words in tx.said():
+        said[words.ticket_id or 0].append(words)
     findings, made, outcomes, links = tx.snapshots(), tx.snapshots_made(), tx.outcomes(), Links(tx, policy, now)
     cards = []
     for one in tickets:

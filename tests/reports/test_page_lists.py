@@ -32,11 +32,11 @@ def test_the_first_line_and_coverage_agree_and_are_not_green_where_something_was
     of = morning([])
     *before, last = of.nights
     endings = {
-        name: Ending(2, name, *ended, 0)
-        for name, ended in (
-            ("no-leader", ("ran", None)),
-            ("mass-creation", ("ran", "no table of users")),
-            ("over-capacity", ("not_applicable", "no table of pets")),
+        one.detector: one
+        for one in (
+            Ending(2, "no-leader", "ran", None, 0),
+            Ending(2, "mass-creation", "ran", "no table of users", 0),
+            Ending(2, "over-capacity", "not_applicable", "no table of pets", 0),
         )
     }
     failed = replace(before[0], endings={"bot-cadence": Ending(0, "bot-cadence", "failed", "too slow", 0)})
