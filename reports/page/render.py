@@ -25,7 +25,7 @@ from reports.page.tonight import tonight
 from reports.page.trends import trends
 from reports.page.words import clock
 
-ROOM = 700_000
+ROOM = 600_000
 """Characters that open tickets' stories may take: a page must open at once, also on a telephone."""
 
 
