@@ -25,6 +25,8 @@ class Begins:
     outlook: str
     signs: frozenset[str]
     audit_began: datetime | None
+    repeated: frozenset[str] = frozenset()
+    """The tables that hold rows twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +107,4 @@ def begins_of(endings: Mapping[str, Ending], context: Context, health: Health) -
     """How a scan begins whose detectors have not looked yet."""
     told = {name: [one.status, one.reason] for name, one in endings.items()}
     odd = [sorted(some) for some in (context.never_written, health.zeros, health.once)]
-    return Begins(digest_of([told, odd]), health.signs, context.audit_began)
+    return Begins(digest_of([told, odd]), health.signs, context.audit_began, health.once)
