@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 
@@ -110,4 +110,6 @@ def _pages(folder: Path) -> Iterator[tuple[str, date]]:
     for path in folder.iterdir():
         found = _PAGE.fullmatch(path.name)
         if found and not path.is_symlink() and path.is_file():
-            yield path.name, date.fromisoformat(found[1])
+            # What is named for a day that never was is somebody else's.
+            with suppress(ValueError):
+                yield path.name, date.fromisoformat(found[1])

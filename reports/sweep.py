@@ -6,8 +6,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from detectors.text.wording import count, listed
 from escalation.nights.dry_run import DryRunNight
@@ -16,7 +17,8 @@ from reports.page.render import render_curves
 from reports.statistics import Part, Statistics
 
 COLUMNS = ("findings", "tickets", "called_false")
-Row = tuple[int, int, int, int]
+Number = Annotated[int, Field(ge=0, lt=10**9)]
+Row = tuple[Number, Number, Number, Number]
 """A value of the limit, and what the columns say of it."""
 
 

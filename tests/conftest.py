@@ -108,7 +108,7 @@ def on_postgres(postgres: PostgresServer) -> Iterator[Scanner]:
 def sail_url() -> Iterator[str]:
     """The run's Spark Connect server."""
     pytest.importorskip("pysail", reason="the wheel of Sail (pysail) is not installed: no scan on Spark is tested")
-    pytest.importorskip("pyspark.sql.connect", reason="the extra hearthwatch[spark] is not installed")
+    pytest.importorskip("grpc", reason="the extra hearthwatch[spark] is not installed")
     from tests.support.lake import sail  # noqa: PLC0415  # its libraries are an extra
 
     with sail() as url:

@@ -108,6 +108,7 @@ def _in_one_bucket(connection: psycopg.Connection) -> tuple[str, str]:
 def test_what_cannot_be_told_is_read_whole_and_said(postgres: PostgresServer) -> None:
     with postgres.new_database(RESTORED_PETFORCE) as database, database.connect() as connection:
         load(database, town().tables())
+        connection.execute("CREATE TYPE member_status AS ENUM ('active')")
         with postgres.new_reader(database, bypass_rls=False) as reader:
             # SELECT and nothing else will do.
             looker = Looker(reader.url)
@@ -128,9 +129,41 @@ def test_what_cannot_be_told_is_read_whole_and_said(postgres: PostgresServer) ->
         looker.bookmark = replace(bookmark, outlook="another")
         looker.look(NEXT)
         assert "what the rules can look at" in str(looker.reasons[-1])
+        for statement in (
+            "ALTER TABLE households DROP COLUMN leader_id, ADD COLUMN leader_id uuid",
+            "ALTER TYPE member_status RENAME VALUE 'active' TO 'removed'",
+        ):
+            # Rows say something else, and their versions are the old ones.
+            looker.bookmark = looker.scan(NEXT, looker.feed()).bookmark
+            assert looker.reason(NEXT) is None
+            connection.execute(statement.encode())
+            assert "its tables were made anew" in str(looker.reason(NEXT))
+        connection.execute("CREATE TABLE more_requests () INHERITS (household_join_requests)")
+        assert "household_join_requests is no plain table" in str(looker.reason(NEXT))
+        connection.execute("DROP TABLE more_requests")
         connection.execute("ALTER TABLE households RENAME TO homes")
         connection.execute("CREATE VIEW households AS SELECT * FROM homes")
         assert "households is no plain table" in str(looker.reason(NEXT))
+
+
+def test_rows_that_are_held_twice_are_read_whole_and_not_relied_on(postgres: PostgresServer) -> None:
+    with postgres.new_database(RESTORED_PETFORCE) as database, database.connect() as connection:
+        load(database, town().tables())
+        looker, leader = Looker(database.url), uid("oak one")
+        looker.look(FIRST)
+        connection.execute("ALTER TABLE users DROP CONSTRAINT users_pkey")
+        connection.execute("INSERT INTO users SELECT * FROM users WHERE id = ANY(%s)", ([leader, uid("elm one")],))
+        connection.execute(
+            "UPDATE users SET deleted_at = %s WHERE id = %s AND ctid = (SELECT max(ctid) FROM users WHERE id = %s)",
+            (FIRST, leader, leader),
+        )
+        connection.execute("UPDATE households SET leader_id = NULL WHERE id = %s", (uid("oak"),))
+        looker.look(NEXT)
+        assert not looker.known
+        connection.execute("DELETE FROM users WHERE id = %s AND deleted_at IS NULL", (leader,))
+        looker.look(NEXT + 5 * MINUTE)
+        assert {"no-leader"} == {one.detector for one in looker.known}
+        assert "users" in str(looker.reasons[-1])
 
 
 def test_a_standby_tells_as_much_and_its_primary_is_another_server(postgres: PostgresServer) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import AwareDatetime, BaseModel
+
 from detectors.contract import Context
 from detectors.engine.endings import Ending
 from detectors.source.health import Health
@@ -25,6 +27,8 @@ class Begins:
     outlook: str
     signs: frozenset[str]
     audit_began: datetime | None
+    repeated: frozenset[str] = frozenset()
+    """The tables that hold rows twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +68,27 @@ class Bookmark:
 def loaded(told: str | None) -> Bookmark | None:
     """The bookmark that was `dumped`; None for one that cannot be read."""
     try:
-        plain = json.loads(told or "")
-        return Bookmark(
-            as_of=datetime.fromisoformat(plain["as_of"]),
-            watermark=datetime.fromisoformat(plain["watermark"]),
-            audit_began=plain["audit_began"] and datetime.fromisoformat(plain["audit_began"]),
-            server=plain["server"],
-            least=plain["least"],
-            next=plain["next"],
-            rules=plain["rules"],
-            outlook=plain["outlook"],
-            signs=frozenset(plain["signs"]),
-            listed=frozenset(plain["listed"]),
-            sums={name: Sums(*map(_unpacked, packed)) for name, packed in plain["sums"].items()},
-        )
-    except (ValueError, KeyError, TypeError, zlib.error):
+        kept = _Kept.model_validate_json(told or "", strict=True)
+        sums = {name: Sums(*map(_unpacked, packed)) for name, packed in kept.sums.items()}
+        return Bookmark(**{**dict(kept), "sums": sums})
+    except (ValueError, zlib.error):
         return None
+
+
+class _Kept(BaseModel):
+    """A bookmark as it is written."""
+
+    as_of: AwareDatetime
+    watermark: AwareDatetime
+    server: str
+    least: int
+    next: int
+    rules: str
+    outlook: str
+    signs: frozenset[str]
+    audit_began: AwareDatetime | None
+    listed: frozenset[str]
+    sums: dict[str, tuple[str, str]]
 
 
 def _packed(numbers: array[int]) -> str:
@@ -87,7 +96,8 @@ def _packed(numbers: array[int]) -> str:
 
 
 def _unpacked(packed: str) -> array[int]:
-    numbers = array("q", zlib.decompress(base64.b64decode(packed)))
+    room = BUCKETS * array("q").itemsize
+    numbers = array("q", zlib.decompressobj().decompress(base64.b64decode(packed), room + 1))
     if len(numbers) != BUCKETS:
         raise ValueError("another number of buckets")
     return numbers
@@ -105,4 +115,4 @@ def begins_of(endings: Mapping[str, Ending], context: Context, health: Health) -
     """How a scan begins whose detectors have not looked yet."""
     told = {name: [one.status, one.reason] for name, one in endings.items()}
     odd = [sorted(some) for some in (context.never_written, health.zeros, health.once)]
-    return Begins(digest_of([told, odd]), health.signs, context.audit_began)
+    return Begins(digest_of([told, odd]), health.signs, context.audit_began, health.once)

@@ -63,6 +63,8 @@ class Feed:
         then = self.bookmark
         if then is None or fed.scope is None or self.given is not None:
             return None
+        if begins.repeated:
+            return f"rows are held twice ({', '.join(sorted(begins.repeated))}), and which one counts has no version"
         earlier = then.audit_began is not None and (begins.audit_began or then.audit_began) < then.audit_began
         if begins.outlook == then.outlook and begins.signs <= then.signs and not earlier:
             return None
@@ -139,7 +141,8 @@ def _server(source: Source) -> dict[str, Any]:
     asked = RELATIONS.bindparams(
         bindparam("schemas", [place[1] for place in places]), bindparam("names", [place[2] for place in places])
     )
-    relations = {(row["schema_name"], row["name"]): (row["oid"], row["kind"]) for row in source.rows(asked, "feed")}
+    told = ("oid", "kind", "columns", "labels")
+    relations = {(row["schema_name"], row["name"]): [row[one] for one in told] for row in source.rows(asked, "feed")}
     tables = {name: relations.get((schema, table)) for name, schema, table in places}
     columns = {name: sorted(found.columns.items()) for name, found in source.schema.tables.items()}
     same = ("system", "timeline", "started", "standby", "database")

@@ -86,9 +86,12 @@ def _scan(
     context = replace(context, everything=scope is not None)
     at_once = source.widen()
     fed = None if feed is None else read_feed(source, feed, context, at_once)
+    plain = source.tables
     run = _Run(source, detectors, scope, context, progress, recheck, counting, at_once, feed, fed)
     if feed is not None and fed is not None and (why := feed.outdated(fed, run.begins)):
         fed = fed.whole(why)
+        # As respelled, they would hide what is odd about them.
+        source.tables = plain
         run = _Run(source, detectors, scope, context, progress, recheck, counting, at_once, feed, fed)
     if scope is not None:
         source.notices += left_out(source)

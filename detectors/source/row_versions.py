@@ -58,10 +58,15 @@ SERVER = text(
 )
 """Which server this is, since when it runs, and which transactions its snapshot has seen the end of."""
 RELATIONS = text(
-    "SELECT w.schema_name, w.name, c.oid::bigint AS oid, c.relkind::text AS kind "
+    "SELECT w.schema_name, w.name, c.oid::bigint AS oid, "
+    "CASE WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) THEN 'inherited' ELSE c.relkind::text END AS kind, "
+    "ARRAY(SELECT concat(a.attnum, ' ', a.attname) FROM pg_attribute a "
+    "WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns, "
+    "(SELECT md5(string_agg(concat(e.oid, ' ', e.enumlabel), ',' ORDER BY e.oid)) FROM pg_enum e) AS labels "
     "FROM unnest(CAST(:schemas AS text[]), CAST(:names AS text[])) AS w (schema_name, name) "
     "JOIN pg_namespace n ON n.nspname = w.schema_name JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name"
 )
+"""What the tables are. A column made anew, or a label renamed, changes what rows say and leaves their versions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,9 @@ class NightReport:
         return bool(self.failed or self.unannounced)
 
     def counted(self) -> dict[Action, int]:
-        """How many findings had each action."""
-        return dict(Counter(one.action for one in self.told))
+        """How many tickets had each action; what is on none counts by itself."""
+        each = {(one.action, one.external_id or one.fingerprint) for one in self.told}
+        return dict(Counter(action for action, _ in each))
 
 
 def next_window(ledger: Ledger, as_of: datetime, policy: Policy, *, since: datetime | None = None) -> Window:

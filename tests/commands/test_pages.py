@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -57,6 +58,30 @@ def test_pages_that_cannot_be_written_are_a_warning(elsewhere: Path, source: str
     run = call("run", "--source", source, "--as-of", FIRST, "--report", "file/pages")
     assert run.exit_code == 0
     assert "warning: file/pages: no page written" in run.stderr
+
+
+def test_what_others_have_put_among_the_pages_stops_no_run(elsewhere: Path, source: str) -> None:
+    pages = elsewhere / "pages"
+    pages.mkdir()
+    (pages / "night-2026-99-99.html").write_text("of no day")
+    curve = {
+        "limit": "creations_per_day",
+        "detectors": ["<script>"],
+        "since": FIRST,
+        "until": SECOND,
+        "nights": 1,
+        "incomplete": 0,
+    }
+    for name, most in (("curve-large.json", 10**400), ("curve-small.json", 7)):
+        (pages / name).write_text(json.dumps({**curve, "rows": [[5, 1, 1, 0], [most, 1, 1, 0]]}))
+    run = call("run", "--source", source, "--as-of", FIRST, "--report", "pages")
+    assert run.exit_code == 0
+    assert "curve-large.json: is no curve" in run.stderr
+    tonight = (pages / "tonight.html").read_text()
+    assert "&lt;script&gt;" in tonight
+    assert "<script>" not in tonight
+    assert "2026-99-99" not in (pages / "index.html").read_text()
+    assert (pages / "night-2026-99-99.html").exists()
 
 
 def test_report_writes_the_page_for_its_user_alone(elsewhere: Path, source: str) -> None:

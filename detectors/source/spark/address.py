@@ -81,7 +81,8 @@ def _server(at: str) -> tuple[str, int]:
         host, port = parts.hostname or "", parts.port or _PORT
     except ValueError:
         raise SparkAddressError(f"names no host and port that can be read: {_FORM}") from None
-    if parts.username or parts.password or not _HOST.fullmatch(host) or parts.path not in ("", "/") or parts.query:
+    more = parts.username or parts.password or parts.query or parts.fragment
+    if more or not _HOST.fullmatch(host) or parts.path not in ("", "/"):
         raise SparkAddressError(f"names no host and port that can be read: {_FORM}")
     return host, port
 
@@ -99,4 +100,7 @@ def _options(told: str) -> dict[str, str]:
         options[name] = unquote(value)
         if not options[name].isprintable():
             raise SparkAddressError("has an option with a control character: write it on one line, without tabs")
+        # The client library takes any other spelling for a header, and goes on without TLS.
+        if name.lower() == "use_ssl" and (name != "use_ssl" or options[name].lower() not in ("true", "false")):
+            raise SparkAddressError("may say use_ssl=true or use_ssl=false: correct it")
     return options

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 import warnings
@@ -24,10 +25,19 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 warnings.filterwarnings("ignore", module=r"pyspark\.")
 logging.getLogger("SQLQueryContextLogger").disabled = True
 
+# A program without a file (`python -c`) the library takes for its own tests, and ends it.
+_program = sys.modules["__main__"]
+_nameless = not hasattr(_program, "__file__")
+if _nameless:
+    _program.__file__ = ""
+
 import grpc  # noqa: E402  # once it knows that it is to be silent
 from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: E402
 from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: E402
 from pyspark.sql.connect.session import SparkSession  # noqa: E402
+
+if _nameless:
+    del _program.__file__
 
 _SETTINGS = {
     "spark.sql.session.timeZone": "UTC",

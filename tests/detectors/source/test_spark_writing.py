@@ -53,6 +53,9 @@ def test_other_forms(where: str, port: int, label: str) -> None:
         "spark:sc://h/;folder=s3cret;schema=s3cret",
         "spark:sc://h/;folder=x;format=s3cret",
         "spark:sc://h/;token=s3cret%0A",
+        "spark:sc://h/#s3cret;use_ssl=true",
+        "spark:sc://h/;use_ssl=yes;token=s3cret",
+        "spark:sc://h/;Use_SSL=true;token=s3cret",
     ],
 )
 def test_what_cannot_be_used_is_said_without_showing_it(where: str) -> None:

@@ -90,7 +90,8 @@ def test_a_night_says_in_one_comment_what_has_changed_of_which_finding(town: Tow
         return [one.model_copy(update={"impact": Impact(users=number, households=1)}) for one in of]
 
     town.night(*with_users(3, A, B), C.model_copy(update={"severity": "P1"}))
-    town.night(*with_users(4, A, B), C)
+    report = town.night(*with_users(4, A, B), C)
+    assert "Tonight: 1 ticket commented." in summary(report)
     (said,) = (text for text in town.queue.tickets[town.only_ticket].comments.values() if "follow-up" not in text)
     assert said.startswith("more-urgent: Double c: Severity is now P0 (was P1).")
     assert "Double a and Double b: Each has become worse as of" in said

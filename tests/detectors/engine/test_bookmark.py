@@ -1,0 +1,44 @@
+"""A bookmark comes back as it was left, or not at all."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from array import array
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from detectors.engine.bookmark import Bookmark, loaded
+from detectors.source.row_versions import BUCKETS, Sums
+
+NOW = datetime(2026, 2, 3, 9, tzinfo=UTC)
+NUMBERS = array("q", range(BUCKETS))
+LEFT = Bookmark(
+    NOW, NOW, "a server", 7, 9, "rules", "outlook", frozenset({"a sign"}), None, {"users": Sums(NUMBERS, NUMBERS)}
+)
+LARGE = base64.b64encode(zlib.compress(bytes(1_000_000))).decode("ascii")
+
+
+def test_what_was_left_comes_back() -> None:
+    assert loaded(LEFT.dumped()) == LEFT
+    assert loaded(None) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"sums": []},
+        {"least": "7"},
+        {"next": None},
+        {"as_of": "2026-02-03"},
+        {"signs": [1]},
+        {"sums": {"users": [LARGE, LARGE]}},
+    ],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_a_damaged_one_is_none(damage: dict[str, Any]) -> None:
+    assert loaded(json.dumps({**json.loads(LEFT.dumped()), **damage})) is None
+    assert loaded("[" * 100_000) is None
