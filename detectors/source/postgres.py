@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
@@ -23,6 +23,7 @@ from detectors.source.catalog import read_catalog
 from detectors.source.faults import failed, is_lost, lost
 from detectors.source.mapping import SourceMapping
 from detectors.source.moments import NearestTime
+from detectors.source.oddities import oddly_written
 from detectors.source.tables import Tables
 from detectors.source.urls import Server, is_passing, refusal, sqlstate
 
@@ -99,7 +100,11 @@ class PostgresSource:
             self._standby = _told_at_login(raw, "in_hot_standby") == "on"
             self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
             # What allows several notations, and only that, is asked for once whether it is written oddly.
-            self.tables = Tables(self.schema, mapping, frozenset(self._oddly_written(mapping, glance=glance)))
+            self.tables = Tables(
+                self.schema,
+                mapping,
+                oddly_written(self.schema, mapping, lambda question: self._ask(question, {}), glance=glance),
+            )
             self.notices += [
                 Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
                 for name, reason in self.schema.unusable.items()
@@ -169,19 +174,6 @@ class PostgresSource:
             return self._read(connection, statement, {}, reach)
         finally:
             self._idle.put(connection)
-
-    def _oddly_written(self, mapping: SourceMapping, *, glance: bool) -> Iterator[str]:
-        for question in Tables(self.schema, mapping).oddities(glance=glance):
-            try:
-                (answer,) = self._ask(question, {})
-            except SourceError as error:
-                if isinstance(error, LostError):
-                    raise
-                # Reading carefully is slower and always right. A table that cannot be read at all fails its readers, who say why.
-                logger.debug("a table could not be asked how it is written: %s", error)
-                yield from question.selected_columns.keys()
-                continue
-            yield from (column for column, oddly in answer.items() if oddly)
 
     def _ask(self, statement: Executable, parameters: dict[str, Any]) -> Sequence[Any]:
         """The rows of one of our own questions to the catalog."""

@@ -10,8 +10,9 @@ from typing import Any, Self
 
 from sqlalchemy import Executable
 
-from detectors.source.base import Check, Counters, Engine, LostError, Notice, Reach, SlowError, SourceError, and_others
+from detectors.source.base import Check, Counters, Engine, Notice, Reach, SlowError, SourceError, and_others
 from detectors.source.mapping import SourceMapping
+from detectors.source.oddities import oddly_written
 from detectors.source.spark import checks, faults
 from detectors.source.spark.address import Place
 from detectors.source.spark.catalog import read_lake
@@ -55,7 +56,11 @@ class SparkSource:
             self.lake = read_lake(_Catalog(self._client, self._seconds, self._worded), place, mapping, self.label)
             self.schema = self.lake.schema
             self._dialect.relations = self.lake.relations
-            self.tables = Tables(self.schema, mapping, frozenset(self._oddly_written(mapping, glance=glance)))
+            self.tables = Tables(
+                self.schema,
+                mapping,
+                oddly_written(self.schema, mapping, lambda question: self.rows(question, "schema"), glance=glance),
+            )
             self.notices += self._told()
         except BaseException:
             self.close()
@@ -111,18 +116,6 @@ class SparkSource:
         if isinstance(worded, SlowError):
             self._client.interrupt()
         return worded
-
-    def _oddly_written(self, mapping: SourceMapping, *, glance: bool) -> Iterator[str]:
-        for question in Tables(self.schema, mapping).oddities(glance=glance):
-            try:
-                (answer,) = self.rows(question, "schema")
-            except SourceError as error:
-                if isinstance(error, LostError):
-                    raise
-                # Reading carefully is slower and always right. A table that cannot be read at all fails its readers, who say why.
-                yield from question.selected_columns.keys()
-                continue
-            yield from (column for column, oddly in answer.items() if oddly)
 
     def server_checks(self) -> Sequence[Check]:
         """The server, its connection, the versions of the tables, and whether a window leaves most of the audit table unread."""
