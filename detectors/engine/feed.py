@@ -120,7 +120,7 @@ def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed
         here = _server(source)
     except QueryError as error:
         return Fed(f"the server does not say who it is, or which transactions it has seen: {error}")
-    unfit = incomparable(source.tables, _kinds(source, here))
+    unfit = incomparable(source.tables, here["kinds"])
     if unfit is not None:
         return Fed(unfit)
     now = Fed(_distrusted(feed, here, context), server=here["server"], least=here["least"], next=here["next"])
@@ -152,10 +152,6 @@ def _server(source: Source) -> dict[str, Any]:
         "next": int(server["next"]),
         "kinds": {name: found[1] for name, found in tables.items() if found},
     }
-
-
-def _kinds(source: Source, here: Mapping[str, Any]) -> Mapping[str, str]:
-    return dict(here["kinds"])
 
 
 def _distrusted(feed: Feed, here: Mapping[str, Any], context: Context) -> str | None:

@@ -29,7 +29,7 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
-from detectors.source.mapping import CANONICAL, STATE_WORDS
+from detectors.source.mapping import STATE_WORDS
 from detectors.source.mixed_up import mixed_up
 from detectors.source.notations import unblanked
 from detectors.source.repeated import repeated
@@ -405,8 +405,3 @@ def _whose_word_lacks(source: Source, place: str, own: Own | None) -> frozenset[
         # The rules then judge them by what there is.
         logger.debug("whose word lacks could not be asked", exc_info=error)
         return frozenset()
-
-
-def nothing_there(health: Health) -> bool:
-    """Whether the source has all its required tables and not one row in them."""
-    return all(name in health.empty for name, table in CANONICAL.items() if not table.optional)

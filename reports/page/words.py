@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from detectors.contract import SEVERITY_ORDER, Severity
 
-URGENT: tuple[Severity, ...] = ("P0", "Immediate")
 PROMISES = {
     "acknowledge": "acknowledgement",
     "investigate": "investigation",
