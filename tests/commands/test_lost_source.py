@@ -15,7 +15,7 @@ from cli import main
 from commands import failures
 from detectors.source.postgres import PostgresSource
 from tests.support.postgres import Database, PostgresServer, load
-from tests.support.standby import catch_up, hot_standby
+from tests.support.standby import catch_up, giving_up_at_once, hot_standby
 from tests.support.towns import Town, uid
 
 AS_OF = "2026-02-03T03:00:00Z"
@@ -104,10 +104,11 @@ def test_a_standby_that_gives_a_scan_up(postgres: PostgresServer, town: Town, mo
         url = standby.url(database.name)
 
         def rows_move(_: int) -> None:
-            with database.connect() as primary:
-                primary.execute("UPDATE household_members SET joined_at = joined_at + interval '1 second'")
-                primary.execute("VACUUM household_members")
-            catch_up(postgres, standby)
+            with giving_up_at_once(standby):
+                with database.connect() as primary:
+                    primary.execute("UPDATE household_members SET joined_at = joined_at + interval '1 second'")
+                    primary.execute("VACUUM household_members")
+                catch_up(postgres, standby)
 
         assert scan(url).exit_code == 0
         for times, code in ((1, 0), (9, 3)):

@@ -28,7 +28,7 @@ SECONDS = 60
 
 @contextlib.contextmanager
 def hot_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
-    """A standby that follows `primary` and gives a query up at once where replaying would have to wait for it."""
+    """A standby that follows `primary`; it gives no query up except in `giving_up_at_once`."""
     programs = _programs(primary)
     if primary.socket_directory is None or programs is None:
         pytest.skip("no pg_basebackup of the test server's version")
@@ -54,7 +54,6 @@ def hot_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
         **SERVER_SETTINGS,
         "port": str(standby.port),
         "unix_socket_directories": str(folder),
-        "max_standby_streaming_delay": "0",
         "wal_receiver_status_interval": "1s",
     }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -71,6 +70,7 @@ def hot_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
             )
         try:
             _wait(standby)
+            _wait_for_queries(standby, "-1")
             yield standby
         finally:
             server.terminate()
@@ -78,6 +78,24 @@ def hot_standby(primary: PostgresServer) -> Iterator[PostgresServer]:
             server.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def giving_up_at_once(standby: PostgresServer) -> Iterator[None]:
+    """A query is given up where replaying would have to wait for it: whatever else the primary writes would do it, too."""
+    _wait_for_queries(standby, "0")
+    try:
+        yield
+    finally:
+        _wait_for_queries(standby, "-1")
+
+
+def _wait_for_queries(standby: PostgresServer, milliseconds: str) -> None:
+    with psycopg.connect(standby.admin_url, autocommit=True) as admin:
+        admin.execute(f"ALTER SYSTEM SET max_standby_streaming_delay = {milliseconds}".encode())
+        admin.execute("SELECT pg_reload_conf()")
+        # No view tells what the replaying process has read.
+        admin.execute("SELECT pg_sleep(0.2)")
 
 
 def catch_up(primary: PostgresServer, standby: PostgresServer) -> None:
