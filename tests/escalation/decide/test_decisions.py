@@ -9,17 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from detectors.contract import Finding, Impact, Severity
-from escalation.decide.decisions import (
-    LOST,
-    Observation,
-    decide,
-    first_entry,
-    has_left,
-    in_force,
-    is_broken,
-    observe,
-    size_of,
-)
+from escalation.decide.decisions import decide, has_left, in_force, is_broken
+from escalation.decide.observations import LOST, Observation, first_entry, observe, size_of
 from escalation.ledger.records import Entry, Look, Reason, Silence, Ticket, TicketStatus
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, finding
