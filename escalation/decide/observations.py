@@ -177,6 +177,6 @@ def _compared(entry: Entry, finding: Finding) -> NightStatus:
     if finding.severity != entry.severity:
         return "worse" if more_urgent(finding.severity, entry.severity) else "better"
     size = size_of(finding)
-    if size == entry.size:
-        return "still-there"
-    return "worse" if size > entry.size else "better"
+    if size > entry.size:
+        return "worse"
+    return "better" if size < entry.size else "still-there"

@@ -19,8 +19,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 TESTS = {
-    "escalation/decide/decisions.py": ("tests/escalation/decide/test_decisions.py",),
-    "escalation/decide/observations.py": ("tests/escalation/decide/test_decisions.py",),
+    "escalation/decide/decisions.py": (
+        "tests/escalation/decide/test_anew_and_held.py",
+        "tests/escalation/decide/test_decisions.py",
+    ),
+    "escalation/decide/observations.py": (
+        "tests/escalation/decide/test_observations.py",
+        "tests/escalation/decide/test_decisions.py",
+    ),
     "escalation/decide/causes.py": ("tests/escalation/decide/test_causes.py",),
     "escalation/decide/incidents.py": ("tests/escalation/decide/test_causes.py",),
     "escalation/decide/clocks.py": (

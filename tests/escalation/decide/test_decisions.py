@@ -289,6 +289,7 @@ def test_a_silence_holds_from_its_making_until_just_before_its_end(made: Silence
     [
         (silence(), 22, "night", True),
         (silence(), 21, "night", False),
+        (silence(size=1010), 1110, "night", False),
         (silence(size=4), 5, "night", False),
         (silence(size=4), 6, "night", True),
         (silence(size=1), 2, "night", False),
