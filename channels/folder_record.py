@@ -43,11 +43,11 @@ def reply(written: object, path: Path) -> datetime | None:
     except ValueError:
         at = None
     if at is None:
-        raise DeliveryError(f"{path}: firstreply_at is no time in ISO 8601; write 2026-02-02T14:35:00Z", retry=False)
+        raise DeliveryError(f"{path}: first_reply_at is no time in ISO 8601; write 2026-02-02T14:35:00Z", retry=False)
     if at.tzinfo is None:
-        raise DeliveryError(f"{path}: firstreply_at has no time zone (2026-02-02T14:35:00Z has)", retry=False)
+        raise DeliveryError(f"{path}: first_reply_at has no time zone (2026-02-02T14:35:00Z has)", retry=False)
     if not 1971 <= at.year <= 9000:
-        raise DeliveryError(f"{path}: firstreply_at is too far away", retry=False)
+        raise DeliveryError(f"{path}: first_reply_at is too far away", retry=False)
     return at.astimezone(UTC)
 
 

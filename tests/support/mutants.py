@@ -28,7 +28,7 @@ TESTS = {
         "tests/escalation/decide/test_decisions.py",
     ),
     "escalation/decide/causes.py": ("tests/escalation/decide/test_causes.py",),
-    "escalation/decide/incidents.py": ("tests/escalation/decide/test_causes.py",),
+    "escalation/decide/incidents.py": ("tests/escalation/decide/test_incidents.py",),
     "escalation/decide/clocks.py": (
         "tests/escalation/decide/test_clocks.py",
         "tests/escalation/nights/test_deadlines.py",
