@@ -18,4 +18,4 @@ def left_to_the_night(entries: Iterable[Entry], seen: Collection[str], detectors
     These are the groups that it has `seen` (fingerprints), and what is known of the `detectors` that make such groups.
     """
     known = {one.fingerprint for one in entries if is_of_a_group(one) and one.detector in detectors}
-    return known.union(seen)
+    return frozenset(known.union(seen))
