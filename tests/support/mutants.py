@@ -63,12 +63,17 @@ _NAMES = {"max": "min", "min": "max", "any": "all", "all": "any"}
 
 def mutants(source: str) -> Iterator[tuple[int, str, str]]:
     """Each changed source with its line and the changed piece, before and after."""
-    for place, _ in enumerate(ast.walk(ast.parse(source))):
-        tree = ast.parse(source)
-        node = list(ast.walk(tree))[place]
+    for place in [place for place, node in enumerate(_nodes(source)[1:], 1) if _changed(node)]:
+        tree, *nodes = _nodes(source)
+        node = nodes[place - 1]
         before = ast.unparse(node) if isinstance(node, ast.expr) else ""
-        if _changed(node):
-            yield getattr(node, "lineno", 0), f"{before}  ->  {ast.unparse(node)}", ast.unparse(tree)
+        _changed(node)
+        yield getattr(node, "lineno", 0), f"{before}  ->  {ast.unparse(node)}", ast.unparse(tree)
+
+
+def _nodes(source: str) -> list[ast.AST]:
+    """The module and all that is in it, always in the same order."""
+    return list(ast.walk(ast.parse(source)))
 
 
 def _changed(node: ast.AST) -> bool:
