@@ -28,7 +28,10 @@ TESTS = {
         "tests/escalation/decide/test_decisions.py",
     ),
     "escalation/decide/causes.py": ("tests/escalation/decide/test_causes.py",),
-    "escalation/decide/incidents.py": ("tests/escalation/decide/test_incidents.py",),
+    "escalation/decide/incidents.py": (
+        "tests/escalation/decide/test_incidents.py",
+        "tests/escalation/decide/test_causes.py",
+    ),
     "escalation/decide/clocks.py": ("tests/escalation/decide/test_clocks.py",),
     "detectors/limits.py": ("tests/detectors/test_limits.py",),
     "reports/redact.py": ("tests/reports/test_redact.py",),
@@ -62,10 +65,16 @@ _NAMES = {"max": "min", "min": "max", "any": "all", "all": "any"}
 
 
 def mutants(source: str) -> Iterator[tuple[int, str, str]]:
-    """Each changed source with its line and the changed piece, before and after."""
-    for place in [place for place, node in enumerate(_nodes(source)[1:], 1) if _changed(node)]:
-        tree, *nodes = _nodes(source)
-        node = nodes[place - 1]
+    """Each changed source with its line and the changed piece, before and after. What decorates is left as it is."""
+    made = {
+        id(part)
+        for node in (nodes := _nodes(source))
+        for one in getattr(node, "decorator_list", ())
+        for part in ast.walk(one)
+    }
+    for place in [place for place, node in enumerate(nodes) if id(node) not in made and _changed(node)]:
+        tree, *parts = _nodes(source)
+        node = parts[place - 1]
         before = ast.unparse(node) if isinstance(node, ast.expr) else ""
         _changed(node)
         yield getattr(node, "lineno", 0), f"{before}  ->  {ast.unparse(node)}", ast.unparse(tree)

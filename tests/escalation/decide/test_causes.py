@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from detectors.contract import Finding, Member, Severity
+from detectors.findings import Alike, Distinct
 from detectors.limits import Limits
-from escalation.decide.causes import explain
+from escalation.decide.causes import explain, roots_of
 from escalation.decide.incidents import one_per_cause, told_of
 from tests.escalation.findings import NOON, finding
 
@@ -157,6 +158,60 @@ CASES: list[tuple[str, list[Finding], dict[str, list[str]]]] = [
         [finding("mass-removal", user="u1"), bypass("h1", "u1"), bypass("h2", "u1", "u2")],
         {"mass-removal": ["rate-limit-bypass"], "rate-limit-bypass": []},
     ),
+    (
+        "a household that is missing explains what else is wrong with it",
+        [finding("members-without-household", household="h1"), finding("no-leader", household="h1")],
+        {"members-without-household": ["no-leader"]},
+    ),
+    (
+        "but nothing of another team, nor what concerns several households",
+        [
+            finding("members-without-household", household="h1"),
+            finding("punitive-removals", household="h1"),
+            finding("self-approved-request", {"request_id": "r"}, households=("h1", "h2")),
+        ],
+        {"members-without-household": [], "punitive-removals": [], "self-approved-request": []},
+    ),
+    (
+        "another group than of those whom everyone has left explains nothing",
+        [
+            everyone_left("h1").model_copy(update={"subject": {"operation": "something-else"}}),
+            finding("member-without-approval", household="h1"),
+        ],
+        {"orphaned-household": [], "member-without-approval": []},
+    ),
+    (
+        "an approval of several people explains no conflict of nobody in particular",
+        [
+            approval("r1").model_copy(update={"subject": {"request_id": "r1"}, "users": ("u1", "u2")}),
+            finding("concurrent-conflict", household="h1"),
+        ],
+        {"approval-not-applied": [], "concurrent-conflict": []},
+    ),
+    (
+        "what an address did in masses explains that it passed a limit",
+        [
+            finding("scraping", {"ip_address": "203.0.113.7"}),
+            finding("rate-limit-bypass", {"ip_address": "203.0.113.7", "limit": "code_validation"}),
+        ],
+        {"scraping": ["rate-limit-bypass"]},
+    ),
+    (
+        "but not where nobody knows when",
+        [
+            finding("mass-creation", user="u1", occurred_at=None),
+            finding("rate-limit-bypass", {"user_id": "u1", "limit": "household_creation"}),
+        ],
+        {"mass-creation": [], "rate-limit-bypass": []},
+    ),
+    (
+        "creations in masses do not explain other memberships of their maker",
+        [
+            finding("mass-creation", user="u1", households=("h1", "h2")),
+            finding("duplicate-member", household="h1", user="u1"),
+        ],
+        {"mass-creation": [], "duplicate-member": []},
+    ),
 ]
 
 
@@ -194,6 +249,12 @@ def test_what_trust_and_safety_is_told_engineering_is_not_unless_asked_for() -> 
     findings = [finding("mass-creation", user="u1"), finding("rate-limit-bypass", {"user_id": "u1", "limit": "x"})]
     assert [one.detector for one in one_per_cause(findings, LIMITS, "production")] == ["mass-creation"]
     assert [one.detector for one in told_of(findings, LIMITS, "production").findings] == ["mass-creation"]
+
+
+def test_of_what_is_counted_only_what_nothing_explains_is_left() -> None:
+    led_by_nobody, another = (Alike(finding("no-leader", household=home), 3, Distinct()) for home in ("h1", "h2"))
+    _, _, left = roots_of([TRANSFER], LIMITS, [led_by_nobody, another], both_teams=False)
+    assert left == [another]
 
 
 def test_an_unauthorised_transfer_keeps_its_own_urgency() -> None:

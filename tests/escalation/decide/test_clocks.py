@@ -20,6 +20,7 @@ from escalation.decide.clocks import (
     next_update,
     overdue,
     overdue_with_team,
+    restarted,
     sooner,
 )
 from escalation.ledger.records import Ticket, TicketStatus
@@ -224,9 +225,31 @@ def test_the_ladder_on_the_business_clock(tmp_path: Any) -> None:
     assert next_update(on, policy, friday) == datetime(2026, 2, 9, 16, tzinfo=UTC)
 
 
+def test_a_ladder_needs_a_promise_with_an_end(tmp_path: Any) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[teams.engineering.sla.P1]\nacknowledge = "Varies"\n')
+    on = ticket(severity="P1", detector="x", acknowledge_due=MONDAY)
+    assert ladder_step(on, load_policy(path), MONDAY + 90 * DAY) == 0
+
+
+def test_the_next_update_on_the_business_clock_is_after_now(tmp_path: Any) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[teams.engineering.sla.P1]\nclock = "business"\n')
+    assert next_update(ticket(severity="P1", detector="x"), load_policy(path), MONDAY + DAY) == MONDAY + 2 * DAY
+
+
+def test_a_clock_that_is_begun_anew_has_its_own_deadlines() -> None:
+    late = MONDAY + 5 * HOUR
+    again = restarted(ticket(), POLICY, late)
+    assert (again.clock_began_at, again.acknowledge_due, again.resolve_due) == (late, late + 30 * MIN, late + 8 * HOUR)
+    sooner_than_that = ticket(clock_began_at=late, acknowledge_due=late)
+    assert restarted(sooner_than_that, POLICY, late) == sooner_than_that
+
+
 @pytest.mark.parametrize(
     ("on", "at", "expected"),
     [
+        (ticket("legal", "Immediate", "legal-matter"), HOUR, None),
         (ticket(), 0 * HOUR, HOUR),
         (ticket(), HOUR - TINY, HOUR),
         (ticket(), HOUR, 2 * HOUR),

@@ -145,6 +145,19 @@ def test_only_some_rows_are_carried_but_all_are_counted() -> None:
     assert (len(incident.members), incident.evidence["count"], incident.evidence["listed"]) == (3, 5, 3)
 
 
+def test_what_only_has_rows_or_only_an_operation_is_a_group_too() -> None:
+    rows = everyone_left("h1").model_copy(update={"subject": {"household_id": "h1"}})
+    operation = everyone_left().model_copy(update={"members": ()})
+    for group in (rows, operation):
+        assert incidents([group], LIMITS, "production", ongoing={"orphaned-household"}) == [group]
+
+
+def test_an_incident_is_told_in_the_words_of_its_most_urgent_row() -> None:
+    rows = [one.model_copy(update={"title": "Another", "severity": "P2"}) for one in many(25)]
+    (incident,) = incidents([*rows, many(1)[0].model_copy(update={"title": "The worst"})], LIMITS, "production")
+    assert incident.title == "Incident: 26 cases of The worst"
+
+
 def test_a_group_of_a_detectors_own_is_not_grouped_again() -> None:
     group = everyone_left("h1")
     told = incidents([group, *many(26, "orphaned-household")], LIMITS, "production")
