@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ TESTS = {
     "reports/redact.py": ("tests/reports/test_redact.py",),
 }
 """The modules, each with the tests that must notice: pure ones, as each change runs them all. Properties are left out."""
+LONGEST = 60
+"""Seconds that the tests of a module take at most."""
 _LIBRARIES = (
     "alembic",
     "click",
@@ -66,13 +69,10 @@ _NAMES = {"max": "min", "min": "max", "any": "all", "all": "any"}
 
 def mutants(source: str) -> Iterator[tuple[int, str, str]]:
     """Each changed source with its line and the changed piece, before and after. What decorates is left as it is."""
-    made = {
-        id(part)
-        for node in (nodes := _nodes(source))
-        for one in getattr(node, "decorator_list", ())
-        for part in ast.walk(one)
-    }
-    for place in [place for place, node in enumerate(nodes) if id(node) not in made and _changed(node)]:
+    nodes = _nodes(source)
+    decorators = [one for node in nodes for one in getattr(node, "decorator_list", ())]
+    left = {id(part) for decorator in decorators for part in ast.walk(decorator)}
+    for place in [place for place, node in enumerate(nodes) if id(node) not in left and _changed(node)]:
         tree, *parts = _nodes(source)
         node = parts[place - 1]
         before = ast.unparse(node) if isinstance(node, ast.expr) else ""
@@ -111,6 +111,8 @@ def survives(copy: Path, module: str, source: str) -> bool:
     (copy / module).write_text(source, encoding="utf-8")
     child = os.fork()
     if not child:
+        # A change that never comes to an end is noticed, too.
+        signal.alarm(LONGEST)
         os.chdir(copy)
         sys.path.insert(0, str(copy))
         sys.dont_write_bytecode = True
