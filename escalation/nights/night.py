@@ -198,7 +198,14 @@ def _kept(ledger: Ledger, scan: _Scan, policy: Policy, *, announced: bool) -> _K
         # An audit table without a row has shown nothing of the window.
         reached = looked.reached or (window.start if looked.audited else None)
         night_id = tx.add_night(
-            now, window.start, window.end, complete=scan.complete, reached=reached, seconds=looked.seconds, kind=look
+            now,
+            window.start,
+            window.end,
+            complete=scan.complete,
+            reached=reached,
+            seconds=looked.seconds,
+            kind=look,
+            database=looked.database,
         )
         if nightly:
             tx.add_volumes(night_id, looked.volumes)
