@@ -137,7 +137,7 @@ def _counted(source: Source, side: tuple[str, str], others: tuple[tuple[str, str
     distinct = select(_sample(source, side).c.value).distinct().subquery("distinct_value")
     known = or_(*(_is_in(source, distinct.c.value, other) for other in others))
     looked_up = select(known.label("known")).select_from(distinct).subquery("looked_up")
-    counted = select(func.count().label("number"), func.count(case((looked_up.c.known, 1))).label("known"))
+    counted: Select[Any] = select(func.count().label("number"), func.count(case((looked_up.c.known, 1))).label("known"))
     return counted.select_from(looked_up)
 
 
