@@ -45,13 +45,15 @@ _LIBRARIES = (
     "click",
     "duckdb",
     "duckdb_sqlalchemy",
-    "hypothesis",
+    "hypothesis.strategies",
     "pandas",
     "psycopg",
     "pydantic",
     "sqlalchemy",
 )
 """What is imported before the tree is changed: each child would spend more time on these than on its tests."""
+_ALONE = ("-x", "-q", "--noconftest", "-p", "_hypothesis_pytestplugin", "-p", "no:cacheprovider")
+"""What the pure tests need of pytest: no server, and no plugin but the one that knows the properties."""
 _OPERATORS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -118,17 +120,14 @@ def survives(copy: Path, module: str, source: str) -> bool:
         sys.dont_write_bytecode = True
         for number in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-        os._exit(
-            pytest.main(
-                ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not hypothesis", *TESTS[module]]
-            )
-        )
+        os._exit(pytest.main([*_ALONE, "-m", "not hypothesis", *TESTS[module]]))
     return os.waitpid(child, 0)[1] == 0
 
 
 def main(modules: list[str]) -> int:
     """Say each survivor. Returns how many there are."""
     left = 0
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     for library in _LIBRARIES:
         import_module(library)
     with tempfile.TemporaryDirectory() as folder:

@@ -222,6 +222,9 @@ def test_the_ladder_on_the_business_clock(tmp_path: Any) -> None:
         1,
         2,
     ]
+    assert ladder_step(replace(on, acknowledge_due=friday), policy, friday + DAY) == 1, (
+        "the second step is on Monday at ten"
+    )
     assert next_update(on, policy, friday) == datetime(2026, 2, 9, 16, tzinfo=UTC)
 
 
