@@ -104,6 +104,8 @@ def test_deadlines_are_the_promises_upper_ends(
         ("02 10:00", DAY, HOURS, "03 10:00"),
         ("06 10:00", DAY, HOURS, "09 10:00"),
         ("02 10:00", timedelta(weeks=1), HOURS, "09 10:00"),
+        ("02 10:00", 6 * DAY, HOURS, "09 10:00"),
+        ("02 10:00", 4 * DAY, HOURS, "06 10:00"),
         ("02 10:00", DAY + 2 * HOUR, HOURS, "03 12:00"),
         ("02 10:00", 0 * HOUR, HOURS, "02 10:00"),
         ("02 07:00", HOUR, BERLIN, "02 09:00"),
@@ -222,9 +224,8 @@ def test_the_ladder_on_the_business_clock(tmp_path: Any) -> None:
         1,
         2,
     ]
-    assert ladder_step(replace(on, acknowledge_due=friday), policy, friday + DAY) == 1, (
-        "the second step is on Monday at ten"
-    )
+    # Its second step is on Monday at ten.
+    assert ladder_step(replace(on, acknowledge_due=friday), policy, friday + DAY) == 1
     assert next_update(on, policy, friday) == datetime(2026, 2, 9, 16, tzinfo=UTC)
 
 
