@@ -9,12 +9,12 @@ from importlib.metadata import version
 from commands.believing import Known, listed_by_incidents
 from detectors.contract import Context, Detector
 from detectors.engine.bookmark import digest_of, loaded
+from detectors.engine.by_day import seen_in_part
 from detectors.engine.feed import Feed
 from detectors.engine.result import ScanResult
-from detectors.registry import BY_ID
-from escalation.decide.incidents import INCIDENT
+from detectors.registry import DETECTORS
+from escalation.decide.groups import is_of_a_group, left_to_the_night
 from escalation.ledger.ledger import Ledger
-from escalation.ledger.records import Entry
 from escalation.policy.policy import Policy
 
 
@@ -37,24 +37,13 @@ def feed_of(ledger: Ledger, known: Known, context: Context, policy: Policy, aske
         late=context.late or context.limits.grace,
         households=frozenset(home for one in entries for home in one.households),
         users=frozenset(one.subject["user_id"] for one in entries if "user_id" in one.subject),
-        groups=frozenset(one.detector for one in entries if _is_of_a_group(one)),
+        groups=frozenset(one.detector for one in entries if is_of_a_group(one)),
     )
 
 
-def _is_of_a_group(entry: Entry) -> bool:
-    return entry.subject.get("operation") not in (None, INCIDENT)
-
-
 def counted_by_night(known: Known, result: ScanResult) -> frozenset[str]:
-    """The findings about groups of which a look at changes sees a part at most."""
-    if result.fed is None or result.fed.scope is None:
-        return frozenset()
-    in_part = {
-        one.fingerprint
-        for one in known.entries
-        if _is_of_a_group(one) and any(each.in_part(known.policy.limits) for each in BY_ID[one.detector].subscriptions)
-    }
-    return result.in_part | in_part
+    """The findings that this look leaves to the night."""
+    return left_to_the_night(known.entries, result.in_part, seen_in_part(DETECTORS, result, known.policy.limits))
 
 
 def bookmark_of(known: Known, result: ScanResult) -> str | None:

@@ -101,7 +101,6 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
         else_=meta(events, "ip_address"),
     )
     refused = tables.event_is(EventType.RATE_LIMIT_EXCEEDED)
-    lookback = timedelta(days=context.limits.pattern_lookback_days)
     return select(
         case((refused, literal("refused")), else_=literal("done")).label("kind"),
         limit.label("limit_name"),
@@ -119,7 +118,7 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
                 tables.event_is(*OPERATIONS),
                 events.c.event_timestamp >= window.start - timedelta(days=1) - RETRY_MARGIN,
             ),
-            and_(refused, events.c.event_timestamp >= window.start - lookback),
+            and_(refused, events.c.event_timestamp >= window.start - context.back("refusals")),
         ),
         events.c.event_timestamp < window.end,
         _concerns(tables, scope, events),
