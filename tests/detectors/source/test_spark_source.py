@@ -27,7 +27,7 @@ from detectors.source.sql import one_of_many
 from tests.support.effort import tries
 from tests.support.field import call
 from tests.support.folders import RULES, THE_FAULT, faulty_town
-from tests.support.towns import AS_OF, YESTERDAY, write_csv
+from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, NOON, YESTERDAY, uid, write_csv
 
 pa = pytest.importorskip("pyarrow", reason="the extra hearthwatch[spark] is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra hearthwatch[spark] is not installed")
@@ -222,3 +222,24 @@ def test_a_night_files_the_same_tickets(sail_url: str, tmp_path: Path, monkeypat
         filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
     assert filed[0] == filed[1]
     assert filed[0]
+
+
+def test_support_sees_a_household_as_in_a_folder_though_its_rows_stand_there_twice(
+    sail_url: str, tmp_path: Path
+) -> None:
+    town = faulty_town()
+    town.request("asked", "oak", "zoe", status="rejected", at=NOON, responded_at=NOON + HOUR)
+    tables, folder = town.tables(), tmp_path / "files"
+    folder.mkdir()
+    write_csv(folder, tables)
+    older = {"name": "of an older row", "updated_at": LONG_AGO - DAY, "status": "pending", "responded_at": None}
+    for name in ("households", "household_join_requests"):
+        tables[name] += [row | {key: older[key] for key in row.keys() & older.keys()} for row in tables[name]]
+    tables["household_members"] *= 2
+    shown = []
+    for source in (str(folder), f"{sail_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"):
+        told = call("household", uid("oak"), "--source", source, "--as-of", AS_OF.isoformat(), "--format", "json")
+        assert told.exit_code == 0
+        shown.append(json.loads(told.stdout)["household"]["households"])
+    assert shown[1] == shown[0]
+    assert len(shown[0][0]["members"]) == 2
