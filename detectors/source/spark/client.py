@@ -109,11 +109,6 @@ class Client:
             fields = self._session.sql(f"SELECT * FROM {relation}").schema.fields
         return {field.name: field.dataType.simpleString() for field in fields}
 
-    def partitions_of(self, table: str, seconds: float) -> list[str]:
-        """The columns by which a table of a catalog is partitioned."""
-        with self._limits.within(seconds):
-            return [column.name for column in self._session.catalog.listColumns(table) if column.isPartition]
-
     def rows(
         self, statement: str, arguments: Mapping[str, Any], seconds: float, names: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
