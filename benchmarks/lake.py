@@ -3,8 +3,8 @@
     python -m benchmarks.lake [--households N]… [--workers N]… [--keep FOLDER]
 
 The servers are Sail, in a process of its own, and Apache Spark where SPARK_HOME names it (see tests/support/apache_spark.py).
-A server begins with the smallest town, so that what it costs to warm up is in that row. HEARTHWATCH_BENCH_SPARK=sc://HOST:PORT/
-is a server in place of these, which can read FOLDER.
+A server begins with the smallest town, so that what it costs to warm up is in that row. The processor's seconds are the
+steadier figure where other programs use the machine.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -26,10 +27,9 @@ import click
 
 from benchmarks.town import generate
 from benchmarks.town.spec import PRESETS, TownSpec
-from tests.support.apache_spark import apache_spark, why_not
-from tests.support.lake import sail
+from tests.support.apache_spark import Served, apache_spark, why_not
+from tests.support.lake import sail, without_uuids
 
-SERVER = "HEARTHWATCH_BENCH_SPARK"
 _FAULTS = 3
 """Cases of each planted fault, in a town of any size."""
 
@@ -42,25 +42,41 @@ def _serve(told: Connection, workers: int) -> None:
 
 
 @contextmanager
-def _sail_apart(workers: int) -> Iterator[str]:
+def _sail_apart(workers: int) -> Iterator[Served]:
     context = get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, workers))
     process.start()
     try:
-        yield here.recv()
+        yield Served(here.recv(), process.pid or 0)
     finally:
         here.send(None)
         process.join()
 
 
-@contextmanager
-def _named(_: int) -> Iterator[str]:
-    yield f"spark:{os.environ[SERVER]}"
+def _worked(pid: int) -> float:
+    """The processor's seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def cost(source: str, as_of: datetime) -> tuple[dict[str, Any], float, float]:
-    """A scan as a process of its own: its document, its seconds with start and end, and its peak memory in megabytes."""
+def _peak(pid: int) -> float:
+    """The most memory that a process has held, in megabytes."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a scan as a process of its own took: seconds with start and end, the processor's own, and peak memory in megabytes."""
+
+    seconds: float
+    worked: float
+    peak: float
+
+
+def cost(source: str, as_of: datetime) -> tuple[dict[str, Any], Cost]:
+    """A scan as a process of its own: its document, and what it took here."""
     with tempfile.NamedTemporaryFile() as answer:
         asked = ["scan", "--source", source, "--as-of", as_of.isoformat(), "--format", "json"]
         program = [sys.executable, "-m", "cli", *asked]
@@ -71,10 +87,11 @@ def cost(source: str, as_of: datetime) -> tuple[dict[str, Any], float, float]:
         started = time.perf_counter()
         child = os.posix_spawn(sys.executable, program, os.environ, file_actions=streams)
         _, status, used = os.wait4(child, 0)
-        if os.waitstatus_to_exitcode(status) != 0:
+        if os.waitstatus_to_exitcode(status) not in (0, 4):
             raise RuntimeError(f"the scan of {source.partition(';')[0]} ended with {os.waitstatus_to_exitcode(status)}")
         document = json.loads(Path(answer.name).read_text())
-    return document, time.perf_counter() - started, used.ru_maxrss / 1024
+    seconds = time.perf_counter() - started
+    return document, Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 def town_of(households: int) -> TownSpec:
@@ -85,13 +102,16 @@ def town_of(households: int) -> TownSpec:
     return TownSpec(households, *sizes, plant=_FAULTS)
 
 
-def measured(name: str, where: str, town: TownSpec) -> dict[str, Any]:
+def measured(name: str, where: str, town: TownSpec, pid: int = 0) -> dict[str, Any]:
     """Scan a town, and print a line; what was found, without what differs from engine to engine."""
-    document, seconds, peak = cost(where, town.as_of)
+    before = _worked(pid) if pid else 0.0
+    document, took = cost(where, town.as_of)
+    there = f"  there {_worked(pid) - before:6.0f} s of processor, peak {_peak(pid):5.0f} MB" if pid else ""
     failed = [entry["detector"] for entry in document["coverage"] if entry["status"] == "failed"]
     told = f"  failed: {', '.join(failed)}" if failed else ""
     print(
-        f"{town.households:>9,} households {town.events:>11,} events  {name:16} {seconds:7.1f} s  our peak {peak:4.0f} MB"
+        f"{town.households:>9,} households {town.events:>10,} events  {name:16} {took.seconds:6.0f} s"
+        f"  here {took.worked:5.0f} s of processor, peak {took.peak:4.0f} MB{there}"
         f"  {len(document['findings'])} findings{told}",
         flush=True,
     )
@@ -110,6 +130,7 @@ def main(sizes: Sequence[int], workers: Sequence[int], keep: Path | None) -> Non
             folder = (keep or Path(temporary)).absolute() / str(town.households)
             if not folder.exists():
                 generate(town).write_folder(folder, format="parquet")
+                without_uuids(folder)
             towns[folder] = town
         _measure(towns, workers)
 
@@ -117,14 +138,14 @@ def main(sizes: Sequence[int], workers: Sequence[int], keep: Path | None) -> Non
 def _measure(towns: dict[Path, TownSpec], workers: Sequence[int]) -> None:
     here = {folder: measured("DuckDB", str(folder), town) for folder, town in towns.items()}
     servers = {"Sail": _sail_apart} if why_not() else {"Sail": _sail_apart, "Spark": apache_spark}
-    for name, server in ({"Spark": _named} if SERVER in os.environ else servers).items():
+    for name, start in servers.items():
         for number in workers:
-            with server(number) as url:
+            with start(number) as server:
                 for folder, town in towns.items():
-                    there = measured(f"{name}, {number} workers", f"{url};folder={folder}", town)
-                    if there != here[folder]:
+                    where = f"{server.url};folder={folder}"
+                    if measured(f"{name}, {number} workers", where, town, server.pid) != here[folder]:
                         print("          this differs from what DuckDB found", flush=True)
-    if not os.environ.get(SERVER) and why_not():
+    if why_not():
         print(f"Apache Spark was not measured: {why_not()}")
 
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -31,6 +32,14 @@ QUICK = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.shuffle.partitions": "1",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server: its address, as --source takes it before `;folder=…`, and its process."""
+
+    url: str
+    pid: int
 
 
 def version() -> str:
@@ -60,8 +69,8 @@ def engines() -> str:
 
 
 @contextmanager
-def apache_spark(cores: int, settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The address of a new server with so many cores, as --source takes it before `;folder=…`."""
+def apache_spark(cores: int, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """A new server with so many cores."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -88,7 +97,7 @@ def apache_spark(cores: int, settings: Mapping[str, str] | None = None) -> Itera
             )
         try:
             _wait_for(process, port, log)
-            yield f"spark:sc://127.0.0.1:{port}/"
+            yield Served(f"spark:sc://127.0.0.1:{port}/", process.pid)
         finally:
             process.terminate()
             process.wait()

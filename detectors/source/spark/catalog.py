@@ -101,6 +101,10 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
         except HiddenError:
             hidden.add(name)
             first = None
+        except SlowError:
+            raise
+        except QueryError as error:
+            raise SourceError(f"{label}: {mapping.table_name(name)}: {error}") from error
         if first is not None:
             found[name] = first
         elif not canonical.optional:

@@ -23,6 +23,7 @@ _NOT_THERE = (
     "CATALOG_NOT_FOUND",
     "UNABLE_TO_INFER_SCHEMA",
     "REQUIRES_SINGLE_PART_NAMESPACE",
+    "UNSUPPORTED_DATASOURCE_FOR_DIRECT_QUERY",
 )
 _NOT_UNDERSTOOD = {"ParseException", "UnsupportedOperationException", "IllegalArgumentException"}
 _OF_ANOTHER_FORMAT = ("UNSUPPORTED_", "NOT_SUPPORTED_", *_DELTA_ALONE)
@@ -130,6 +131,8 @@ def fault(error: BaseException, label: str, limit: str) -> SourceError:
         return QueryError(
             "an answer was longer than the server sends: raise spark.connect.grpc.maxInboundMessageSize there"
         )
+    if condition == "PARQUET_TYPE_ILLEGAL":
+        return QueryError("a file holds a type that Spark does not read, such as UUID: write it as string or binary")
     return QueryError(f"the statement failed in Spark ({_named(error)})")
 
 
