@@ -102,6 +102,11 @@ def town_of(households: int) -> TownSpec:
     return TownSpec(households, *sizes, plant=_FAULTS)
 
 
+def _write(town: TownSpec, folder: Path) -> None:
+    generate(town).write_folder(folder, format="parquet")
+    without_uuids(folder)
+
+
 def measured(name: str, where: str, town: TownSpec, pid: int = 0) -> dict[str, Any]:
     """Scan a town, and print a line; what was found, without what differs from engine to engine."""
     before = _worked(pid) if pid else 0.0
@@ -129,8 +134,10 @@ def main(sizes: Sequence[int], workers: Sequence[int], keep: Path | None) -> Non
         for town in map(town_of, sizes):
             folder = (keep or Path(temporary)).absolute() / str(town.households)
             if not folder.exists():
-                generate(town).write_folder(folder, format="parquet")
-                without_uuids(folder)
+                # In a process of its own: a program begins with the peak memory of the one that starts it.
+                writing = get_context("spawn").Process(target=_write, args=(town, folder))
+                writing.start()
+                writing.join()
             towns[folder] = town
         _measure(towns, workers)
 

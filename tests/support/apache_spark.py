@@ -27,10 +27,12 @@ _SETTINGS = {
     "spark.sql.catalogImplementation": "in-memory",
 }
 QUICK = {
-    # Tables of tests are small: to compile each statement and to divide it costs more than it saves.
+    # Tables of tests are small and their server is short-lived: to compile, adapt and divide statements costs more than it saves.
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 
