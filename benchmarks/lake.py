@@ -14,8 +14,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
@@ -97,9 +97,10 @@ def cost(source: str, as_of: datetime) -> tuple[dict[str, Any], Cost]:
 def town_of(households: int) -> TownSpec:
     """A town in the proportions of the benchmarks' small one: three members and fifteen events a household."""
     small = PRESETS["small"]
-    times = households / small.households
-    sizes = (round(number * times) for number in (small.members, small.requests, small.events))
-    return TownSpec(households, *sizes, plant=_FAULTS)
+    members, requests, events = (
+        round(number * households / small.households) for number in (small.members, small.requests, small.events)
+    )
+    return TownSpec(households, members, requests, events, plant=_FAULTS)
 
 
 def _write(town: TownSpec, folder: Path) -> None:
@@ -144,7 +145,9 @@ def main(sizes: Sequence[int], workers: Sequence[int], keep: Path | None) -> Non
 
 def _measure(towns: dict[Path, TownSpec], workers: Sequence[int]) -> None:
     here = {folder: measured("DuckDB", str(folder), town) for folder, town in towns.items()}
-    servers = {"Sail": _sail_apart} if why_not() else {"Sail": _sail_apart, "Spark": apache_spark}
+    servers: dict[str, Callable[[int], AbstractContextManager[Served]]] = {"Sail": _sail_apart}
+    if not why_not():
+        servers["Spark"] = apache_spark
     for name, start in servers.items():
         for number in workers:
             with start(number) as server:

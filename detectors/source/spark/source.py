@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Executable, literal_column, select
+from sqlalchemy import ColumnElement, Executable, literal_column, select
 
 from detectors.source.base import Check, Counters, Engine, Notice, QueryError, Reach, SlowError, SourceError, and_others
 from detectors.source.mapping import SourceMapping
@@ -24,7 +25,8 @@ logger = logging.getLogger("hearthwatch.source")
 
 _AT_ONCE = 2
 """Statements that a scan asks of somebody's cluster at a time."""
-_SOME_DAY, _NEXT_DAY = (literal_column(f"TIMESTAMP '2000-01-0{day} 00:00:00Z'") for day in (1, 2))
+_SOME_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-01 00:00:00Z'")
+_NEXT_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-02 00:00:00Z'")
 """For a plan, which is the same for every day; written out, as not every server explains a statement with arguments."""
 _SERVER = "SELECT version() AS version"
 
