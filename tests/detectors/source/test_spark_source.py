@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,6 +32,7 @@ from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, NOON, YESTERDAY, uid
 pa = pytest.importorskip("pyarrow", reason="the extra hearthwatch[spark] is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra hearthwatch[spark] is not installed")
 lake = pytest.importorskip("tests.support.lake", reason="the extra hearthwatch[spark] is not installed")
+client = pytest.importorskip("detectors.source.spark.client", reason="the extra hearthwatch[spark] is not installed")
 
 DEMO = Path(__file__).parents[3] / "fixtures" / "demo" / "night-2"
 HOSTILE = (
@@ -202,6 +203,23 @@ def test_a_scan_that_takes_too_long_or_is_stopped_asks_nothing_more(sail_url: st
             source.rows(select(source.tables["users"].c.id), "test")
     with pytest.raises(SourceError, match=r"ran into its limit of 1 s: raise \[source\] scan_seconds"):
         looked_within(f"{sail_url};folder={DEMO}", 1)
+
+
+class Call(NamedTuple):
+    """What an interceptor is told of a call."""
+
+    timeout: float | None
+
+
+def test_what_a_statement_asks_beside_itself_has_the_statements_time() -> None:
+    limits = client.Limits()
+
+    def given() -> float:
+        return float(limits.intercept_unary_unary(lambda call, _: call.timeout, Call(None), None))
+
+    with limits.within(300):
+        assert 290 < given() <= 300
+    assert given() == 10
 
 
 def looked_within(where: str, seconds: int) -> None:
