@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column
-from sqlalchemy.types import BigInteger, Boolean, Numeric, TypeEngine, Uuid
+from sqlalchemy import ColumnElement, DateTime, cast, func, literal_column
+from sqlalchemy.types import TypeEngine
 
 from detectors.source.base import NativeType
+from detectors.source.typed_ids import TYPES
 
 Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
 
@@ -30,14 +31,7 @@ NATIVE: dict[str, NativeType] = {
 }
 # Stored another way, and read as texts: without the blanks that fill a char(n) up, and without citext's own comparisons.
 AS_TEXT = {"bpchar", "citext", "name", "cidr", "macaddr", "macaddr8"}
-BASE: dict[str, TypeEngine[Any]] = {
-    "uuid": Uuid(as_uuid=False),
-    "text": Text(),
-    "integer": BigInteger(),
-    "number": Numeric(),
-    "flag": Boolean(),
-    "time": DateTime(timezone=True),
-}
+BASE = {native: TYPES[native] for native in ("uuid", "text", "integer", "number", "flag", "time")}
 _IDS: set[NativeType] = {"uuid", "text", "integer", "number", "bytes"}
 ACCEPTED: dict[str, set[NativeType]] = {
     "user": _IDS,
