@@ -112,17 +112,7 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
     reader = _Reader(mapping)
     tables = {name: table for name, each in found.items() if (table := reader.table(name, *each))}
     names = {name: found[name][0] for name in tables}
-    versions: dict[str, str] = {}
-    unsure: dict[str, str] = {}
-    for name, relation in names.items():
-        try:
-            if version := _version(catalog, relation):
-                versions[name] = version
-        except SlowError:
-            raise
-        except (QueryError, HiddenError) as error:
-            # The table's rows may be read all the same.
-            unsure[name] = str(error)
+    versions, unsure = _versions(catalog, names)
     relations = {
         name: f"{relation} VERSION AS OF {versions[name]}" if name in versions else relation
         for name, relation in names.items()
@@ -142,6 +132,22 @@ def _relations(place: Place, mapping: SourceMapping, name: str) -> Iterator[str]
     parts = own.split(".")
     before = [part for part in around if part]
     yield identifier(*before[: max(0, len(before) - len(parts) + 1)], *parts)
+
+
+def _versions(catalog: Catalog, names: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """By canonical name the version of a table that keeps any, and why it could not be asked for."""
+    versions: dict[str, str] = {}
+    unsure: dict[str, str] = {}
+    for name, relation in names.items():
+        try:
+            if version := _version(catalog, relation):
+                versions[name] = version
+        except SlowError:
+            raise
+        except (QueryError, HiddenError) as error:
+            # The table's rows may be read all the same.
+            unsure[name] = str(error)
+    return versions, unsure
 
 
 def _version(catalog: Catalog, relation: str) -> str:

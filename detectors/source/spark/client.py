@@ -45,8 +45,9 @@ _SETTINGS = {
     "spark.sql.ansi.enabled": "false",
     "spark.sql.parser.escapedStringLiterals": "false",
 }
+_OPENING_SECONDS = 30.0
 _ASIDE_SECONDS = 10.0
-"""For what is said beside a statement: settings, the end of the session."""
+"""For what is said beside statements: that one is no longer wanted, the end of the session."""
 _KEPT_ALIVE = (("grpc.keepalive_time_ms", 60_000), ("grpc.keepalive_timeout_ms", 20_000))
 """A server that vanished in silence is noticed in a minute and a half."""
 _MICROSECONDS = pa.timestamp("us")
@@ -97,12 +98,13 @@ class Client:
         self.encrypted: bool = builder.secure
         self._limits = Limits()
         builder.add_interceptor(self._limits)
-        self._session: Any = SparkSession.builder.channelBuilder(builder).create()
-        # Its own patience is ten minutes.
-        policy = DefaultPolicy(max_retries=2, max_backoff=1000, recognize_server_retry_delay=False)
-        self._session.client.set_retry_policies([policy])
-        for name, value in _SETTINGS.items():
-            self._session.conf.set(name, value)
+        with self._limits.within(_OPENING_SECONDS):
+            self._session: Any = SparkSession.builder.channelBuilder(builder).create()
+            # Its own patience is ten minutes.
+            policy = DefaultPolicy(max_retries=2, max_backoff=1000, recognize_server_retry_delay=False)
+            self._session.client.set_retry_policies([policy])
+            for name, value in _SETTINGS.items():
+                self._session.conf.set(name, value)
 
     def types_of(self, relation: str, seconds: float) -> dict[str, str]:
         """The columns of a relation with their types, as Spark writes them; no row is read."""
