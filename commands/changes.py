@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -20,9 +21,14 @@ from escalation.policy.policy import Policy
 
 def feed_of(ledger: Ledger, known: Known, context: Context, policy: Policy, asked: Sequence[Detector]) -> Feed:
     """What the last look left, and what is known to be wrong by the detectors that are asked."""
+    names = {one.id for one in asked}
     with ledger.begin() as tx:
         bookmark = loaded(tx.bookmark())
-    names = {one.id for one in asked}
+        happened = [
+            one
+            for one in tx.entries().values()
+            if one.kind == "occurrence" and one.detector in names and one.last_seen_at >= context.window.start
+        ]
     entries = [one for one in known.entries if one.detector in names]
     rules = [
         version("hearthwatch"),
@@ -38,7 +44,15 @@ def feed_of(ledger: Ledger, known: Known, context: Context, policy: Policy, aske
         households=frozenset(home for one in entries for home in one.households),
         users=frozenset(one.subject["user_id"] for one in entries if "user_id" in one.subject),
         groups=frozenset(one.detector for one in entries if _is_of_a_group(one)),
+        frequent=_frequent(happened, policy),
     )
+
+
+def _frequent(happened: Sequence[Entry], policy: Policy) -> frozenset[str]:
+    """The detectors of which so much is known of a window that a look at its news alone could miss an incident, or a group."""
+    each = Counter(one.detector for one in happened)
+    grouped = {one.detector for one in happened if "operation" in one.subject}
+    return frozenset(grouped | {name for name, number in each.items() if 2 * number > policy.limits.incident_size})
 
 
 def _is_of_a_group(entry: Entry) -> bool:

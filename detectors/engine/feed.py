@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
@@ -30,6 +30,7 @@ from detectors.source.row_versions import (
     Sums,
     Written,
     compared_in,
+    glanced,
     incomparable,
     owners_in,
     statement,
@@ -55,8 +56,14 @@ class Feed:
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     """The detectors of which a finding about a whole group is known."""
-    given: Scope | None = None
+    frequent: frozenset[str] = frozenset()
+    """The detectors that have found so much in this window that all of it must be counted together."""
+    given: Fed | None = None
     """What an earlier scan of the same look has been told; nothing is asked again."""
+
+    def news_from(self) -> datetime | None:
+        """From when on audit rows may have come since the last look, late as they may be."""
+        return None if self.bookmark is None else self.bookmark.watermark - self.late
 
     def outdated(self, fed: Fed, begins: Begins) -> str | None:
         """Why what the rules conclude from is not what it was at the last look, or None."""
@@ -77,6 +84,8 @@ class Fed:
 
     reason: str | None
     scope: Scope | None = None
+    rewritten: frozenset[str] = frozenset()
+    """The households of `scope` of which rows were written or lost."""
     server: str | None = None
     least: int = 0
     next: int = 0
@@ -113,7 +122,7 @@ class Fed:
 def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed:
     """What changed in `source` since the feed's bookmark, with all that is known to be wrong. The source has been widened."""
     if feed.given is not None:
-        return Fed(None, feed.given)
+        return Fed(None, feed.given.scope, feed.given.rewritten)
     if source.engine != "postgresql":
         return Fed("only rows of PostgreSQL have versions")
     try:
@@ -173,10 +182,15 @@ def _distrusted(feed: Feed, here: Mapping[str, Any], context: Context) -> str | 
 def _compare(
     source: Source, bookmark: Bookmark | None, context: Context, at_once: int
 ) -> list[tuple[Compared, Written]]:
-    since = None if bookmark is None else Since(bookmark.least, bookmark.watermark, context.watermark)
+    since = None if bookmark is None else Since(bookmark.least, bookmark.as_of, bookmark.watermark, context.watermark)
 
     def one_table(one: Compared) -> tuple[Compared, Written]:
         before = None if bookmark is None else bookmark.sums.get(one.table)
+        if before is not None:
+            # Buckets cost twice as much: they are asked for where rows may be lost, to find out which.
+            (together,) = source.rows(statement(source.tables, one, since, by_bucket=False), "feed")
+            if (told := glanced(together, before)) is not None:
+                return one, told
         return one, written(source.rows(statement(source.tables, one, since), "feed"), before)
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
@@ -186,23 +200,23 @@ def _compare(
 def _scoped(
     source: Source, feed: Feed, bookmark: Bookmark, context: Context, now: Fed, told: Sequence[tuple[Compared, Written]]
 ) -> Fed:
-    households, users = set(feed.households | bookmark.listed), set(feed.users)
+    rewritten, users = set[str](), set(feed.users)
     for one, each in told:
         if one.table not in bookmark.sums:
             return now.whole("the source has other tables than at the last look")
-        (users if one.names == "users" else households).update(each.owners)
-    households |= _told_of(source, feed, bookmark, context)
-    if len(households) <= MOST_CHANGED:
-        households |= _of_buckets(source, told, "households")
+        (users if one.names == "users" else rewritten).update(each.owners)
+    if len(rewritten) <= MOST_CHANGED:
+        rewritten |= _of_buckets(source, told, "households")
         users |= _of_buckets(source, told, "users")
+    households = rewritten | feed.households | bookmark.listed | _told_of(source, feed, bookmark, context)
     if len(households) + len(users) > MOST_CHANGED:
         return now.whole(f"more than {MOST_CHANGED:,} households or accounts changed since the last look")
     plain = source.tables
     try:
-        return replace(
-            now,
-            scope=scope_of(source, [*map(plain.plain_household_id, households)], [*map(plain.plain_user_id, users)]),
-        )
+        rewritten = {plain.plain_household_id(one) for one in rewritten}
+        households = {plain.plain_household_id(one) for one in households}
+        scope = scope_of(source, sorted(households), [*map(plain.plain_user_id, users)])
+        return replace(now, scope=scope, rewritten=frozenset(rewritten))
     except SubjectError:
         return now.whole("an id that is known to the ledger is none of this source's")
 

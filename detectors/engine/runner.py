@@ -123,6 +123,17 @@ def _scan(
     )
 
 
+def _limited_by(feed: Feed | None, fed: Fed | None) -> dict[str, Any]:
+    """What a look at changes has its context say of them; nothing where everything is looked at."""
+    if feed is None or fed is None or fed.scope is None:
+        return {}
+    return {
+        "changed": frozenset(fed.scope.households),
+        "rewritten": fed.rewritten,
+        "news_from": feed.news_from(),
+    }
+
+
 class _Run:
     """The state of one scan while it runs."""
 
@@ -159,8 +170,7 @@ class _Run:
         never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
         self.audit_known = True
         self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
-        changed = None if self._changed is None else frozenset(self._changed.households)
-        self._context = replace(context, audit_began=self.audit_began, never_written=never, changed=changed)
+        self._context = replace(context, audit_began=self.audit_began, never_written=never, **_limited_by(feed, fed))
         self.begins = begins_of(self.endings, self._context, self._health)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._waiting: list[Answer] = []
@@ -168,7 +178,13 @@ class _Run:
             counting = replace(counting, closely=counting.closely | doubtful_homes(self.doubts))
         self.cases = self._cases_to_recheck(recheck, counting if scope is None else None)
         self._passes = PassReader(
-            source, scope, self._context, self.endings, self._changed, feed.groups if feed else ()
+            source,
+            scope,
+            self._context,
+            self.endings,
+            self._changed,
+            feed.groups if feed else (),
+            feed.frequent if feed else (),
         )
         self.in_part: set[str] = set()
 

@@ -191,7 +191,11 @@ def _error_events(tables: Tables, scope: Scope | None, context: Context) -> From
             meta(events, "member_count").label("member_count"),
         )
         .where(
-            between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            between(
+                events.c.event_timestamp,
+                context.news_since(context.window.start - RETRY_MARGIN, RETRY_MARGIN),
+                context.window.end,
+            ),
             or_(error.is_not(None), creation, timed_out),
             _concerns(tables, scope, events),
         )

@@ -83,10 +83,11 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
     # Few visitors acted as leaders where leadership ever moved: the office is looked up for them, and not beside every visit.
     events = tables["household_events"]
-    transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED)
+    everywhere = scope is None and context.news_from is None
+    transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED, common=not everywhere)
     moved = (
         acts.c.household_id.in_(select(events.c.household_id).where(transferred, events.c.household_id.is_not(None)))
-        if scope is None
+        if everywhere
         else exists().where(transferred, events.c.household_id == acts.c.household_id)
     )
     office = (
@@ -112,8 +113,22 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     return either(beside, _survived(tables, scope, context, gone), "presence")
 
 
-def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
-    """Each person who read or changed a household in the window, with that household."""
+def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[Any] | CompoundSelect[Any]:
+    """Each person who read or changed a household in the window, with that household.
+
+    Of a look at changes what came since the last one, and in households whose rows were written all of the window.
+    """
+    events, window = tables["household_events"], context.window
+    news_from = context.news_since(window.start)
+    who = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
+    news = _inside(tables, between(events.c.event_timestamp, news_from, window.end), who)
+    if news_from == window.start or not context.rewritten:
+        return news
+    mine = tables.households_in(events.c.household_id, context.rewritten)
+    return union_all(news, _inside(tables, between(events.c.event_timestamp, window.start, news_from), mine))
+
+
+def _inside(tables: Tables, at: ColumnElement[bool], mine: ColumnElement[bool]) -> Select[Any]:
     events = tables["household_events"]
     return (
         select(
@@ -125,10 +140,10 @@ def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[A
         )
         .where(
             tables.event_is(*INSIDE),
-            between(events.c.event_timestamp, context.window.start, context.window.end),
+            at,
             events.c.household_id.is_not(None),
             events.c.user_id.is_not(None),
-            or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id)),
+            mine,
         )
         .group_by(events.c.household_id, events.c.user_id)
     )
@@ -143,18 +158,19 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
     if context.changed is None or "sessions" not in tables:
         mine = of_households(tables, scope, events.c.household_id)
         return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
-    # Of whoever used no session since the window began nothing more need be read.
+    # Of whoever used no session since the last look nothing more need be read, unless what excused them was lost.
     removed = tables.user_key(meta(events, "member_id")).in_(_who_used_sessions(tables, context))
-    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED], removed)
+    mine = or_(removed, tables.households_in(events.c.household_id, context.rewritten))
+    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED], mine)
 
 
 def _who_used_sessions(tables: Tables, context: Context) -> CompoundSelect[Any]:
-    """Whose session was used in the window, by its own row or by who is named in a session_used event."""
+    """Whose session was used of late, by its own row or by who is named in a session_used event."""
     events, sessions, window = tables["household_events"], tables["sessions"], context.window
-    used = tables.event_is(EventType.SESSION_USED, common=True)
+    used, news_from = tables.event_is(EventType.SESSION_USED, common=True), context.news_since(window.start)
     return union(
-        select(sessions.c.user_id).where(between(sessions.c.last_activity_at, window.start, window.end)),
-        select(events.c.user_id).where(used, between(events.c.event_timestamp, window.start, window.end)),
+        select(sessions.c.user_id).where(between(sessions.c.last_activity_at, news_from, window.end)),
+        select(events.c.user_id).where(used, between(events.c.event_timestamp, news_from, window.end)),
     )
 
 
@@ -280,17 +296,14 @@ def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromCl
         )
         .cte("theirs")
     )
-    told = (
-        select(
-            tables.id_text(meta(events, "session_id")).label("session_id"), events.c.event_timestamp.label("used_at")
-        )
-        .where(
-            tables.event_is(EventType.SESSION_USED, common=True),
-            between(events.c.event_timestamp, window.start, window.end),
-            of_users(tables, scope, events.c.user_id),
-        )
-        .subquery("told")
-    )
+    news_from = context.news_since(window.start)
+    told = _told_uses(tables, between(events.c.event_timestamp, news_from, window.end), scope)
+    if news_from > window.start and context.rewritten:
+        lost = select(removed.c.user_id).where(tables.households_in(removed.c.household_id, context.rewritten))
+        whose = events.c.user_id == func.any(func.array(lost.distinct().scalar_subquery()))
+        earlier = and_(whose, between(events.c.event_timestamp, window.start, news_from))
+        told = union_all(told, _told_uses(tables, earlier, scope))
+    told = told.subquery("told")
     by_event = select(theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, told.c.used_at).select_from(
         theirs.join(told, told.c.session_id == theirs.c.session_id)
     )
@@ -298,6 +311,17 @@ def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromCl
         theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, theirs.c.last_activity_at.label("used_at")
     ).where(between(theirs.c.last_activity_at, window.start, window.end))
     return union_all(by_event, by_row).subquery("use")
+
+
+def _told_uses(tables: Tables, when: ColumnElement[bool], scope: Scope | None) -> Select[Any]:
+    events = tables["household_events"]
+    return select(
+        tables.id_text(meta(events, "session_id")).label("session_id"), events.c.event_timestamp.label("used_at")
+    ).where(
+        tables.event_is(EventType.SESSION_USED, common=True),
+        when,
+        of_users(tables, scope, events.c.user_id),
+    )
 
 
 PASSES = (

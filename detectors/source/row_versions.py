@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Any, Literal
 
@@ -36,12 +36,17 @@ from sqlalchemy import (
 from detectors.source.base import Schema
 from detectors.source.tables import Tables
 
+_BITS = 2**64 - 1
 BUCKETS = 4_096
 """A row that is lost has so small a part of all households looked at."""
 FAR = 2**30
 """Transactions. What lies further apart may have gone round the 32 bits of a row's number."""
 _TRIED = 2**14
 """So many combinations are tried to explain what is missing in a bucket; after that its households are looked at."""
+_DOUBTED = 24
+"""Of so many newer rows at most it is worked out whether they are new; of more, chance might explain what is missing."""
+_AROUND = timedelta(minutes=2)
+"""A row that says that it began so near to a look may have been seen by it or not: it was in flight, or clocks differ."""
 _HASHES = {
     "uuid": ("uuid_hash", "uuid_hash_extended", None),
     "text": ("hashtext", "hashtextextended", Text()),
@@ -96,9 +101,10 @@ COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What was seen before: the row versions of all transactions below `least`, and the times up to `young`; now up to `old`."""
+    """What was seen before, at `seen`: the row versions of all transactions below `least`, and the times up to `young`; now up to `old`."""
 
     least: int
+    seen: datetime
     young: datetime
     old: datetime
 
@@ -148,25 +154,36 @@ def incomparable(tables: Tables, kinds: Mapping[str, str]) -> str | None:
     return None if len(owners) == 1 else "the ids of households are not of one type"
 
 
-def statement(tables: Tables, one: Compared, since: Since | None) -> Select[Any]:
-    """The sums of a table by bucket, and which of its rows are newer than `since`, or were too young then and are not any more.
+def statement(tables: Tables, one: Compared, since: Since | None, *, by_bucket: bool = True) -> Select[Any]:
+    """The sums of a table, by bucket or of all together, and which of its rows are newer than `since`, or were too young then and are not any more.
 
-    Those are told as "checksum owner", the checksum only of newer ones.
+    Those are told as "checksum bucket age owner", the checksum only of newer ones; see `_age`.
     """
     owner, key = tables.raw(one.table, one.owner), _key(tables, one) or one.key[0]
     bucket, mine = func.coalesce(_bucket(tables, one), 0), cast(_owner_hash(tables, one), BigInteger)
     # With the owner's hash, so that a row that goes over to another household is lost to its first one.
     row = func.coalesce(_hash(_native(tables, one, key), tables.raw(one.table, key), seed=mine), 0)
-    sums = [bucket.label("bucket"), func.count().label("rows"), func.bit_xor(row).label("checks")]
+    sums = [func.count().label("rows"), func.bit_xor(row).label("checks")]
     if since is not None:
         # Once, and not for each row.
         oldest = select(func.age(literal_column(f"'{max(since.least & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
+        age = Function("age", literal_column("xmin"), type_=Integer())
         # What was frozen an age ago keeps its number, and may seem to lie ahead.
-        newer = Function("age", literal_column("xmin"), type_=Integer()).between(0, oldest)
-        told = func.concat(case((newer, row)), " ", owner)
+        newer = and_(age <= oldest, age >= 0)
+        told = func.concat(case((newer, row)), " ", bucket, " ", _age(tables, one, since), " ", owner)
         sums.append(func.array_agg(told).filter(or_(newer, *_due(tables, one, since))).label("changed"))
-    found = select(*sums).group_by(bucket)
+    found = select(bucket.label("bucket"), *sums).group_by(bucket) if by_bucket else select(*sums)
     return found if one.only is None else found.where(tables.raw(one.table, one.only).is_not(None))
+
+
+def _age(tables: Tables, one: Compared, since: Since) -> ColumnElement[str]:
+    """Whether a newer row was there before, by the time at which it says that it began: "old", "new", or "" where nobody knows."""
+    if one.times[0] not in tables.schema.tables[one.table].columns:
+        return literal("")
+    began = tables.stored(one.table, one.times[0])
+    return case(
+        (began > literal(since.seen + _AROUND), "new"), (began < literal(since.seen - _AROUND), "old"), else_=""
+    )
 
 
 def owners_in(tables: Tables, one: Compared, buckets: Sequence[int]) -> Select[Any]:
@@ -178,21 +195,76 @@ def owners_in(tables: Tables, one: Compared, buckets: Sequence[int]) -> Select[A
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Newer:
+    """A row that is newer than the last look."""
+
+    check: int
+    bucket: int
+    age: str
+
+
+def _told(changed: Iterable[str]) -> tuple[list[_Newer], frozenset[str]]:
+    """The newer ones of the rows that `statement` tells of, and whose all of them are."""
+    newer, owners = [], set()
+    for told in changed:
+        check, bucket, age, owner = told.split(" ", 3)
+        if check:
+            newer.append(_Newer(int(check), int(bucket), age))
+        owners.add(owner)
+    return newer, frozenset(owners - {""})
+
+
+def glanced(row: Mapping[str, Any], before: Sums) -> Written | None:
+    """What the row of a `statement` that is not by bucket tells, if newer rows explain the difference; None if rows may be lost."""
+    newer, owners = _told(row["changed"] or ())
+    came = [one for one in newer if one.age == "new"]
+    doubted = [one for one in newer if not one.age]
+    there = _xor(before.checks) ^ (row["checks"] or 0) ^ _xor(one.check for one in came)
+    among = _made_of([one.check for one in doubted], there) if len(doubted) <= _DOUBTED else None
+    if among is None or len(came) + len(among) != row["rows"] - before.total:
+        return None
+    now = Sums(before.rows[:], before.checks[:])
+    for one in (*came, *(doubted[place] for place in among)):
+        now.rows[one.bucket] += 1
+        now.checks[one.bucket] ^= one.check
+    return Written(now, owners)
+
+
+def _made_of(numbers: Sequence[int], wanted: int) -> list[int] | None:
+    """The places of the `numbers` that are `wanted` together by XOR; None where none are, or several choices may be."""
+    basis: dict[int, tuple[int, int]] = {}
+    """By its highest bit a combination of numbers, and as bits the places of which it consists."""
+    wanted, chosen = wanted & _BITS, 0
+    for place, number in enumerate(numbers):
+        rest, made = _reduced(number & _BITS, 1 << place, basis)
+        if not rest:
+            return None
+        basis[rest.bit_length()] = rest, made
+    wanted, chosen = _reduced(wanted, 0, basis)
+    return None if wanted else [place for place in range(len(numbers)) if chosen >> place & 1]
+
+
+def _reduced(number: int, made: int, basis: Mapping[int, tuple[int, int]]) -> tuple[int, int]:
+    while number and (known := basis.get(number.bit_length())):
+        number, made = number ^ known[0], made ^ known[1]
+    return number, made
+
+
 def written(rows: Sequence[Mapping[str, Any]], before: Sums | None) -> Written:
-    """What the rows of `statement` tell, compared with what there was `before`."""
+    """What the rows of a `statement` by bucket tell, compared with what there was `before`."""
     now = Sums(array("q", bytes(8 * BUCKETS)), array("q", bytes(8 * BUCKETS)))
     owners: set[str] = set()
     newer: dict[int, list[int]] = {}
     for row in rows:
         bucket = row["bucket"]
         now.rows[bucket], now.checks[bucket] = row["rows"], row["checks"]
-        for told in (row["changed"] or ()) if before is not None else ():
-            check, _, owner = told.partition(" ")
-            if check:
-                newer.setdefault(bucket, []).append(int(check))
-            owners.add(owner)
+        if before is not None:
+            told, whose = _told(row["changed"] or ())
+            newer[bucket] = [one.check for one in told]
+            owners |= whose
     lost = tuple(_lost(now, before, newer)) if before is not None else ()
-    return Written(now, frozenset(owners - {""}), lost)
+    return Written(now, frozenset(owners), lost)
 
 
 def _lost(now: Sums, before: Sums, newer: Mapping[int, Sequence[int]]) -> Iterator[int]:
@@ -212,7 +284,7 @@ def _explained(missing: int, check: int, fresh: Sequence[int]) -> bool:
     return any(_xor(some) == check for some in combinations(fresh, missing))
 
 
-def _xor(numbers: Sequence[int]) -> int:
+def _xor(numbers: Iterable[int]) -> int:
     together = 0
     for one in numbers:
         together ^= one
