@@ -45,6 +45,7 @@ def feed_of(ledger: Ledger, known: Known, context: Context, policy: Policy, aske
         users=frozenset(one.subject["user_id"] for one in entries if "user_id" in one.subject),
         groups=frozenset(one.detector for one in entries if _is_of_a_group(one)),
         frequent=_frequent(happened, policy),
+        doers=frozenset(one.subject["user_id"] for one in happened if "user_id" in one.subject),
     )
 
 

@@ -354,6 +354,8 @@ class Context:
     """For a look at what changed, the households that it judges; None for a look at all."""
     news_from: datetime | None = None
     """For a look at what changed, from when on audit rows may be new to it: what older ones tell has been judged before."""
+    doers: frozenset[str] = frozenset()
+    """For a look at what changed, the users of whose acts in the window something is known: that may explain other findings."""
     rewritten: frozenset[str] = frozenset()
     """For a look at what changed, the households of which rows were written or lost: what was done there before is judged anew."""
     explained: frozenset[str] = frozenset()

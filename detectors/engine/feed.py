@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, func, select
 from detectors.contract import Context
 from detectors.domain.values import text_of
 from detectors.engine.bookmark import Begins, Bookmark, digest_of
+from detectors.engine.involved import NONE_KNOWN, Ties
 from detectors.engine.scope import scope_of
 from detectors.events import LOGINS, VIEWS, EventType
 from detectors.passes.base import Scope
@@ -58,12 +59,19 @@ class Feed:
     """The detectors of which a finding about a whole group is known."""
     frequent: frozenset[str] = frozenset()
     """The detectors that have found so much in this window that all of it must be counted together."""
+    doers: frozenset[str] = frozenset()
+    """The users of whom occurrences of this window are known."""
     given: Fed | None = None
     """What an earlier scan of the same look has been told; nothing is asked again."""
 
     def news_from(self) -> datetime | None:
         """From when on audit rows may have come since the last look, late as they may be."""
         return None if self.bookmark is None else self.bookmark.watermark - self.late
+
+    def ties(self, context: Context) -> Ties:
+        """The connected accounts that an earlier look of the day has found."""
+        then = self.bookmark
+        return then.ties if then is not None and context.day(then.as_of) == context.day(context.as_of) else NONE_KNOWN
 
     def outdated(self, fed: Fed, begins: Begins) -> str | None:
         """Why what the rules conclude from is not what it was at the last look, or None."""
@@ -99,7 +107,7 @@ class Fed:
     def whole(self, reason: str) -> Fed:
         return replace(self, reason=reason, scope=None)
 
-    def bookmark(self, feed: Feed, begins: Begins, context: Context) -> Bookmark | None:
+    def bookmark(self, feed: Feed, begins: Begins, context: Context, ties: Ties) -> Bookmark | None:
         """What this look leaves for the next one; None where nothing can be compared."""
         if self.server is None:
             return None
@@ -116,6 +124,7 @@ class Fed:
             signs=signs,
             audit_began=begins.audit_began,
             sums=self.sums,
+            ties=ties,
         )
 
 

@@ -20,7 +20,7 @@ from detectors.engine.doubts import doubtful_homes, doubts_of, without_doubtful
 from detectors.engine.endings import Ending, Endings, reason_of
 from detectors.engine.feed import Fed, Feed, read_feed
 from detectors.engine.guards import ended_at_once, few_collections
-from detectors.engine.involved import with_people
+from detectors.engine.involved import NONE_KNOWN, ties_of, with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.marks import marked_by
 from detectors.engine.reading import Answer, PassReader
@@ -103,7 +103,8 @@ def _scan(
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.doubts)
-    findings = with_people(source, detectors, findings, context, ties=scope is None)
+    known_ties = NONE_KNOWN if feed is None else feed.ties(context)
+    findings = with_people(source, detectors, findings, context, ties=scope is None, known_ties=known_ties)
     return ScanResult(
         tuple(findings),
         run.coverage(findings),
@@ -119,7 +120,7 @@ def _scan(
         alike=run.cases.alike,
         fed=fed,
         in_part=frozenset(run.in_part),
-        bookmark=None if feed is None or fed is None else fed.bookmark(feed, run.begins, context),
+        bookmark=None if feed is None or fed is None else fed.bookmark(feed, run.begins, context, ties_of(findings)),
     )
 
 
@@ -131,6 +132,7 @@ def _limited_by(feed: Feed | None, fed: Fed | None) -> dict[str, Any]:
         "changed": frozenset(fed.scope.households),
         "rewritten": fed.rewritten,
         "news_from": feed.news_from(),
+        "doers": feed.doers,
     }
 
 

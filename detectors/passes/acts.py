@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Select,
     case,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
 )
 
@@ -33,6 +35,7 @@ from detectors.passes.base import (
     SUPPORT,
     Pass,
     Scope,
+    between,
     during,
     either,
     of_households,
@@ -95,6 +98,8 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     patterns, harassment = timedelta(days=limits.pattern_lookback_days + 1), adverse_actions_before_the_window(limits)
     removed, rejected = (tables.event_is(f"household_{what}") for what in ("member_removed", "join_request_rejected"))
     member, requester = (tables.user_key(json_text(events.c.metadata, key)) for key in ("member_id", "requester_id"))
+    mine = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
+    whole = during(tables, context, max(patterns, harassment))
     # Read once for both kinds of rows.
     acts = (
         select(
@@ -106,8 +111,8 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         )
         .where(
             tables.event_is(EventType.CREATED, EventType.MEMBER_REMOVED, EventType.JOIN_REQUEST_REJECTED),
-            during(tables, context, max(patterns, harassment)),
-            or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id)),
+            whole,
+            mine if context.news_from is None else _near_the_news(tables, context),
         )
         .cte("act")
     )
@@ -127,6 +132,57 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         .where(of_households(tables, scope, acts.c.household_id))
     )
     return either(actors, _struck(tables, scope, context, adverse_actions), "doer")
+
+
+def _near_the_news(tables: Tables, context: Context) -> ColumnElement[bool]:
+    """Whether an act is by somebody who has acted since the last look, or in a household of somebody struck since then.
+
+    Those are found by the keys that their rows, and those of whom somebody reported, have in the tables of state.
+    """
+    events, members, asked = (
+        tables[name] for name in ("household_events", "household_members", "household_join_requests")
+    )
+    news = (
+        select(
+            events.c.user_id,
+            events.c.household_id,
+            tables.user_key(json_text(events.c.metadata, "member_id")).label("member_id"),
+            tables.user_key(json_text(events.c.metadata, "requester_id")).label("requester_id"),
+        )
+        .where(
+            tables.event_is(EventType.CREATED, EventType.MEMBER_REMOVED, EventType.JOIN_REQUEST_REJECTED, common=True),
+            between(events.c.event_timestamp, context.news_since(context.window.start), context.window.end),
+        )
+        .cte("news")
+    )
+    struck = [select(news.c.member_id), select(news.c.requester_id)]
+    if "support_requests" in tables:
+        reports, limits = tables["support_requests"], context.limits
+        before = context.window.start - adverse_actions_before_the_window(limits)
+        struck.append(
+            select(reports.c.subject_user_id).where(
+                reports.c.category.in_(limits.objection_categories),
+                between(reports.c.created_at, before, context.window.end),
+            )
+        )
+    targets = any_of(union(*struck))
+    homes = union(
+        select(news.c.household_id),
+        select(members.c.household_id).where(members.c.user_id == targets),
+        select(asked.c.household_id).where(asked.c.user_id == targets),
+    )
+    return or_(
+        events.c.user_id == any_of(select(news.c.user_id)),
+        tables.users_in(events.c.user_id, context.doers),
+        events.c.household_id == any_of(homes),
+    )
+
+
+def any_of(keys: Select[Any] | CompoundSelect[Any]) -> ColumnElement[Any]:
+    """Any of the keys of a statement, as an array and no join: an index finds the few rows that have one."""
+    some = keys.subquery()
+    (key,) = some.c
+    return func.any(func.array(select(key).where(key.is_not(None)).distinct().scalar_subquery()))
 
 
 def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[Any]) -> Select[Any]:

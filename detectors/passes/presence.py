@@ -16,7 +16,6 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    exists,
     func,
     literal,
     or_,
@@ -83,20 +82,23 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
     # Few visitors acted as leaders where leadership ever moved: the office is looked up for them, and not beside every visit.
     events = tables["household_events"]
-    everywhere = scope is None and context.news_from is None
-    transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED, common=not everywhere)
-    moved = (
-        acts.c.household_id.in_(select(events.c.household_id).where(transferred, events.c.household_id.is_not(None)))
-        if everywhere
-        else exists().where(transferred, events.c.household_id == acts.c.household_id)
-    )
+    if scope is None and context.news_from is None:
+        transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED)
+        moved = acts.c.household_id.in_(
+            select(events.c.household_id).where(transferred, events.c.household_id.is_not(None))
+        )
+    else:
+        # A number, as PostgreSQL would look up whether one exists in a table of all.
+        transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED, common=True)
+        transfers = select(func.count()).where(transferred, events.c.household_id == acts.c.household_id)
+        moved = transfers.scalar_subquery() > 0
     office = (
         select(func.count())
         .select_from(households)
         .where(households.c.id == acts.c.household_id, households.c.leader_id == acts.c.user_id)
         .scalar_subquery()
     )
-    once_led = and_(acts.c.leader_actions > 0, moved)
+    once_led = and_(acts.c.leader_actions > 0, office == 0, moved)
     beside = select(
         acts.c.household_id,
         acts.c.user_id,
@@ -106,7 +108,7 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         active.c.joined_at,
         active.c.is_temporary,
         active.c.temporary_expires_at,
-        case((once_led, office == 0), else_=False).label("led_without_office"),
+        case((once_led, True), else_=False).label("led_without_office"),
     ).select_from(acts.outerjoin(active, belongs))
     if "sessions" not in tables:
         return beside.subquery("presence")
