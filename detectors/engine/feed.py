@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, true
 
 from detectors.contract import Context
 from detectors.domain.values import text_of
@@ -32,7 +32,9 @@ from detectors.source.row_versions import (
     Written,
     compared_in,
     glanced,
+    has_versions,
     incomparable,
+    newer_than,
     owners_in,
     statement,
     written,
@@ -148,7 +150,8 @@ def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed
         now = replace(now, sums={one.table: each.sums for one, each in told})
         if bookmark is None:
             return now
-        return _scoped(source, feed, bookmark, context, now, told)
+        came = _told_of(source, feed, bookmark, context, here["kinds"])
+        return _scoped(source, feed, bookmark, now, told, came)
     except QueryError as error:
         return Fed(f"the versions of the rows could not be read: {error}")
 
@@ -207,8 +210,14 @@ def _compare(
 
 
 def _scoped(
-    source: Source, feed: Feed, bookmark: Bookmark, context: Context, now: Fed, told: Sequence[tuple[Compared, Written]]
+    source: Source,
+    feed: Feed,
+    bookmark: Bookmark,
+    now: Fed,
+    told: Sequence[tuple[Compared, Written]],
+    came: set[str],
 ) -> Fed:
+    """`now` with the households that are judged: `came` are those of new audit rows."""
     rewritten, users = set[str](), set(feed.users)
     for one, each in told:
         if one.table not in bookmark.sums:
@@ -217,7 +226,7 @@ def _scoped(
     if len(rewritten) <= MOST_CHANGED:
         rewritten |= _of_buckets(source, told, "households")
         users |= _of_buckets(source, told, "users")
-    households = rewritten | feed.households | bookmark.listed | _told_of(source, feed, bookmark, context)
+    households = rewritten | feed.households | bookmark.listed | came
     if len(households) + len(users) > MOST_CHANGED:
         return now.whole(f"more than {MOST_CHANGED:,} households or accounts changed since the last look")
     plain = source.tables
@@ -240,20 +249,26 @@ def _of_buckets(source: Source, told: Sequence[tuple[Compared, Written]], names:
     return {text_of(row["owner"]) for each in asked for row in source.rows(each, "feed") if row["owner"] is not None}
 
 
-def _told_of(source: Source, feed: Feed, bookmark: Bookmark, context: Context) -> set[str]:
-    """The households of which audit rows have come since the last look, as late as they may, or are in flight no more."""
+def _told_of(source: Source, feed: Feed, bookmark: Bookmark, context: Context, kinds: Mapping[str, str]) -> set[str]:
+    """The households of which audit rows have come since the last look, as late as they may, or are in flight no more.
+
+    Where the audit table's rows have no versions, all that may be so late count as come.
+    """
     if EVENTS not in source.tables:
         return set()
-    events = source.tables[EVENTS]
-    home = events.c.household_id
+    tables = source.tables
+    home, at, kind = (tables[EVENTS].c[name] for name in ("household_id", "event_timestamp", "event_type"))
+    new: ColumnElement[bool] = true()
+    if has_versions(tables, kinds, EVENTS, "household_id", "event_timestamp"):
+        home, at, kind = (tables.raw(EVENTS, column.name) for column in (home, at, kind))
+        new = or_(newer_than(bookmark.least), at > bookmark.watermark)
     came = (
         select(home.label("home"))
         .where(
-            events.c.event_timestamp > bookmark.watermark - feed.late,
-            events.c.event_timestamp <= context.as_of,
-            func.coalesce(events.c.event_type, "").not_in(
-                [source.tables.mapping.event_name(one) for one in _TELL_NOTHING]
-            ),
+            at > bookmark.watermark - feed.late,
+            at <= context.as_of,
+            new,
+            func.coalesce(cast(kind, Text), "").not_in([tables.mapping.event_name(one) for one in _TELL_NOTHING]),
             home.is_not(None),
         )
         .distinct()

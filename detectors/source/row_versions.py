@@ -165,15 +165,31 @@ def statement(tables: Tables, one: Compared, since: Since | None, *, by_bucket: 
     row = func.coalesce(_hash(_native(tables, one, key), tables.raw(one.table, key), seed=mine), 0)
     sums = [func.count().label("rows"), func.bit_xor(row).label("checks")]
     if since is not None:
-        # Once, and not for each row.
-        oldest = select(func.age(literal_column(f"'{max(since.least & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
-        age = Function("age", literal_column("xmin"), type_=Integer())
-        # What was frozen an age ago keeps its number, and may seem to lie ahead.
-        newer = and_(age <= oldest, age >= 0)
+        newer = newer_than(since.least)
         told = func.concat(case((newer, row)), " ", bucket, " ", _age(tables, one, since), " ", owner)
         sums.append(func.array_agg(told).filter(or_(newer, *_due(tables, one, since))).label("changed"))
     found = select(bucket.label("bucket"), *sums).group_by(bucket) if by_bucket else select(*sums)
     return found if one.only is None else found.where(tables.raw(one.table, one.only).is_not(None))
+
+
+def has_versions(tables: Tables, kinds: Mapping[str, str], table: str, owner: str, at: str) -> bool:
+    """Whether a table's rows have versions, and its `owner` and time `at` are stored as they are read."""
+    found = tables.schema.tables[table]
+    return (
+        kinds.get(table) == "r"
+        and found.columns.get(owner) in _HASHES
+        and found.columns.get(at) == "time"
+        and not {owner, at} & found.read_as.keys()
+    )
+
+
+def newer_than(least: int) -> ColumnElement[bool]:
+    """Whether a row's version is of a transaction that a look had not seen the end of; `least` is the first of them."""
+    # Once, and not for each row.
+    oldest = select(func.age(literal_column(f"'{max(least & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
+    age = Function("age", literal_column("xmin"), type_=Integer())
+    # What was frozen an age ago keeps its number, and may seem to lie ahead.
+    return and_(age <= oldest, age >= 0)
 
 
 def _age(tables: Tables, one: Compared, since: Since) -> ColumnElement[str]:
