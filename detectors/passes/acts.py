@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    CompoundSelect,
     FromClause,
     Select,
     case,
@@ -35,6 +34,7 @@ from detectors.passes.base import (
     SUPPORT,
     Pass,
     Scope,
+    any_of,
     between,
     during,
     either,
@@ -176,13 +176,6 @@ def _near_the_news(tables: Tables, context: Context) -> ColumnElement[bool]:
         tables.users_in(events.c.user_id, context.doers),
         events.c.household_id == any_of(homes),
     )
-
-
-def any_of(keys: Select[Any] | CompoundSelect[Any]) -> ColumnElement[Any]:
-    """Any of the keys of a statement, as an array and no join: an index finds the few rows that have one."""
-    some = keys.subquery()
-    (key,) = some.c
-    return func.any(func.array(select(key).where(key.is_not(None)).distinct().scalar_subquery()))
 
 
 def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[Any]) -> Select[Any]:

@@ -121,7 +121,8 @@ def _access_anomalies(tables: Tables, scope: Scope | None, context: Context) -> 
         select(events.c.user_id, hour.label("hour"))
         .where(
             tables.event_is(*CHANGES, common=True),
-            between(events.c.event_timestamp, context.news_since(context.window.start, before), context.window.end),
+            # The change comes last: older ones have been judged with all that came before them.
+            between(events.c.event_timestamp, context.news_since(context.window.start), context.window.end),
             of_users(tables, scope, events.c.user_id),
         )
         .distinct()
