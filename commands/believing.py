@@ -22,16 +22,21 @@ from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
 from detectors.engine.subscribed import forgetful
 from detectors.source import Source, SourceError
+from detectors.source.identity import database_of, is_another
 from detectors.source.trail import EVENTS
-from detectors.text.wording import count
+from detectors.text.wording import count, stamp
 from escalation.decide.decisions import IDS_KEPT
 from escalation.decide.incidents import INCIDENT, told_of
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
 from escalation.errors import LedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
+from escalation.ledger.nights import NightRow
 from escalation.ledger.records import Entry, Looked, Volume
 from escalation.policy.policy import Policy
+
+ANOTHER = "the source is another database"
+"""A copy of the town, or another town, shows nothing of what was repaired in the one that the tickets are about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Known:
     waiting: frozenset[int]
     """The rows of the tickets that have not ended."""
     outage: bool
+    night: NightRow | None
+    """The last night that could look at everything."""
     policy: Policy
     as_of: datetime
 
@@ -58,7 +65,7 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
     """What a scan as of `as_of` is held against. Raises LedgerError, and UsageError for another environment's ledger."""
     with ledger.begin() as tx:
         found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
-        last = tx.latest_night()
+        last, complete = tx.latest_night(), tx.last_complete_night()
         entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
         waiting = frozenset(one.id for one in tx.tickets(ended=False))
     _of_this_environment(entries, policy)
@@ -67,6 +74,7 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
         entries,
         waiting,
         last is not None and as_of - last.as_of > LONG_OUTAGE,
+        complete,
         policy,
         as_of,
     )
@@ -120,7 +128,8 @@ def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -
                 "households and household_members have no rows at all, though they had some on the last run: this is an empty "
                 "export, another database or a role that may not read; nothing was recorded (--accept-volume takes it as it is)"
             )
-        return _after(source, disbelieve(result, reasons, detectors), known, known.entries, detectors)
+        here = replace(known, night=None) if accept else known
+        return _after(source, disbelieve(result, reasons, detectors), here, known.entries, detectors)
 
     return after
 
@@ -179,6 +188,8 @@ def _after(
     # What becomes an incident is watched as a whole, by the households that its entry keeps.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
     unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
+    database = database_of(source)
+    unseen.update(_seen_elsewhere(absent, known.night, database))
     behind = behind_each(source, [*single, *grouped], by_id, known.as_of, IDS_KEPT)
     return replace(
         result,
@@ -186,7 +197,14 @@ def _after(
         behind=dict(_with_spots(result, behind, known.policy)),
         unseen=unseen,
         thinned=thinned,
+        database=database,
     )
+
+
+def _seen_elsewhere(absent: Iterable[Entry], last: NightRow | None, database: str) -> dict[str, str]:
+    if last is None or not is_another(last.database, database):
+        return {}
+    return {one.fingerprint: f"{ANOTHER} than on the run of {stamp(last.as_of)}" for one in absent}
 
 
 def _incidents(result: ScanResult, known: Known) -> list[Finding]:
@@ -234,9 +252,15 @@ def unseen_lines(result: ScanResult, known: Known) -> list[str]:
             detectors[result.unseen[entry.fingerprint]][entry.detector] += 1
     return [
         f"{reason}; {count(found.total(), 'finding')} of {', '.join(sorted(found))} could not be looked at as before, and "
-        "nothing of that was called fixed. Deliver it as before and run again"
+        f"nothing of that was called fixed. {_what_to_do(reason)}"
         for reason, found in detectors.items()
     ]
+
+
+def _what_to_do(reason: str) -> str:
+    if not reason.startswith(ANOTHER):
+        return "Deliver it as before and run again"
+    return "Run on the one of before, or, if all has moved there, take that once with `hearthwatch run --accept-volume`"
 
 
 def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *, accept: bool) -> Looked:
@@ -250,6 +274,7 @@ def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *
         gone=result.gone,
         behind=result.behind,
         thinned=result.thinned,
+        database=result.database,
         unseen=result.unseen,
         not_seen=tuple(unseen_lines(result, known)),
         trail=on_trail(detectors),

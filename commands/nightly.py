@@ -60,7 +60,11 @@ WAITED = timedelta(seconds=PATIENCE_SECONDS)
     metavar="DIR",
     help="Keep the morning page there: tonight's, the last 90 nights' and an index.",
 )
-@click.option("--accept-volume", is_flag=True, help="Take it once that a table has lost rows: they are really gone.")
+@click.option(
+    "--accept-volume",
+    is_flag=True,
+    help="Take it once that a table has lost rows, or that the data is in another database: it is really so.",
+)
 @click.option("--quick", is_flag=True, help="Look at what cannot wait for the night; meant for every few minutes.")
 @click.option("--explain", is_flag=True, help="With --quick: show what it looks at and what it leaves; run nothing.")
 def run(

@@ -9,13 +9,27 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, and_, case, cast, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
-from detectors.source.base import QueryError, Source
+from detectors.source.base import QueryError, SlowError, Source
 from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 
 SAMPLE = 1_000
@@ -68,12 +82,17 @@ def disagreements(source: Source, few: Collection[str]) -> Iterator[str | QueryE
 
     `few` are the tables that have fewer rows than are comparable.
     """
-    for pair in (*PAIRS, LEADERS):
-        if not all(_present(source, *side) for side in (pair.column, pair.other)):
-            continue
+    pairs = [pair for pair in (*PAIRS, LEADERS) if all(_present(source, *side) for side in (pair.column, pair.other))]
+    try:
+        at_once = _found_at_once(source, [pair for pair in pairs if pair.column[0] in few])
+    except SlowError as error:
+        yield error
+        return
+    for pair in pairs:
         try:
             if pair.column[0] in few:
-                said = _elsewhere(source, pair, _found(source, pair.column, (pair.other,)))
+                found = at_once.get(pair) or _found(source, pair.column, (pair.other,))
+                said = _elsewhere(source, pair, found)
             else:
                 said = _leaders_say(source) if pair is LEADERS else _said(source, pair)
             if said:
@@ -93,12 +112,33 @@ def _sample(source: Source, side: tuple[str, str]) -> FromClause:
 
 def _found(source: Source, side: tuple[str, str], others: tuple[tuple[str, str], ...]) -> tuple[int, int]:
     """How many different values a sample of `side` has, and how many of those are in one of `others`."""
+    (row,) = source.rows(_counted(source, side, others), "agreement")
+    return row["number"], row["known"]
+
+
+def _found_at_once(source: Source, pairs: Sequence[Pair]) -> dict[Pair, tuple[int, int]]:
+    """The same of each of `pairs`, in one statement; nothing where one of them cannot be looked at. Raises SlowError."""
+    if not pairs:
+        return {}
+    each = [
+        _counted(source, pair.column, (pair.other,)).add_columns(literal(place).label("place"))
+        for place, pair in enumerate(pairs)
+    ]
+    try:
+        rows = source.rows(union_all(*each), "agreement")
+    except SlowError:
+        raise
+    except QueryError:
+        return {}
+    return {pairs[row["place"]]: (row["number"], row["known"]) for row in rows}
+
+
+def _counted(source: Source, side: tuple[str, str], others: tuple[tuple[str, str], ...]) -> Select[Any]:
     distinct = select(_sample(source, side).c.value).distinct().subquery("distinct_value")
     known = or_(*(_is_in(source, distinct.c.value, other) for other in others))
     looked_up = select(known.label("known")).select_from(distinct).subquery("looked_up")
     counted = select(func.count().label("number"), func.count(case((looked_up.c.known, 1))).label("known"))
-    (row,) = source.rows(counted.select_from(looked_up), "agreement")
-    return row["number"], row["known"]
+    return counted.select_from(looked_up)
 
 
 def _is_in(source: Source, value: ColumnElement[Any], other: tuple[str, str]) -> ColumnElement[bool]:

@@ -66,10 +66,12 @@ class FolderSource:
         self.counters = Counters()
         self.notices: list[Notice] = []
         self._scan_seconds, self._deadline = mapping.scan_seconds, time.monotonic() + mapping.scan_seconds
+        self._running, self._closed = False, Event()
         self._read_later: list[DataFile] = []
         self._private = PrivateFolder()
         self._connection = _ENGINE.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._raw: Any = self._connection.connection.dbapi_connection
+        Thread(target=self._watch, daemon=True).start()
         try:
             # What does not fit into memory is spilled where nobody else can read it or take it for their own.
             self._execute(f"SET temp_directory = {literal(str(self._private.path / 'duckdb'))}")
@@ -158,11 +160,9 @@ class FolderSource:
     @contextmanager
     def _in_time(self) -> Iterator[None]:
         """What is done meanwhile ends when the scan's time is over. Raises SlowError then."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
+        if time.monotonic() >= self._deadline:
             raise self._too_long()
-        done = Event()
-        Thread(target=self._interrupt_after, args=(left, done), daemon=True).start()
+        self._running = True
         try:
             yield
         except Exception as error:
@@ -170,11 +170,14 @@ class FolderSource:
                 raise self._too_long() from error
             raise
         finally:
-            done.set()
+            self._running = False
 
-    def _interrupt_after(self, seconds: float, done: Event) -> None:
-        while not done.wait(seconds):
-            self._raw.interrupt()
+    def _watch(self) -> None:
+        """Once the scan's time is over, end the statement that runs, again and again."""
+        seconds = self._deadline - time.monotonic()
+        while not self._closed.wait(max(0, seconds)):
+            if self._running:
+                self._raw.interrupt()
             seconds = INTERRUPTED_EVERY
 
     def _too_long(self) -> SlowError:
@@ -195,6 +198,7 @@ class FolderSource:
         self._raw.interrupt()
 
     def close(self) -> None:
+        self._closed.set()
         self._connection.close()
         self._private.remove()
 

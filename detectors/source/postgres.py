@@ -284,8 +284,7 @@ class PostgresSource:
 
 
 def _undo(connection: Connection) -> None:
-    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT statement")
-    connection.exec_driver_sql("RELEASE SAVEPOINT statement")
+    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT statement; RELEASE SAVEPOINT statement")
 
 
 def _drop(connection: Connection) -> None:

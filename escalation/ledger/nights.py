@@ -31,6 +31,8 @@ class NightRow:
     seconds: float | None = None
     """How long the scan took; None where no version of the program has said so."""
     kind: Look = "night"
+    database: str | None = None
+    """Which database was read; None where no version of the program has said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class NightsPart:
         reached: datetime | None = None,
         seconds: float | None = None,
         kind: Look = "night",
+        database: str | None = None,
     ) -> int:
         values = {
             "as_of": as_of,
@@ -68,6 +71,7 @@ class NightsPart:
             "reached": reached,
             "seconds": seconds,
             "kind": kind,
+            "database": database,
         }
         return inserted(self._connection.execute(insert(NIGHTS).values(values)))
 

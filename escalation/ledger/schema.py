@@ -44,7 +44,7 @@ class UtcTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-REVISION = "0010_bookmarks"
+REVISION = "0011_databases"
 """The last migration: a database that is there needs none. A test holds it to the migrations."""
 METADATA = MetaData(
     naming_convention={
@@ -66,6 +66,7 @@ NIGHTS = Table(
     Column("reached", UtcTime),
     Column("seconds", Float),
     Column("kind", String(8), nullable=False, server_default="night"),
+    Column("database", String(64)),
 )
 
 VOLUMES = Table(

@@ -197,7 +197,14 @@ def run_night(
         # An audit table without a row has shown nothing of the window.
         reached = looked.reached or (window.start if looked.audited else None)
         night_id = tx.add_night(
-            now, window.start, window.end, complete=complete, reached=reached, seconds=looked.seconds, kind=look
+            now,
+            window.start,
+            window.end,
+            complete=complete,
+            reached=reached,
+            seconds=looked.seconds,
+            kind=look,
+            database=looked.database,
         )
         if nightly:
             tx.add_volumes(night_id, looked.volumes)

@@ -74,14 +74,13 @@ def found(result: ScanResult) -> list[tuple[str, tuple[str, ...]]]:
 
 
 @pytest.mark.parametrize("change", [str.upper, str.title, " {} ".format], ids=["capitals", "title", "blanks"])
-@pytest.mark.parametrize(
-    "place", [*STATE, "support_requests.category", "support_requests.status", "household_events.event_type"]
-)
-def test_case_and_blanks_mean_nothing(scanner: Scanner, town: Town, place: str, change: Change) -> None:
+def test_case_and_blanks_mean_nothing(scanner: Scanner, town: Town, change: Change) -> None:
     town.report("done", "subpoena", "cyd", status="closed")
     plain = looked(scanner, town)
     assert [name for name, _ in found(plain)] == ["legal-matter", "removal-not-applied"]
-    assert found(looked(scanner, spelled(town, place, change))) == found(plain)
+    for place in (*STATE, "support_requests.category", "support_requests.status", "household_events.event_type"):
+        spelled(town, place, change)
+    assert found(looked(scanner, town)) == found(plain)
 
 
 def test_mixed_spellings_and_a_limited_scan(scanner: Scanner, town: Town) -> None:

@@ -28,58 +28,61 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, town: Town) ->
     assert scanner.findings(Town(), DETECTOR) == []
 
 
-@pytest.mark.parametrize(
-    ("metadata", "expected"),
-    [
-        ({"duration_ms": 30_000}, 0),
-        ({"duration_ms": 30_001}, 1),
-        ({"duration_ms": 30_000.5}, 1),
-        ({"duration_ms": "45000"}, 1),
-        ({"duration_ms": "4.5e4"}, 1),
-        ({"duration_ms": 4.5e16}, 1),
-        ({"duration_ms": "30000.0001"}, 1),
-        ({"duration_ms": "30000.0"}, 0),
-        ({"duration_ms": "2.9e4"}, 0),
-        ({"duration_ms": "-4.5e4"}, 0),
-        ({"duration_ms": "9e999"}, 0),
-        ({"duration_ms": "9" * 101}, 0),
-        ({"duration_ms": "Infinity"}, 0),
-        ({"duration_ms": "NaN"}, 0),
-        ({"duration_ms": "45000 ms"}, 0),
-        ({"duration_ms": ""}, 0),
-        ({"duration_ms": True}, 0),
-        ({"duration_ms": [45000]}, 0),
-        ({"duration_ms": "soon"}, 0),
-        ({"duration_ms": -99_999}, 0),
-        ({"duration_ms": None}, 0),
-        ({"status": 504}, 1),
-        ({"status": 408}, 1),
-        ({"status": "504"}, 1),
-        ({"status": 504.0}, 1),
-        ({"status": "5040"}, 0),
-        ({"status": None}, 0),
-        ({"status": 500}, 0),
-        ({"error_code": "TIMEOUT"}, 1),
-        ({"error_code": "gateway_timeout"}, 1),
-        ({"error_code": "ETIMEDOUT"}, 1),
-        ({"error_code": "TIMED_OUT"}, 1),
-        ({"error_code": "Request timed out"}, 1),
-        ({"error_code": "upstream-time-out"}, 1),
-        ({"error_code": "DEADLINE_EXCEEDED"}, 1),
-        ({"error_code": "504"}, 1),
-        ({"error_code": "SESSION_TIMEOUT"}, 0),
-        ({"error_code": "SESSION_TIMEOUT", "status": 401}, 0),
-        ({"error_code": "57014"}, 0),
-        ({"error_code": "LOCK_TIMEOUT"}, 0),
-        ({"error_code": "LOCK_TIMEOUT", "duration_ms": 30_001}, 1),
-        ({"error_code": "DATABASE_ERROR"}, 0),
-    ],
+TIMED_OUT: tuple[dict[str, Any], ...] = (
+    {"duration_ms": 30_001},
+    {"duration_ms": 30_000.5},
+    {"duration_ms": "45000"},
+    {"duration_ms": "4.5e4"},
+    {"duration_ms": 4.5e16},
+    {"duration_ms": "30000.0001"},
+    {"status": 504},
+    {"status": 408},
+    {"status": "504"},
+    {"status": 504.0},
+    {"error_code": "TIMEOUT"},
+    {"error_code": "gateway_timeout"},
+    {"error_code": "ETIMEDOUT"},
+    {"error_code": "TIMED_OUT"},
+    {"error_code": "Request timed out"},
+    {"error_code": "upstream-time-out"},
+    {"error_code": "DEADLINE_EXCEEDED"},
+    {"error_code": "504"},
+    {"error_code": "LOCK_TIMEOUT", "duration_ms": 30_001},
 )
-def test_what_a_time_out_is(scanner: Scanner, town: Town, metadata: dict[str, Any], expected: int) -> None:
-    town.event("api_request", "oak", "ben", route="/households", **metadata)
-    found = scanner.findings(town, DETECTOR)
-    assert [f.subject for f in found] == [{"operation": "api-calls"}] * expected
-    assert [f.users for f in found] == [(uid("ben"),)] * expected
+NOT_TIMED_OUT: tuple[dict[str, Any], ...] = (
+    {"duration_ms": 30_000},
+    {"duration_ms": "30000.0"},
+    {"duration_ms": "2.9e4"},
+    {"duration_ms": "-4.5e4"},
+    {"duration_ms": "9e999"},
+    {"duration_ms": "9" * 101},
+    {"duration_ms": "Infinity"},
+    {"duration_ms": "NaN"},
+    {"duration_ms": "45000 ms"},
+    {"duration_ms": ""},
+    {"duration_ms": True},
+    {"duration_ms": [45000]},
+    {"duration_ms": "soon"},
+    {"duration_ms": -99_999},
+    {"duration_ms": None},
+    {"status": "5040"},
+    {"status": None},
+    {"status": 500},
+    {"error_code": "SESSION_TIMEOUT"},
+    {"error_code": "SESSION_TIMEOUT", "status": 401},
+    {"error_code": "57014"},
+    {"error_code": "LOCK_TIMEOUT"},
+    {"error_code": "DATABASE_ERROR"},
+)
+
+
+def test_what_a_time_out_is(scanner: Scanner, town: Town) -> None:
+    for metadata in (*TIMED_OUT, *NOT_TIMED_OUT):
+        town.event("api_request", "oak", f"{metadata}", route="/households", **metadata)
+    (found,) = scanner.findings(town, DETECTOR)
+    assert found.subject == {"operation": "api-calls"}
+    whose = {uid(f"{metadata}"): metadata for metadata in (*TIMED_OUT, *NOT_TIMED_OUT)}
+    assert sorted(str(whose[one]) for one in found.users) == sorted(map(str, TIMED_OUT))
 
 
 def test_locks_and_slow_views_are_other_findings(scanner: Scanner, town: Town) -> None:

@@ -57,43 +57,47 @@ def test_the_thirty_days_are_rolling(scanner: Scanner, at: object, expected: int
     assert len(scanner.findings(town, DETECTOR)) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Dog boarding services, $25 a night", 1),
-        ("Book now: rex@example.com", 1),
-        ("Book&#32;now &#64; www.best-dogs.example", 1),
-        ("Clients call +1 (555) 123-4567", 1),
-        ("Our rates from 20 €", 1),
-        ("Dogs stay here for $25/night", 1),
-        ("Dog walks, 20 EUR per hour", 1),
-        ("Cats: $30-40 / night", 1),
-        ("Book your walk \u260e 555\u2013123\u20134567", 1),
-        ("Clients call 06.12.34.56.78", 1),
-        ("Bookings: @paws_and_co", 1),
-        ("D\u043eg b\u043earding s\u0435rvices, USD 25", 1),
-        ("bo\u200barding servi\u00adces for 25&euro;", 1),
-        ("Dog boarding services", 0),
-        ("Business the cat. Vet 555-123-4567", 0),
-        ("12 Kennel Lane, vet 555-123-4567", 0),
-        ("Kibble, $40 a bag, on offer at the shop", 0),
-        ("Food costs $3 per day", 0),
-        ("One tablet per night. Vet 555-123-4567", 0),
-        ("Walk 1 hour / night, vet 555-123-4567", 0),
-        ("Fully insured with Petplan Ltd, 0345 071 8000", 0),
-        ("Clients met from 17.05.2024 on", 0),
-        ("Vet: 555-123-4567, costs $40", 0),
-        ("Clients since 2024-05-17", 0),
-        ("Our customers' chip 276098106123456", 0),
-        ("Bookings for 30 pounds of food", 0),
-        ("mail rex@example.com", 0),
-    ],
+ADVERTISED = (
+    "Dog boarding services, $25 a night",
+    "Book now: rex@example.com",
+    "Book&#32;now &#64; www.best-dogs.example",
+    "Clients call +1 (555) 123-4567",
+    "Our rates from 20 €",
+    "Dogs stay here for $25/night",
+    "Dog walks, 20 EUR per hour",
+    "Cats: $30-40 / night",
+    "Book your walk \u260e 555\u2013123\u20134567",
+    "Clients call 06.12.34.56.78",
+    "Bookings: @paws_and_co",
+    "D\u043eg b\u043earding s\u0435rvices, USD 25",
+    "bo\u200barding servi\u00adces for 25&euro;",
 )
-def test_commercial_words_beside_a_price_or_contact(scanner: Scanner, text: str, expected: int) -> None:
+ORDINARY = (
+    "Dog boarding services",
+    "Business the cat. Vet 555-123-4567",
+    "12 Kennel Lane, vet 555-123-4567",
+    "Kibble, $40 a bag, on offer at the shop",
+    "Food costs $3 per day",
+    "One tablet per night. Vet 555-123-4567",
+    "Walk 1 hour / night, vet 555-123-4567",
+    "Fully insured with Petplan Ltd, 0345 071 8000",
+    "Clients met from 17.05.2024 on",
+    "Vet: 555-123-4567, costs $40",
+    "Clients since 2024-05-17",
+    "Our customers' chip 276098106123456",
+    "Bookings for 30 pounds of food",
+    "mail rex@example.com",
+)
+
+
+def test_commercial_words_beside_a_price_or_contact(scanner: Scanner) -> None:
     town = Town()
-    town.family("oak", "sid", "ben")
-    town.home("oak")["description"] = text
-    assert scanner.subjects(town, DETECTOR) == FOUND * expected
+    for text in (*ADVERTISED, *ORDINARY):
+        town.family(text, f"whoever says {text}", "ben")
+        town.home(text)["description"] = text
+    leaders = {uid(f"whoever says {text}"): text for text in (*ADVERTISED, *ORDINARY)}
+    found = sorted(leaders[one["user_id"]] for one in scanner.subjects(town, DETECTOR))
+    assert found == sorted(ADVERTISED)
 
 
 @pytest.mark.parametrize(

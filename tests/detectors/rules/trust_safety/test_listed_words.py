@@ -28,44 +28,48 @@ def test_silent_on_a_sound_and_on_an_empty_town(scanner: Scanner, detector: Dete
     assert scanner.findings(Town(), detector) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("Crypto traders", ["crypto"]),
-        ("Our casino, and a poker-night!", ["casino", "poker-night"]),
-        ("POKER   NIGHT", ["poker night"]),
-        ("cas\u200bino", ["casino"]),
-        ("".join(chr(ord(char) + 0xFEE0) for char in "casino"), ["casino"]),
-        ("".join(chr(ord(char) - 0x61 + 0x1D41A) for char in "casino"), ["casino"]),
-        ("c&#97;sino", ["casino"]),
-        ("c%61sino", ["casino"]),
-        ("c\\u0061sino", ["casino"]),
-        ("casino_royale", ["casino"]),
-        ("Anna's casino.", ["casino"]),
-        ("CASINO's,best!", ["casino"]),
-        ("no-casino & (dogs)", ["casino"]),
-        ("caf\u00e9/casino\nnext door", ["casino"]),
-        ("&ampcasino", ["casino"]),
-        ("c&#97sino", ["casino"]),
-        ("cas&shyino", ["casino"]),
-        ("c\u0430sino", ["casino"]),
-        ("\u0421ASIN\u039f", ["casino"]),
-        ("our p\u043eker n\u0456ght", ["poker night"]),
-        ("\u1d04\u1d00\ua731\u026a\u0274\u1d0f", ["casino"]),
-        ("c\u0336a\u0336s\u0336i\u0336n\u0336o\u0336", ["casino"]),
-        ("cas\u034fino", ["casino"]),
-        ("cas\ufe0fino", ["casino"]),
-        ("cas\U000e0061ino", ["casino"]),
-        ("cas\u3164ino", ["casino"]),
-        ("poker,night", ["poker,night"]),
-    ],
+DISGUISED = (
+    ("Crypto traders", ["crypto"]),
+    ("Our casino, and a poker-night!", ["casino", "poker-night"]),
+    ("POKER   NIGHT", ["poker night"]),
+    ("cas\u200bino", ["casino"]),
+    ("".join(chr(ord(char) + 0xFEE0) for char in "casino"), ["casino"]),
+    ("".join(chr(ord(char) - 0x61 + 0x1D41A) for char in "casino"), ["casino"]),
+    ("c&#97;sino", ["casino"]),
+    ("c%61sino", ["casino"]),
+    ("c\\u0061sino", ["casino"]),
+    ("casino_royale", ["casino"]),
+    ("Anna's casino.", ["casino"]),
+    ("CASINO's,best!", ["casino"]),
+    ("no-casino & (dogs)", ["casino"]),
+    ("caf\u00e9/casino\nnext door", ["casino"]),
+    ("&ampcasino", ["casino"]),
+    ("c&#97sino", ["casino"]),
+    ("cas&shyino", ["casino"]),
+    ("c\u0430sino", ["casino"]),
+    ("\u0421ASIN\u039f", ["casino"]),
+    ("our p\u043eker n\u0456ght", ["poker night"]),
+    ("\u1d04\u1d00\ua731\u026a\u0274\u1d0f", ["casino"]),
+    ("c\u0336a\u0336s\u0336i\u0336n\u0336o\u0336", ["casino"]),
+    ("cas\u034fino", ["casino"]),
+    ("cas\ufe0fino", ["casino"]),
+    ("cas\U000e0061ino", ["casino"]),
+    ("cas\u3164ino", ["casino"]),
+    ("poker,night", ["poker,night"]),
 )
-def test_fires_on_listed_words_whatever_their_disguise(scanner: Scanner, text: str, words: list[str]) -> None:
-    for town in (town_with(description=text), town_with(name=text)):
-        (finding,) = scanner.findings(town, OFF_TOPIC)
-        assert finding.subject == {"household_id": uid("oak")}
-        assert finding.severity == "Next-day"
-        assert finding.evidence["words"] == words
+
+
+def test_fires_on_listed_words_whatever_their_disguise(scanner: Scanner) -> None:
+    town, expected = Town(), {}
+    for text, words in DISGUISED:
+        for column in ("description", "name"):
+            home = f"{column} {text}"
+            town.family(home, f"anna {home}", "ben")
+            town.home(home)[column] = text
+            expected[uid(home)] = words
+    found = scanner.findings(town, OFF_TOPIC)
+    assert {one.subject["household_id"]: one.evidence["words"] for one in found} == expected
+    assert {one.severity for one in found} == {"Next-day"}
 
 
 @pytest.mark.parametrize("word", ["$$$", "caf\u00e9", "r&b", "-", "gr\u00f6\u00dfe"])
@@ -76,30 +80,33 @@ def test_fires_on_listed_words_of_other_characters(scanner: Scanner, word: str) 
     assert finding.evidence["words"] == [word.casefold()]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "casinos",
-        "cryptography",
-        "Poker the cat",
-        "night of poker",
-        "cas ino",
-        "c4s1no",
-        "Rover and Wag",
-        "Join Rover on his morning walk",
-        "rovercom",
-        "The car, pool and garden",
-        "Tails that wag, walking every day",
-        "We read a book. Club sandwiches for all",
-        "After the ride (5 km) share a bone",
-        "Rover Walker and Wag the dogs",
-        "\u041a\u043e\u0442 \u0438 \u0441\u043e\u0431\u0430\u043a\u0430 Rex",
-        "\u0397 \u03b3\u03ac\u03c4\u03b1 \u03bc\u03b1\u03c2",
-        "Dogs \u2764\ufe0f cats",
-    ],
+OTHER_WORDS = (
+    "casinos",
+    "cryptography",
+    "Poker the cat",
+    "night of poker",
+    "cas ino",
+    "c4s1no",
+    "Rover and Wag",
+    "Join Rover on his morning walk",
+    "rovercom",
+    "The car, pool and garden",
+    "Tails that wag, walking every day",
+    "We read a book. Club sandwiches for all",
+    "After the ride (5 km) share a bone",
+    "Rover Walker and Wag the dogs",
+    "\u041a\u043e\u0442 \u0438 \u0441\u043e\u0431\u0430\u043a\u0430 Rex",
+    "\u0397 \u03b3\u03ac\u03c4\u03b1 \u03bc\u03b1\u03c2",
+    "Dogs \u2764\ufe0f cats",
 )
-def test_silent_on_other_words(scanner: Scanner, text: str) -> None:
-    assert scanner.findings(town_with(description=text), OFF_TOPIC, COMPETITOR) == []
+
+
+def test_silent_on_other_words(scanner: Scanner) -> None:
+    town = Town()
+    for text in OTHER_WORDS:
+        town.family(text, f"anna {text}", "ben")
+        town.home(text)["description"] = text
+    assert scanner.findings(town, OFF_TOPIC, COMPETITOR) == []
 
 
 @pytest.mark.parametrize("text", ["Find us on rover.com", "ROVER&#x2e;COM", "rover%2ecom", "Join Pawshake today"])
