@@ -6,10 +6,11 @@ in an audit row that came, or in a time that has passed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, true
@@ -257,11 +258,12 @@ def _told_of(source: Source, feed: Feed, bookmark: Bookmark, context: Context, k
     if EVENTS not in source.tables:
         return set()
     tables = source.tables
-    home, at, kind = (tables[EVENTS].c[name] for name in ("household_id", "event_timestamp", "event_type"))
+    read: Callable[[str], ColumnElement[Any]] = tables[EVENTS].c.__getitem__
     new: ColumnElement[bool] = true()
     if has_versions(tables, kinds, EVENTS, "household_id", "event_timestamp"):
-        home, at, kind = (tables.raw(EVENTS, column.name) for column in (home, at, kind))
-        new = or_(newer_than(bookmark.least), at > bookmark.watermark)
+        read = partial(tables.raw, EVENTS)
+        new = or_(newer_than(bookmark.least), read("event_timestamp") > bookmark.watermark)
+    home, at, kind = (read(column) for column in ("household_id", "event_timestamp", "event_type"))
     came = (
         select(home.label("home"))
         .where(
