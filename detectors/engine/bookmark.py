@@ -16,8 +16,8 @@ from pydantic import AwareDatetime, BaseModel
 
 from detectors.contract import Context, Tie
 from detectors.engine.endings import Ending
+from detectors.source.bucket_sums import BUCKETS, Sums
 from detectors.source.health import Health
-from detectors.source.row_versions import BUCKETS, Sums
 
 
 @dataclass(frozen=True, slots=True)

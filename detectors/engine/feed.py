@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -23,22 +23,19 @@ from detectors.engine.scope import scope_of
 from detectors.events import LOGINS, VIEWS, EventType
 from detectors.passes.base import Scope
 from detectors.source import QueryError, Source, SubjectError
+from detectors.source.bucket_sums import Sums, Written, glanced, written
 from detectors.source.row_versions import (
     FAR,
     RELATIONS,
     SERVER,
     Compared,
     Since,
-    Sums,
-    Written,
     compared_in,
-    glanced,
     has_versions,
     incomparable,
     newer_than,
     owners_in,
     statement,
-    written,
 )
 from detectors.source.trail import EVENTS
 
@@ -67,9 +64,18 @@ class Feed:
     given: Fed | None = None
     """What an earlier scan of the same look has been told; nothing is asked again."""
 
-    def news_from(self) -> datetime | None:
-        """From when on audit rows may have come since the last look, late as they may be."""
-        return None if self.bookmark is None else self.bookmark.watermark - self.late
+    def judged(self, fed: Fed, context: Context) -> Context:
+        """The context of a look at what the feed told; unchanged where it looks at everything."""
+        if fed.scope is None or self.bookmark is None:
+            return context
+        return replace(
+            context,
+            changed=frozenset(fed.scope.households),
+            rewritten=fed.rewritten,
+            # From then on audit rows may have come, late as they may be.
+            news_from=self.bookmark.watermark - self.late,
+            doers=self.doers,
+        )
 
     def ties(self, context: Context) -> Ties:
         """The connected accounts that an earlier look of the day has found."""

@@ -124,18 +124,6 @@ def _scan(
     )
 
 
-def _limited_by(feed: Feed | None, fed: Fed | None) -> dict[str, Any]:
-    """What a look at changes has its context say of them; nothing where everything is looked at."""
-    if feed is None or fed is None or fed.scope is None:
-        return {}
-    return {
-        "changed": frozenset(fed.scope.households),
-        "rewritten": fed.rewritten,
-        "news_from": feed.news_from(),
-        "doers": feed.doers,
-    }
-
-
 class _Run:
     """The state of one scan while it runs."""
 
@@ -172,7 +160,9 @@ class _Run:
         never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
         self.audit_known = True
         self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
-        self._context = replace(context, audit_began=self.audit_began, never_written=never, **_limited_by(feed, fed))
+        self._context = replace(context, audit_began=self.audit_began, never_written=never)
+        if feed is not None and fed is not None:
+            self._context = feed.judged(fed, self._context)
         self.begins = begins_of(self.endings, self._context, self._health)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._waiting: list[Answer] = []
