@@ -172,4 +172,10 @@ def _finding(
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("acts", several_people, opens="target"),), evaluate)
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("acts", several_people, opens="target"),),
+    evaluate,
+    by_night_in_part="acts in households of which no row names the person, and what connects people only after they acted",
+)
