@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from detectors.engine.feed import FIRST_LOOK
 from detectors.source.bucket_sums import BUCKETS
 from detectors.source.row_versions import FAR
-from tests.support.changes import HOMES, PEOPLE, WRITES, Clients, Write
+from tests.support.acts import HOMES
+from tests.support.changes import PEOPLE, WRITES, Clients, Write
 from tests.support.effort import tries
 from tests.support.looker import Looker, town
 from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load

@@ -23,8 +23,8 @@ def _visited(home: str, person: str, new: str, at: datetime) -> list[Event]:
 
 def _guessed(home: str, person: str, new: str, at: datetime) -> list[Event]:
     user = uid(f"{home} {person}")
-    failed = [("login_failed", None, user, at - number * MINUTE, {}) for number in range(3, 10)]
-    changed = ("household_updated", uid(home), user, at, {})
+    failed: list[Event] = [("login_failed", None, user, at - number * MINUTE, {}) for number in range(3, 10)]
+    changed: Event = ("household_updated", uid(home), user, at, {})
     return [*failed, ("login_succeeded", None, user, at - MINUTE, {}), changed]
 
 

@@ -14,7 +14,8 @@ from detectors.engine.runner import scan
 from detectors.findings import Found
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source
-from tests.support.changes import HOMES, PEOPLE
+from tests.support.acts import HOMES
+from tests.support.changes import PEOPLE
 from tests.support.towns import DAY, Town, with_later_life
 
 LATE = timedelta(hours=1)
