@@ -45,7 +45,9 @@ def feed_of(ledger: Ledger, known: Known, context: Context, policy: Policy, aske
         users=frozenset(one.subject["user_id"] for one in entries if "user_id" in one.subject),
         groups=frozenset(one.detector for one in entries if _is_of_a_group(one)),
         frequent=_frequent(happened, policy),
-        doers=frozenset(one.subject["user_id"] for one in happened if "user_id" in one.subject),
+        again=frozenset(
+            one.subject[key] for one in happened for key in ("user_id", "household_id") if key in one.subject
+        ),
     )
 
 
@@ -61,15 +63,22 @@ def _is_of_a_group(entry: Entry) -> bool:
 
 
 def counted_by_night(known: Known, result: ScanResult) -> frozenset[str]:
-    """The findings about groups of which a look at changes sees a part at most."""
+    """What a quick look does not ask for, and the findings about groups of which a look at changes sees a part at most."""
+    limits = known.policy.limits
+    entries = [one for one in known.entries if one.detector in BY_ID]
+    left = {
+        one.fingerprint
+        for one in entries
+        if any(each.by_night(limits) and each.about in one.subject for each in BY_ID[one.detector].subscriptions)
+    }
     if result.fed is None or result.fed.scope is None:
-        return frozenset()
+        return frozenset(left)
     in_part = {
         one.fingerprint
-        for one in known.entries
-        if _is_of_a_group(one) and any(each.in_part(known.policy.limits) for each in BY_ID[one.detector].subscriptions)
+        for one in entries
+        if _is_of_a_group(one) and any(each.in_part(limits) for each in BY_ID[one.detector].subscriptions)
     }
-    return result.in_part | in_part
+    return result.in_part | in_part | left
 
 
 def bookmark_of(known: Known, result: ScanResult) -> str | None:

@@ -354,8 +354,8 @@ class Context:
     """For a look at what changed, the households that it judges; None for a look at all."""
     news_from: datetime | None = None
     """For a look at what changed, from when on audit rows may be new to it: what older ones tell has been judged before."""
-    doers: frozenset[str] = frozenset()
-    """For a look at what changed, the users of whose acts in the window something is known: that may explain other findings."""
+    again: frozenset[str] = frozenset()
+    """For a look at what changed, the users and households of whose acts in the window something is known: it may explain other findings."""
     rewritten: frozenset[str] = frozenset()
     """For a look at what changed, the households of which rows were written or lost: what was done there before is judged anew."""
     explained: frozenset[str] = frozenset()
@@ -449,6 +449,8 @@ class Subscription:
     """Whether the detector still has work where the source lacks what this subscription's pass needs."""
     by_night: Callable[[Limits], bool] = lambda _: False
     """Whether a look during the day leaves it out."""
+    about: SubjectKey | None = None
+    """What its findings alone are about, of a detector that has others besides: so that who leaves it out knows which they are."""
     in_part: Callable[[Limits], bool] = lambda _: False
     """Whether a look at what changed may see a part of the group that `aggregate` tells of: it explains, and the night counts."""
     opens: CaseKind | None = None

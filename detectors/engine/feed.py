@@ -59,8 +59,8 @@ class Feed:
     """The detectors of which a finding about a whole group is known."""
     frequent: frozenset[str] = frozenset()
     """The detectors that have found so much in this window that all of it must be counted together."""
-    doers: frozenset[str] = frozenset()
-    """The users of whom occurrences of this window are known."""
+    again: frozenset[str] = frozenset()
+    """The users and households of which occurrences of this window are known."""
     given: Fed | None = None
     """What an earlier scan of the same look has been told; nothing is asked again."""
 
@@ -74,7 +74,7 @@ class Feed:
             rewritten=fed.rewritten,
             # From then on audit rows may have come, late as they may be.
             news_from=self.bookmark.watermark - self.late,
-            doers=self.doers,
+            again=self.again,
         )
 
     def ties(self, context: Context) -> Ties:

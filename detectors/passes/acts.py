@@ -173,7 +173,7 @@ def _near_the_news(tables: Tables, context: Context) -> ColumnElement[bool]:
     )
     return or_(
         events.c.user_id == any_of(select(news.c.user_id)),
-        tables.users_in(events.c.user_id, context.doers),
+        tables.users_in(events.c.user_id, context.again),
         events.c.household_id == any_of(homes),
     )
 
@@ -215,12 +215,19 @@ def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[
 
 def _hand_overs(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each transfer of leadership in the window."""
-    events = tables["household_events"]
+    events, start = tables["household_events"], context.window.start
+    # So long after it a transfer is judged for the last time.
+    explains = timedelta(minutes=context.limits.leave_explains_minutes)
+    lately = or_(
+        events.c.event_timestamp >= context.news_since(start, explains),
+        tables.households_in(events.c.household_id, context.again),
+    )
     return (
         select(events.c.household_id.label("handed_over_household"))
         .where(
             tables.event_is(EventType.LEADERSHIP_TRANSFERRED),
             during(tables, context),
+            true() if context.news_from is None else lately,
             of_households(tables, scope, events.c.household_id),
         )
         .subquery("hand_over")

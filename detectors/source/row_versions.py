@@ -36,8 +36,8 @@ from detectors.source.tables import Tables
 
 FAR = 2**30
 """Transactions. What lies further apart may have gone round the 32 bits of a row's number."""
-_AROUND = timedelta(minutes=2)
-"""A row that says that it began so near to a look may have been seen by it or not: it was in flight, or clocks differ."""
+_IN_FLIGHT, _STARTING = timedelta(seconds=5), timedelta(seconds=10)
+"""A row that says that it began so shortly before a look, or after it, may have been seen by it or not."""
 _HASHES = {
     "uuid": ("uuid_hash", "uuid_hash_extended", None),
     "text": ("hashtext", "hashtextextended", Text()),
@@ -168,7 +168,7 @@ def _age(tables: Tables, one: Compared, since: Since) -> ColumnElement[str]:
         return literal("")
     began = tables.stored(one.table, one.times[0])
     return case(
-        (began > literal(since.seen + _AROUND), "new"), (began < literal(since.seen - _AROUND), "old"), else_=""
+        (began > literal(since.seen + _STARTING), "new"), (began < literal(since.seen - _IN_FLIGHT), "old"), else_=""
     )
 
 
