@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection
 import psycopg
 
 from benchmarks import many
-from benchmarks.night import last_night
+from benchmarks.night import connected, last_night
 from detectors.contract import Context, Window
 from detectors.engine.runner import scan
 from detectors.limits import Limits
@@ -54,7 +54,7 @@ class Scanned:
 
 def main() -> None:
     arguments = _arguments()
-    with psycopg.connect(arguments.postgres) as connection:
+    with connected(arguments.postgres) as connection:
         as_of = arguments.as_of or last_night(connection)
     midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
     context = Context(as_of=as_of, window=Window(midnight - timedelta(days=1), midnight))

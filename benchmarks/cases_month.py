@@ -25,7 +25,8 @@ from detectors.source import SourceMapping, open_source
 from escalation.deliver.helpdesk import HelpdeskDelivery
 from escalation.ledger.ledger import open_ledger
 from escalation.ledger.scrub import pack, unpack
-from escalation.nights.night import next_window, run_night
+from escalation.nights.night import run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.policy.policy import load_policy
 from tests.support.towns import Town, write_csv
 

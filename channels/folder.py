@@ -17,17 +17,15 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
+from channels.folder_record import RECORD_VERSION, Record, is_ticket, outline, reply
 from channels.protocol import Check, DeliveryError, Status, TicketRef, TicketState
 from channels.renderers import said
 from reports import files
-from reports.message import Attachment, Message, Picture, Table, from_plain, to_plain
+from reports.message import Attachment, Message, Picture, Table, from_plain
 
-RECORD_VERSION = 1
 LONGEST = 50_000_000
 """Bytes of a ticket's file that are read."""
 PATIENCE = 10.0
@@ -45,10 +43,6 @@ _FOR_A_PERSON = {
     errno.ELOOP: "correct the links",
 }
 _MAY_PASS = {errno.ENOSPC: "make room", errno.EDQUOT: "make room"}
-
-
-Record = dict[str, Any]
-"""The JSON file's object. What people add to it stays."""
 
 
 class FolderQueue:
@@ -78,7 +72,7 @@ class FolderQueue:
             "status": "open",
             "owner": None,
             "first_reply_at": None,
-            "ticket": _outline(message),
+            "ticket": outline(message),
             "attached": self._digests(message),
             "comments": [],
             "text_written": "",
@@ -99,7 +93,7 @@ class FolderQueue:
             marks = (said(one["key"], from_plain(one["message"])).mark for one in record["comments"])
             if said(key, message).is_among(marks):
                 return
-            record["comments"].append({"key": key, "message": _outline(message)})
+            record["comments"].append({"key": key, "message": outline(message)})
             if message.reopens and str(record["status"]).casefold() in ("resolved", "closed"):
                 record["status"] = "open"
             self._attach(f"{_file_name(ref.id)}.{_file_name(key)}", message.attachments)
@@ -108,11 +102,11 @@ class FolderQueue:
     def update(self, ref: TicketRef, message: Message) -> None:
         with self._turn("write"):
             record = self._record(ref.id)
-            outline, digests = _outline(message), self._digests(message)
-            if record["ticket"] == outline and record.get("attached") == digests:
+            told, digests = outline(message), self._digests(message)
+            if record["ticket"] == told and record.get("attached") == digests:
                 return
             before = from_plain(record["ticket"])
-            record |= {"ticket": outline, "attached": digests}
+            record |= {"ticket": told, "attached": digests}
             text = self._text(message)
             for attachment in before.attachments:
                 self._attachment_path(_file_name(ref.id), attachment).unlink(missing_ok=True)
@@ -137,7 +131,7 @@ class FolderQueue:
         # Whoever writes a name there has taken the ticket.
         owner = str(record.get("owner") or "")
         taken: Status = "acknowledged" if status == "open" and owner else status
-        return TicketState(taken, owner, _reply(record.get("first_reply_at"), path))
+        return TicketState(taken, owner, reply(record.get("first_reply_at"), path))
 
     def _say(self, external_id: str, record: Record, part: str) -> None:
         """Write `record`; its text is written anew unless a person edited it, else `part` is added at its end, once."""
@@ -188,7 +182,7 @@ class FolderQueue:
                 raise DeliveryError(f"{path}: the ticket is gone", retry=False) from None
             except (ValueError, RecursionError):
                 raise DeliveryError(f"{path}: is no valid JSON any more; correct or delete it", retry=False) from None
-        if not _is_ticket(record, external_id):
+        if not is_ticket(record, external_id):
             text = f"{path}: is no ticket {external_id} of version {RECORD_VERSION}; correct or delete it"
             raise DeliveryError(text, retry=False)
         found: Record = record
@@ -231,24 +225,6 @@ class FolderQueue:
             raise DeliveryError(text, retry=error.errno not in _FOR_A_PERSON) from error
 
 
-def _is_ticket(record: Any, external_id: str) -> bool:
-    """Whether what a person's editing left of a record is still the ticket: all that we read of it, in its kind."""
-    try:
-        # Half a surrogate pair, which JSON can hold, can be written nowhere.
-        json.dumps(record, ensure_ascii=False).encode()
-        comments: Any = record["comments"]
-        for plain in (record["ticket"], *(one["message"] for one in comments)):
-            from_plain(plain)
-        return (
-            (record["version"], record["external_id"]) == (RECORD_VERSION, external_id)
-            and isinstance(comments, list)
-            and all(isinstance(one, str) for one in (record["text_written"], *(each["key"] for each in comments)))
-            and "status" in record
-        )
-    except (LookupError, TypeError, ValueError, RecursionError):
-        return False
-
-
 def _remedy(error: OSError) -> str:
     """What is wrong, and what a person can do about it where one must."""
     said = error.strerror or str(error)
@@ -267,30 +243,6 @@ def _wait_for(folder: int, path: Path) -> None:
             time.sleep(0.05)
         else:
             return
-
-
-def _reply(written: object, path: Path) -> datetime | None:
-    """When somebody first answered, as it is written in the ticket at `path`."""
-    if not written:
-        return None
-    try:
-        at = datetime.fromisoformat(written) if isinstance(written, str) else None
-    except ValueError:
-        at = None
-    if at is None:
-        raise DeliveryError(f"{path}: first_reply_at is no time in ISO 8601; write 2026-02-02T14:35:00Z", retry=False)
-    if at.tzinfo is None:
-        raise DeliveryError(f"{path}: first_reply_at has no time zone (2026-02-02T14:35:00Z has)", retry=False)
-    if not 1971 <= at.year <= 9000:
-        raise DeliveryError(f"{path}: first_reply_at is too far away", retry=False)
-    return at.astimezone(UTC)
-
-
-def _outline(message: Message) -> dict[str, object]:
-    """`message` for the record, without the rows of its attachments and the lines of its pictures: those have files of their own."""
-    bare = tuple(replace(one, table=replace(one.table, rows=())) for one in message.attachments)
-    drawn = tuple(replace(one, svg="") for one in message.pictures)
-    return to_plain(replace(message, attachments=bare, pictures=drawn))
 
 
 def _file_name(external_id: str) -> str:

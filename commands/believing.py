@@ -25,8 +25,8 @@ from detectors.source import Source, SourceError
 from detectors.source.identity import database_of, is_another
 from detectors.source.trail import EVENTS
 from detectors.text.wording import count, stamp
-from escalation.decide.decisions import IDS_KEPT
 from escalation.decide.incidents import INCIDENT, told_of
+from escalation.decide.observations import IDS_KEPT
 from escalation.decide.remains import rows_to_look_for
 from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
 from escalation.errors import LedgerError

@@ -10,10 +10,12 @@ from importlib.metadata import version
 from commands.believing import Known, listed_by_incidents
 from detectors.contract import Context, Detector
 from detectors.engine.bookmark import digest_of, loaded
+from detectors.engine.by_day import seen_in_part
 from detectors.engine.feed import Feed
 from detectors.engine.result import ScanResult
-from detectors.registry import BY_ID
-from escalation.decide.incidents import INCIDENT
+from detectors.limits import Limits
+from detectors.registry import BY_ID, DETECTORS
+from escalation.decide.groups import is_of_a_group, left_to_the_night
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.records import Entry
 from escalation.policy.policy import Policy
@@ -43,7 +45,7 @@ def feed_of(ledger: Ledger, known: Known, context: Context, policy: Policy, aske
         late=context.late or context.limits.grace,
         households=frozenset(home for one in entries for home in one.households),
         users=frozenset(one.subject["user_id"] for one in entries if "user_id" in one.subject),
-        groups=frozenset(one.detector for one in entries if _is_of_a_group(one)),
+        groups=frozenset(one.detector for one in entries if is_of_a_group(one)),
         frequent=_frequent(happened, policy),
         again=frozenset(
             one.subject[key] for one in happened for key in ("user_id", "household_id") if key in one.subject
@@ -58,27 +60,17 @@ def _frequent(happened: Sequence[Entry], policy: Policy) -> frozenset[str]:
     return frozenset(grouped | {name for name, number in each.items() if 2 * number > policy.limits.incident_size})
 
 
-def _is_of_a_group(entry: Entry) -> bool:
-    return entry.subject.get("operation") not in (None, INCIDENT)
-
-
 def counted_by_night(known: Known, result: ScanResult) -> frozenset[str]:
-    """What a quick look does not ask for, and the findings about groups of which a look at changes sees a part at most."""
+    """The findings that this look leaves to the night."""
     limits = known.policy.limits
-    entries = [one for one in known.entries if one.detector in BY_ID]
-    left = {
-        one.fingerprint
-        for one in entries
-        if any(each.by_night(limits) and each.about in one.subject for each in BY_ID[one.detector].subscriptions)
-    }
-    if result.fed is None or result.fed.scope is None:
-        return frozenset(left)
-    in_part = {
-        one.fingerprint
-        for one in entries
-        if _is_of_a_group(one) and any(each.in_part(limits) for each in BY_ID[one.detector].subscriptions)
-    }
-    return result.in_part | in_part | left
+    left = left_to_the_night(known.entries, result.in_part, seen_in_part(DETECTORS, result, limits))
+    return left.union(one.fingerprint for one in known.entries if _is_not_asked_for(one, limits))
+
+
+def _is_not_asked_for(entry: Entry, limits: Limits) -> bool:
+    """Whether a known finding is of a kind that its detector leaves to the night, while it looks for others."""
+    subscriptions = BY_ID[entry.detector].subscriptions if entry.detector in BY_ID else ()
+    return any(each.by_night(limits) and each.about in entry.subject for each in subscriptions)
 
 
 def bookmark_of(known: Known, result: ScanResult) -> str | None:

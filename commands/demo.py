@@ -24,7 +24,8 @@ from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Looked, Volume
 from escalation.ledger.scrub import unpack
 from escalation.ledger.volumes import EVENTS
-from escalation.nights.night import next_window, run_night
+from escalation.nights.night import run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.people.outcomes import outcome_of
 from escalation.people.progress import acknowledge_ticket, resolve_ticket
 from escalation.people.silences import close_ticket

@@ -24,7 +24,8 @@ from detectors.registry import DETECTORS
 from detectors.text.wording import count
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.locks import PATIENCE_SECONDS, BusyError
-from escalation.nights.night import NightReport, look_back_days, next_window, run_night
+from escalation.nights.night import NightReport, run_night
+from escalation.nights.windows_of_runs import look_back_days, next_window
 from escalation.policy.policy import load_policy
 from reports.metrics import Seen
 from reports.night import summary

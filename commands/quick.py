@@ -22,7 +22,8 @@ from detectors.findings import Found
 from detectors.registry import DETECTORS
 from detectors.source import Source
 from escalation.ledger.ledger import Ledger, open_ledger
-from escalation.nights.night import NightReport, look_back_days, quick_windows, run_night
+from escalation.nights.night import NightReport, run_night
+from escalation.nights.windows_of_runs import look_back_days, quick_windows
 from escalation.policy.policy import Policy, load_policy
 from reports.metrics import Seen
 from reports.night import summary

@@ -231,7 +231,10 @@ class Limits(BaseModel):
     def _are_human_spans(self) -> Self:
         for unit, most in (("days", 36_500), ("hours", 876_000), ("minutes", 52_560_000), ("seconds", 3_153_600_000)):
             for name, value in self:
-                if name.endswith(f"_{unit}") and isinstance(value, int | float) and not value <= most:
+                # A number of things by days is no span.
+                if "_per_" in name or not name.endswith(f"_{unit}") or not isinstance(value, int | float):
+                    continue
+                if not value <= most:
                     raise ValueError(f"{name} is more than a hundred years")
         return self
 

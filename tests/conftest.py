@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from tests.support.apache_spark import engines
 from tests.support.effort import load_profile
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
 from tests.support.selection import add_option, keep_fast
@@ -24,6 +25,11 @@ gc.set_threshold(100_000, 20, 100)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_option(parser)
+
+
+def pytest_report_header() -> str:
+    """Which servers of Spark Connect this run speaks to."""
+    return engines()
 
 
 @pytest.hookimpl(trylast=True)

@@ -24,7 +24,7 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.night import last_night
+from benchmarks.night import connected, last_night
 from benchmarks.peers.checks import CREATIONS_PER_DAY, REMOVALS_PER_DAY, Night, nine_checks
 from benchmarks.peers.measure import Cost, LocalServer, local_server, run
 from benchmarks.peers.tools import NINE_DETECTORS, WHOLE_CATALOGUE, Answer, Tool, environment, tools
@@ -57,7 +57,7 @@ class Bystanders:
 
 def main() -> None:
     arguments = _arguments()
-    with psycopg.connect(arguments.postgres) as connection, tempfile.TemporaryDirectory() as folder:
+    with connected(arguments.postgres) as connection, tempfile.TemporaryDirectory() as folder:
         night = Night((arguments.as_of or last_night(connection)).astimezone(UTC))
         job = Path(folder) / "job.json"
         job.write_text(json.dumps(_job(arguments.postgres, connection, night)))

@@ -15,7 +15,6 @@ from detectors.contract import Context, SubjectKey
 from detectors.domain.actors import IP_ACTOR
 from detectors.domain.records import Event
 from detectors.domain.retries import RETRY_MARGIN
-from detectors.domain.spans import failed_logins_before_a_change
 from detectors.domain.values import text_of
 from detectors.source import Source
 
@@ -43,7 +42,7 @@ class ConductCase:
 
 def conduct_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
     """The cases of actors over the window and a day and a half before it, or as long as failed logins count."""
-    before = max(timedelta(hours=36), failed_logins_before_a_change(context.limits) + RETRY_MARGIN)
+    before = max(timedelta(hours=36), context.back("failed logins") + RETRY_MARGIN)
     since, until = context.window.start - before, context.window.end
     for some in batches(keys):
         users = [key for key in some if not key.startswith(IP_ACTOR)]

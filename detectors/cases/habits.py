@@ -14,7 +14,6 @@ from detectors.cases.rows import batches, sessions_of
 from detectors.contract import Context
 from detectors.domain.records import Event
 from detectors.domain.retries import without_retries
-from detectors.domain.spans import accesses_around_a_change, habits_since
 from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.source import Source
@@ -22,9 +21,9 @@ from detectors.source.sql import json_text
 
 
 def access_anomaly_cases(source: Source, keys: Sequence[str], context: Context) -> Iterator[ConductCase]:
-    """The cases of actors whose habits matter: the window and `habit_lookback_days` before it."""
-    limits, since, until = context.limits, habits_since(context), context.window.end
-    lately = context.window.start - accesses_around_a_change(limits)
+    """The cases of actors whose habits matter: the window, and before it what makes a habit."""
+    limits, since, until = context.limits, context.window.start - context.back("habits"), context.window.end
+    lately = context.window.start - context.back("accesses")
     for some in batches(keys):
         done = {user: without_retries(events) for user, events in events_of_users(source, some, since, until).items()}
         used = {user: first_used_agents(events, {}) for user, events in done.items()}

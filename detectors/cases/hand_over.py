@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from detectors.cases.audit_rows import activity_of_users, addresses_of
 from detectors.cases.household import household_cases_by_id
@@ -12,7 +12,6 @@ from detectors.cases.rows import batches, session_owners, sessions_of
 from detectors.contract import Context
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event, Session
-from detectors.domain.spans import habits_since
 from detectors.domain.values import LONG_AGO
 from detectors.events import EventType
 from detectors.source import Source
@@ -52,7 +51,7 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
         }
         owners = session_owners(source, sorted(used - {""}))
         sessions = sessions_of(source, troubled)
-        earlier = addresses_of(source, troubled, LONG_AGO, habits_since(context))
+        earlier = addresses_of(source, troubled, LONG_AGO, context.window.start - context.back("habits"))
         for key in some:
             yield HandedOverCase(key, homes[key], activity, owners, sessions, earlier)
 
@@ -64,7 +63,7 @@ def _before_hand_overs(
 
     It goes for those of whom a login failed or whose password was reset just before. `moved` says who handed over and when.
     """
-    trouble = timedelta(minutes=context.limits.transfer_after_failures_minutes)
+    trouble = context.back("trouble before a hand-over")
     until = context.window.end
     leaders = sorted({leader for leader, _ in moved} - {""})
     activity = activity_of_users(source, leaders, context.window.start - trouble, until)
@@ -76,4 +75,6 @@ def _before_hand_overs(
             if any(event.type in troublesome and at - trouble < event.at <= at for event in activity.get(leader, ()))
         }
     )
-    return activity | activity_of_users(source, troubled, habits_since(context), until), troubled
+    return activity | activity_of_users(
+        source, troubled, context.window.start - context.back("habits"), until
+    ), troubled

@@ -21,7 +21,7 @@ from detectors.cases.rows import (
 )
 from detectors.contract import Context
 from detectors.domain.household import HouseholdCase
-from detectors.domain.records import JoinRequest, Membership
+from detectors.domain.records import Household, JoinRequest, Membership
 from detectors.domain.retries import without_retries
 from detectors.domain.values import moment, text_of
 from detectors.events import LIVED_IN
@@ -39,7 +39,8 @@ def household_cases(source: Source, ids: Sequence[str], watermark: datetime) -> 
     """
     for some in batches(ids, HOUSEHOLDS_AT_ONCE[source.engine]):
         condition = source.tables.households_in(source.tables["households"].c.id, some)
-        households = {row.id: row for row in read_households(source, condition)}
+        rows = sorted(read_households(source, condition), key=_last_written)
+        households = {row.id: row for row in rows}
         members = grouped(read_memberships(source, of_households(source, "household_members", some)), "household_id")
         requests = grouped(
             read_join_requests(source, of_households(source, "household_join_requests", some)), "household_id"
@@ -60,6 +61,11 @@ def household_cases(source: Source, ids: Sequence[str], watermark: datetime) -> 
                 {user: gone[user] for user in people & gone.keys()},
                 inside.get(household_id, {}),
             )
+
+
+def _last_written(row: Household) -> tuple[bool, datetime]:
+    """Where a table without a key holds a household twice, the row that was written last counts."""
+    return row.updated_at is not None, row.updated_at or row.created_at
 
 
 def household_cases_by_id(source: Source, ids: Iterable[str], context: Context) -> dict[str, HouseholdCase]:

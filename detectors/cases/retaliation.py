@@ -12,7 +12,6 @@ from detectors.cases.rows import batches, read_support_requests
 from detectors.contract import Context
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import SupportRequest
-from detectors.domain.spans import objections_before_the_window
 from detectors.events import EventType
 from detectors.source import Source
 
@@ -35,7 +34,7 @@ def retaliation_cases(source: Source, ids: Sequence[str], context: Context) -> I
         everyone = sorted({person for some_people in people.values() for person in some_people if known(person)})
         table = source.tables["support_requests"]
         limits = context.limits
-        since = context.window.start - objections_before_the_window(limits)
+        since = context.window.start - context.back("objections")
         reports = read_support_requests(
             source,
             and_(

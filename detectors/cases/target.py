@@ -21,7 +21,6 @@ from detectors.cases.rows import (
 )
 from detectors.contract import Context
 from detectors.domain.retries import without_retries
-from detectors.domain.spans import adverse_actions_before_the_window
 from detectors.events import EventType
 from detectors.source import Source
 from detectors.source.sql import json_text
@@ -53,7 +52,7 @@ class TargetCase:
 
 def target_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[TargetCase]:
     """The cases of people against whom several others reported or acted."""
-    since = context.window.start - adverse_actions_before_the_window(context.limits)
+    since = context.window.start - context.back("adverse actions")
     for some in batches(ids):
         adverse_actions = _adverse_actions(source, some, since, context)
         people = sorted({adverse.by for found in adverse_actions.values() for adverse in found})

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from detectors.contract import Coverage, Detector, Severity
+from detectors.engine.result import ScanResult
+from detectors.limits import Limits
 
 STATES: frozenset[Severity] = frozenset({"P0", "P1", "Immediate"})
 OCCURRENCES: frozenset[Severity] = frozenset({"P0", "Immediate", "Same-day"})
@@ -42,3 +44,14 @@ def _with_its_rest(detector: Detector, ending: Coverage) -> Coverage:
         return ending
     reasons = filter(None, (ending.reason, f"{LEFT}: {detector.by_night_in_part}"))
     return ending.model_copy(update={"reason": "; ".join(reasons)})
+
+
+def seen_in_part(detectors: Iterable[Detector], result: ScanResult, limits: Limits) -> frozenset[str]:
+    """The detectors of whose groups a look sees a part at most, as it judges what changed and no more."""
+    if result.fed is None or result.fed.scope is None:
+        return frozenset()
+    return frozenset(
+        detector.id
+        for detector in detectors
+        if any(subscription.in_part(limits) for subscription in detector.subscriptions)
+    )

@@ -181,5 +181,6 @@ def _remedy(detector: Detector, source: Source, context: Context) -> str:
     if detector.pointless(context.limits):
         return "change the policy if it should run"
     if detector.inspect and not source.schema.has_catalog:
-        return "scan the database itself"
+        # A lake has none to scan.
+        return "" if source.engine == "spark" else "scan the database itself"
     return "add or map it" if lacking(detector, source.schema) else ""

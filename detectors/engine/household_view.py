@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -123,8 +123,18 @@ def _ids_have_at(source: Source) -> bool:
 
 def _looked(source: Source, kind: Kind, user: str, found: Sequence[str], context: Context) -> Looked:
     cases = household_cases(source, found[:HOUSEHOLDS_MOST], context.watermark)
-    views = tuple(_view(case, context) for case in cases)
+    views = tuple(_view(_told_once(case), context) for case in cases)
     return Looked(kind, user, views, max(0, len(found) - HOUSEHOLDS_MOST))
+
+
+def _told_once(case: HouseholdCase) -> HouseholdCase:
+    """The case without what a table without a key says again: equal rows of members, and earlier states of a request."""
+    answered = sorted(
+        case.requests, key=lambda one: (one.responded_at is not None, one.responded_at or one.requested_at)
+    )
+    latest = {(one.id, one.user_id): one for one in answered}
+    kept = tuple(one for one in case.requests if not one.id or latest[one.id, one.user_id] is one)
+    return replace(case, members=tuple(dict.fromkeys(case.members)), requests=kept)
 
 
 def _as_household(source: Source, named: str) -> Found:

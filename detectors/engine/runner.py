@@ -27,7 +27,7 @@ from detectors.engine.reading import Answer, PassReader
 from detectors.engine.result import ScanResult
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN, audit_span, count_event_days, count_rows
 from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
-from detectors.engine.subscribed import Subscribers, aggregates_history, opened, opens, subscribed
+from detectors.engine.subscribed import Subscribers, aggregates_history, opened, opens, spans_of, subscribed
 from detectors.engine.waiting_cases import Cases, Counting
 from detectors.events import EVENT_TYPES
 from detectors.findings import Found, Keeper, in_order
@@ -83,7 +83,7 @@ def _scan(
     households = [source.tables.plain_household_id(household) for household in households]
     users = [source.tables.plain_user_id(user) for user in users]
     scope = scope_of(source, households, users) if households or users else None
-    context = replace(context, everything=scope is not None)
+    context = replace(context, everything=scope is not None, spans=spans_of(detectors, context.limits))
     at_once = source.widen()
     fed = None if feed is None else read_feed(source, feed, context, at_once)
     plain = source.tables

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from detectors.cases.fetchers import FETCHERS
-from detectors.contract import CaseKind, Context, Detector, Subscription
+from detectors.contract import CaseKind, Context, Detector, Span, Subscription
+from detectors.limits import Limits
 from detectors.passes import PASSES, Pass, Subscriber
 from detectors.source import Schema
 
@@ -19,6 +21,15 @@ def passes_of(detectors: Iterable[Detector]) -> dict[str, list[str]]:
         for name in dict.fromkeys(subscription.on for subscription in detector.subscriptions):
             subscribers[name].append(detector.id)
     return subscribers
+
+
+def spans_of(detectors: Iterable[Detector], limits: Limits) -> dict[Span, timedelta]:
+    """How far `detectors` look back at something; of several the longest."""
+    spans: dict[Span, timedelta] = {}
+    for detector in detectors:
+        for span, look_back in detector.looks_back.items():
+            spans[span] = max(look_back(limits), spans.get(span, timedelta()))
+    return spans
 
 
 def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:

@@ -35,11 +35,12 @@ __all__ = ["PASSES", "Key", "Pass", "Scope", "Subscriber", "statement"]
 PASSES: dict[str, Pass] = {
     one.id: one
     for one in (
-        *households.PASSES,
-        *memberships.PASSES,
-        *transfers.PASSES,
         *requests.PASSES,
         *admissions.PASSES,
+        *transfers.PASSES,
+        # After the joins that need the most memory: where very many households are broken, this one names them all.
+        *households.PASSES,
+        *memberships.PASSES,
         *presence.PASSES,
         *names_and_codes.PASSES,
         *support.PASSES,

@@ -21,11 +21,6 @@ from sqlalchemy import (
 )
 
 from detectors.contract import Context
-from detectors.domain.spans import (
-    adverse_actions_before_the_window,
-    objections_before_the_window,
-    removals_of_a_punishment,
-)
 from detectors.events import EventType
 from detectors.passes.base import (
     EVENTS,
@@ -55,18 +50,17 @@ def _retaliation(tables: Tables, scope: Scope | None, context: Context) -> FromC
         )
         .where(
             tables.event_is(EventType.MEMBER_REMOVED),
-            during(tables, context, removals_of_a_punishment(limits)),
+            during(tables, context, context.back("removals")),
             events.c.household_id.is_not(None),
             of_households(tables, scope, events.c.household_id),
         )
         .subquery("removed")
     )
-    before = objections_before_the_window(limits)
     objected = (
         select(reports.c.requester_id)
         .where(
             reports.c.category.in_(limits.objection_categories),
-            reports.c.created_at >= context.window.start - before,
+            reports.c.created_at >= context.window.start - context.back("objections"),
             reports.c.created_at < context.window.end,
         )
         .distinct()
@@ -94,8 +88,8 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     `people` is how many others reported, removed or rejected a user in the last days; `struck_in_window` says that one of
     them did so in the window, `in_places` that it was not only removing and rejecting in a single household.
     """
-    events, limits, start = tables["household_events"], context.limits, context.window.start
-    patterns, harassment = timedelta(days=limits.pattern_lookback_days + 1), adverse_actions_before_the_window(limits)
+    events, start = tables["household_events"], context.window.start
+    patterns, harassment = context.back("deeds") + timedelta(days=1), context.back("adverse actions")
     removed, rejected = (tables.event_is(f"household_{what}") for what in ("member_removed", "join_request_rejected"))
     member, requester = (tables.user_key(json_text(events.c.metadata, key)) for key in ("member_id", "requester_id"))
     mine = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
@@ -158,7 +152,7 @@ def _near_the_news(tables: Tables, context: Context) -> ColumnElement[bool]:
     struck = [select(news.c.member_id), select(news.c.requester_id)]
     if "support_requests" in tables:
         reports, limits = tables["support_requests"], context.limits
-        before = context.window.start - adverse_actions_before_the_window(limits)
+        before = context.window.start - context.back("adverse actions")
         struck.append(
             select(reports.c.subject_user_id).where(
                 reports.c.category.in_(limits.objection_categories),
@@ -186,7 +180,7 @@ def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[
             reports.c.subject_user_id, reports.c.requester_id, reports.c.household_id, reports.c.created_at, true()
         ).where(
             reports.c.category.in_(limits.objection_categories),
-            reports.c.created_at >= start - adverse_actions_before_the_window(limits),
+            reports.c.created_at >= start - context.back("adverse actions"),
             reports.c.created_at < context.window.end,
             reports.c.subject_user_id.is_not(None),
         )
@@ -237,11 +231,10 @@ def _hand_overs(tables: Tables, scope: Scope | None, context: Context) -> FromCl
 def _code_uses(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household with the people who asked to join it in the last days."""
     requests = tables["household_join_requests"]
-    before = timedelta(days=context.limits.sharing_days)
     return (
         select(requests.c.household_id, func.count(requests.c.user_id.distinct()).label("people"))
         .where(
-            requests.c.requested_at >= context.window.start - before,
+            requests.c.requested_at >= context.window.start - context.back("join requests"),
             requests.c.requested_at < context.window.end,
             of_households(tables, scope, requests.c.household_id),
         )

@@ -22,10 +22,6 @@ from sqlalchemy import (
 from detectors.contract import Context
 from detectors.domain.actors import IP_ACTOR
 from detectors.domain.retries import RETRY_MARGIN
-from detectors.domain.spans import (
-    accesses_around_a_change,
-    failed_logins_before_a_change,
-)
 from detectors.events import CHANGES, DEEDS, GUESS, LOGINS, VIEWS, EventType
 from detectors.passes.base import (
     EVENTS,
@@ -47,7 +43,7 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     """
     events = tables["household_events"]
     day_begins = context.window.start - context.day_start(context.day(context.window.start))
-    before = max(day_begins, failed_logins_before_a_change(context.limits), RETRY_MARGIN)
+    before = max(day_begins, context.back("failed logins"), RETRY_MARGIN)
     named = tables.user_key(json_text(events.c.metadata, "user_id"))
     by_login = and_(events.c.user_id.is_(None), tables.event_is(*LOGINS))
     address = literal(IP_ACTOR).concat(json_text(events.c.metadata, "ip_address"))
@@ -58,7 +54,7 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
         theirs = of_users(tables, scope, events.c.user_id)
         mine = or_(theirs, and_(failed, of_users(tables, scope, named))) if tables.finds("household_events") else theirs
     # Whatever is asked before the window has closed lies within so short a time.
-    from_when = context.news_since(context.window.start - before, failed_logins_before_a_change(context.limits))
+    from_when = context.news_since(context.window.start - before, context.back("failed logins"))
     when = between(events.c.event_timestamp, from_when, context.window.end)
     acts = (
         select(
@@ -114,7 +110,7 @@ def _access_anomalies(tables: Tables, scope: Scope | None, context: Context) -> 
     rule sees the whole look-back of the few that remain.
     """
     events = tables["household_events"]
-    before = accesses_around_a_change(context.limits)
+    before = context.back("accesses")
     at = func.timezone("UTC", events.c.event_timestamp, type_=DateTime())
     hour = func.date_trunc("hour", at, type_=DateTime())
     changed = (

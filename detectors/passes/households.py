@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     CompoundSelect,
     FromClause,
@@ -58,10 +59,10 @@ def _households(tables: Tables, scope: Scope | None, context: Context) -> FromCl
             suspected.c.id,
             suspected.c.leader_id,
             suspected.c.created_at,
-            func.bool_or(suspected.c.leader_unapproved).label("leader_unapproved"),
-            func.bool_or(suspected.c.leader_unannounced).label("leader_unannounced"),
-            func.bool_or(suspected.c.leader_gone).label("leader_gone"),
-            func.bool_or(suspected.c.is_missing).label("is_missing"),
+            func.bool_or(suspected.c.leader_unapproved, type_=Boolean()).label("leader_unapproved"),
+            func.bool_or(suspected.c.leader_unannounced, type_=Boolean()).label("leader_unannounced"),
+            func.bool_or(suspected.c.leader_gone, type_=Boolean()).label("leader_gone"),
+            func.bool_or(suspected.c.is_missing, type_=Boolean()).label("is_missing"),
         )
         .group_by(suspected.c.id, suspected.c.leader_id, suspected.c.created_at)
         .cte("suspect")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import (
     ColumnElement,
     FromClause,
@@ -29,11 +27,11 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
     Temporary memberships that are over count as sittings too. `active_rows` counts permanent and temporary ones; where a
     unique key of the source excludes duplicates nobody asks for it, and it counts the other two.
     """
-    members, limits = tables["household_members"], context.limits
+    members = tables["household_members"]
     active = members.c.status == "active"
     temporary = func.coalesce(members.c.is_temporary, False)
     permanent = and_(active, temporary.is_(False))
-    lately = and_(temporary, members.c.joined_at > context.as_of - timedelta(days=limits.commercial_sitting_days))
+    lately = and_(temporary, members.c.joined_at > context.as_of - context.back("sittings"))
     rows = or_(active, lately)
     active_rows: ColumnElement[int] = func.count().filter(active)
     if tables.schema.unique_on("household_members", "household_id", "user_id"):

@@ -103,7 +103,6 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
         else_=meta(events, "ip_address"),
     )
     refused = tables.event_is(EventType.RATE_LIMIT_EXCEEDED)
-    lookback, concerned = timedelta(days=context.limits.pattern_lookback_days), _concerns(tables, scope, events)
     told = select(
         case((refused, literal("refused")), else_=literal("done")).label("kind"),
         limit.label("limit_name"),
@@ -115,8 +114,8 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
         meta(events, "member_id").label("member_id"),
         meta(events, "request_id").label("request_id"),
         meta(events, "error_code").label("error_code"),
-    ).where(concerned)
-    refusals = and_(refused, between(events.c.event_timestamp, window.start - lookback, window.end))
+    ).where(_concerns(tables, scope, events))
+    refusals = and_(refused, between(events.c.event_timestamp, window.start - context.back("refusals"), window.end))
     start = window.start - timedelta(days=1) - RETRY_MARGIN
     if context.news_from is None:
         done = and_(tables.event_is(*OPERATIONS), between(events.c.event_timestamp, start, window.end))

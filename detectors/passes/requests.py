@@ -217,21 +217,21 @@ def _told(tables: Tables, scope: Scope | None, context: Context, answer: str) ->
 
 PASSES = (
     Pass(
-        "answers",
-        "answers to join requests",
-        "household_id",
-        EVENTS | METADATA,
-        _answers,
-        by_rows=True,
-        history=True,
-    ),
-    Pass(
         "requests",
         "join requests, their households and their codes",
         "household_id",
         HOUSEHOLDS | MEMBERS,
         _requests,
         "grouped",
+        by_rows=True,
+        history=True,
+    ),
+    Pass(
+        "answers",
+        "answers to join requests",
+        "household_id",
+        EVENTS | METADATA,
+        _answers,
         by_rows=True,
         history=True,
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from sqlalchemy import (
     ColumnElement,
     FromClause,
@@ -53,7 +51,7 @@ def _of_parties(tables: Tables, scope: Scope | None, table: FromClause) -> Colum
 
 
 def _features(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each request for a feature of the last `feature_days`, with the account of who asked."""
+    """Each request for a feature of the last days, with the account of who asked."""
     table, limits = tables["support_requests"], context.limits
     asked = (
         select(
@@ -66,7 +64,7 @@ def _features(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         .where(
             table.c.category.in_(limits.feature_categories),
             table.c.feature.is_not(None),
-            table.c.created_at > context.window.start - timedelta(days=limits.feature_days),
+            table.c.created_at > context.window.start - context.back("feature requests"),
             table.c.created_at < context.window.end,
             table.c.created_at <= context.watermark,
             _of_parties(tables, scope, table),

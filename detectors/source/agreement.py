@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from typing import cast as typing_cast
 
 from sqlalchemy import (
     ColumnElement,
@@ -138,7 +139,7 @@ def _counted(source: Source, side: tuple[str, str], others: tuple[tuple[str, str
     known = or_(*(_is_in(source, distinct.c.value, other) for other in others))
     looked_up = select(known.label("known")).select_from(distinct).subquery("looked_up")
     counted = select(func.count().label("number"), func.count(case((looked_up.c.known, 1))).label("known"))
-    return counted.select_from(looked_up)
+    return typing_cast(Select[Any], counted.select_from(looked_up))
 
 
 def _is_in(source: Source, value: ColumnElement[Any], other: tuple[str, str]) -> ColumnElement[bool]:

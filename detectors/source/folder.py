@@ -41,6 +41,8 @@ _NO_ROOM = (
     "DuckDB ran out of memory, or of room in the temporary directory: give the scan more memory, "
     "or set TMPDIR to a disk that has room"
 )
+MODEST = 250_000_000
+"""In bytes; half of all files where that is more. What needs no more spills some of its rows, or keeps none."""
 SMALL = 4_000_000
 """In bytes, of all files: dividing less among several threads takes longer than reading it."""
 # One connection a source: an in-memory DuckDB lives and dies with it. The engine remembers how statements are written.
@@ -79,6 +81,7 @@ class FolderSource:
             # Where it takes a program for a person at a prompt, it would draw bars among the results.
             self._execute("SET enable_progress_bar = false")
             ((self._memory,),) = self._execute("SELECT current_setting('memory_limit')")
+            self._modest = self._memory
             with self._in_time():
                 self.schema = self._load(folder, mapping)
             self.tables = Tables(self.schema, _canonical_columns(mapping))
@@ -105,8 +108,10 @@ class FolderSource:
                     f"{folder} has no {mapping.table_name(name)}.csv or .parquet: export the table as {FORMATS}, or name its "
                     f"file in the policy under [source.tables.{name}]"
                 )
-        if sum(file.size for delivery in found.values() for file in delivery.files) < SMALL:
+        size = sum(file.size for delivery in found.values() for file in delivery.files)
+        if size < SMALL:
             self._execute("SET threads = 1")
+        self._modest = _least(f"{max(MODEST, size // 2) // 10**6} MB", self._memory)
         # Times without a zone are read as this one's; from then on all are moments.
         self._execute(f"SET TimeZone = {literal(mapping.zone)}")
         reader = TableReader(self._execute, mapping, self._private.path)
@@ -137,9 +142,7 @@ class FolderSource:
         self.counters.count(purpose)
         try:
             with self._in_time():
-                if reach != "picked":
-                    self._let_go()
-                rows = self._connection.execute(statement).mappings().all()
+                rows = self._read(statement)
         except RuntimeError as error:
             # So the driver calls it when a signal has come.
             raise KeyboardInterrupt from error
@@ -153,9 +156,16 @@ class FolderSource:
         self._check_unchanged()
         return rows
 
-    def _let_go(self) -> None:
-        """Have DuckDB give back the memory of earlier statements, which it keeps for later ones until a limit is set."""
+    def _read(self, statement: Executable) -> Sequence[Any]:
+        """The rows of a statement, with modest memory if that will do: setting a limit gives back what earlier ones left, too."""
+        try:
+            self._raw.execute(f"SET memory_limit = {literal(self._modest)}")
+            return self._connection.execute(statement).mappings().all()
+        except DBAPIError as error:
+            if self._modest == self._memory or not isinstance(error.orig, duckdb.OutOfMemoryException):
+                raise
         self._raw.execute(f"SET memory_limit = {literal(self._memory)}")
+        return self._connection.execute(statement).mappings().all()
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
@@ -209,6 +219,17 @@ class FolderSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _least(one: str, other: str) -> str:
+    """The smaller of two sizes, as DuckDB writes them."""
+    powers = {"KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
+
+    def size(text: str) -> float:
+        number, _, unit = text.partition(" ")
+        return float(number) * (1 << powers[unit] if unit in powers else 10**6 if unit == "MB" else 1)
+
+    return min(one, other, key=size)
 
 
 def _canonical_columns(mapping: SourceMapping) -> SourceMapping:

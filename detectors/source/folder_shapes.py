@@ -184,7 +184,8 @@ def _csv_shape(table: str, files: Sequence[DataFile], header: Header, mapping: S
     columns = "{" + ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(header.columns))) + "}"
     options = (
         f"auto_detect = false, header = true, delim = {literal(header.separator)}, quote = '\"', escape = '\"', "
-        f"strict_mode = true, max_line_size = {LONGEST_LINE}, hive_partitioning = false, nullstr = ['', '\\N', 'NULL'], "
+        f"strict_mode = true, max_line_size = {LONGEST_LINE}, buffer_size = {2 * LONGEST_LINE}, hive_partitioning = false, "
+        "nullstr = ['', '\\N', 'NULL'], "
         f"columns = {columns}"
     )
     fields = {

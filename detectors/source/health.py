@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
-from detectors.source.base import Engine, Notice, QueryError, Source, SourceError
+from detectors.source.base import Notice, QueryError, Source, SourceError
 from detectors.source.filled import (
     FEW,
     FIRST,
@@ -29,12 +29,12 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
-from detectors.source.mapping import STATE_WORDS
 from detectors.source.mixed_up import mixed_up
 from detectors.source.notations import unblanked
 from detectors.source.repeated import repeated
-from detectors.source.spelling import Spoken, dictionary, meant, shown, spoken
-from detectors.source.trail import EVENTS, Trail, like_ours, read_trail
+from detectors.source.spelling import Spoken, dictionary, shown, spoken
+from detectors.source.trail import EVENTS, Trail, read_trail, unknown_types
+from detectors.source.unbelievable import empty_beside_full, strange_trail, word_faults
 from detectors.source.zero_times import Zero, zeros_of
 
 logger = logging.getLogger("hearthwatch.source")
@@ -43,8 +43,6 @@ WORD_COLUMNS: dict[str, tuple[str, ...]] = {
     "household_join_requests": ("status",),
     "support_requests": ("category", "status"),
 }
-STRANGE = 3
-"""Fewer types of events that nobody knows, and none that somebody does, may be those of another app in a young table."""
 _OWN_HOUSEHOLD = {"household_members": "household_id", "household_join_requests": "household_id"}
 
 
@@ -132,9 +130,9 @@ def look_at(
     _remark(source, own, health)
     if own is None:
         health.faults += [
-            *_empty_beside_full(health, source.engine),
-            *_word_faults(source, health),
-            *_strange_trail(health),
+            *empty_beside_full(health.empty, source.engine),
+            *word_faults(source, health.spoken, health.rows),
+            *strange_trail(health.trail),
         ]
         if not health.faults:
             health.faults += mixed_up({name: sample.first for name, sample in samples.items()})
@@ -162,19 +160,6 @@ def _read_events(
             health.unseen.append(
                 "whether a type of event was never written: household_events has no index on its types and is too big to read"
             )
-
-
-def _strange_trail(health: Health) -> Iterator[str]:
-    """Where the audit table speaks, and nothing of what it says is understood."""
-    trail = health.trail
-    if trail is None or trail.written or len(trail.unknown) < STRANGE:
-        return
-    theirs, ours = next(((word, ours) for word in trail.unknown if (ours := like_ours(word))), (trail.unknown[0], "…"))
-    yield (
-        f"{EVENTS}.event_type holds {len(trail.unknown)} types of event and none that is known: {shown(trail.unknown)}. "
-        f"Say in the policy what yours mean, as in [source.words.{EVENTS}.event_type] '{theirs}' = '{ours}', or map the column "
-        "that holds them"
-    )
 
 
 def _own_rows(source: Source, table: str, own: Own | None) -> ColumnElement[bool] | None:
@@ -275,92 +260,6 @@ def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, healt
             )
 
 
-_WHY_EMPTY: dict[Engine, str] = {
-    "postgresql": "this is half a delivery, the wrong table, or a role that may not see the rows; "
-    "load it again, map the right table, or let the role see them",
-    "duckdb": "this is half an export, or the wrong file; export the table again",
-    "spark": "this is half a load, the wrong table, or a user that may not see the rows; load it again, map the right table, "
-    "or let the user see them",
-}
-
-
-def _empty_beside_full(health: Health, engine: Engine) -> Iterator[str]:
-    required = ("households", "household_members")
-    empty = [name for name in required if name in health.empty]
-    if len(empty) == 1:
-        (full,) = set(required) - set(empty)
-        yield (f"{empty[0]} has no row that can be read, although {full} has some: {_WHY_EMPTY[engine]}")
-
-
-def _word_faults(source: Source, health: Health) -> Iterator[str]:
-    for place in STATE_WORDS:
-        table, column = place.split(".")
-        found = health.spoken.get(table)
-        if found is None or not found.rows:
-            continue
-        if found.blank.get(place, 0) == found.rows:
-            yield (
-                f"{_named(source, place)} is empty in each of the {found.rows:,} rows: map the column that holds it, "
-                f'[source.tables.{table}.columns] {column} = "…"'
-            )
-        elif place in found.unknown:
-            yield _unknown_words(source, place, found)
-    members = health.spoken.get("household_members")
-    # Of a part of the rows none may be active, or lead.
-    if members is not None and not members.unknown and not members.blank and "household_members" in health.rows:
-        yield from _nobody(source, members)
-
-
-def _unknown_words(source: Source, place: str, found: Spoken) -> str:
-    words = found.unknown[place]
-    ours = ", ".join(sorted(STATE_WORDS[place]))
-    if place in found.no_words:
-        return (
-            f"{_named(source, place)} holds {len(words):,} different values and no words such as {ours}: "
-            "map the column that holds them"
-        )
-    return (
-        f"{_named(source, place)} holds words that nobody knows, in {words.total():,} of {found.rows:,} rows: "
-        f"{shown(words)}. Known are {ours}: say in the policy what yours mean, as in [source.words.{place}] "
-        f'{meant(next(iter(words)), STATE_WORDS[place])}, or ignore = ["…"]'
-    )
-
-
-def _named(source: Source, place: str) -> str:
-    table, column = place.split(".")
-    theirs = source.schema.tables[table].column_names.get(column, column)
-    return place if theirs == column else f"{place} (in the source: {theirs})"
-
-
-def _nobody(source: Source, found: Spoken) -> Iterator[str]:
-    """Where no member is active, or none leads: a word means something else here, or all of it is one real fault."""
-    members = source.tables.respelled(found.spellings)["household_members"]
-    active, leads = members.c.status == "active", members.c.role == "leader"
-    if found.combinations is None:
-        anybody = select(members.c.role).where(active, leads).limit(1)
-        if source.rows(anybody, "words"):
-            return
-    elif found.combinations.get(("leader", "active")):
-        return
-    homes = func.count(members.c.household_id.distinct())
-    together = select(homes.label("homes"), func.count().label("rows")).select_from(members)
-    (every,) = source.rows(together, "words")
-    (now,) = source.rows(together.where(active), "words")
-    if every["homes"] < 2:
-        return
-    if not now["rows"]:
-        yield (
-            f"household_members: none of {found.rows:,} rows is active, so every household would look left by all: map the "
-            "words of household_members.status, [source.words.household_members.status], or the column that holds it"
-        )
-    elif now["rows"] > now["homes"]:
-        # Households of one person each may all have lost their leader in one broken creation.
-        yield (
-            f"household_members: none of {now['rows']:,} active rows leads, so every household would look leaderless: map "
-            "the words of household_members.role, [source.words.household_members.role], or the column that holds it"
-        )
-
-
 def _compare_columns(source: Source, few: Collection[str], health: Health) -> None:
     for said in disagreements(source, few):
         if isinstance(said, SourceError):
@@ -383,15 +282,7 @@ def _remark(source: Source, own: Own | None, health: Health) -> None:
             health.notices.append(
                 Notice(table, f"{told}; say in the policy what they mean, [source.words.{place}]", frozenset({place}))
             )
-    if health.trail is not None and health.trail.unknown:
-        unknown = health.trail.unknown
-        meant = [f"'{word}' may be {ours}" for word in unknown if (ours := like_ours(word))]
-        hint = f" ({'; '.join(meant[:3])})" if meant else ""
-        told = (
-            f"{EVENTS}.event_type holds {len(unknown)} type{'s' if len(unknown) > 1 else ''} of event that nobody knows: "
-            f"{shown(unknown)}{hint}; map or ignore them, [source.words.{EVENTS}.event_type]"
-        )
-        health.notices.append(Notice(EVENTS, told))
+    health.notices += unknown_types(health.trail)
 
 
 def _whose_word_lacks(source: Source, place: str, own: Own | None) -> frozenset[str]:

@@ -11,9 +11,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import psycopg
-from psycopg.abc import Buffer
-from psycopg.adapt import Loader
-from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Executable, event, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError
 
@@ -22,8 +19,8 @@ from detectors.source.base import Check, Counters, Engine, LostError, Notice, Re
 from detectors.source.catalog import read_catalog
 from detectors.source.faults import failed, is_lost, lost
 from detectors.source.mapping import SourceMapping
-from detectors.source.moments import NearestTime
 from detectors.source.oddities import oddly_written
+from detectors.source.server_values import read_values, told_at_login
 from detectors.source.tables import Tables
 from detectors.source.urls import Server, is_passing, refusal, sqlstate
 
@@ -85,7 +82,7 @@ class PostgresSource:
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
         self._settings = text(f"SELECT {calls}")
         self._engine = server.engine()
-        event.listen(self._engine, "connect", _read_values)
+        event.listen(self._engine, "connect", read_values)
         self._connections: dict[Connection, psycopg.Connection] = {}
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._cancelled = False
@@ -97,8 +94,8 @@ class PostgresSource:
             first = self._connect()
             self._add(first)
             raw = self._connections[first]
-            self._standby = _told_at_login(raw, "in_hot_standby") == "on"
-            self.schema = read_catalog(self._ask, mapping, self.label, _told_at_login(raw, "server_encoding"))
+            self._standby = told_at_login(raw, "in_hot_standby") == "on"
+            self.schema = read_catalog(self._ask, mapping, self.label, told_at_login(raw, "server_encoding"))
             # What allows several notations, and only that, is asked for once whether it is written oddly.
             self.tables = Tables(
                 self.schema,
@@ -293,31 +290,3 @@ def _drop(connection: Connection) -> None:
         connection.invalidate()
     with suppress(*_FAULTS):
         connection.close()
-
-
-class _AnyText(Loader):
-    """Reads texts of a server that knows no letters: bytes that are no UTF-8 are spelled out, so that two ids stay two."""
-
-    def load(self, data: Buffer) -> str:
-        return str(data, "utf-8", "backslashreplace")
-
-
-def _told_at_login(connection: psycopg.Connection, name: str) -> str:
-    """A setting that the server announces by itself; empty where a pooler in between does not."""
-    return (connection.pgconn.parameter_status(name.encode()) or b"").decode("ascii", "replace")
-
-
-def _read_values(connection: psycopg.Connection, _: Any) -> None:
-    connection.adapters.register_loader("timestamptz", NearestTime)
-    # Ids are texts to every rule; a scan reads too many to make objects of them first.
-    connection.adapters.register_loader("uuid", TextLoader)
-    # Metadata is read by our own reader, which no number and no nesting stops.
-    for kind in ("json", "jsonb"):
-        connection.adapters.register_loader(kind, TextLoader)
-    if _told_at_login(connection, "server_encoding") == "SQL_ASCII":
-        # Asked for UTF-8, the server would refuse each row that holds something else.
-        connection.autocommit = True
-        connection.execute("SET client_encoding TO 'SQL_ASCII'")
-        connection.autocommit = False
-        for kind in ("text", "varchar", "bpchar", "name", "uuid", "json", "jsonb"):
-            connection.adapters.register_loader(kind, _AnyText)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any
 from typing import cast as typing_cast
 
 import sqlalchemy
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     ColumnElement,
-    DateTime,
     FromClause,
-    LargeBinary,
     Numeric,
     Select,
     TableClause,
@@ -31,39 +26,20 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import JSON, TypeEngine
+from sqlalchemy.types import TypeEngine
 
-from detectors.source.base import FoundTable, NativeType, Schema, SubjectError
-from detectors.source.ids import PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
+from detectors.source.base import FoundTable, NativeType, Schema
+from detectors.source.ids import UUID_IN_ANY_NOTATION, plain_id
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.moments import EVER
-from detectors.source.notations import id_of_bytes, plain_text, unblanked
+from detectors.source.notations import plain_text, unblanked
 from detectors.source.repeated import LATEST, key_of
-from detectors.source.sql import WrappedJSONB, matches, one_of_many
+from detectors.source.sql import WrappedJSONB, matches
+from detectors.source.typed_ids import TYPES, check, fits, is_one_of, number_of, written_as_text
 
-_TYPES: dict[NativeType, TypeEngine[Any]] = {
-    "uuid": Uuid(as_uuid=False),
-    "text": Text(),
-    "integer": BigInteger(),
-    "number": Numeric(),
-    "flag": Boolean(),
-    "time": DateTime(timezone=True),
-    "json": JSON(),
-    "jsonb": JSONB(),
-    "bytes": LargeBinary(),
-}
 _BY_KIND: dict[str, NativeType] = {"text": "text", "flag": "flag", "time": "time", "number": "number"}
 _IDS = frozenset({"user", "household", "id"})
 _HOLDS_JSON = frozenset({"json", "jsonb", "text", "bytes"})
-_LEAST, _MOST = -(2**63), 2**63 - 1
-"""What a bigint holds."""
-_LONGEST = 100
-"""In characters: what is longer is no number that identifies anything."""
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
-"""What no text of a server can hold: bytes of no encoding, and the character that ends a text."""
-_FEW = 50
-"""So many values are parameters of their own; the more are one parameter, as a statement can have 65,535."""
 _SAMPLED_ROWS = 100_000
 """Of an audit table that is bigger, so many rows are looked at for oddly written values."""
 _GLANCED_AT = 5_000
@@ -193,7 +169,7 @@ class Tables:
         # Not Table: statements about it are equal whenever it looks the same, and are then compiled once.
         return sqlalchemy.table(
             table_name,
-            *(sqlalchemy.column(own, _TYPES.get(native, Text())) for own, native in natives.items()),
+            *(sqlalchemy.column(own, TYPES.get(native, Text())) for own, native in natives.items()),
             schema=schema_name,
         )
 
@@ -209,17 +185,17 @@ class Tables:
             native, place = found.columns.get(column), f"{name}.{column}"
             if native is None:
                 native = "json" if canonical.kind == "json" else "text"
-                columns.append(cast(null(), _TYPES[self._target(place, canonical.kind, native)]).label(column))
+                columns.append(cast(null(), TYPES[self._target(place, canonical.kind, native)]).label(column))
                 continue
             own, target = self._value(raw, name, column), self._target(place, canonical.kind, native)
             if canonical.kind in _IDS and target == "text":
-                columns.append(_written(own, native, place in self._odd).label(column))
+                columns.append(written_as_text(own, native, place in self._odd).label(column))
             elif native == "jsonb" and place in self._odd:
                 columns.append(type_coerce(own, WrappedJSONB()).label(column))
             elif native == target:
                 columns.append(own.label(column))
             else:
-                columns.append(cast(own, _TYPES[target]).label(column))
+                columns.append(cast(own, TYPES[target]).label(column))
         columns = [self._none_at_zero(f"{name}.{column.name}", column) for column in columns]
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
         rows = select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True)))
@@ -295,9 +271,9 @@ class Tables:
                 text.like("________-____-____-____-____________"), digits, ~matches(text, "[^0-9a-fA-F-]")
             )
             oddly = matches(unblanked(text), UUID_IN_ANY_NOTATION)
-            return case((well_formed, cast(text, _TYPES["uuid"])), (oddly, cast(plain_text(text), _TYPES["uuid"])))
+            return case((well_formed, cast(text, TYPES["uuid"])), (oddly, cast(plain_text(text), TYPES["uuid"])))
         if self.user_type in {"integer", "number"}:
-            return _number_of(text, self.user_type)
+            return number_of(text, self.user_type)
         return plain_text(text)
 
     def id_text(self, text: ColumnElement[str]) -> ColumnElement[str]:
@@ -306,11 +282,11 @@ class Tables:
 
     def households_in(self, column: ColumnElement[Any], ids: Iterable[str]) -> ColumnElement[bool]:
         """`column` is one of the household `ids`."""
-        return _is_one_of(column, ids, self.household_type)
+        return is_one_of(column, ids, self.household_type)
 
     def users_in(self, column: ColumnElement[Any], ids: Iterable[str]) -> ColumnElement[bool]:
         """`column` is one of the user `ids`."""
-        return _is_one_of(column, ids, self.user_type)
+        return is_one_of(column, ids, self.user_type)
 
     def ids_in(self, column: ColumnElement[Any], texts: Iterable[str]) -> ColumnElement[bool]:
         """An id `column` of whatever type is one of `texts`, in any notation; its index serves."""
@@ -320,11 +296,11 @@ class Tables:
             (Numeric, "number"),
         )
         native: NativeType = next((native for kind, native in kinds if isinstance(column.type, kind)), "text")
-        return _is_one_of(column, map(plain_id, texts), native)
+        return is_one_of(column, map(plain_id, texts), native)
 
     def is_user_id(self, value: str) -> bool:
         """Whether `value`, as `plain_user_id` writes it, can be a user's id here."""
-        return _fits(value, self.user_type)
+        return fits(value, self.user_type)
 
     def plain_user_id(self, value: str) -> str:
         """A user id from an event's metadata or from somebody's keyboard, written as the user columns write it."""
@@ -336,56 +312,11 @@ class Tables:
 
     def check_household(self, household_id: str) -> None:
         """Raise SubjectError if `household_id` cannot be a household's id here."""
-        _check("household", household_id, self.household_type)
+        check("household", household_id, self.household_type)
 
     def check_user(self, user_id: str) -> None:
         """Raise SubjectError if `user_id` cannot be a user's id here."""
-        _check("user", user_id, self.user_type)
-
-
-def _check(what: str, value: str, native: NativeType) -> None:
-    plain = plain_id(value)
-    if not plain:
-        raise SubjectError(f"an empty {what} id was asked for: name one")
-    if not _fits(plain, native):
-        wanted = {"uuid": "a UUID", "text": "a text without control characters"}.get(native, "a number")
-        raise SubjectError(f"{value!r} is not a {what} id of this source: {wanted} is expected")
-
-
-def _fits(value: str, native: NativeType) -> bool:
-    if native == "uuid":
-        return re.fullmatch(PLAIN_UUID, value) is not None
-    if native in {"integer", "number"}:
-        whole = len(value) <= _LONGEST and re.fullmatch(WHOLE_NUMBER, value) is not None
-        return whole and (native == "number" or _LEAST <= int(plain_id(value)) <= _MOST)
-    return _NO_TEXT.search(value) is None
-
-
-def _is_one_of(column: ColumnElement[Any], ids: Iterable[str], native: NativeType) -> ColumnElement[bool]:
-    written = {"integer": int, "number": Decimal}.get(native, str)
-    values: list[Any] = [written(value) for value in ids if _fits(value, native)]
-    if len(values) > _FEW:
-        return one_of_many(column, values, _TYPES[native])
-    return column.in_(values) if values else false()
-
-
-def _number_of(text: ColumnElement[str], native: NativeType) -> ColumnElement[Any]:
-    """A whole number that stands as a text, in the type of the columns; null where it is none, or out of their range."""
-    short = and_(func.length(text) < len(str(_MOST)), ~matches(text, "[^0-9]"), text != "")
-    plain = unblanked(text)
-    whole = and_(func.length(text) <= _LONGEST, matches(plain, WHOLE_NUMBER))
-    number: ColumnElement[Any] = cast(func.split_part(plain, ".", 1), Numeric)
-    if native == "integer":
-        number = case((number.between(_LEAST, _MOST), cast(number, BigInteger)))
-    return case((short, cast(text, _TYPES[native])), (whole, number))
-
-
-def _written(column: ColumnElement[Any], native: NativeType, odd: bool) -> ColumnElement[str]:
-    """A column of ids as text, in the notation of `plain_id`."""
-    if native == "bytes":
-        return id_of_bytes(column)
-    text = column if native == "text" else cast(column, Text)
-    return plain_text(text) if odd else text
+        check("user", user_id, self.user_type)
 
 
 def _looked_at(name: str, found: FoundTable, raw: TableClause, *, glance: bool) -> FromClause:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
 
 from detectors.events import EVENT_TYPES
-from detectors.source.base import QueryError, Source
+from detectors.source.base import Notice, QueryError, Source
 from detectors.source.mapping import folded
-from detectors.source.spelling import Dictionary
+from detectors.source.spelling import Dictionary, shown
 from detectors.source.sql import json_text
 
 EVENTS = "household_events"
@@ -179,3 +179,16 @@ def like_ours(word: str) -> str | None:
     letters = "".join(character for character in folded(word) if character.isalpha())
     alike = [ours for ours in sorted(EVENT_TYPES) if letters.endswith(ours.replace("_", ""))]
     return max(alike, key=len, default=None)
+
+
+def unknown_types(trail: Trail | None) -> Iterator[Notice]:
+    """That there are types of event that nobody knows, and which of ours they may be."""
+    if trail is None or not trail.unknown:
+        return
+    meant = [f"'{word}' may be {ours}" for word in trail.unknown if (ours := like_ours(word))]
+    hint = f" ({'; '.join(meant[:3])})" if meant else ""
+    yield Notice(
+        EVENTS,
+        f"{EVENTS}.event_type holds {len(trail.unknown)} type{'s' if len(trail.unknown) > 1 else ''} of event that nobody knows: "
+        f"{shown(trail.unknown)}{hint}; map or ignore them, [source.words.{EVENTS}.event_type]",
+    )

@@ -170,13 +170,13 @@ ONE_TEAM: tuple[Rule, ...] = (_same_acts, _made_in_masses)
 
 def explain(findings: Iterable[Found], limits: Limits, *, both_teams: bool = False) -> list[Finding]:
     """`findings` without those that another one explains; they are in the `related` of that one's root cause."""
-    roots, effects, _ = roots_of(findings, limits, both_teams=both_teams)
+    roots, effects, _ = roots_of(findings, limits, (), both_teams=both_teams)
     explained = (with_effects(whole(root), effects.get(root.fingerprint, ())) for root in roots)
     return sorted(explained, key=lambda one: one.sort_key)
 
 
 def roots_of(
-    findings: Iterable[Found], limits: Limits, alike: Iterable[Alike] = (), *, both_teams: bool = False
+    findings: Iterable[Found], limits: Limits, alike: Iterable[Alike], *, both_teams: bool
 ) -> tuple[list[Found], dict[str, list[Found]], list[Alike]]:
     """What nothing explains, in order; what it explains, by its fingerprint; and those of `alike` that nothing explains."""
     ordered = in_order(findings)

@@ -149,11 +149,12 @@ def _due(began: datetime, span: Span | None, sla: Sla, hours: BusinessHours) -> 
 def after(began: datetime, allowed: timedelta, hours: BusinessHours) -> datetime:
     """The moment (UTC) at which `allowed` has passed on the business clock.
 
-    Whole days are business days, weeks are the business days of a week, the rest runs within the opening hours.
+    Whole days are business days, but never more of them than a week has; weeks are the business days of a week; the rest runs
+    within the opening hours.
     """
     moment = _opening(began.astimezone(ZoneInfo(hours.time_zone)), hours)
-    weeks, days = divmod(allowed.days, 7)
-    for _ in range(weeks * len(set(hours.days)) + days):
+    (weeks, days), in_a_week = divmod(allowed.days, 7), len(set(hours.days))
+    for _ in range(weeks * in_a_week + min(days, in_a_week)):
         same_time = _opening(_next_morning(moment, hours), hours).replace(
             hour=moment.hour, minute=moment.minute, second=moment.second, microsecond=moment.microsecond
         )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from detectors.contract import SEVERITY_ORDER, Finding, Impact, Member, Severity, Story, fingerprint
+from detectors.contract import SEVERITY_ORDER, Finding, Impact, Member, Related, Severity, Story, fingerprint
 from detectors.findings import Alike, Distinct, Found, in_order, whole
 from detectors.limits import Limits
 from detectors.text.wording import count, stamp
@@ -94,25 +94,16 @@ def _incident(
     environment: str,
     more: Sequence[Alike],
 ) -> Finding:
-    by_urgency: dict[Severity, list[Found]] = defaultdict(list)
-    for one in found:
-        by_urgency[one.severity].append(one)
-    urgent = min(by_urgency, key=SEVERITY_ORDER.index)
-    rows = [one for severity in sorted(by_urgency, key=SEVERITY_ORDER.index) for one in in_order(by_urgency[severity])]
+    rows = _urgent_first(found)
     shown, listed = rows[:WORST_SHOWN], rows[: limits.incident_members_most]
     first, impact = whole(rows[0]), _impact(rows, more)
     number = len(rows) + sum(one.number for one in more)
     times = [row.occurred_at for row in rows if row.occurred_at is not None]
     began = min(times, default=None)
-    explained = {
-        (one.detector, str(sorted(one.subject.items()))): one
-        for row in listed
-        for one in related_of(row, effects.get(row.fingerprint, ()))
-    }
     return Finding(
         detector=detector,
         team=first.team,
-        severity=urgent,
+        severity=rows[0].severity,
         fingerprint=fingerprint(detector, environment, {"operation": INCIDENT}),
         subject={"operation": INCIDENT},
         households=tuple(sorted({household for row in listed for household in row.households})),
@@ -130,10 +121,23 @@ def _incident(
             "last": max(times, default=None),
             "worst": [{"subject": row.subject, "severity": row.severity} for row in shown],
         },
-        related=tuple(explained.values()),
+        related=_explained_by(listed, effects),
         members=tuple(Member(subject=row.subject, households=row.households, users=row.users) for row in listed),
         story=_story(first, number, len(listed), [_line(row) for row in shown], impact),
     )
+
+
+def _urgent_first(found: Sequence[Found]) -> list[Found]:
+    by_urgency: dict[Severity, list[Found]] = defaultdict(list)
+    for one in found:
+        by_urgency[one.severity].append(one)
+    return [one for severity in sorted(by_urgency, key=SEVERITY_ORDER.index) for one in in_order(by_urgency[severity])]
+
+
+def _explained_by(rows: Sequence[Found], effects: Effects) -> tuple[Related, ...]:
+    """What the rows explain, each once."""
+    each = (one for row in rows for one in related_of(row, effects.get(row.fingerprint, ())))
+    return tuple({(one.detector, str(sorted(one.subject.items()))): one for one in each}.values())
 
 
 def _impact(rows: Sequence[Found], more: Sequence[Alike]) -> Impact:

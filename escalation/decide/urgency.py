@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from escalation.decide.clocks import Deadlines, sooner
-from escalation.decide.decisions import more_urgent
+from escalation.decide.observations import more_urgent
 from escalation.ledger.records import Entry, Ticket
 
 

@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
 from detectors.contract import Finding
-from escalation.decide.decisions import is_held, more_urgent
+from escalation.decide.decisions import is_held
+from escalation.decide.observations import more_urgent
 from escalation.deliver.case_file import CaseFile, case_from
 from escalation.deliver.helpdesk import (
     GIVE_UP_AFTER,

@@ -1,50 +1,30 @@
-"""What one night makes of the ledger, in one transaction: observed, decided, and queued for sending."""
+"""What one night makes of the ledger, in one transaction: what was observed is decided, put on tickets, and queued for sending."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from detectors.contract import Coverage, Finding, SubjectKey, fingerprint
-from detectors.findings import Alike, Found, whole
-from escalation.decide.cases import CaseKey, case_of
+from detectors.contract import Coverage
+from detectors.findings import Alike, Found
+from escalation.decide.cases import CaseKey
 from escalation.decide.clocks import Deadlines, deadlines, ladder_step
-from escalation.decide.decisions import (
-    LOST,
-    Observation,
-    dated,
-    decide,
-    first_seen,
-    has_left,
-    in_force,
-    is_broken,
-    is_held,
-    observe,
-)
-from escalation.decide.incidents import INCIDENT, OnePerCause, told_of
-from escalation.decide.remains import RESOLVED, WORDS, rows_are_gone, trail_is_gone
+from escalation.decide.decisions import decide, has_left, in_force, is_broken, is_held
+from escalation.decide.observations import LOST, Observation
+from escalation.decide.remains import RESOLVED, WORDS
 from escalation.decide.urgency import as_urgent_as, reopened
 from escalation.deliver.changes import Change
 from escalation.deliver.helpdesk import pack_note
 from escalation.deliver.notes import external_id_of, follow_up
 from escalation.ledger.ledger import Transaction
-from escalation.ledger.records import (
-    Decision,
-    Entry,
-    Look,
-    Looked,
-    Silence,
-    Ticket,
-)
-from escalation.ledger.volumes import EVENTS
+from escalation.ledger.records import Decision, Entry, Look, Looked, Silence, Ticket
+from escalation.nights.observing import NOTHING_MORE, Observing
 from escalation.nights.outgoing import Content, Outgoing
 from escalation.nights.told import Told, told_of_entry
 from escalation.nights.watched import Tickets, Watched, place
 from escalation.policy.policy import Policy
-
-NOTHING_MORE = Looked()
 
 
 class Recording:
@@ -64,23 +44,8 @@ class Recording:
         alike: Sequence[Alike] = (),
     ) -> None:
         self._tx, self._policy, self._now, self._look = tx, policy, now, look
-        self._source = looked
-        # What a quick look counts is not kept.
-        oldest = (one.oldest for one in looked.volumes if one.table == EVENTS and one.believed)
-        self._audit_began = max(filter(None, (tx.audit_began_by(now), *oldest)), default=None)
-        self._known = tx.entries()
-        told = told_of(
-            raw, policy.limits, policy.environment, self._ongoing(), alike, both_teams=policy.cases.both_teams
-        )
-        self.findings = [one for one in told.findings if one.fingerprint not in looked.left]
-        self._primary = {one.fingerprint: one for one in self.findings}
-        self._raw: dict[str, Found] = {}
-        self._causes = self._explained(told)
-        self._looked = {entry.detector for entry in coverage if entry.status in ("ran", "proved")}
-        self._failed = {entry.detector for entry in coverage if entry.status == "failed"}
-        self._known.update(tx.entries_for({*self._primary, *self._causes} - set(self._known)))
-        self.findings = self._dated()
-        self._primary = {one.fingerprint: one for one in self.findings}
+        self._observed = Observing(tx, raw, coverage, policy, now, looked=looked, look=look, alike=alike)
+        self.findings = self._observed.findings
         self._silences = tx.silences()
         self._tickets = Tickets(tx)
         self._all: dict[str, Watched] = {}
@@ -89,116 +54,22 @@ class Recording:
         self._outgoing = Outgoing(tx, policy, now, self._tickets, announced=announced)
         self.decided: list[tuple[Entry, Decision]] = []
 
-    def _dated(self) -> list[Finding]:
-        """The findings with what is known of when they began."""
-        looks: dict[datetime, datetime | None] = {}
-        found = []
-        for one in self.findings:
-            entry = self._known.get(one.fingerprint)
-            seen = first_seen(entry, self._now)
-            if seen not in looks:
-                looks[seen] = self._tx.complete_look_before(seen)
-            found.append(dated(one, entry, looks[seen], self._now))
-        return found
-
-    def _ongoing(self) -> set[str]:
-        """The detectors whose incident has not ended."""
-        return {
-            entry.detector
-            for entry in self._known.values()
-            if entry.present and entry.subject.get("operation") == INCIDENT
-        }
-
-    def _explained(self, told: OnePerCause) -> dict[str, str]:
-        """The fingerprint of each finding that is part of another one tonight, with that one's fingerprint.
-
-        Of the rows of a group only those are of interest that the ledger has known by themselves.
-        """
-        known, causes = self._tx.fingerprints(), dict[str, str]()
-        for finding in self.findings:
-            rows: list[tuple[str, Mapping[SubjectKey, str]]] = [(row.detector, row.subject) for row in finding.related]
-            rows += [(finding.detector, row.subject) for row in finding.members]
-            for detector, subject in rows:
-                key = fingerprint(detector, self._policy.environment, subject)
-                if key in known or not finding.members:
-                    causes[key] = finding.fingerprint
-        for row, finding in told.rows():
-            key = row.fingerprint
-            if key in known or not finding.members:
-                causes[key], self._raw[key] = finding.fingerprint, row
-        return {effect: cause for effect, cause in causes.items() if effect not in self._primary}
-
     def play(self) -> None:
-        self._observe()
+        for watched in self._observed.watched():
+            self._watch(watched)
         self._end_resolved_snoozes()
         for watched in sorted(self._all.values(), key=lambda one: one.turn):
             self._decide(watched)
         self._finish()
         self._let_go_of_lost()
-        self._tx.save_entries([watched.entry for watched in self._all.values()], self._known)
-        self._outgoing.send_all(self._primary, self._content)
-
-    def _observe(self) -> None:
-        for key in sorted({*self._known, *self._primary, *self._causes}):
-            before = self._known.get(key)
-            if key in self._source.left:
-                if before is not None:
-                    self._watch(Watched(before, before, "not-looked-at", self._case_of(before)))
-                continue
-            observation, finding = self._observation(key, before)
-            if before is None and (finding is None or self._is_row_of_an_incident(key)):
-                continue
-            if before is not None and self._left_to_the_night(before, observation):
-                self._watch(Watched(before, before, "not-looked-at", self._case_of(before)))
-                continue
-            cause = self._causes.get(key)
-            entry = observe(before, observation, finding, self._policy.nights, self._now, cause=cause)
-            if observation in ("seen", "explained") and key in self._source.behind:
-                entry = replace(entry, rows=self._source.behind[key])
-            self._watch(Watched(before, entry, observation, self._case_of(entry, finding)))
-
-    @staticmethod
-    def _case_of(entry: Entry, finding: Finding | None = None) -> CaseKey:
-        """By what the finding says tonight, as the ledger keeps no long lists."""
-        if finding is None:
-            return case_of(entry, entry.subject, entry.claims)
-        return case_of(finding, finding.subject, finding.evidence)
+        self._tx.save_entries([watched.entry for watched in self._all.values()], self._observed.known)
+        self._outgoing.send_all(self._observed.primary, self._content)
 
     def _watch(self, watched: Watched) -> None:
         self._all[watched.entry.fingerprint] = watched
         self._of_case[watched.case].append(watched)
         if watched.entry.ticket_id is not None:
             self._on_ticket[watched.entry.ticket_id].append(watched)
-
-    def _left_to_the_night(self, before: Entry, observation: Observation) -> bool:
-        """Whether a quick look changes nothing of what is known: it did not look, or an occurrence lies on another day."""
-        unseen = observation == "not-looked-at" or (observation == "absent" and before.kind == "occurrence")
-        return self._look == "quick" and unseen
-
-    def _observation(self, key: str, before: Entry | None) -> tuple[Observation, Finding | None]:
-        if key in self._primary:
-            return "seen", self._primary[key]
-        if key in self._causes:
-            return "explained", whole(self._raw[key]) if key in self._raw else None
-        if before is None or before.detector in self._failed:
-            return "not-looked-at", None
-        watched = before.present and before.kind == "state"
-        if watched and rows_are_gone(before, self._source.gone):
-            return "rows-gone", None
-        if watched and before.detector in self._source.trail:
-            then = self._tx.audit_began_by(before.last_seen_at)
-            if trail_is_gone(before, then, self._audit_began):
-                return "trail-gone", None
-        if watched and key in self._source.unseen:
-            return "not-looked-at", None
-        if watched and key in self._source.thinned:
-            return "rows-fewer", None
-        return ("absent" if before.detector in self._looked else "not-looked-at"), None
-
-    def _is_row_of_an_incident(self, key: str) -> bool:
-        """True for what is only a part of a group tonight: the group is watched, not each of its rows."""
-        cause = self._causes.get(key)
-        return cause in self._primary and bool(self._primary[cause].members)
 
     def _decide(self, watched: Watched) -> None:
         cause = self._cause_ticket(watched.entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from escalation.decide.cases import CaseKey, order_of
-from escalation.decide.decisions import Observation
+from escalation.decide.observations import Observation
 from escalation.ledger.ledger import Transaction
 from escalation.ledger.records import Entry, Ticket
 

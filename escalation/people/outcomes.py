@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from escalation.decide.audience import audience_of, widest
-from escalation.decide.decisions import IDS_KEPT
+from escalation.decide.observations import IDS_KEPT
 from escalation.errors import RefusedError
 from escalation.ledger.ledger import Transaction
 from escalation.ledger.records import Entry, Ticket, TicketOutcome

@@ -16,7 +16,7 @@ from detectors.contract import PERSON, Finding, Impact, Story, SubjectKey, finge
 from detectors.engine.lookup import Lookup
 from detectors.text.wording import count, stamp
 from escalation.decide.clocks import deadlines
-from escalation.decide.decisions import first_entry, more_urgent
+from escalation.decide.observations import first_entry, more_urgent
 from escalation.deliver.case_file import pack_case
 from escalation.deliver.helpdesk import Note, pack_note
 from escalation.deliver.linking import Links, linked_case, tell_the_older
@@ -190,7 +190,23 @@ def cautions(
     """
     if not troubleshot:
         yield "Don't escalate without attempting basic troubleshooting first; tick it with --troubleshooting-done."
-    still_open = [ticket for ticket in past if not ticket.ended]
+    yield from _open_already(escalation, policy, [ticket for ticket in past if not ticket.ended], unrepaired)
+    yield from _another_row(escalation, policy)
+    rules = policy.teams[escalation.team]
+    if rules.by == "email":
+        yield f"{rules.name} is told by e-mail only ({rules.email}; CC {', '.join(rules.copy_to)}). {rules.warning}"
+    if personal:
+        yield "What you wrote holds an address or a number of somebody; leave it out where the team does not need it."
+    if not (escalation.households or escalation.users):
+        yield "No id is named, so nothing could be filled in from the data."
+    if escalation.team == "product":
+        yield "Product escalations are not urgent; what is urgent goes to another team."
+
+
+def _open_already(
+    escalation: Escalation, policy: Policy, still_open: Sequence[Ticket], unrepaired: Mapping[int, datetime]
+) -> Iterator[str]:
+    """The tickets on the same ids that have not ended."""
     for ticket in still_open[:TICKETS_NAMED]:
         about = f"{ticket.external_id} ({policy.teams[ticket.team].name}, {ticket.severity}: {ticket.title})"
         if ticket.id in unrepaired:
@@ -208,16 +224,6 @@ def cautions(
     if len(still_open) > TICKETS_NAMED:
         more = len(still_open) - TICKETS_NAMED
         yield f"{more:,} more ticket{' is' if more == 1 else 's are'} open on the same ids; this ticket lists them."
-    yield from _another_row(escalation, policy)
-    rules = policy.teams[escalation.team]
-    if rules.by == "email":
-        yield f"{rules.name} is told by e-mail only ({rules.email}; CC {', '.join(rules.copy_to)}). {rules.warning}"
-    if personal:
-        yield "What you wrote holds an address or a number of somebody; leave it out where the team does not need it."
-    if not (escalation.households or escalation.users):
-        yield "No id is named, so nothing could be filled in from the data."
-    if escalation.team == "product":
-        yield "Product escalations are not urgent; what is urgent goes to another team."
 
 
 def _another_row(escalation: Escalation, policy: Policy) -> Iterator[str]:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from detectors.contract import PERSON, Coverage, Finding
 from detectors.findings import Found, whole
-from escalation.decide.decisions import claims_of, held_until, size_of
+from escalation.decide.decisions import held_until
 from escalation.decide.incidents import INCIDENT, one_per_cause
+from escalation.decide.observations import claims_of, size_of
 from escalation.decide.remains import ROWS_FEWER, ROWS_GONE, TRAIL_GONE, rows_are_gone
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.nights import PastDecision

@@ -17,7 +17,8 @@ from detectors.contract import Coverage, Finding, Impact
 from escalation.deliver.helpdesk import HelpdeskDelivery
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Ticket
-from escalation.nights.night import NightReport, next_window, run_night
+from escalation.nights.night import NightReport, run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.policy.policy import load_policy
 from reports.case import case_ticket
 from reports.message import Message

@@ -19,7 +19,8 @@ from commands.desk import PSEUDONYM_KEY, open_slack_delivery
 from detectors.contract import Coverage, Finding, Impact
 from escalation.deliver.messenger import SlackDelivery
 from escalation.ledger.ledger import Ledger, open_ledger
-from escalation.nights.night import NightReport, next_window, run_night
+from escalation.nights.night import NightReport, run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.people.silences import silence_subject
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import finding

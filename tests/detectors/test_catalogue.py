@@ -6,12 +6,15 @@ import ast
 import importlib
 import inspect
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from detectors.contract import Detector
+from detectors.contract import Detector, Span
 from detectors.engine.applicability import elements_of
+from detectors.engine.subscribed import spans_of
 from detectors.events import EVENT_TYPES
+from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL
@@ -19,6 +22,10 @@ from detectors.source.filled import is_column
 
 SECTIONS = ["Problem", "Fires when", "Stays silent when", "Evidence", "What to do", "How to check"]
 TESTS = Path(__file__).parent
+
+
+def test_what_passes_may_look_back_at_some_rule_does() -> None:
+    assert spans_of(DETECTORS, Limits()).keys() == set(get_args(Span))
 
 
 def test_ids_are_unique() -> None:

@@ -16,6 +16,8 @@ TEAM_AND_SEVERITY: dict[str, tuple[Team, Severity]] = {
     "transfer-failed": ("engineering", "P0"),
     "duplicate-member": ("engineering", "P0"),
     "self-approved-request": ("engineering", "P0"),
+    "members-without-household": ("engineering", "P0"),
+    "scraping": ("trust-safety", "Next-day"),
     "member-of-many-households": ("engineering", "P0"),
     "member-without-approval": ("engineering", "P0"),
     "rate-limit-bypass": ("engineering", "P0"),

@@ -8,7 +8,7 @@ from detectors.contract import Coverage, Finding, Impact, Window
 from escalation.ledger.records import Looked
 from escalation.nights.forgetting import forget_after
 from escalation.nights.night import NightReport, run_night
-from escalation.nights.recording import NOTHING_MORE
+from escalation.nights.observing import NOTHING_MORE
 from escalation.people.silences import silence_ticket
 from tests.escalation.findings import finding
 from tests.escalation.queues import helpdesk

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from detectors.contract import Coverage, Finding, Status
 from escalation.ledger.ledger import Ledger
-from escalation.nights.night import NightReport, next_window, run_night
+from escalation.nights.night import NightReport, run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.policy.policy import load_policy
 from tests.escalation.queues import MemoryQueue, helpdesk
 

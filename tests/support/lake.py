@@ -8,12 +8,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detectors.source import CANONICAL
+from detectors.source.spark.address import place_at
+from detectors.source.spark.client import Client
 from tests.support.towns import cell
 
+_SECONDS = 60.0
 _TYPES = {"time": pa.timestamp("us", "UTC"), "flag": pa.bool_(), "number": pa.decimal128(18, 4)}
 
 
@@ -49,3 +53,27 @@ def _value(kind: str, value: Any) -> Any:
     if kind == "number":
         return None if value is None else Decimal(str(value))
     return value if value is None or kind in _TYPES else str(cell(value))
+
+
+def without_uuids(folder: Path) -> None:
+    """Write the ids of a folder's Parquet files as texts: Spark itself reads no column of the type UUID."""
+    for path in folder.glob("*.parquet"):
+        rows, written = duckdb.read_parquet(str(path)), path.with_suffix(".texts")
+        named = zip(rows.columns, rows.types, strict=True)
+        cast = [f"CAST({name} AS VARCHAR) AS {name}" if str(kind) == "UUID" else name for name, kind in named]
+        rows.project(", ".join(cast)).write_parquet(str(written), compression="zstd")
+        written.replace(path)
+
+
+def into_catalog(url: str, folder: Path, schema: str) -> None:
+    """The Parquet files of a folder as tables of a server's catalog, the audit table by day."""
+    client = Client(place_at(url), "")
+    try:
+        client.rows(f"CREATE SCHEMA {schema}", {}, _SECONDS)
+        for path in folder.glob("*.parquet"):
+            events = path.stem == "household_events"
+            by, day = ("PARTITIONED BY (day)", ", CAST(event_timestamp AS DATE) AS day") if events else ("", "")
+            rows = f"SELECT *{day} FROM parquet.`{path}`"
+            client.rows(f"CREATE TABLE {schema}.{path.stem} USING parquet {by} AS {rows}", {}, _SECONDS)
+    finally:
+        client.close()

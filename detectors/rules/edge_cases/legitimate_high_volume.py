@@ -62,7 +62,7 @@ from detectors.contract import (
     find,
 )
 from detectors.domain.retries import first_of_each
-from detectors.domain.spans import first_day_of_a_pattern
+from detectors.domain.spans import days_of_a_pattern, first_day_of_a_pattern
 from detectors.domain.values import moment, text_of
 from detectors.events import EventType
 from detectors.limits import Limits
@@ -174,4 +174,5 @@ DETECTOR = Detector(
     __doc__,
     (Subscription("limited", refused_to_a_known_organisation, aggregate, COLUMNS),),
     pointless=_nobody_listed,
+    looks_back={"refusals": days_of_a_pattern},
 )

@@ -42,6 +42,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Row, Story, Subscription, find
 from detectors.domain.values import text_of
+from detectors.limits import Limits
 from detectors.rules._support import quoted
 from detectors.text.reading import composed
 from detectors.text.wording import count, listed
@@ -70,7 +71,7 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
         name = feature_name(row["feature"])
         if name and row["requester_id"]:
             by_feature[name].append(row)
-    month = timedelta(days=context.limits.feature_days)
+    month = _asked_within(context.limits)
     for name, asked in sorted(by_feature.items()):
         inside = [row for row in asked if row["created_at"] in context.window]
         for last in reversed(inside):
@@ -78,6 +79,11 @@ def aggregate(rows: Iterable[Row], context: Context) -> Iterator[Finding]:
             if len({row["requester_id"] for row in recent}) >= context.limits.feature_people:
                 yield _finding(name, recent, context)
                 break
+
+
+def _asked_within(limits: Limits) -> timedelta:
+    """How far the first and the last of the requests for one feature lie apart."""
+    return timedelta(days=limits.feature_days)
 
 
 def feature_name(text: str) -> str:
@@ -134,4 +140,5 @@ DETECTOR = Detector(
             ("created_at", "feature", "household_id", "monthly_revenue", "requester_id"),
         ),
     ),
+    looks_back={"feature requests": _asked_within},
 )

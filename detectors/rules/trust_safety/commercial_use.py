@@ -83,9 +83,14 @@ def many_sittings(user: FromClause, context: Context) -> ColumnElement[bool]:
     return user.c.recent_sittings >= context.limits.commercial_sittings
 
 
+def _lately(limits: Limits) -> timedelta:
+    """How long before the scan a sitting may have begun to count."""
+    return timedelta(days=limits.commercial_sitting_days)
+
+
 def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
     limits = context.limits
-    start = context.as_of - timedelta(days=limits.commercial_sitting_days)
+    start = context.as_of - _lately(limits)
     rows = [row for row in case.memberships if row.is_temporary and start < row.joined_at <= context.watermark]
     households = sorted({row.household_id for row in rows})
     if len(rows) < limits.commercial_sittings or len(households) < limits.commercial_sitting_households:
@@ -170,4 +175,5 @@ DETECTOR = Detector(
     __doc__,
     (Subscription("active-users", many_sittings), Subscription("texts", any_text, aggregate_texts, COLUMNS)),
     evaluate,
+    looks_back={"sittings": _lately},
 )

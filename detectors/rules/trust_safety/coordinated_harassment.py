@@ -42,13 +42,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from itertools import combinations
 
 from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.cases.target import AdverseAction, TargetCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
-from detectors.domain.spans import adverse_actions_before_the_window
+from detectors.limits import Limits
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -93,8 +94,13 @@ def several_people(doer: FromClause, context: Context) -> ColumnElement[bool]:
     return and_(columns.people >= context.limits.harassment_people, columns.struck_in_window, columns.in_places)
 
 
+def _together_within(limits: Limits) -> timedelta:
+    """How far the first and the last of several people's acts against one person lie apart."""
+    return timedelta(days=limits.harassment_days)
+
+
 def evaluate(case: TargetCase, context: Context) -> Iterator[Finding]:
-    week = adverse_actions_before_the_window(context.limits)
+    week = _together_within(context.limits)
     struck = [adverse for adverse in case.adverse_actions if adverse.by not in context.limits.service_accounts]
     for last in reversed([adverse for adverse in struck if adverse.at in context.window]):
         adverse_actions = [adverse for adverse in struck if last.at - week < adverse.at <= last.at]
@@ -178,4 +184,5 @@ DETECTOR = Detector(
     (Subscription("acts", several_people, opens="target"),),
     evaluate,
     by_night_in_part="acts in households of which no row names the person, and what connects people only after they acted",
+    looks_back={"adverse actions": _together_within},
 )

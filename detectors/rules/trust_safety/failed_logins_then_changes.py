@@ -47,6 +47,7 @@ from detectors.cases.timeline import describe, timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.records import Event
 from detectors.events import CHANGES, EventType
+from detectors.limits import Limits
 from detectors.text.wording import count, listed, stamp
 
 META = Meta(
@@ -136,4 +137,15 @@ def _finding(case: ConductCase, logins: list[Event], changes: list[Event], conte
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("conduct", many_failures),), evaluate)
+def _before_a_change(limits: Limits) -> timedelta:
+    """How long before a change the first of the failed logins that make it suspicious may lie."""
+    return timedelta(minutes=limits.failed_logins_minutes + limits.change_after_failures_minutes)
+
+
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("conduct", many_failures),),
+    evaluate,
+    looks_back={"failed logins": _before_a_change},
+)

@@ -48,6 +48,7 @@ from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, 
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import JoinRequest
 from detectors.events import EventType
+from detectors.limits import Limits
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -121,7 +122,7 @@ def _crowd_of_a_week(case: HouseholdCase, requests: list[JoinRequest], context: 
     moments = set(sorted(moments)[:1]) | {r.requested_at for r in requests if r.requested_at in context.window}
     times = [request.requested_at for request in requests]
     for last in sorted(moments, reverse=True):
-        first = bisect_right(times, last - timedelta(days=limits.sharing_days))
+        first = bisect_right(times, last - _together_within(limits))
         used = requests[first : bisect_right(times, last)]
         if len({request.user_id for request in used}) < limits.sharing_people:
             continue
@@ -130,6 +131,11 @@ def _crowd_of_a_week(case: HouseholdCase, requests: list[JoinRequest], context: 
         if crowd.people >= limits.sharing_people and 2 * unwelcome > crowd.people:
             return crowd
     return None
+
+
+def _together_within(limits: Limits) -> timedelta:
+    """How far the first and the last request of one crowd lie apart."""
+    return timedelta(days=limits.sharing_days)
 
 
 def _crowd(case: HouseholdCase, used: list[JoinRequest], span: str, context: Context) -> _Crowd:
@@ -221,5 +227,6 @@ DETECTOR = Detector(
     __doc__,
     (Subscription("code-uses", many_people),),
     evaluate,
+    looks_back={"join requests": _together_within},
     by_night_in_part="crowds no larger than a household may be, whose requests may still be answered",
 )

@@ -43,6 +43,7 @@ from sqlalchemy import ColumnElement, FromClause
 
 from detectors.cases.user import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Subscription
+from detectors.domain.spans import days_of_a_pattern
 from detectors.events import EventType
 from detectors.rules.trust_safety._daily_pattern import DayLimits, deeds_of, finding_of, pattern, story_of
 
@@ -90,4 +91,6 @@ def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("acts", many_creations),), evaluate)
+DETECTOR = Detector(
+    META, __doc__, (Subscription("acts", many_creations),), evaluate, looks_back={"deeds": days_of_a_pattern}
+)

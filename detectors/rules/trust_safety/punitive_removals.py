@@ -53,8 +53,8 @@ from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, TimelineEntry, find
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event, SupportRequest
-from detectors.domain.spans import removals_of_a_punishment
 from detectors.events import EventType
+from detectors.limits import Limits
 from detectors.text.wording import count, stamp
 
 META = Meta(
@@ -114,6 +114,16 @@ def evaluate(case: RetaliationCase, context: Context) -> Iterator[Finding]:
         yield _finding(case, punishments, context)
 
 
+def _in_a_row_within(limits: Limits) -> timedelta:
+    """How far the first and the last removal of one punishment lie apart."""
+    return timedelta(hours=limits.punitive_removals_hours)
+
+
+def _after_an_objection(limits: Limits) -> timedelta:
+    """How long after an objection a removal looks like its punishment."""
+    return timedelta(hours=limits.punitive_hours)
+
+
 def _counts(home: HouseholdCase, removal: Event) -> bool:
     """Whether it is a leader's removal of somebody else who was not a sitter with expired access."""
     removed = removal.text("member_id")
@@ -144,7 +154,7 @@ def _cleared(home: HouseholdCase, leader: str, removals: list[Event], context: C
 
 
 def _of_objectors(case: RetaliationCase, removals: list[Event], context: Context) -> Iterator[_Punishment]:
-    within = timedelta(hours=context.limits.punitive_hours)
+    within = _after_an_objection(context.limits)
     for removal in removals:
         if removal.at not in context.window or _cleared(case.home, removal.user_id, [removal], context):
             continue
@@ -157,7 +167,7 @@ def _of_objectors(case: RetaliationCase, removals: list[Event], context: Context
 
 
 def _in_a_row(case: RetaliationCase, removals: list[Event], context: Context) -> Iterator[_Punishment]:
-    within = removals_of_a_punishment(context.limits)
+    within = _in_a_row_within(context.limits)
     by_leader: dict[str, list[Event]] = defaultdict(list)
     for removal in removals:
         by_leader[removal.user_id].append(removal)
@@ -229,5 +239,9 @@ DETECTOR = Detector(
     __doc__,
     (Subscription("retaliation", removed_after_objection),),
     evaluate,
+    looks_back={
+        "removals": _in_a_row_within,
+        "objections": lambda limits: _after_an_objection(limits) + _in_a_row_within(limits),
+    },
     by_night="whoever clears a household may still leave it, which excuses the removals",
 )

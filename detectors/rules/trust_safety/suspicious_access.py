@@ -48,7 +48,9 @@ from detectors.cases.habits import first_used_agents
 from detectors.cases.timeline import describe, timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.records import Event
+from detectors.domain.spans import habit
 from detectors.events import CHANGES, LOGINS, VIEWS
+from detectors.limits import Limits
 from detectors.rules._support import quoted
 from detectors.text.addresses import network_of
 from detectors.text.wording import count, listed, stamp
@@ -164,4 +166,18 @@ def _finding(case: ConductCase, actions: list[Event], change: Event, odd: _Odd, 
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("access-anomalies", many_places),), evaluate)
+def _around_a_change(limits: Limits) -> timedelta:
+    """How far the first and the last access of one anomaly lie apart: a change is in the middle."""
+    return timedelta(minutes=2 * limits.access_minutes)
+
+
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("access-anomalies", many_places),),
+    evaluate,
+    looks_back={
+        "accesses": _around_a_change,
+        "habits": lambda limits: max(habit(limits), _around_a_change(limits)),
+    },
+)

@@ -60,7 +60,9 @@ from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import in_flight, leads_effectively
 from detectors.domain.membership import is_creator
 from detectors.domain.records import Event
+from detectors.domain.spans import habit
 from detectors.events import EventType
+from detectors.limits import Limits
 from detectors.text.addresses import plain_address
 from detectors.text.wording import listed, stamp
 
@@ -152,9 +154,14 @@ def _later(context: Context) -> timedelta:
     return context.limits.grace + timedelta(microseconds=1)
 
 
+def _trouble(limits: Limits) -> timedelta:
+    """How long before a hand-over failed logins and resets throw a doubt on it."""
+    return timedelta(minutes=limits.transfer_after_failures_minutes)
+
+
 def _from_new_address(case: HandedOverCase, event: Event, left: list[Event], context: Context) -> bool:
     limits, old = context.limits, event.text("from_user_id")
-    since = event.at - timedelta(minutes=limits.transfer_after_failures_minutes)
+    since = event.at - _trouble(limits)
     addresses = {plain_address(one.text("ip_address")) for one in (event, *left)} - {""}
     theirs = case.activity.get(old, ())
     recent = [e for e in theirs if since < e.at <= event.at]
@@ -259,5 +266,9 @@ DETECTOR = Detector(
         Subscription("households", leads_unannounced, by_night=lambda _: True, opens="handed_over_household"),
     ),
     evaluate,
+    looks_back={
+        "trouble before a hand-over": _trouble,
+        "habits": lambda limits: max(habit(limits), _trouble(limits)),
+    },
     by_night_in_part="leaders of whom no event tells, and transfers that a leave may still explain",
 )

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column
 from sqlalchemy.sql.functions import Function
 
-from detectors.source.base import FoundTable, NativeType, Schema, SourceError
+from detectors.source.base import FoundTable, NativeType, QueryError, Schema, SlowError, SourceError
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.spark.address import Place
 from detectors.source.spark.faults import HiddenError
@@ -66,7 +66,10 @@ class Catalog(Protocol):
         ...
 
     def first(self, statement: str) -> Mapping[str, Any] | None:
-        """The first row of a statement, empty where there is no row; None where it cannot be run."""
+        """The first row of a statement, empty where there is no row; None where the table's format knows no such question.
+
+        Raises SourceError where it is known, and not answered.
+        """
         ...
 
 
@@ -80,6 +83,8 @@ class Lake:
     versions: Mapping[str, str]
     names: Mapping[str, str]
     """By canonical name the table itself, without a version."""
+    unsure: Mapping[str, str] = field(default_factory=dict)
+    """By canonical name why it could not be asked which versions the table keeps."""
 
 
 def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str) -> Lake:
@@ -96,6 +101,10 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
         except HiddenError:
             hidden.add(name)
             first = None
+        except SlowError:
+            raise
+        except QueryError as error:
+            raise SourceError(f"{label}: {mapping.table_name(name)}: {error}") from error
         if first is not None:
             found[name] = first
         elif not canonical.optional:
@@ -103,13 +112,23 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
     reader = _Reader(mapping)
     tables = {name: table for name, each in found.items() if (table := reader.table(name, *each))}
     names = {name: found[name][0] for name in tables}
-    versions = {name: version for name, relation in names.items() if (version := _version(catalog, relation))}
+    versions: dict[str, str] = {}
+    unsure: dict[str, str] = {}
+    for name, relation in names.items():
+        try:
+            if version := _version(catalog, relation):
+                versions[name] = version
+        except SlowError:
+            raise
+        except (QueryError, HiddenError) as error:
+            # The table's rows may be read all the same.
+            unsure[name] = str(error)
     relations = {
         name: f"{relation} VERSION AS OF {versions[name]}" if name in versions else relation
         for name, relation in names.items()
     }
     unreadable = frozenset(f"{name}.{column}" for name in hidden for column in CANONICAL[name].columns)
-    return Lake(Schema(tables, unreadable=unreadable, unusable=reader.unusable), relations, versions, names)
+    return Lake(Schema(tables, unreadable=unreadable, unusable=reader.unusable), relations, versions, names, unsure)
 
 
 def _relations(place: Place, mapping: SourceMapping, name: str) -> Iterator[str]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from detectors.source.base import Check
 
 _EVENTS = "household_events"
+_PART = re.compile(r"Part \d+")
+_PRUNED = re.compile(r"PartitionFilters: \[[^\]]")
+"""In a plan of Spark: partitions are chosen by the statement's condition."""
+_COMPARED = r"(?:PushedFilters: \[[^\]]*|filters=[^\]]*|pruning_predicate=[^\n]*){}"
+"""In a plan of Spark, of Iceberg's tables, of Sail: files are chosen by what they say of a column."""
 
 
 def server_checks(version: str, *, encrypted: bool, versions: Mapping[str, str]) -> Iterator[Check]:
@@ -22,16 +29,39 @@ def server_checks(version: str, *, encrypted: bool, versions: Mapping[str, str])
         yield Check("ok", "one moment", told)
 
 
-def partition_check(time_column: str, partitions: Sequence[str] | None) -> Iterator[Check]:
-    """Whether a scan's window leaves most of the audit table unread."""
+def partitions_in(described: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The columns, and what is derived of columns, by which a table is partitioned, in the answer to DESCRIBE TABLE."""
+    found: list[str] = []
+    among = False
+    for row in described:
+        name = str(row.get("col_name") or "")
+        if name.startswith("#"):
+            among = name.startswith("# Part") or (among and name == "# col_name")
+        elif among and name:
+            # Iceberg numbers its parts and writes what each is in place of a type.
+            found.append(str(row.get("data_type")) if _PART.fullmatch(name) else name)
+        else:
+            among = False
+    return found
+
+
+def plan_in(explained: Iterable[Mapping[str, Any]]) -> str:
+    """The plan in the answer to EXPLAIN; empty where there is none."""
+    return "\n".join(str(value) for row in explained for value in row.values())
+
+
+def partition_check(time_column: str, partitions: Sequence[str], plan: str) -> Iterator[Check]:
+    """Whether a scan's window leaves most of the audit table unread, by the server's plan of one."""
     topic = f"partitions of {_EVENTS}"
-    if partitions is None:
-        yield Check("note", topic, "the server does not say", "see DESCRIBE TABLE EXTENDED there")
-    elif time_column in partitions:
-        yield Check("ok", topic, f"by {', '.join(partitions)}: a window reads its own")
-    elif partitions:
-        remedy = f"where the format does not derive them from {time_column}, partition it by the day of {time_column}"
-        yield Check("note", topic, f"by {', '.join(partitions)}, not by {time_column}", remedy)
-    else:
-        remedy = f"of a big table write the day of {time_column} as its partition, or cluster it by {time_column}"
-        yield Check("note", topic, "none that are named: a window may read all of it", remedy)
+    by = f"by {', '.join(partitions)}" if partitions else "none that are named"
+    if _PRUNED.search(plan) or any(f"({time_column})" in each or each == time_column for each in partitions):
+        yield Check("ok", topic, f"{by}: a window reads its own")
+        return
+    told = f"{by}; a window reads all of {'them' if partitions else 'the table'}"
+    if re.search(_COMPARED.format(re.escape(time_column)), plan):
+        told += f", but for files whose own least and greatest {time_column} lie outside it"
+    remedy = (
+        f"where it is big, derive its partition from {time_column} (Iceberg: days({time_column}); Delta: a generated column "
+        f"of its day), or write its files in order of {time_column}"
+    )
+    yield Check("note", topic, told, remedy)

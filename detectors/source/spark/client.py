@@ -53,7 +53,7 @@ _MICROSECONDS = pa.timestamp("us")
 _ENDS = [int(moment.timestamp()) * 1_000_000 for moment in (EARLIEST, LATEST)]
 
 
-class _Limits(grpc.UnaryStreamClientInterceptor, grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # grpc has no types
+class Limits(grpc.UnaryStreamClientInterceptor, grpc.UnaryUnaryClientInterceptor):  # type: ignore[misc]  # grpc has no types
     """Gives each call the time that its thread has left, and can end those that are under way."""
 
     def __init__(self) -> None:
@@ -74,7 +74,8 @@ class _Limits(grpc.UnaryStreamClientInterceptor, grpc.UnaryUnaryClientIntercepto
         return call
 
     def intercept_unary_unary(self, go_on: Any, details: Any, request: Any) -> Any:
-        return go_on(details._replace(timeout=min(self._left(), _ASIDE_SECONDS)), request)
+        # Part of a statement too, as a busy server may take long to read one.
+        return go_on(details._replace(timeout=self._left()), request)
 
     def _left(self) -> float:
         until = getattr(self._of_thread, "until", None)
@@ -94,7 +95,7 @@ class Client:
         for name, value in options.items():
             builder.set(name, value)
         self.encrypted: bool = builder.secure
-        self._limits = _Limits()
+        self._limits = Limits()
         builder.add_interceptor(self._limits)
         self._session: Any = SparkSession.builder.channelBuilder(builder).create()
         # Its own patience is ten minutes.
@@ -108,11 +109,6 @@ class Client:
         with self._limits.within(seconds):
             fields = self._session.sql(f"SELECT * FROM {relation}").schema.fields
         return {field.name: field.dataType.simpleString() for field in fields}
-
-    def partitions_of(self, table: str, seconds: float) -> list[str]:
-        """The columns by which a table of a catalog is partitioned."""
-        with self._limits.within(seconds):
-            return [column.name for column in self._session.catalog.listColumns(table) if column.isPartition]
 
     def rows(
         self, statement: str, arguments: Mapping[str, Any], seconds: float, names: Sequence[str] = ()

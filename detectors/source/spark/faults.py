@@ -9,6 +9,12 @@ from detectors.source.base import LostError, QueryError, SlowError, SourceError
 from detectors.source.spark.address import TOKEN
 
 _CONDITION = re.compile(r"\[?([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+(?:\.[A-Z0-9_]+)?)\b")
+_DELTA_ALONE = (
+    "DELTA_TABLE_ONLY_OPERATION",
+    "DELTA_ONLY_OPERATION",
+    "DELTA_MISSING_DELTA_TABLE",
+    "EXPECT_TABLE_NOT_VIEW",
+)
 _NOT_THERE = (
     "TABLE_OR_VIEW_NOT_FOUND",
     "SCHEMA_NOT_FOUND",
@@ -16,7 +22,11 @@ _NOT_THERE = (
     "NO_SUCH_CATALOG",
     "CATALOG_NOT_FOUND",
     "UNABLE_TO_INFER_SCHEMA",
+    "REQUIRES_SINGLE_PART_NAMESPACE",
+    "UNSUPPORTED_DATASOURCE_FOR_DIRECT_QUERY",
 )
+_NOT_UNDERSTOOD = {"ParseException", "UnsupportedOperationException", "IllegalArgumentException"}
+_OF_ANOTHER_FORMAT = ("UNSUPPORTED_", "NOT_SUPPORTED_", *_DELTA_ALONE)
 _REFUSED = ("PERMISSION_DENIED", "INSUFFICIENT_PERMISSIONS", "INSUFFICIENT_PRIVILEGES", "ACCESS_DENIED", "FORBIDDEN")
 _SESSION = (
     "INVALID_HANDLE",
@@ -60,6 +70,12 @@ class HiddenError(SourceError):
 def is_not_there(error: BaseException) -> bool:
     """Whether a table, its schema or its folder does not exist."""
     return condition_of(error).startswith(_NOT_THERE) or any(sign in _first_line(error) for sign in _NOT_THERE)
+
+
+def is_not_known(error: BaseException) -> bool:
+    """Whether the server knows no such statement about a table of its format, and says so before it reads anything."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & _NOT_UNDERSTOOD) or is_not_there(error) or condition_of(error).startswith(_OF_ANOTHER_FORMAT)
 
 
 def is_refused(error: BaseException) -> bool:
@@ -115,6 +131,8 @@ def fault(error: BaseException, label: str, limit: str) -> SourceError:
         return QueryError(
             "an answer was longer than the server sends: raise spark.connect.grpc.maxInboundMessageSize there"
         )
+    if condition == "PARQUET_TYPE_ILLEGAL":
+        return QueryError("a file holds a type that Spark does not read, such as UUID: write it as string or binary")
     return QueryError(f"the statement failed in Spark ({_named(error)})")
 
 

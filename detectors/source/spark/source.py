@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Executable
+from sqlalchemy import ColumnElement, Executable, literal_column, select
 
-from detectors.source.base import Check, Counters, Engine, Notice, Reach, SlowError, SourceError, and_others
+from detectors.source.base import Check, Counters, Engine, Notice, QueryError, Reach, SlowError, SourceError, and_others
 from detectors.source.mapping import SourceMapping
 from detectors.source.oddities import oddly_written
 from detectors.source.spark import checks, faults
@@ -24,6 +25,9 @@ logger = logging.getLogger("hearthwatch.source")
 
 _AT_ONCE = 2
 """Statements that a scan asks of somebody's cluster at a time."""
+_SOME_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-01 00:00:00Z'")
+_NEXT_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-02 00:00:00Z'")
+"""For a plan, which is the same for every day; written out, as not every server explains a statement with arguments."""
 _SERVER = "SELECT version() AS version"
 
 
@@ -69,7 +73,11 @@ class SparkSource:
     def _told(self) -> Iterator[Notice]:
         for name, reason in self.schema.unusable.items():
             yield Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))
-        changing = [name for name in self.schema.tables if name not in self.lake.versions]
+        for name, reason in self.lake.unsure.items():
+            yield Notice(
+                name, f"which version of {name} is read could not be asked ({reason}), so that it may be seen in part"
+            )
+        changing = [name for name in self.schema.tables if name not in {*self.lake.versions, *self.lake.unsure}]
         if changing:
             yield Notice(
                 changing[0],
@@ -123,15 +131,18 @@ class SparkSource:
         if "household_events" not in self.schema.tables:
             return list(told)
         column = self.schema.tables["household_events"].column_names["event_timestamp"]
-        return [*told, *checks.partition_check(column, self._partitions("household_events"))]
+        described = self._asked(f"DESCRIBE TABLE {self.lake.names['household_events']}")
+        at = self.tables["household_events"].c.event_timestamp
+        text, _, _ = written(self._dialect, select(at).where(at >= _SOME_DAY, at < _NEXT_DAY))
+        planned = self._asked(f"EXPLAIN {text}")
+        return [*told, *checks.partition_check(column, checks.partitions_in(described), checks.plan_in(planned))]
 
-    def _partitions(self, name: str) -> list[str] | None:
-        seconds = self._seconds()
+    def _asked(self, text: str) -> Sequence[Mapping[str, Any]]:
+        """The rows of a question that not every server answers; none where this one does not. Raises LostError."""
         try:
-            return self._client.partitions_of(self.lake.names[name], seconds)
-        except Exception:
-            logger.debug("the partitions of %s are not known", name)
-            return None
+            return self.ask(text)
+        except QueryError:
+            return []
 
     def cancel(self) -> None:
         """End the statements that run now, and refuse those that would follow; from whatever thread."""
@@ -172,7 +183,8 @@ class _Catalog:
         seconds = self._seconds()
         try:
             rows = self._client.rows(statement, {}, seconds)
-        except Exception:
-            # A question that only some formats of tables know.
-            return None
+        except Exception as error:
+            if faults.is_not_known(error):
+                return None
+            raise self._worded(error) from error
         return rows[0] if rows else {}

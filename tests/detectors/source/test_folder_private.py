@@ -15,7 +15,7 @@ from filelock import FileLock
 from sqlalchemy import func, select, text
 
 from detectors.source import QueryError, SourceError, SourceMapping, open_source
-from detectors.source.folder import FolderSource
+from detectors.source.folder import FolderSource, _least
 from detectors.source.folder_spill import PREFIX
 from detectors.source.folder_tables import TableReader
 from tests.support.folders import as_parquet, exported, faulty_town, in_parts
@@ -70,7 +70,7 @@ from pathlib import Path
 from sqlalchemy import text
 from detectors.source import SourceMapping, open_source
 with open_source(sys.argv[1], SourceMapping()) as source:
-    source._raw.execute("SET memory_limit = '30MB'")
+    source._modest = "30 MB"
     source._raw.execute("SET threads = 1")
     print("open", flush=True)
     sys.stdin.readline()
@@ -171,10 +171,27 @@ def test_text_that_changes_while_it_is_loaded_ends_the_scan(
 def test_too_little_memory_is_no_fault_of_a_file(tmp_path: Path) -> None:
     with open_source(str(exported(tmp_path / "export")), SourceMapping()) as source:
         assert isinstance(source, FolderSource)
-        source._raw.execute("SET memory_limit = '10MB'")
+        source._modest = source._memory = "10 MB"
         source._raw.execute("SET max_temp_directory_size = '0MB'")
         many = "SELECT list(md5(i::VARCHAR)) FROM range(1_000_000) t(i)"
         with pytest.raises(QueryError, match=r"^DuckDB ran out of memory.*: give the scan more memory, or set TMPDIR"):
             source.rows(text(many), "test")
         with pytest.raises(SourceError, match=r"^DuckDB ran out of memory"):
             source._execute(f"CREATE TABLE many AS {many}")
+
+
+def test_what_needs_more_than_modest_memory_gets_it(tmp_path: Path) -> None:
+    with open_source(str(exported(tmp_path / "export")), SourceMapping()) as source:
+        assert isinstance(source, FolderSource)
+        source._modest = "10 MB"
+        source._raw.execute("SET max_temp_directory_size = '0MB'")
+        (row,) = source.rows(text("SELECT len(list(md5(i::VARCHAR))) AS n FROM range(1_000_000) t(i)"), "test")
+        assert row["n"] == 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "least"),
+    [("250 MB", "18.6 GiB", "250 MB"), ("250 MB", "95.3 MiB", "95.3 MiB"), ("5000 MB", "1.0 GiB", "1.0 GiB")],
+)
+def test_the_smaller_of_two_sizes(one: str, other: str, least: str) -> None:
+    assert _least(one, other) == least

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,11 +28,12 @@ from detectors.source.sql import one_of_many
 from tests.support.effort import tries
 from tests.support.field import call
 from tests.support.folders import RULES, THE_FAULT, faulty_town
-from tests.support.towns import AS_OF, YESTERDAY, write_csv
+from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, NOON, YESTERDAY, uid, write_csv
 
 pa = pytest.importorskip("pyarrow", reason="the extra hearthwatch[spark] is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="the extra hearthwatch[spark] is not installed")
 lake = pytest.importorskip("tests.support.lake", reason="the extra hearthwatch[spark] is not installed")
+client = pytest.importorskip("detectors.source.spark.client", reason="the extra hearthwatch[spark] is not installed")
 
 DEMO = Path(__file__).parents[3] / "fixtures" / "demo" / "night-2"
 HOSTILE = (
@@ -76,9 +78,10 @@ def test_the_demo_town_is_read_as_in_a_folder(sail_url: str) -> None:
 @tries(2)
 @given(st.integers(0, 10**6))
 def test_random_towns_with_faults_are_read_as_in_a_folder(sail_url: str, seed: int) -> None:
-    spec = replace(preset("tiny", seed=seed, plant=1), households=200, members=600, requests=430, events=3_000)
+    spec = replace(preset("tiny", seed=seed, plant=1), households=200, members=600, requests=430, events=1_000)
     with tempfile.TemporaryDirectory() as folder:
         generate(spec).write_folder(Path(folder), format="parquet")
+        lake.without_uuids(Path(folder))
         here, there = (looked(where, spec.as_of) for where in (folder, f"{sail_url};folder={folder}"))
     assert there == here
     assert len(there[0]) > 10
@@ -150,20 +153,29 @@ def test_numbers_as_ids_local_times_and_objects_are_read(sail_url: str, tmp_path
     assert found(told) == [(detector, {key: str(known[value]) for key, value in subject.items()})]
 
 
+def test_ids_in_sixteen_bytes_are_read(sail_url: str, tmp_path: Path) -> None:
+    def in_bytes(value: Any) -> Any:
+        return UUID(value).bytes if isinstance(value, str) and len(value) == 36 else value
+
+    lake.write_parquet(tmp_path, faulty_town().tables())
+    for path in tmp_path.glob("*.parquet"):
+        rows = pq.read_table(path).to_pylist()
+        if rows:
+            pq.write_table(pa.Table.from_pylist([{key: in_bytes(row[key]) for key in row} for row in rows]), path)
+    assert found(looked_at_few(f"{sail_url};folder={tmp_path}")) == THE_FAULT
+
+
 def _local(value: Any) -> Any:
     """A time as a clock in Berlin showed it, without saying so."""
     return value.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-@pytest.mark.parametrize(
-    "wrapped",
-    [json.dumps, lambda text: json.dumps(json.dumps(text)), lambda text: f"\n {text}"],
-    ids=["in-a-string", "in-two", "after-blanks"],
-)
-def test_metadata_inside_a_string_is_read(sail_url: str, tmp_path: Path, wrapped: Any) -> None:
+def test_metadata_inside_a_string_is_read(sail_url: str, tmp_path: Path) -> None:
     tables = faulty_town().tables()
+    wrapped = (json.dumps, lambda text: json.dumps(json.dumps(text)), lambda text: f"\n {text}")
     tables["household_events"] = [
-        row | {"metadata": wrapped(json.dumps(row["metadata"]))} for row in tables["household_events"]
+        row | {"metadata": wrapped[place % 3](json.dumps(row["metadata"]))}
+        for place, row in enumerate(tables["household_events"])
     ]
     told = looked_at_few(f"{sail_url};folder={lake.write_parquet(tmp_path, tables)}")
     assert found(told) == THE_FAULT
@@ -204,6 +216,23 @@ def test_a_scan_that_takes_too_long_or_is_stopped_asks_nothing_more(sail_url: st
         looked_within(f"{sail_url};folder={DEMO}", 1)
 
 
+class Call(NamedTuple):
+    """What an interceptor is told of a call."""
+
+    timeout: float | None
+
+
+def test_what_a_statement_asks_beside_itself_has_the_statements_time() -> None:
+    limits = client.Limits()
+
+    def given() -> float:
+        return float(limits.intercept_unary_unary(lambda call, _: call.timeout, Call(None), None))
+
+    with limits.within(300):
+        assert 290 < given() <= 300
+    assert given() == 10
+
+
 def looked_within(where: str, seconds: int) -> None:
     with open_source(where, SourceMapping(scan_seconds=seconds)) as source:
         for _ in range(200):
@@ -222,3 +251,24 @@ def test_a_night_files_the_same_tickets(sail_url: str, tmp_path: Path, monkeypat
         filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
     assert filed[0] == filed[1]
     assert filed[0]
+
+
+def test_support_sees_a_household_as_in_a_folder_though_its_rows_stand_there_twice(
+    sail_url: str, tmp_path: Path
+) -> None:
+    town = faulty_town()
+    town.request("asked", "oak", "zoe", status="rejected", at=NOON, responded_at=NOON + HOUR)
+    tables, folder = town.tables(), tmp_path / "files"
+    folder.mkdir()
+    write_csv(folder, tables)
+    older = {"name": "of an older row", "updated_at": LONG_AGO - DAY, "status": "pending", "responded_at": None}
+    for name in ("households", "household_join_requests"):
+        tables[name] += [row | {key: older[key] for key in row.keys() & older.keys()} for row in tables[name]]
+    tables["household_members"] *= 2
+    shown = []
+    for source in (str(folder), f"{sail_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"):
+        told = call("household", uid("oak"), "--source", source, "--as-of", AS_OF.isoformat(), "--format", "json")
+        assert told.exit_code == 0
+        shown.append(json.loads(told.stdout)["household"]["households"])
+    assert shown[1] == shown[0]
+    assert len(shown[0][0]["members"]) == 2

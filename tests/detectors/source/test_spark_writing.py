@@ -10,7 +10,7 @@ from sqlalchemy.exc import CompileError
 
 from detectors.source import SourceError, SourceMapping, open_source
 from detectors.source.base import LostError, QueryError, SlowError
-from detectors.source.spark import faults
+from detectors.source.spark import checks, faults
 from detectors.source.spark.address import SparkAddressError, is_spark, place_at
 from detectors.source.spark.catalog import read_lake
 from detectors.source.spark.dialect import SparkDialect, written
@@ -131,6 +131,18 @@ def test_every_statement_reads_the_version_of_the_beginning() -> None:
     }
 
 
+def test_a_version_that_could_not_be_asked_for_is_no_table_without_versions() -> None:
+    class Troubled(Fake):
+        def first(self, statement: str) -> dict[str, Any] | None:
+            if "`households`" in statement:
+                raise QueryError("the statement failed in Spark (INTERNAL_ERROR)")
+            return super().first(statement)
+
+    found = read_lake(Troubled(household_members={".refs": 5}), place_at(WHERE), SourceMapping(), "x")
+    assert found.versions == {"household_members": "5"}
+    assert found.unsure == {"households": "the statement failed in Spark (INTERNAL_ERROR)"}
+
+
 class FailedError(Exception):
     def __init__(self, status: str, said: str = "", condition: str | None = None) -> None:
         super().__init__(said)
@@ -160,3 +172,57 @@ def test_failures_are_told_in_our_words(error: Exception, kind: type[Exception],
     assert isinstance(told, kind)
     assert words in str(told)
     assert "s3cret" not in str(told)
+
+
+class ParseException(FailedError):  # noqa: N818  # as the library names it
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "of_another_format"),
+    [
+        (ParseException("INTERNAL", "[PARSE_SYNTAX_ERROR] Syntax error at or near 'LIMIT'"), True),
+        (FailedError("INTERNAL", condition="UNSUPPORTED_FEATURE.TIME_TRAVEL"), True),
+        (FailedError("INTERNAL", condition="REQUIRES_SINGLE_PART_NAMESPACE"), True),
+        (FailedError("INTERNAL", "[DELTA_TABLE_ONLY_OPERATION] lake.events is not a Delta table"), True),
+        (FailedError("INTERNAL", "[DELTA_LOG_FILE_NOT_FOUND] no log"), False),
+        (FailedError("PERMISSION_DENIED"), False),
+        (FailedError("UNAVAILABLE"), False),
+        (FailedError("INTERNAL", "the metastore does not answer"), False),
+    ],
+)
+def test_only_what_a_format_does_not_know_means_that_it_keeps_no_versions(
+    error: Exception, *, of_another_format: bool
+) -> None:
+    assert faults.is_not_known(error) == of_another_format
+
+
+PLAN = "FileScan parquet lake.events[event_timestamp#8] PartitionFilters: [{}], PushedFilters: [{}], ReadSchema: x"
+OF_DAYS = [
+    {"col_name": "event_timestamp", "data_type": "timestamp"},
+    {"col_name": "# Partition Information", "data_type": ""},
+    {"col_name": "# col_name", "data_type": "data_type"},
+    {"col_name": "day", "data_type": "date"},
+    {"col_name": "", "data_type": ""},
+    {"col_name": "# Detailed Table Information", "data_type": ""},
+    {"col_name": "Owner", "data_type": "root"},
+]
+DERIVED = [{"col_name": "# Partitioning"}, {"col_name": "Part 0", "data_type": "days(event_timestamp)"}]
+
+
+@pytest.mark.parametrize(
+    ("described", "plan", "verdict", "words"),
+    [
+        (OF_DAYS, PLAN.format("(day#9 >= 2000-01-01)", ""), "ok", "by day: a window reads its own"),
+        (OF_DAYS, PLAN.format("", ""), "note", "by day; a window reads all of them"),
+        (DERIVED, "BatchScan lake.events[filters=]", "ok", "by days(event_timestamp): a window reads its own"),
+        ([], PLAN.format("", "GreaterThan(event_timestamp,x)"), "note", "of the table, but for files whose own least"),
+        ([], "", "note", "none that are named; a window reads all of the table"),
+    ],
+)
+def test_doctor_says_whether_a_window_leaves_partitions_unread(
+    described: list[dict[str, Any]], plan: str, verdict: str, words: str
+) -> None:
+    parts, planned = checks.partitions_in(described), checks.plan_in([{"plan": plan}])
+    (check,) = checks.partition_check("event_timestamp", parts, planned)
+    assert (check.verdict, words in check.found) == (verdict, True)

@@ -20,6 +20,7 @@ from escalation.decide.clocks import (
     next_update,
     overdue,
     overdue_with_team,
+    restarted,
     sooner,
 )
 from escalation.ledger.records import Ticket, TicketStatus
@@ -103,6 +104,8 @@ def test_deadlines_are_the_promises_upper_ends(
         ("02 10:00", DAY, HOURS, "03 10:00"),
         ("06 10:00", DAY, HOURS, "09 10:00"),
         ("02 10:00", timedelta(weeks=1), HOURS, "09 10:00"),
+        ("02 10:00", 6 * DAY, HOURS, "09 10:00"),
+        ("02 10:00", 4 * DAY, HOURS, "06 10:00"),
         ("02 10:00", DAY + 2 * HOUR, HOURS, "03 12:00"),
         ("02 10:00", 0 * HOUR, HOURS, "02 10:00"),
         ("02 07:00", HOUR, BERLIN, "02 09:00"),
@@ -221,12 +224,36 @@ def test_the_ladder_on_the_business_clock(tmp_path: Any) -> None:
         1,
         2,
     ]
+    # Its second step is on Monday at ten.
+    assert ladder_step(replace(on, acknowledge_due=friday), policy, friday + DAY) == 1
     assert next_update(on, policy, friday) == datetime(2026, 2, 9, 16, tzinfo=UTC)
+
+
+def test_a_ladder_needs_a_promise_with_an_end(tmp_path: Any) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[teams.engineering.sla.P1]\nacknowledge = "Varies"\n')
+    on = ticket(severity="P1", detector="x", acknowledge_due=MONDAY)
+    assert ladder_step(on, load_policy(path), MONDAY + 90 * DAY) == 0
+
+
+def test_the_next_update_on_the_business_clock_is_after_now(tmp_path: Any) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text('[teams.engineering.sla.P1]\nclock = "business"\n')
+    assert next_update(ticket(severity="P1", detector="x"), load_policy(path), MONDAY + DAY) == MONDAY + 2 * DAY
+
+
+def test_a_clock_that_is_begun_anew_has_its_own_deadlines() -> None:
+    late = MONDAY + 5 * HOUR
+    again = restarted(ticket(), POLICY, late)
+    assert (again.clock_began_at, again.acknowledge_due, again.resolve_due) == (late, late + 30 * MIN, late + 8 * HOUR)
+    sooner_than_that = ticket(clock_began_at=late, acknowledge_due=late)
+    assert restarted(sooner_than_that, POLICY, late) == sooner_than_that
 
 
 @pytest.mark.parametrize(
     ("on", "at", "expected"),
     [
+        (ticket("legal", "Immediate", "legal-matter"), HOUR, None),
         (ticket(), 0 * HOUR, HOUR),
         (ticket(), HOUR - TINY, HOUR),
         (ticket(), HOUR, 2 * HOUR),

@@ -9,17 +9,8 @@ from typing import Any, get_args
 import pytest
 
 from detectors.contract import Finding, Impact, Severity
-from escalation.decide.decisions import (
-    LOST,
-    Observation,
-    decide,
-    first_entry,
-    has_left,
-    in_force,
-    is_broken,
-    observe,
-    size_of,
-)
+from escalation.decide.decisions import decide, has_left, in_force, is_broken
+from escalation.decide.observations import LOST, Observation, first_entry, observe, size_of
 from escalation.ledger.records import Entry, Look, Reason, Silence, Ticket, TicketStatus
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, finding
@@ -298,6 +289,7 @@ def test_a_silence_holds_from_its_making_until_just_before_its_end(made: Silence
     [
         (silence(), 22, "night", True),
         (silence(), 21, "night", False),
+        (silence(size=1010), 1110, "night", False),
         (silence(size=4), 5, "night", False),
         (silence(size=4), 6, "night", True),
         (silence(size=1), 2, "night", False),

@@ -6,7 +6,7 @@ import pytest
 
 from detectors.contract import Context, Impact, Story, find
 from detectors.registry import BY_ID
-from escalation.decide.decisions import first_entry
+from escalation.decide.observations import first_entry
 from escalation.ledger.scrub import pack, unpack
 from tests.support.towns import AS_OF, YESTERDAY
 

@@ -23,7 +23,8 @@ from escalation.ledger.ledger import open_ledger
 from escalation.ledger.locks import BusyError
 from escalation.ledger.schema import METADATA, REVISION
 from escalation.ledger.store import open_store
-from escalation.nights.night import next_window, run_night
+from escalation.nights.night import run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, finding
 from tests.escalation.queues import MemoryQueue, helpdesk

@@ -9,7 +9,8 @@ import pytest
 
 from detectors.contract import Finding, Impact, Status, Window
 from escalation.errors import LedgerError
-from escalation.nights.night import NightReport, look_back_days, next_window
+from escalation.nights.night import NightReport
+from escalation.nights.windows_of_runs import look_back_days, next_window
 from escalation.people.silences import silence_subject
 from tests.escalation.findings import finding
 from tests.escalation.queues import Crash, QueueError

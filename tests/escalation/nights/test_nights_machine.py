@@ -25,7 +25,8 @@ from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger, Transaction
 from escalation.ledger.records import Entry, Looked, SilenceKind, Ticket, Volume
 from escalation.ledger.store import open_store
-from escalation.nights.night import NightReport, next_window, run_night
+from escalation.nights.night import NightReport, run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.people.silences import silence_subject
 from escalation.policy.policy import load_policy
 from tests.escalation.findings import NOON, OCCURRENCES, finding

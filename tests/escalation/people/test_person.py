@@ -15,7 +15,8 @@ from detectors.contract import PERSON, Coverage, Finding, Meta, Severity, Team
 from escalation.deliver.helpdesk import deliver
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Ticket
-from escalation.nights.night import next_window, run_night
+from escalation.nights.night import run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.people.person import (
     TICKETS_NAMED,
     add_comment,

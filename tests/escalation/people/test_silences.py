@@ -13,7 +13,8 @@ from detectors.contract import Coverage, Finding, Impact
 from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import Closing, SilenceKind
-from escalation.nights.night import NightReport, next_window, run_night
+from escalation.nights.night import NightReport, run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.people.silences import close_ticket, silence_subject, silence_ticket
 from escalation.policy.policy import load_policy
 from escalation.views.digest import in_progress

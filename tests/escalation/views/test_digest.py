@@ -11,7 +11,8 @@ import pytest
 from detectors.contract import Coverage, Finding
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.records import SilenceKind
-from escalation.nights.night import next_window, run_night
+from escalation.nights.night import run_night
+from escalation.nights.windows_of_runs import next_window
 from escalation.people.silences import silence_ticket
 from escalation.policy.policy import load_policy
 from escalation.views.digest import ENDING_SOON, Digest, digest

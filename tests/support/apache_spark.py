@@ -1,0 +1,115 @@
+"""A Spark Connect server of Apache Spark itself, where there is one: SPARK_HOME names it, and it needs Java 17 or newer.
+
+`python3 -m venv W && W/bin/pip install pyspark==4.0.1` brings one: SPARK_HOME is then the folder pyspark among its
+packages. It is an environment of its own, as pyspark and the client that Hearthwatch uses don't share one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+_START_SECONDS = 120
+_SETTINGS = {
+    "spark.connect.grpc.binding.address": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.memory": "3g",
+    "spark.ui.enabled": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+}
+QUICK = {
+    # Tables of tests are small and their server is short-lived: to compile, adapt and divide statements costs more than it saves.
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running server: its address, as --source takes it before `;folder=…`, and its process."""
+
+    url: str
+    pid: int
+
+
+def version() -> str:
+    """Spark's version, by the name of its library; empty where SPARK_HOME names none."""
+    home = os.environ.get("SPARK_HOME", "")
+    found = sorted(Path(home, "jars").glob("spark-connect_*.jar")) if home else []
+    return found[-1].stem.rpartition("-")[2] if found else ""
+
+
+def why_not() -> str:
+    """Why no server can be started here; empty where one can."""
+    if not version():
+        return "SPARK_HOME names no Apache Spark with Spark Connect"
+    return (
+        "" if shutil.which("java") or os.environ.get("JAVA_HOME") else "Apache Spark needs Java, which is not installed"
+    )
+
+
+def engines() -> str:
+    """The servers of Spark Connect that the tests speak to, with their versions."""
+    try:
+        sail = f"Sail {metadata.version('pysail')}"
+    except metadata.PackageNotFoundError:
+        sail = "not Sail (its wheel, pysail, is not installed)"
+    apache = f"not Apache Spark ({why_not()})" if why_not() else f"Apache Spark {version()}"
+    return f"Spark Connect: {sail}, {apache}"
+
+
+@contextmanager
+def apache_spark(cores: int, settings: Mapping[str, str] | None = None) -> Iterator[Served]:
+    """A new server with so many cores."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        told = {
+            **_SETTINGS,
+            "spark.connect.grpc.binding.port": str(port),
+            "spark.sql.warehouse.dir": f"{folder}/warehouse",
+            **(settings or {}),
+        }
+        log = Path(folder, "spark.log")
+        with log.open("w") as written:
+            process = subprocess.Popen(
+                [
+                    *(f"{os.environ['SPARK_HOME']}/bin/spark-submit", "--master", f"local[{cores}]"),
+                    *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
+                    *(word for name, value in told.items() for word in ("--conf", f"{name}={value}")),
+                    "spark-internal",
+                ],
+                cwd=folder,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+            )
+        try:
+            _wait_for(process, port, log)
+            yield Served(f"spark:sc://127.0.0.1:{port}/", process.pid)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        with socket.socket() as asked:
+            if asked.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise RuntimeError(f"Apache Spark did not start:\n{log.read_text()[-4000:]}")
