@@ -29,7 +29,9 @@ def feed_of(ledger: Ledger, known: Known, context: Context, policy: Policy, aske
         happened = [
             one
             for one in tx.entries().values()
-            if one.kind == "occurrence" and one.detector in names and one.last_seen_at >= context.window.start
+            if one.kind == "occurrence"
+            and one.detector in names
+            and (one.happened_at or one.last_seen_at) >= context.window.start
         ]
     entries = [one for one in known.entries if one.detector in names]
     rules = [
