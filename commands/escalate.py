@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from channels.protocol import TicketRef
 from commands.asking import asked, asked_ids, check_options, severities
 from commands.desk import open_helpdesk_delivery, open_slack_delivery
 from commands.failures import once_more
+from commands.known_escalation import known_escalation
 from commands.opening import context_of, opened
 from commands.options import EXIT_UNDELIVERED, Moment, Settings, Stop, global_options
 from detectors.contract import Finding, Team, Window
@@ -20,12 +21,11 @@ from detectors.engine.lookup import Lookup, look_up
 from detectors.source import SourceError
 from escalation.deliver.case_file import alone
 from escalation.deliver.helpdesk import HelpdeskDelivery, deliver
-from escalation.deliver.linking import LINKS_MOST, Links
 from escalation.deliver.messenger import SlackDelivery, announce
 from escalation.errors import LedgerError, NoLedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
-from escalation.ledger.records import Linked, Ticket
-from escalation.people.person import add_comment, cautions, claimed_resolved, file, finding_of, open_escalation
+from escalation.ledger.records import Ticket
+from escalation.people.person import add_comment, cautions, file, finding_of
 from escalation.people.questions import (
     FIXED_SEVERITY,
     QUESTIONS,
@@ -128,7 +128,7 @@ def _escalate(settings: Settings, team: Team, given: dict[str, Any]) -> None:
         users, households = facts.named_users, facts.named_households
     _warn_of_a_new_ledger(settings)
     escalation = asked(team, given, households, users, settings.moment, _newest(facts))
-    known = _known(settings, policy, escalation)
+    known = known_escalation(settings, policy, escalation)
     current, key, past = known.current, known.key, known.past
     if current is not None and not given["anyway"]:
         _is_there(settings, policy, helpdesk, slack_delivery, current, escalation, given)
@@ -159,35 +159,6 @@ def _warn_of_a_new_ledger(settings: Settings) -> None:
     except NoLedgerError as error:
         told = f"{error.where}: nothing is known there of what is open already, and filing this makes a new ledger"
         click.echo(f"warning: there is no ledger at {told}; is --ledger right?", err=True)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the ledger knows of an escalation: the ticket that says it already, and the tickets on the same ids."""
-
-    current: Ticket | None
-    key: str
-    """The fingerprint that its own ticket would have."""
-    past: list[Ticket]
-    linked: tuple[Linked, ...] = ()
-    unrepaired: Mapping[int, datetime] = field(default_factory=dict)
-    """Those that were called resolved and are not."""
-
-    def earlier(self, policy: Policy) -> list[Ticket]:
-        """The past ones that are too old to be linked, but for those that only their team's e-mail may tell of."""
-        linked = {one.external_id for one in self.linked}
-        return [one for one in self.past if one.external_id not in linked and policy.teams[one.team].by != "email"]
-
-
-def _known(settings: Settings, policy: Policy, escalation: Escalation) -> _Known:
-    try:
-        with open_ledger(settings.ledger, exclusive=False, create=False) as ledger, ledger.begin() as tx:
-            current, key = open_escalation(tx, escalation, policy.environment)
-            past = tx.tickets_about((*escalation.households, *escalation.users))
-            linked = Links(tx, policy, settings.moment).about(escalation.households, escalation.users)
-            return _Known(current, key, past, tuple(linked[:LINKS_MOST]), claimed_resolved(tx, past))
-    except NoLedgerError:
-        return _Known(*open_escalation(None, escalation, policy.environment), [])
 
 
 def _newest(facts: Lookup | None) -> datetime | None:

@@ -16,9 +16,9 @@ from commands.options import Settings
 from commands.scanning import document_of, formatted, scanned
 from detectors.contract import Context, Coverage, Detector, ScanDocument, ScanInfo, Window
 from detectors.engine.by_day import by_day, coverage_by_day, left_to_night
+from detectors.engine.feed import Fed
 from detectors.engine.result import ScanResult
 from detectors.findings import Found
-from detectors.passes.base import Scope
 from detectors.registry import DETECTORS
 from detectors.source import Source
 from escalation.ledger.ledger import Ledger, open_ledger
@@ -82,7 +82,7 @@ def _looked(
     days = look_back_days(ledger, settings.moment, policy, "quick")
     recheck = known_households(ledger, asked)
 
-    def look(window: Window, detectors: Sequence[Detector], given: Scope | None = None) -> tuple[ScanResult, ScanInfo]:
+    def look(window: Window, detectors: Sequence[Detector], given: Fed | None = None) -> tuple[ScanResult, ScanInfo]:
         context = _context(settings, policy, window, days)
         feed = replace(feed_of(ledger, known, context, policy, asked), given=given)
 
@@ -110,7 +110,7 @@ def _looked(
         click.echo(f"note: this look reads everything: {fed.reason}", err=True)
     occurrences = [one for one in asked if one.meta.kind == "occurrence"]
     for window in windows[1:]:
-        earlier, _ = look(window, occurrences, None if fed is None else fed.scope)
+        earlier, _ = look(window, occurrences, fed if fed is not None and fed.scope is not None else None)
         result = _together(result, earlier)
     return result, info
 

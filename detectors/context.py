@@ -54,6 +54,12 @@ class Context:
     """Households whose events are read however old they are: a rule without facts by key knows something of them."""
     changed: frozenset[str] | None = None
     """For a look at what changed, the households that it judges; None for a look at all."""
+    news_from: datetime | None = None
+    """For a look at what changed, from when on audit rows may be new to it: what older ones tell has been judged before."""
+    again: frozenset[str] = frozenset()
+    """For a look at what changed, the users and households of whose acts in the window something is known: it may explain other findings."""
+    rewritten: frozenset[str] = frozenset()
+    """For a look at what changed, the households of which rows were written or lost: what was done there before is judged anew."""
     explained: frozenset[str] = frozenset()
     """For subscriptions that come last: the correlation ids of the operations that state findings of this scan tell of."""
     never_written: frozenset[str] = frozenset()
@@ -88,6 +94,10 @@ class Context:
         if self.everything:
             return None
         return min(self.window.start, self.as_of - timedelta(days=self.limits.state_lookback_days))
+
+    def news_since(self, start: datetime, before: timedelta = timedelta()) -> datetime:
+        """From when on what begins at `start` is looked at: in a look at what changed no longer `before` its news than it must be."""
+        return start if self.news_from is None else max(start, self.news_from - before)
 
     def day(self, at: datetime) -> date:
         """The policy's day that `at` falls on."""

@@ -220,6 +220,8 @@ class Subscription:
     """Whether the detector still has work where the source lacks what this subscription's pass needs."""
     by_night: Callable[[Limits], bool] = lambda _: False
     """Whether a look during the day leaves it out."""
+    about: SubjectKey | None = None
+    """What its findings alone are about, of a detector that has others besides: so that who leaves it out knows which they are."""
     in_part: Callable[[Limits], bool] = lambda _: False
     """Whether a look at what changed may see a part of the group that `aggregate` tells of: it explains, and the night counts."""
     opens: CaseKind | None = None

@@ -11,8 +11,10 @@ from hypothesis import Phase, example, given
 from hypothesis import strategies as st
 
 from detectors.engine.feed import FIRST_LOOK
-from detectors.source.row_versions import BUCKETS, FAR
-from tests.support.changes import HOMES, PEOPLE, WRITES, Clients, Write
+from detectors.source.bucket_sums import BUCKETS
+from detectors.source.row_versions import FAR
+from tests.support.acts import HOMES
+from tests.support.changes import PEOPLE, WRITES, Clients, Write
 from tests.support.effort import tries
 from tests.support.looker import Looker, town
 from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load
@@ -36,13 +38,35 @@ STEPS = st.lists(st.tuples(st.lists(WRITTEN | COMMIT, max_size=6), WAIT), min_si
 
 
 IN_TURN: list[tuple[list[Write | int], int]] = [
-    ([Write(1, "unled", "oak", "one"), Write(0, "stranger", "elm", "one")], 5),
-    ([1, Write(0, "moved", "fir", "three")], 5),
-    ([Write(0, "erased", "elm", "one"), Write(0, "sitter", "ash", "one")], 5),
+    (
+        [
+            Write(1, "unled", "oak", "one"),
+            Write(0, "stranger", "elm", "one"),
+            *(Write(0, name, "fir", "two") for name in ("guessed", "from everywhere", "tried", "struck")),
+        ],
+        5,
+    ),
+    (
+        [
+            1,
+            Write(0, "moved", "fir", "three"),
+            Write(0, "struck", "fir", "one", 3),
+            Write(0, "timed out", "oak", "one"),
+        ],
+        5,
+    ),
+    ([Write(0, "erased", "elm", "one"), Write(0, "sitter", "ash", "one"), Write(0, "visited", "bay", "two")], 5),
     ([Write(2, "second home", "bay", "two"), Write(0, "account deleted", "fir", "one")], 52),
     ([2, Write(0, "requests lost", "yew", "three"), Write(0, "account deleted", "fir", "one")], 1),
     ([Write(0, "not removed", "bay", person, 50) for person in ("two", "three")], 2),
-    ([Write(0, "session used", "bay", "two"), Write(0, "session told", "bay", "three")], 5),
+    (
+        [
+            Write(0, "session used", "bay", "two"),
+            Write(0, "session told", "bay", "three"),
+            Write(0, "cleared", "yew", "one", 50),
+        ],
+        5,
+    ),
 ]
 """What commits after newer rows were seen, goes away without a trace, or is wrong after a time."""
 

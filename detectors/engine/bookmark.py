@@ -8,16 +8,16 @@ import json
 import zlib
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from detectors.contract import Context
+from detectors.contract import Context, Tie
 from detectors.engine.endings import Ending
+from detectors.source.bucket_sums import BUCKETS, Sums
 from detectors.source.health import Health
-from detectors.source.row_versions import BUCKETS, Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Bookmark:
     sums: Mapping[str, Sums]
     listed: frozenset[str] = frozenset()
     """Households in which something is wrong that no finding names by itself: rows of incidents."""
+    ties: Mapping[str, tuple[Tie, ...]] = field(default_factory=dict)
+    """The connected accounts of the findings of the look, by `tied_by`."""
 
     def dumped(self) -> str:
         plain = {
@@ -60,6 +62,7 @@ class Bookmark:
             "outlook": self.outlook,
             "signs": sorted(self.signs),
             "listed": sorted(self.listed),
+            "ties": {name: [tie.model_dump() for tie in some] for name, some in self.ties.items()},
             "sums": {name: [_packed(one.rows), _packed(one.checks)] for name, one in self.sums.items()},
         }
         return json.dumps(plain, separators=(",", ":"))
@@ -88,6 +91,7 @@ class _Kept(BaseModel):
     signs: frozenset[str]
     audit_began: AwareDatetime | None
     listed: frozenset[str]
+    ties: dict[str, tuple[Tie, ...]]
     sums: dict[str, tuple[str, str]]
 
 

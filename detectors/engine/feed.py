@@ -6,34 +6,36 @@ in an audit row that came, or in a time that has passed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, true
 
 from detectors.contract import Context
 from detectors.domain.values import text_of
 from detectors.engine.bookmark import Begins, Bookmark, digest_of
+from detectors.engine.involved import NONE_KNOWN, Ties
 from detectors.engine.scope import scope_of
 from detectors.events import LOGINS, VIEWS, EventType
 from detectors.passes.base import Scope
 from detectors.source import QueryError, Source, SubjectError
+from detectors.source.bucket_sums import Sums, Written, glanced, written
 from detectors.source.row_versions import (
     FAR,
     RELATIONS,
     SERVER,
     Compared,
     Since,
-    Sums,
-    Written,
     compared_in,
+    has_versions,
     incomparable,
+    newer_than,
     owners_in,
     statement,
-    written,
 )
 from detectors.source.trail import EVENTS
 
@@ -55,8 +57,30 @@ class Feed:
     users: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     """The detectors of which a finding about a whole group is known."""
-    given: Scope | None = None
+    frequent: frozenset[str] = frozenset()
+    """The detectors that have found so much in this window that all of it must be counted together."""
+    again: frozenset[str] = frozenset()
+    """The users and households of which occurrences of this window are known."""
+    given: Fed | None = None
     """What an earlier scan of the same look has been told; nothing is asked again."""
+
+    def judged(self, fed: Fed, context: Context) -> Context:
+        """The context of a look at what the feed told; unchanged where it looks at everything."""
+        if fed.scope is None or self.bookmark is None:
+            return context
+        return replace(
+            context,
+            changed=frozenset(fed.scope.households),
+            rewritten=fed.rewritten,
+            # From then on audit rows may have come, late as they may be.
+            news_from=self.bookmark.watermark - self.late,
+            again=self.again,
+        )
+
+    def ties(self, context: Context) -> Ties:
+        """The connected accounts that an earlier look of the day has found."""
+        then = self.bookmark
+        return then.ties if then is not None and context.day(then.as_of) == context.day(context.as_of) else NONE_KNOWN
 
     def outdated(self, fed: Fed, begins: Begins) -> str | None:
         """Why what the rules conclude from is not what it was at the last look, or None."""
@@ -77,6 +101,8 @@ class Fed:
 
     reason: str | None
     scope: Scope | None = None
+    rewritten: frozenset[str] = frozenset()
+    """The households of `scope` of which rows were written or lost."""
     server: str | None = None
     least: int = 0
     next: int = 0
@@ -90,7 +116,7 @@ class Fed:
     def whole(self, reason: str) -> Fed:
         return replace(self, reason=reason, scope=None)
 
-    def bookmark(self, feed: Feed, begins: Begins, context: Context) -> Bookmark | None:
+    def bookmark(self, feed: Feed, begins: Begins, context: Context, ties: Ties) -> Bookmark | None:
         """What this look leaves for the next one; None where nothing can be compared."""
         if self.server is None:
             return None
@@ -107,13 +133,14 @@ class Fed:
             signs=signs,
             audit_began=begins.audit_began,
             sums=self.sums,
+            ties=ties,
         )
 
 
 def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed:
     """What changed in `source` since the feed's bookmark, with all that is known to be wrong. The source has been widened."""
     if feed.given is not None:
-        return Fed(None, feed.given)
+        return Fed(None, feed.given.scope, feed.given.rewritten)
     if source.engine != "postgresql":
         return Fed("only rows of PostgreSQL have versions")
     try:
@@ -130,7 +157,8 @@ def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed
         now = replace(now, sums={one.table: each.sums for one, each in told})
         if bookmark is None:
             return now
-        return _scoped(source, feed, bookmark, context, now, told)
+        came = _told_of(source, feed, bookmark, context, here["kinds"])
+        return _scoped(source, feed, bookmark, now, told, came)
     except QueryError as error:
         return Fed(f"the versions of the rows could not be read: {error}")
 
@@ -173,10 +201,15 @@ def _distrusted(feed: Feed, here: Mapping[str, Any], context: Context) -> str | 
 def _compare(
     source: Source, bookmark: Bookmark | None, context: Context, at_once: int
 ) -> list[tuple[Compared, Written]]:
-    since = None if bookmark is None else Since(bookmark.least, bookmark.watermark, context.watermark)
+    since = None if bookmark is None else Since(bookmark.least, bookmark.as_of, bookmark.watermark, context.watermark)
 
     def one_table(one: Compared) -> tuple[Compared, Written]:
         before = None if bookmark is None else bookmark.sums.get(one.table)
+        if before is not None:
+            # Buckets cost twice as much: they are asked for where rows may be lost, to find out which.
+            (together,) = source.rows(statement(source.tables, one, since, by_bucket=False), "feed")
+            if (told := glanced(together, before)) is not None:
+                return one, told
         return one, written(source.rows(statement(source.tables, one, since), "feed"), before)
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
@@ -184,25 +217,31 @@ def _compare(
 
 
 def _scoped(
-    source: Source, feed: Feed, bookmark: Bookmark, context: Context, now: Fed, told: Sequence[tuple[Compared, Written]]
+    source: Source,
+    feed: Feed,
+    bookmark: Bookmark,
+    now: Fed,
+    told: Sequence[tuple[Compared, Written]],
+    came: set[str],
 ) -> Fed:
-    households, users = set(feed.households | bookmark.listed), set(feed.users)
+    """`now` with the households that are judged: `came` are those of new audit rows."""
+    rewritten, users = set[str](), set(feed.users)
     for one, each in told:
         if one.table not in bookmark.sums:
             return now.whole("the source has other tables than at the last look")
-        (users if one.names == "users" else households).update(each.owners)
-    households |= _told_of(source, feed, bookmark, context)
-    if len(households) <= MOST_CHANGED:
-        households |= _of_buckets(source, told, "households")
+        (users if one.names == "users" else rewritten).update(each.owners)
+    if len(rewritten) <= MOST_CHANGED:
+        rewritten |= _of_buckets(source, told, "households")
         users |= _of_buckets(source, told, "users")
+    households = rewritten | feed.households | bookmark.listed | came
     if len(households) + len(users) > MOST_CHANGED:
         return now.whole(f"more than {MOST_CHANGED:,} households or accounts changed since the last look")
     plain = source.tables
     try:
-        return replace(
-            now,
-            scope=scope_of(source, [*map(plain.plain_household_id, households)], [*map(plain.plain_user_id, users)]),
-        )
+        rewritten = {plain.plain_household_id(one) for one in rewritten}
+        households = {plain.plain_household_id(one) for one in households}
+        scope = scope_of(source, sorted(households), [*map(plain.plain_user_id, users)])
+        return replace(now, scope=scope, rewritten=frozenset(rewritten))
     except SubjectError:
         return now.whole("an id that is known to the ledger is none of this source's")
 
@@ -217,20 +256,27 @@ def _of_buckets(source: Source, told: Sequence[tuple[Compared, Written]], names:
     return {text_of(row["owner"]) for each in asked for row in source.rows(each, "feed") if row["owner"] is not None}
 
 
-def _told_of(source: Source, feed: Feed, bookmark: Bookmark, context: Context) -> set[str]:
-    """The households of which audit rows have come since the last look, as late as they may, or are in flight no more."""
+def _told_of(source: Source, feed: Feed, bookmark: Bookmark, context: Context, kinds: Mapping[str, str]) -> set[str]:
+    """The households of which audit rows have come since the last look, as late as they may, or are in flight no more.
+
+    Where the audit table's rows have no versions, all that may be so late count as come.
+    """
     if EVENTS not in source.tables:
         return set()
-    events = source.tables[EVENTS]
-    home = events.c.household_id
+    tables = source.tables
+    read: Callable[[str], ColumnElement[Any]] = tables[EVENTS].c.__getitem__
+    new: ColumnElement[bool] = true()
+    if has_versions(tables, kinds, EVENTS, "household_id", "event_timestamp"):
+        read = partial(tables.raw, EVENTS)
+        new = or_(newer_than(bookmark.least), read("event_timestamp") > bookmark.watermark)
+    home, at, kind = (read(column) for column in ("household_id", "event_timestamp", "event_type"))
     came = (
         select(home.label("home"))
         .where(
-            events.c.event_timestamp > bookmark.watermark - feed.late,
-            events.c.event_timestamp <= context.as_of,
-            func.coalesce(events.c.event_type, "").not_in(
-                [source.tables.mapping.event_name(one) for one in _TELL_NOTHING]
-            ),
+            at > bookmark.watermark - feed.late,
+            at <= context.as_of,
+            new,
+            func.coalesce(cast(kind, Text), "").not_in([tables.mapping.event_name(one) for one in _TELL_NOTHING]),
             home.is_not(None),
         )
         .distinct()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from detectors.cases.household import household_cases
 from detectors.cases.involved import Known, known_of
-from detectors.contract import Context, Detector, Finding, Involved
+from detectors.contract import Context, Detector, Finding, Involved, Tie
 from detectors.domain.household import HouseholdCase
+from detectors.engine.bookmark import digest_of
 from detectors.findings import Found
 from detectors.source import QueryError, Source
 
@@ -21,12 +23,24 @@ HOUSEHOLDS_MOST = 3
 """Of so many households, where a finding names no more, leaders and other members are named too."""
 
 
+Ties = Mapping[str, tuple[Tie, ...]]
+"""The connected accounts of findings, by what they are of (see `tied_by`)."""
+NONE_KNOWN: Ties = MappingProxyType({})
+
+
 def with_people(
-    source: Source, detectors: Sequence[Detector], findings: list[Found], context: Context, *, ties: bool = True
+    source: Source,
+    detectors: Sequence[Detector],
+    findings: list[Found],
+    context: Context,
+    *,
+    ties: bool = True,
+    known_ties: Ties = NONE_KNOWN,
 ) -> list[Found]:
     """`findings`, those of Trust & Safety with the people in their stories. What cannot be read is left out, and said on the ticket.
 
     Without `ties` connected accounts are not looked for: who uses an address is found by reading some days of the audit table.
+    Those that are known are not looked for again.
     """
     roles = {detector.id: detector.meta.roles for detector in detectors if detector.meta.roles}
     about = [one for one in findings if isinstance(one, Finding) and roles.get(one.detector)]
@@ -38,13 +52,25 @@ def with_people(
         parts = {one.fingerprint: dict(_parts(one, roles[one.detector], homes)) for one in about}
         most = context.limits.people_most
         looked_up = {user for one in parts.values() for user in list(one)[:most] if source.tables.is_user_id(user)}
-        anchors = {user for one in parts.values() for user in anchors_of(one)[:most]} & looked_up if ties else set()
+        sought = [one for name, one in parts.items() if ties and tied_by(name, one) not in known_ties]
+        anchors = {user for one in sought for user in anchors_of(one)[:most]} & looked_up
         known = known_of(source, sorted(looked_up), sorted(anchors), context)
     except QueryError:
         logger.debug("looking up the people involved failed", exc_info=True)
         return findings
-    told = {one.fingerprint: _told(one, parts[one.fingerprint], known, looked_up, context) for one in about}
+    told = {one.fingerprint: _told(one, parts[one.fingerprint], known, looked_up, context, known_ties) for one in about}
     return [told.get(one.fingerprint, one) for one in findings]
+
+
+def ties_of(findings: Iterable[Found]) -> Ties:
+    """The connected accounts of the findings of which somebody has looked for them."""
+    looked = ((one.fingerprint, one.story) for one in findings if isinstance(one, Finding) and one.story.people)
+    return {tied_by(name, {who.user_id: who.role for who in story.people}): story.ties for name, story in looked}
+
+
+def tied_by(fingerprint: str, parts: Mapping[str, str]) -> str:
+    """A name for whose connections a finding tells of: as long as it is the same, they are looked for once a day."""
+    return digest_of([fingerprint, sorted(anchors_of(parts))])
 
 
 def anchors_of(parts: Mapping[str, str]) -> list[str]:
@@ -53,7 +79,12 @@ def anchors_of(parts: Mapping[str, str]) -> list[str]:
 
 
 def _told(
-    finding: Finding, parts: Mapping[str, str], known: Known, looked_up: Iterable[str], context: Context
+    finding: Finding,
+    parts: Mapping[str, str],
+    known: Known,
+    looked_up: Iterable[str],
+    context: Context,
+    known_ties: Ties,
 ) -> Finding:
     wanted = set(looked_up)
     people = tuple(
@@ -62,7 +93,8 @@ def _told(
     )
     ties = [tie for user in anchors_of(parts)[: context.limits.people_most] for tie in known.ties(user, context)]
     ties.sort(key=lambda tie: ("strong", "medium", "weak").index(tie.strength))
-    story = finding.story.model_copy(update={"people": people, "ties": tuple(ties[: context.limits.ties_most])})
+    found = known_ties.get(tied_by(finding.fingerprint, parts), tuple(ties[: context.limits.ties_most]))
+    story = finding.story.model_copy(update={"people": people, "ties": found})
     return finding.model_copy(update={"story": story})
 
 

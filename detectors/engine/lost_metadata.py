@@ -66,7 +66,8 @@ def _looked_at(source: Source, scope: Scope | None, context: Context) -> ColumnE
 def _looked_at_since(source: Source, context: Context) -> Any:
     estimated = source.schema.tables["household_events"].estimated_rows
     small = estimated is None or estimated <= _SMALL
-    return context.history_start if small else context.window.start
+    start = context.history_start if small else context.window.start
+    return None if start is None else context.news_since(start)
 
 
 def notice_of(source: Source, context: Context, counted: dict[str, int]) -> Notice | None:

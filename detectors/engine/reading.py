@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from detectors.contract import Context, Detector
@@ -30,10 +31,14 @@ class PassReader:
         endings: Endings,
         changed: Scope | None = None,
         groups: Collection[str] = (),
+        frequent: Collection[str] = (),
     ) -> None:
-        """`changed` is what a look at changes reads of the passes by rows; of `groups` (by detector) something is known."""
+        """`changed` is what a look at changes reads of the passes by rows; of `groups` (by detector) something is known.
+
+        Of what happened such a look reads the news, but for the detectors that are `frequent`.
+        """
         self._source, self._scope, self._context, self._endings = source, scope, context, endings
-        self._changed, self._groups = changed, groups
+        self._changed, self._groups, self._frequent = changed, groups, frequent
 
     def read(self, one: Pass, subscribers: Subscribers, *, whole: bool = False) -> list[Answer]:
         """Each subscriber with its rows, or with their keys where that is all that it needs.
@@ -41,11 +46,17 @@ class PassReader:
         If the pass fails, it is read for each of them alone, so that only the broken one fails. What ran out of time would do so again for nearly each of them.
         Of a look at changes, what is found of a group, or known of one, is read of all households.
         """
+        if not whole and self._context.news_from is not None and not one.by_rows:
+            often = [each for each in subscribers if each[1].id in self._frequent]
+            if often:
+                rest = [each for each in subscribers if each not in often]
+                return [*self.read(one, often, whole=True), *(self.read(one, rest) if rest else ())]
+        context = replace(self._context, news_from=None) if whole else self._context
         scope = self._scope if whole or self._changed is None or not one.by_rows else self._changed
         reach = one.reach if scope is None and not self._reads_a_part_of_a_day(one) else "picked"
         try:
             combined = statement(
-                one, [subscriber for subscriber, _ in subscribers], self._source.tables, scope, self._context
+                one, [subscriber for subscriber, _ in subscribers], self._source.tables, scope, context
             )
             rows = self._source.rows(combined, f"pass {one.id}", reach=reach)
         except Exception as error:

@@ -20,7 +20,7 @@ from detectors.engine.doubts import doubtful_homes, doubts_of, without_doubtful
 from detectors.engine.endings import Ending, Endings, reason_of
 from detectors.engine.feed import Fed, Feed, read_feed
 from detectors.engine.guards import ended_at_once, few_collections
-from detectors.engine.involved import with_people
+from detectors.engine.involved import NONE_KNOWN, ties_of, with_people
 from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.marks import marked_by
 from detectors.engine.reading import Answer, PassReader
@@ -103,7 +103,8 @@ def _scan(
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.doubts)
-    findings = with_people(source, detectors, findings, context, ties=scope is None)
+    known_ties = NONE_KNOWN if feed is None else feed.ties(context)
+    findings = with_people(source, detectors, findings, context, ties=scope is None, known_ties=known_ties)
     return ScanResult(
         tuple(findings),
         run.coverage(findings),
@@ -119,7 +120,7 @@ def _scan(
         alike=run.cases.alike,
         fed=fed,
         in_part=frozenset(run.in_part),
-        bookmark=None if feed is None or fed is None else fed.bookmark(feed, run.begins, context),
+        bookmark=None if feed is None or fed is None else fed.bookmark(feed, run.begins, context, ties_of(findings)),
     )
 
 
@@ -159,8 +160,9 @@ class _Run:
         never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
         self.audit_known = True
         self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
-        changed = None if self._changed is None else frozenset(self._changed.households)
-        self._context = replace(context, audit_began=self.audit_began, never_written=never, changed=changed)
+        self._context = replace(context, audit_began=self.audit_began, never_written=never)
+        if feed is not None and fed is not None:
+            self._context = feed.judged(fed, self._context)
         self.begins = begins_of(self.endings, self._context, self._health)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._waiting: list[Answer] = []
@@ -168,7 +170,13 @@ class _Run:
             counting = replace(counting, closely=counting.closely | doubtful_homes(self.doubts))
         self.cases = self._cases_to_recheck(recheck, counting if scope is None else None)
         self._passes = PassReader(
-            source, scope, self._context, self.endings, self._changed, feed.groups if feed else ()
+            source,
+            scope,
+            self._context,
+            self.endings,
+            self._changed,
+            feed.groups if feed else (),
+            feed.frequent if feed else (),
         )
         self.in_part: set[str] = set()
 

@@ -16,6 +16,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
+    union,
     union_all,
 )
 
@@ -28,6 +29,8 @@ from detectors.passes.base import (
     SUPPORT,
     Pass,
     Scope,
+    any_of,
+    between,
     during,
     either,
     of_households,
@@ -89,6 +92,8 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     patterns, harassment = context.back("deeds") + timedelta(days=1), context.back("adverse actions")
     removed, rejected = (tables.event_is(f"household_{what}") for what in ("member_removed", "join_request_rejected"))
     member, requester = (tables.user_key(json_text(events.c.metadata, key)) for key in ("member_id", "requester_id"))
+    mine = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
+    whole = during(tables, context, max(patterns, harassment))
     # Read once for both kinds of rows.
     acts = (
         select(
@@ -100,8 +105,8 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         )
         .where(
             tables.event_is(EventType.CREATED, EventType.MEMBER_REMOVED, EventType.JOIN_REQUEST_REJECTED),
-            during(tables, context, max(patterns, harassment)),
-            or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id)),
+            whole,
+            mine if context.news_from is None else _near_the_news(tables, context),
         )
         .cte("act")
     )
@@ -121,6 +126,50 @@ def _acts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
         .where(of_households(tables, scope, acts.c.household_id))
     )
     return either(actors, _struck(tables, scope, context, adverse_actions), "doer")
+
+
+def _near_the_news(tables: Tables, context: Context) -> ColumnElement[bool]:
+    """Whether an act is by somebody who has acted since the last look, or in a household of somebody struck since then.
+
+    Those are found by the keys that their rows, and those of whom somebody reported, have in the tables of state.
+    """
+    events, members, asked = (
+        tables[name] for name in ("household_events", "household_members", "household_join_requests")
+    )
+    news = (
+        select(
+            events.c.user_id,
+            events.c.household_id,
+            tables.user_key(json_text(events.c.metadata, "member_id")).label("member_id"),
+            tables.user_key(json_text(events.c.metadata, "requester_id")).label("requester_id"),
+        )
+        .where(
+            tables.event_is(EventType.CREATED, EventType.MEMBER_REMOVED, EventType.JOIN_REQUEST_REJECTED, common=True),
+            between(events.c.event_timestamp, context.news_since(context.window.start), context.window.end),
+        )
+        .cte("news")
+    )
+    struck = [select(news.c.member_id), select(news.c.requester_id)]
+    if "support_requests" in tables:
+        reports, limits = tables["support_requests"], context.limits
+        before = context.window.start - context.back("adverse actions")
+        struck.append(
+            select(reports.c.subject_user_id).where(
+                reports.c.category.in_(limits.objection_categories),
+                between(reports.c.created_at, before, context.window.end),
+            )
+        )
+    targets = any_of(union(*struck))
+    homes = union(
+        select(news.c.household_id),
+        select(members.c.household_id).where(members.c.user_id == targets),
+        select(asked.c.household_id).where(asked.c.user_id == targets),
+    )
+    return or_(
+        events.c.user_id == any_of(select(news.c.user_id)),
+        tables.users_in(events.c.user_id, context.again),
+        events.c.household_id == any_of(homes),
+    )
 
 
 def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[Any]) -> Select[Any]:
@@ -160,12 +209,19 @@ def _struck(tables: Tables, scope: Scope | None, context: Context, acts: Select[
 
 def _hand_overs(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each transfer of leadership in the window."""
-    events = tables["household_events"]
+    events, start = tables["household_events"], context.window.start
+    # So long after it a transfer is judged for the last time.
+    explains = timedelta(minutes=context.limits.leave_explains_minutes)
+    lately = or_(
+        events.c.event_timestamp >= context.news_since(start, explains),
+        tables.households_in(events.c.household_id, context.again),
+    )
     return (
         select(events.c.household_id.label("handed_over_household"))
         .where(
             tables.event_is(EventType.LEADERSHIP_TRANSFERRED),
             during(tables, context),
+            true() if context.news_from is None else lately,
             of_households(tables, scope, events.c.household_id),
         )
         .subquery("hand_over")

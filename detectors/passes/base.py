@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Select,
     Subquery,
@@ -91,6 +92,13 @@ def between(column: ColumnElement[Any], start: datetime, end: datetime) -> Colum
 def during(tables: Tables, context: Context, before: timedelta = timedelta()) -> ColumnElement[bool]:
     """Whether an audit row is of the window, or of so long before it."""
     return between(tables["household_events"].c.event_timestamp, context.window.start - before, context.window.end)
+
+
+def any_of(keys: Select[Any] | CompoundSelect[Any]) -> ColumnElement[Any]:
+    """Any of the keys of a statement, as an array and no join: an index finds the few rows that have one."""
+    some = keys.subquery()
+    (key,) = some.c
+    return func.any(func.array(select(key).where(key.is_not(None)).distinct().scalar_subquery()))
 
 
 def nothing(**columns: ColumnElement[Any]) -> Select[Any]:

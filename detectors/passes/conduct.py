@@ -28,6 +28,7 @@ from detectors.passes.base import (
     METADATA,
     Pass,
     Scope,
+    between,
     during,
     of_users,
 )
@@ -52,6 +53,9 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
         failed = and_(events.c.user_id.is_(None), tables.event_is(EventType.LOGIN_FAILED))
         theirs = of_users(tables, scope, events.c.user_id)
         mine = or_(theirs, and_(failed, of_users(tables, scope, named))) if tables.finds("household_events") else theirs
+    # Whatever is asked before the window has closed lies within so short a time.
+    from_when = context.news_since(context.window.start - before, context.back("failed logins"))
+    when = between(events.c.event_timestamp, from_when, context.window.end)
     acts = (
         select(
             func.coalesce(events.c.user_id, case((by_login, named))).label("user_id"),
@@ -62,7 +66,7 @@ def _conduct(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
             case((tables.event_is(*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED), 1), else_=0).label("action"),
         )
         .where(
-            during(tables, context, before),
+            when,
             tables.event_is(*VIEWS, *DEEDS, EventType.PET_ACTIVITY_LOGGED, GUESS, EventType.LOGIN_FAILED),
             mine,
         )
@@ -112,7 +116,10 @@ def _access_anomalies(tables: Tables, scope: Scope | None, context: Context) -> 
     changed = (
         select(events.c.user_id, hour.label("hour"))
         .where(
-            tables.event_is(*CHANGES, common=True), during(tables, context), of_users(tables, scope, events.c.user_id)
+            tables.event_is(*CHANGES, common=True),
+            # The change comes last: older ones have been judged with all that came before them.
+            between(events.c.event_timestamp, context.news_since(context.window.start), context.window.end),
+            of_users(tables, scope, events.c.user_id),
         )
         .distinct()
         .cte("changed")

@@ -36,8 +36,7 @@ from detectors.source.sql import json_text
 def _households(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Each household about whose leaders or sitters something may be wrong, or with more member rows than the capacity.
 
-    Its members are counted. All other households are left out.
-
+    Their members are counted; all other households are left out.
     `sole_leader` is the user id (as text) of the active leader, the least where there are several. `leader_unapproved` says
     that one of them joined apart from its creation and has no approved request, `leader_unannounced` that the audit table has
     seen the whole life of the household, that its leader joined after its creation and that no transfer event names them.

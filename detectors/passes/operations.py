@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Double,
     FromClause,
     Integer,
@@ -27,7 +29,7 @@ from sqlalchemy import (
 from detectors.contract import Context
 from detectors.domain.retries import RETRY_MARGIN, operation
 from detectors.events import EventType
-from detectors.passes.base import EVENTS, METADATA, Pass, Scope, between, meta
+from detectors.passes.base import EVENTS, METADATA, Pass, Scope, any_of, between, meta
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -89,7 +91,7 @@ def _limited(tables: Tables, scope: Scope | None, context: Context) -> FromClaus
     return _with_leader(tables, counted, context)
 
 
-def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
+def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Select[Any] | CompoundSelect[Any]:
     events, window = tables["household_events"], context.window
     limit = case(
         *((tables.event_is(event), literal(name)) for event, name in OPERATIONS.items()),
@@ -101,7 +103,7 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
         else_=meta(events, "ip_address"),
     )
     refused = tables.event_is(EventType.RATE_LIMIT_EXCEEDED)
-    return select(
+    told = select(
         case((refused, literal("refused")), else_=literal("done")).label("kind"),
         limit.label("limit_name"),
         actor.label("actor"),
@@ -112,17 +114,36 @@ def _limited_events(tables: Tables, scope: Scope | None, context: Context) -> Se
         meta(events, "member_id").label("member_id"),
         meta(events, "request_id").label("request_id"),
         meta(events, "error_code").label("error_code"),
-    ).where(
-        or_(
-            and_(
-                tables.event_is(*OPERATIONS),
-                events.c.event_timestamp >= window.start - timedelta(days=1) - RETRY_MARGIN,
-            ),
-            and_(refused, events.c.event_timestamp >= window.start - context.back("refusals")),
-        ),
-        events.c.event_timestamp < window.end,
-        _concerns(tables, scope, events),
+    ).where(_concerns(tables, scope, events))
+    refusals = and_(refused, between(events.c.event_timestamp, window.start - context.back("refusals"), window.end))
+    start = window.start - timedelta(days=1) - RETRY_MARGIN
+    if context.news_from is None:
+        done = and_(tables.event_is(*OPERATIONS), between(events.c.event_timestamp, start, window.end))
+        return told.where(or_(done, refusals))
+    # Each by an index of its own.
+    return union_all(
+        told.where(refusals), *(told.where(each) for each in _counted_with_the_news(tables, context, start))
     )
+
+
+def _counted_with_the_news(tables: Tables, context: Context, start: datetime) -> Iterator[ColumnElement[bool]]:
+    """The operations that are counted with one that has come since the last look: of the same hour, by the same user, in the same household."""
+    events, window = tables["household_events"], context.window
+    lately = context.news_since(start, timedelta(hours=1) + RETRY_MARGIN)
+    yield and_(tables.event_is(*OPERATIONS, common=True), between(events.c.event_timestamp, lately, window.end))
+    news = (
+        select(events.c.user_id, events.c.household_id)
+        .where(
+            tables.event_is(*OPERATIONS, common=True),
+            between(events.c.event_timestamp, context.news_since(start), window.end),
+        )
+        .cte("news")
+    )
+    earlier = between(events.c.event_timestamp, start, lately)
+    created = tables.event_is(EventType.CREATED, common=True)
+    yield and_(created, earlier, events.c.user_id == any_of(select(news.c.user_id)))
+    changed = tables.event_is(EventType.MEMBER_REMOVED, EventType.INVITE_CODE_REGENERATED, common=True)
+    yield and_(changed, earlier, events.c.household_id == any_of(select(news.c.household_id)))
 
 
 def _limited_requests(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
@@ -190,7 +211,11 @@ def _error_events(tables: Tables, scope: Scope | None, context: Context) -> From
             meta(events, "member_count").label("member_count"),
         )
         .where(
-            between(events.c.event_timestamp, context.window.start - RETRY_MARGIN, context.window.end),
+            between(
+                events.c.event_timestamp,
+                context.news_since(context.window.start - RETRY_MARGIN, RETRY_MARGIN),
+                context.window.end,
+            ),
             or_(error.is_not(None), creation, timed_out),
             _concerns(tables, scope, events),
         )

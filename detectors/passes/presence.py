@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -12,21 +10,17 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
-    Text,
     and_,
     case,
     cast,
-    exists,
     func,
     literal,
     or_,
     select,
-    union,
     union_all,
 )
 
 from detectors.contract import Context
-from detectors.domain.retries import operation
 from detectors.events import INSIDE, LEADER_ACTIONS, EventType
 from detectors.passes.base import (
     EVENTS,
@@ -35,12 +29,10 @@ from detectors.passes.base import (
     Scope,
     between,
     either,
-    meta,
-    not_refused,
     of_households,
     of_users,
-    since,
 )
+from detectors.passes.surviving import gone_from_sessions, sessions_used, survived, told_to_be_gone
 from detectors.source import Tables
 
 _DEPARTURE = -1
@@ -63,8 +55,14 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     first of their rows there was written after it, whatever became of it; `active_rows` is zero where none is active now.
     """
     members, households = tables["household_members"], tables["households"]
-    gone = _departures(tables, scope, context).cte("gone")
-    departed = gone if context.changed is None else _departed_from_changed(tables, context).cte("departed")
+    used = None
+    if context.changed is None:
+        departed = gone = _departures(tables, scope, context).cte("gone")
+    else:
+        departed = gone = _departed_from_changed(tables, context).cte("departed")
+        if "sessions" in tables:
+            used = sessions_used(tables, departed, context).cte("session_used")
+            gone = gone_from_sessions(tables, used, departed, context).cte("gone")
     acts = union_all(
         _accesses(tables, scope, context),
         select(
@@ -83,19 +81,23 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     belongs = and_(active.c.household_id == acts.c.household_id, active.c.user_id == acts.c.user_id)
     # Few visitors acted as leaders where leadership ever moved: the office is looked up for them, and not beside every visit.
     events = tables["household_events"]
-    transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED)
-    moved = (
-        acts.c.household_id.in_(select(events.c.household_id).where(transferred, events.c.household_id.is_not(None)))
-        if scope is None
-        else exists().where(transferred, events.c.household_id == acts.c.household_id)
-    )
+    if scope is None and context.news_from is None:
+        transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED)
+        moved: ColumnElement[bool] = acts.c.household_id.in_(
+            select(events.c.household_id).where(transferred, events.c.household_id.is_not(None))
+        )
+    else:
+        # A number, as PostgreSQL would look up whether one exists in a table of all.
+        transferred = tables.event_is(EventType.LEADERSHIP_TRANSFERRED, common=True)
+        transfers = select(func.count()).where(transferred, events.c.household_id == acts.c.household_id)
+        moved = transfers.scalar_subquery() > 0
     office = (
         select(func.count())
         .select_from(households)
         .where(households.c.id == acts.c.household_id, households.c.leader_id == acts.c.user_id)
         .scalar_subquery()
     )
-    once_led = and_(acts.c.leader_actions > 0, moved)
+    once_led = and_(acts.c.leader_actions > 0, office == 0, moved)
     beside = select(
         acts.c.household_id,
         acts.c.user_id,
@@ -105,15 +107,29 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
         active.c.joined_at,
         active.c.is_temporary,
         active.c.temporary_expires_at,
-        case((once_led, office == 0), else_=False).label("led_without_office"),
+        case((once_led, True), else_=False).label("led_without_office"),
     ).select_from(acts.outerjoin(active, belongs))
     if "sessions" not in tables:
         return beside.subquery("presence")
-    return either(beside, _survived(tables, scope, context, gone), "presence")
+    return either(beside, survived(tables, scope, context, gone, used), "presence")
 
 
-def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
-    """Each person who read or changed a household in the window, with that household."""
+def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[Any] | CompoundSelect[Any]:
+    """Each person who read or changed a household in the window, with that household.
+
+    Of a look at changes what came since the last one, and in households whose rows were written all of the window.
+    """
+    events, window = tables["household_events"], context.window
+    news_from = context.news_since(window.start)
+    who = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
+    news = _inside(tables, between(events.c.event_timestamp, news_from, window.end), who)
+    if news_from == window.start or not context.rewritten:
+        return news
+    mine = tables.households_in(events.c.household_id, context.rewritten)
+    return union_all(news, _inside(tables, between(events.c.event_timestamp, window.start, news_from), mine))
+
+
+def _inside(tables: Tables, at: ColumnElement[bool], mine: ColumnElement[bool]) -> Select[Any]:
     events = tables["household_events"]
     return (
         select(
@@ -125,179 +141,24 @@ def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[A
         )
         .where(
             tables.event_is(*INSIDE),
-            between(events.c.event_timestamp, context.window.start, context.window.end),
+            at,
             events.c.household_id.is_not(None),
             events.c.user_id.is_not(None),
-            or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id)),
+            mine,
         )
         .group_by(events.c.household_id, events.c.user_id)
     )
 
 
 def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
-    """Each event that says that somebody is no longer a member. The last two columns are those of removals alone.
-
-    Of a look at changes, which judges departures elsewhere, the removals: sessions that survived them may be anybody's.
-    """
-    events = tables["household_events"]
-    if context.changed is None or "sessions" not in tables:
-        mine = of_households(tables, scope, events.c.household_id)
-        return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
-    # Of whoever used no session since the window began nothing more need be read.
-    removed = tables.user_key(meta(events, "member_id")).in_(_who_used_sessions(tables, context))
-    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED], removed)
-
-
-def _who_used_sessions(tables: Tables, context: Context) -> CompoundSelect[Any]:
-    """Whose session was used in the window, by its own row or by who is named in a session_used event."""
-    events, sessions, window = tables["household_events"], tables["sessions"], context.window
-    used = tables.event_is(EventType.SESSION_USED, common=True)
-    return union(
-        select(sessions.c.user_id).where(between(sessions.c.last_activity_at, window.start, window.end)),
-        select(events.c.user_id).where(used, between(events.c.event_timestamp, window.start, window.end)),
-    )
+    """Each event that says that somebody is no longer a member. The last two columns are those of removals alone."""
+    mine = of_households(tables, scope, tables["household_events"].c.household_id)
+    return told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
 
 
 def _departed_from_changed(tables: Tables, context: Context) -> Select[Any]:
     mine = tables.households_in(tables["household_events"].c.household_id, context.changed or ())
-    return _told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine, common=True)
-
-
-def _told_to_be_gone(
-    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool], *, common: bool = False
-) -> Select[Any]:
-    events = tables["household_events"]
-    removed = tables.event_is(EventType.MEMBER_REMOVED)
-    # A fence: each text is taken out of the metadata once, and not wherever it is named below.
-    told = (
-        select(
-            events.c.household_id,
-            events.c.event_timestamp,
-            events.c.user_id,
-            removed.label("removed"),
-            case((removed, meta(events, "member_id"))).label("member_id"),
-            case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
-        )
-        .where(
-            tables.event_is(*kinds, common=common),
-            since(events, context.history_start),
-            mine,
-        )
-        .offset(0)
-        .subquery("told")
-    )
-    return select(
-        told.c.household_id,
-        told.c.event_timestamp,
-        case((told.c.removed, tables.user_key(told.c.member_id)), else_=told.c.user_id).label("user_id"),
-        case((told.c.removed, told.c.user_id)).label("changed_by"),
-        told.c.removal,
-    )
-
-
-def _survived(tables: Tables, scope: Scope | None, context: Context, gone: FromClause) -> Select[Any]:
-    events, members = tables["household_events"], tables["household_members"]
-    removed = _removals(gone, context).cte("removed")
-    uses = _uses(tables, scope, context, removed)
-    grace = timedelta(minutes=context.limits.session_grace_minutes)
-    survived = and_(
-        uses.c.user_id == removed.c.user_id,
-        uses.c.created_at < removed.c.changed_at,
-        uses.c.used_at > removed.c.changed_at + grace,
-    )
-    hits = (
-        select(removed, uses.c.session_id, uses.c.created_at, uses.c.used_at)
-        .select_from(removed.join(uses, survived))
-        .where(of_users(tables, scope, removed.c.user_id))
-        .cte("hit")
-    )
-    # An array, and no join: where there is an index on households it finds the few, and elsewhere one reading does for all.
-    homes = func.any(func.array(select(hits.c.household_id).distinct().scalar_subquery()))
-    let_in = (
-        select(
-            events.c.household_id,
-            tables.user_key(meta(events, "new_member_id")).label("user_id"),
-            events.c.event_timestamp,
-        )
-        .where(events.c.household_id == homes, tables.event_is(EventType.JOIN_REQUEST_APPROVED, common=True))
-        .subquery("let_in")
-    )
-    row = (
-        select(members.c.household_id, members.c.user_id, members.c.joined_at, members.c.status)
-        .where(members.c.household_id == homes)
-        .subquery("row")
-    )
-    later = and_(
-        let_in.c.household_id == hits.c.household_id,
-        let_in.c.user_id == hits.c.user_id,
-        let_in.c.event_timestamp > hits.c.changed_at,
-    )
-    pair = and_(row.c.household_id == hits.c.household_id, row.c.user_id == hits.c.user_id)
-    return (
-        select(
-            *hits.c,
-            literal("session").label("act"),
-            func.min(let_in.c.event_timestamp).label("let_in_at"),
-            func.min(row.c.joined_at).filter(row.c.joined_at > hits.c.changed_at).label("joined_at"),
-            func.count().filter(row.c.status == "active").label("active_rows"),
-        )
-        .select_from(hits.outerjoin(let_in, later).outerjoin(row, pair))
-        .group_by(*hits.c)
-    )
-
-
-def _removals(gone: FromClause, context: Context) -> Select[Any]:
-    """Each removal of somebody by somebody else, retries as one."""
-    return (
-        select(
-            gone.c.user_id,
-            gone.c.household_id,
-            func.max(cast(gone.c.changed_by, Text)).label("changed_by"),
-            func.min(gone.c.event_timestamp).label("changed_at"),
-        )
-        .where(
-            gone.c.removal.is_not(None),
-            gone.c.event_timestamp < context.window.end,
-            gone.c.changed_by.is_distinct_from(gone.c.user_id),
-        )
-        .group_by(gone.c.user_id, gone.c.household_id, gone.c.removal)
-    )
-
-
-def _uses(tables: Tables, scope: Scope | None, context: Context, removed: FromClause) -> FromClause:
-    """The uses in the window of the sessions of `removed` people, by the session's own row and by session_used events."""
-    events, sessions, window = tables["household_events"], tables["sessions"], context.window
-    theirs = (
-        select(
-            cast(sessions.c.id, Text).label("session_id"),
-            sessions.c.user_id,
-            sessions.c.created_at,
-            sessions.c.last_activity_at,
-        )
-        .where(
-            sessions.c.user_id.in_(select(removed.c.user_id).where(removed.c.user_id.is_not(None))),
-            of_users(tables, scope, sessions.c.user_id),
-        )
-        .cte("theirs")
-    )
-    told = (
-        select(
-            tables.id_text(meta(events, "session_id")).label("session_id"), events.c.event_timestamp.label("used_at")
-        )
-        .where(
-            tables.event_is(EventType.SESSION_USED, common=True),
-            between(events.c.event_timestamp, window.start, window.end),
-            of_users(tables, scope, events.c.user_id),
-        )
-        .subquery("told")
-    )
-    by_event = select(theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, told.c.used_at).select_from(
-        theirs.join(told, told.c.session_id == theirs.c.session_id)
-    )
-    by_row = select(
-        theirs.c.session_id, theirs.c.user_id, theirs.c.created_at, theirs.c.last_activity_at.label("used_at")
-    ).where(between(theirs.c.last_activity_at, window.start, window.end))
-    return union_all(by_event, by_row).subquery("use")
+    return told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine, common=True)
 
 
 PASSES = (

@@ -30,6 +30,7 @@ from detectors.passes.base import (
     METADATA,
     Pass,
     Scope,
+    any_of,
     either,
     meta,
     not_refused,
@@ -54,7 +55,7 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     request = _asked_or_sitting(tables, scope, context).cte("asked")
     led = _once_leaders(tables, request)
     twice = _pending_twice(request)
-    changed = _last_regenerated(tables, scope, context)
+    changed = _last_regenerated(tables, None if scope is None else request, context)
     # A null is not looked up in a hash table, and most rows have nothing to look up here.
     stranger = case((request.c.responded_by.is_distinct_from(request.c.leader_id), request.c.responded_by))
     twice_too = and_(twice.c.household_id == request.c.household_id, twice.c.user_id == request.c.user_id)
@@ -120,10 +121,11 @@ def _asked_or_sitting(tables: Tables, scope: Scope | None, context: Context) -> 
         or_(entry.c.invite_code == households.c.invite_code, entry.c.invite_code.is_(None)),
         entry.c.status.in_(["approved", "rejected"]),
     )
+    its_own = and_(households.c.id == entry.c.household_id, of_households(tables, scope, households.c.id))
     in_order = case((entry.c.is_sitter, by_the_leader), else_=approved)
     return (
         select(*entry.c, households.c.leader_id, households.c.invite_code.label("current_code"))
-        .select_from(entry.outerjoin(households, households.c.id == entry.c.household_id))
+        .select_from(entry.outerjoin(households, its_own))
         .where(func.coalesce(in_order, False).is_(False))
     )
 
@@ -149,7 +151,8 @@ def _pending_twice(asked: FromClause) -> FromClause:
     )
 
 
-def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
+def _last_regenerated(tables: Tables, asked: FromClause | None, context: Context) -> FromClause:
+    """When each household's code was last regenerated, or of those alone that are in `asked`."""
     if "household_events" not in tables:
         households = tables["households"]
         return nothing(household_id=households.c.id, event_timestamp=households.c.created_at).subquery("regenerated")
@@ -158,10 +161,10 @@ def _last_regenerated(tables: Tables, scope: Scope | None, context: Context) -> 
     each = (
         select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
         .where(
-            tables.event_is(EventType.INVITE_CODE_REGENERATED),
+            tables.event_is(EventType.INVITE_CODE_REGENERATED, common=asked is not None),
             not_refused(events, context),
             since(events, context.history_start),
-            of_households(tables, scope, events.c.household_id),
+            true() if asked is None else events.c.household_id == any_of(select(asked.c.household_id)),
         )
         .group_by(events.c.household_id, operation(events))
         .subquery("regeneration")

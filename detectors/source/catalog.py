@@ -8,65 +8,27 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column, text
-from sqlalchemy.types import BigInteger, Boolean, Numeric, TypeEngine, Uuid
+from sqlalchemy import Text, func, text
 
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.quoting import quoted
+from detectors.source.server_types import (
+    ACCEPTED,
+    AS_TEXT,
+    BASE,
+    NATIVE,
+    WANTED,
+    Reading,
+    byte_by_byte,
+    cast_to,
+    in_zone,
+    instead,
+    one_after_the_other,
+)
 
 Ask = Callable[..., Sequence[Any]]
 """Answers one of the statements below: `ask(statement, parameters)`."""
-Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
-
-_NATIVE: dict[str, NativeType] = {
-    "uuid": "uuid",
-    "text": "text",
-    "varchar": "text",
-    "int2": "integer",
-    "int4": "integer",
-    "int8": "integer",
-    "numeric": "number",
-    "float4": "number",
-    "float8": "number",
-    "bool": "flag",
-    "timestamptz": "time",
-    "json": "json",
-    "jsonb": "jsonb",
-    "bytea": "bytes",
-}
-# Stored another way, and read as texts: without the blanks that fill a char(n) up, and without citext's own comparisons.
-_AS_TEXT = {"bpchar", "citext", "name", "cidr", "macaddr", "macaddr8"}
-_BASE: dict[str, TypeEngine[Any]] = {
-    "uuid": Uuid(as_uuid=False),
-    "text": Text(),
-    "integer": BigInteger(),
-    "number": Numeric(),
-    "flag": Boolean(),
-    "time": DateTime(timezone=True),
-}
-_IDS: set[NativeType] = {"uuid", "text", "integer", "number", "bytes"}
-_ACCEPTED: dict[str, set[NativeType]] = {
-    "user": _IDS,
-    "household": _IDS,
-    "id": _IDS,
-    "text": {"uuid", "text", "integer"},
-    "flag": {"flag"},
-    "time": {"time"},
-    "json": {"json", "jsonb", "text", "bytes"},
-    "number": {"number", "integer"},
-}
-_WANTED = {
-    "user": "uuid, text, bytea or a number",
-    "household": "uuid, text, bytea or a number",
-    "id": "uuid, text, bytea or a number",
-    "text": "text",
-    "flag": "boolean",
-    "time": "timestamp with time zone",
-    "json": "jsonb",
-    "number": "numeric",
-}
-
 # Not by to_regclass, which fails for a schema that the role may not use. A name with a dot is first looked up whole.
 _TABLES = text(
     """
@@ -197,7 +159,7 @@ class _Reader:
             if read is not None:
                 types[column] = read[0]
                 if read[1]:
-                    read_as[column] = _one_after_the_other(read[1])
+                    read_as[column] = one_after_the_other(read[1])
         if any(not wanted.optional and column not in types for column, wanted in canonical.columns.items()):
             return None
         estimate = int(found["estimate"])
@@ -237,36 +199,34 @@ class _Reader:
             )
         read = self._reading(row, wanted.kind)
         if read is None:
-            reason = f"{row['declared']}, but {_WANTED[wanted.kind]} is needed"
+            reason = f"{row['declared']}, but {WANTED[wanted.kind]} is needed"
             if not wanted.optional and name in DISPENSABLE:
                 self.unusable[name] = f"{full_name}.{quoted(source_name)} is of type {reason}"
                 return None
             if not wanted.optional:
-                raise SourceError(
-                    f"{full_name}.{quoted(source_name)} is of type {reason}: {_instead(row, wanted.kind)}"
-                )
+                raise SourceError(f"{full_name}.{quoted(source_name)} is of type {reason}: {instead(row, wanted.kind)}")
             self.unusable[f"{name}.{column}"] = f"{full_name}.{quoted(source_name)} is of type {reason}"
         return read
 
     def _reading(self, row: Any, kind: str) -> tuple[NativeType, list[Reading]] | None:
         type_name = row["type_name"]
         if kind == "time" and type_name == "timestamp":
-            return "time", [_in_zone(self.mapping.zone)]
+            return "time", [in_zone(self.mapping.zone)]
         how: list[Reading] = []
-        if row["type_kind"] == "e" or type_name in _AS_TEXT:
+        if row["type_kind"] == "e" or type_name in AS_TEXT:
             native: NativeType | None = "text"
-            how.append(_cast_to(Text()))
+            how.append(cast_to(Text()))
         elif type_name == "inet":
             native = "text"
             how.append(func.host)
         else:
-            native = _NATIVE.get(type_name)
-            if native in _BASE and row["is_domain"]:
-                how.append(_cast_to(_BASE[native]))
-        if native not in _ACCEPTED[kind]:
+            native = NATIVE.get(type_name)
+            if native in BASE and row["is_domain"]:
+                how.append(cast_to(BASE[native]))
+        if native not in ACCEPTED[kind]:
             return None
         if native == "text" and row["collation"] and (self._many_collations or not row["deterministic"]):
-            how.append(_byte_by_byte)
+            how.append(byte_by_byte)
         return native, how
 
     @cached_property
@@ -277,37 +237,6 @@ class _Reader:
         }
         rows = (row for name, found in self.columns.items() for row in found if (name, row["column_name"]) in mapped)
         return len({row["collation"] for row in rows if row["collation"]}) > 1
-
-
-def _instead(row: Any, kind: str) -> str:
-    if kind == "time" and row["type_name"] in {"int4", "int8", "numeric", "float8"}:
-        return "map a view with to_timestamp(…) in its place, as a number doesn't say what it counts"
-    if kind == "time" and row["type_name"] == "date":
-        return "map another column, as a day has no time of day"
-    return "map another column, or a view with a cast"
-
-
-def _cast_to(kind: TypeEngine[Any]) -> Reading:
-    return lambda column: cast(column, kind)
-
-
-def _in_zone(zone: str) -> Reading:
-    # Written out: as a parameter it would make two different expressions of one column that is selected and grouped by.
-    return lambda column: func.timezone(literal_column(f"'{zone}'"), column, type_=DateTime(timezone=True))
-
-
-def _byte_by_byte(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """As patterns need it, which a collation that takes different texts for equal does not allow."""
-    return column.collate("C")
-
-
-def _one_after_the_other(steps: Sequence[Reading]) -> Reading:
-    def read(column: ColumnElement[Any]) -> ColumnElement[Any]:
-        for step in steps:
-            column = step(column)
-        return column
-
-    return read
 
 
 def _index(row: Any) -> Index:

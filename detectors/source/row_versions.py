@@ -7,12 +7,9 @@ they are seen by counts and checksums over buckets of households.
 
 from __future__ import annotations
 
-import math
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import combinations
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -34,14 +31,13 @@ from sqlalchemy import (
 )
 
 from detectors.source.base import Schema
+from detectors.source.bucket_sums import BUCKETS
 from detectors.source.tables import Tables
 
-BUCKETS = 4_096
-"""A row that is lost has so small a part of all households looked at."""
 FAR = 2**30
 """Transactions. What lies further apart may have gone round the 32 bits of a row's number."""
-_TRIED = 2**14
-"""So many combinations are tried to explain what is missing in a bucket; after that its households are looked at."""
+_IN_FLIGHT, _STARTING = timedelta(seconds=5), timedelta(seconds=10)
+"""A row that says that it began so shortly before a look, or after it, may have been seen by it or not."""
 _HASHES = {
     "uuid": ("uuid_hash", "uuid_hash_extended", None),
     "text": ("hashtext", "hashtextextended", Text()),
@@ -96,32 +92,12 @@ COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What was seen before: the row versions of all transactions below `least`, and the times up to `young`; now up to `old`."""
+    """What was seen before, at `seen`: the row versions of all transactions below `least`, and the times up to `young`; now up to `old`."""
 
     least: int
+    seen: datetime
     young: datetime
     old: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """How many rows each bucket holds, and a checksum of which."""
-
-    rows: array[int]
-    checks: array[int]
-
-    @property
-    def total(self) -> int:
-        return sum(self.rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What one table holds now, whose rows changed, and the buckets from which rows were lost."""
-
-    sums: Sums
-    owners: frozenset[str] = frozenset()
-    lost: tuple[int, ...] = ()
 
 
 def compared_in(schema: Schema) -> list[Compared]:
@@ -148,25 +124,52 @@ def incomparable(tables: Tables, kinds: Mapping[str, str]) -> str | None:
     return None if len(owners) == 1 else "the ids of households are not of one type"
 
 
-def statement(tables: Tables, one: Compared, since: Since | None) -> Select[Any]:
-    """The sums of a table by bucket, and which of its rows are newer than `since`, or were too young then and are not any more.
+def statement(tables: Tables, one: Compared, since: Since | None, *, by_bucket: bool = True) -> Select[Any]:
+    """The sums of a table, by bucket or of all together, and which of its rows are newer than `since`, or were too young then and are not any more.
 
-    Those are told as "checksum owner", the checksum only of newer ones.
+    Those are told as "checksum bucket age owner", the checksum only of newer ones; see `_age`.
     """
     owner, key = tables.raw(one.table, one.owner), _key(tables, one) or one.key[0]
     bucket, mine = func.coalesce(_bucket(tables, one), 0), cast(_owner_hash(tables, one), BigInteger)
     # With the owner's hash, so that a row that goes over to another household is lost to its first one.
     row = func.coalesce(_hash(_native(tables, one, key), tables.raw(one.table, key), seed=mine), 0)
-    sums = [bucket.label("bucket"), func.count().label("rows"), func.bit_xor(row).label("checks")]
+    sums = [func.count().label("rows"), func.bit_xor(row).label("checks")]
     if since is not None:
-        # Once, and not for each row.
-        oldest = select(func.age(literal_column(f"'{max(since.least & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
-        # What was frozen an age ago keeps its number, and may seem to lie ahead.
-        newer = Function("age", literal_column("xmin"), type_=Integer()).between(0, oldest)
-        told = func.concat(case((newer, row)), " ", owner)
+        newer = newer_than(since.least)
+        told = func.concat(case((newer, row)), " ", bucket, " ", _age(tables, one, since), " ", owner)
         sums.append(func.array_agg(told).filter(or_(newer, *_due(tables, one, since))).label("changed"))
-    found = select(*sums).group_by(bucket)
+    found = select(bucket.label("bucket"), *sums).group_by(bucket) if by_bucket else select(*sums)
     return found if one.only is None else found.where(tables.raw(one.table, one.only).is_not(None))
+
+
+def has_versions(tables: Tables, kinds: Mapping[str, str], table: str, owner: str, at: str) -> bool:
+    """Whether a table's rows have versions, and its `owner` and time `at` are stored as they are read."""
+    found = tables.schema.tables[table]
+    return (
+        kinds.get(table) == "r"
+        and found.columns.get(owner) in _HASHES
+        and found.columns.get(at) == "time"
+        and not {owner, at} & found.read_as.keys()
+    )
+
+
+def newer_than(least: int) -> ColumnElement[bool]:
+    """Whether a row's version is of a transaction that a look had not seen the end of; `least` is the first of them."""
+    # Once, and not for each row.
+    oldest = select(func.age(literal_column(f"'{max(least & 0xFFFFFFFF, 3)}'::xid"))).scalar_subquery()
+    age = Function("age", literal_column("xmin"), type_=Integer())
+    # What was frozen an age ago keeps its number, and may seem to lie ahead.
+    return and_(age <= oldest, age >= 0)
+
+
+def _age(tables: Tables, one: Compared, since: Since) -> ColumnElement[str]:
+    """Whether a newer row was there before, by the time at which it says that it began: "old", "new", or "" where nobody knows."""
+    if one.times[0] not in tables.schema.tables[one.table].columns:
+        return literal("")
+    began = tables.stored(one.table, one.times[0])
+    return case(
+        (began > literal(since.seen + _STARTING), "new"), (began < literal(since.seen - _IN_FLIGHT), "old"), else_=""
+    )
 
 
 def owners_in(tables: Tables, one: Compared, buckets: Sequence[int]) -> Select[Any]:
@@ -176,47 +179,6 @@ def owners_in(tables: Tables, one: Compared, buckets: Sequence[int]) -> Select[A
         .where(_bucket(tables, one).in_(buckets))
         .distinct()
     )
-
-
-def written(rows: Sequence[Mapping[str, Any]], before: Sums | None) -> Written:
-    """What the rows of `statement` tell, compared with what there was `before`."""
-    now = Sums(array("q", bytes(8 * BUCKETS)), array("q", bytes(8 * BUCKETS)))
-    owners: set[str] = set()
-    newer: dict[int, list[int]] = {}
-    for row in rows:
-        bucket = row["bucket"]
-        now.rows[bucket], now.checks[bucket] = row["rows"], row["checks"]
-        for told in (row["changed"] or ()) if before is not None else ():
-            check, _, owner = told.partition(" ")
-            if check:
-                newer.setdefault(bucket, []).append(int(check))
-            owners.add(owner)
-    lost = tuple(_lost(now, before, newer)) if before is not None else ()
-    return Written(now, frozenset(owners - {""}), lost)
-
-
-def _lost(now: Sums, before: Sums, newer: Mapping[int, Sequence[int]]) -> Iterator[int]:
-    """The buckets in which something is missing that no newer version of a row stands for."""
-    for bucket in range(BUCKETS):
-        new = newer.get(bucket, ())
-        missing = before.rows[bucket] - now.rows[bucket] + len(new)
-        check = before.checks[bucket] ^ now.checks[bucket] ^ _xor(new)
-        if (missing or check) and not _explained(missing, check, new):
-            yield bucket
-
-
-def _explained(missing: int, check: int, fresh: Sequence[int]) -> bool:
-    """Whether `missing` rows with this checksum are among the newer versions, so that they were changed and not deleted."""
-    if not 0 < missing <= len(fresh) or math.comb(len(fresh), missing) > _TRIED:
-        return False
-    return any(_xor(some) == check for some in combinations(fresh, missing))
-
-
-def _xor(numbers: Sequence[int]) -> int:
-    together = 0
-    for one in numbers:
-        together ^= one
-    return together
 
 
 def _key(tables: Tables, one: Compared) -> str | None:

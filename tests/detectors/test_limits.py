@@ -167,3 +167,4 @@ def test_limits_do_not_change_while_rules_compare() -> None:
 def test_a_known_zone_is_accepted(zone: str) -> None:
     assert accepted(time_zone=zone).time_zone == zone
     refused("is no time zone", time_zone=f"{zone}x")
+    refused(f"'{40 * 'x'}' is no time zone", time_zone=50 * "x")

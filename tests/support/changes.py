@@ -12,9 +12,9 @@ from uuid import UUID
 
 import psycopg
 
+from tests.support.acts import ACTS, HOMES
 from tests.support.town_life import MINUTE, uid
 
-HOMES = ("oak", "elm", "ash", "fir", "yew", "bay")
 PEOPLE = ("one", "two", "three")
 GIVEN_UP = (psycopg.errors.LockNotAvailable, psycopg.errors.UniqueViolation)
 
@@ -79,7 +79,7 @@ def _member(
     return "INSERT INTO household_members VALUES (%s, %s, %s, 'member', 'active', %s, %s, NULL, %s)", values
 
 
-def _event(kind: str, home: UUID, user: UUID, at: datetime, **metadata: Any) -> tuple[str, tuple[Any, ...]]:
+def _event(kind: str, home: UUID | None, user: UUID, at: datetime, **metadata: Any) -> tuple[str, tuple[Any, ...]]:
     told = json.dumps(metadata, default=str)
     return (
         "INSERT INTO household_events (id, event_type, household_id, user_id, event_timestamp, metadata) "
@@ -261,6 +261,14 @@ def _session_told(clients: Clients, write: Write, at: datetime) -> Statements:
     return [_session(user, session, at, at - 1440 * MINUTE), _event("session_used", home, user, at, session_id=session)]
 
 
+def _acting(name: str) -> Callable[[Clients, Write, datetime], Statements]:
+    def written(clients: Clients, write: Write, at: datetime) -> Statements:
+        did = ACTS[name](write.home, write.person, f"{name} {clients.written}", at)
+        return [_event(kind, home, user, when, **told) for kind, home, user, when, told in did]
+
+    return written
+
+
 WRITES: dict[str, Callable[[Clients, Write, datetime], Statements]] = {
     function.__name__.strip("_").replace("_", " "): function
     for function in (
@@ -289,4 +297,4 @@ WRITES: dict[str, Callable[[Clients, Write, datetime], Statements]] = {
         _session_used,
         _session_told,
     )
-}
+} | {name: _acting(name) for name in ACTS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from detectors.contract import Context, Window
 from detectors.engine.bookmark import Bookmark, loaded
@@ -12,19 +12,15 @@ from detectors.engine.feed import Feed, read_feed
 from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan
 from detectors.findings import Found
-from detectors.passes import PASSES
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source
-from tests.support.changes import HOMES, PEOPLE
+from tests.support.acts import HOMES
+from tests.support.changes import PEOPLE
 from tests.support.towns import DAY, Town, with_later_life
 
 LATE = timedelta(hours=1)
-ASKED = [
-    one
-    for one in by_day(DETECTORS)
-    if any(PASSES[subscription.on].by_rows or subscription.on == "presence" for subscription in one.subscriptions)
-]
-"""Those that look at changes alone, and what they share a pass with."""
+ASKED = by_day(DETECTORS)
+ASKED_AT = datetime(2026, 2, 1, 9, tzinfo=UTC)
 
 
 def town() -> Town:
@@ -34,6 +30,10 @@ def town() -> Town:
         town.family(home, *(f"{home} {one}" for one in PEOPLE))
         for one in PEOPLE:
             town.account(f"{home} {one}")
+    for home, elsewhere in zip(HOMES, (*HOMES[1:], HOMES[0]), strict=True):
+        town.request(
+            f"{home} two asked", elsewhere, f"{home} two", status="rejected", at=ASKED_AT, by=f"{elsewhere} one"
+        )
     return with_later_life(town)
 
 

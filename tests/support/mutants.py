@@ -38,7 +38,7 @@ TESTS = {
     "reports/redact.py": ("tests/reports/test_redact.py",),
 }
 """The modules, each with the tests that must notice: pure ones, as each change runs them all. Properties are left out."""
-LONGEST = 60
+LONGEST = 20
 """Seconds that the tests of a module take at most."""
 _LIBRARIES = (
     "alembic",

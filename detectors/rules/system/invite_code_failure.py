@@ -222,6 +222,9 @@ DETECTOR = Detector(
             optional=True,
         ),
         Subscription("texts", odd_code, aggregate_odd_codes, ("household_id", "invite_code")),
-        Subscription("prefixes", nearly_full, aggregate_prefixes, ("prefix", "codes")),
+        Subscription(
+            "prefixes", nearly_full, aggregate_prefixes, ("prefix", "codes"), by_night=lambda _: True, about="prefix"
+        ),
     ),
+    by_night_in_part="prefixes that are nearly full",
 )

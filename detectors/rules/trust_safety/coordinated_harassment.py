@@ -183,5 +183,6 @@ DETECTOR = Detector(
     __doc__,
     (Subscription("acts", several_people, opens="target"),),
     evaluate,
+    by_night_in_part="acts in households of which no row names the person, and what connects people only after they acted",
     looks_back={"adverse actions": _together_within},
 )

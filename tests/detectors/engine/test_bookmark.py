@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from detectors.engine.bookmark import Bookmark, loaded
-from detectors.source.row_versions import BUCKETS, Sums
+from detectors.source.bucket_sums import BUCKETS, Sums
 
 NOW = datetime(2026, 2, 3, 9, tzinfo=UTC)
 NUMBERS = array("q", range(BUCKETS))

@@ -176,9 +176,9 @@ CASES: list[tuple[str, list[Finding], dict[str, list[str]]]] = [
         "another group than of those whom everyone has left explains nothing",
         [
             everyone_left("h1").model_copy(update={"subject": {"operation": "something-else"}}),
-            finding("member-without-approval", household="h1"),
+            approval("r1"),
         ],
-        {"orphaned-household": [], "member-without-approval": []},
+        {"orphaned-household": [], "approval-not-applied": []},
     ),
     (
         "an approval of several people explains no conflict of nobody in particular",
