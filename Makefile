@@ -32,7 +32,7 @@ setup: $(DEV_STAMP) ## make .venv with the program and its development tools
 hooks: $(DEV_STAMP) ## let git run the quick checks before each commit, the slower ones before each push
 	@$(BIN)/pre-commit install --hook-type pre-commit --hook-type pre-push
 
-demo: $(RUN_STAMP) ## play two nights on the demo town, without any server
+demo: $(RUN_STAMP) ## play a month of nights on the demo town, without any server
 	@$(BIN)/hearthwatch demo
 
 demo-rt: $(DEV_STAMP) ## the same two nights in a throwaway Request Tracker (Debian's request-tracker5 rt5-db-sqlite rt5-standalone)

@@ -147,7 +147,10 @@ def _shown(text: str) -> str:
 @click.command("new")
 @click.argument("name", metavar="ID")
 @click.option(
-    "--family", default="malfunctions", show_default=True, help="The folder below detectors/rules/ that it goes into."
+    "--family",
+    default="malfunctions",
+    show_default=True,
+    help=f"The folder below detectors/rules/ that it goes into: {', '.join(FAMILIES)}.",
 )
 def new_detector(name: str, family: str) -> None:
     """Make the file and the test of a new detector (CONTRIBUTING.md)."""
@@ -159,6 +162,7 @@ def new_detector(name: str, family: str) -> None:
         )
     if name in BY_ID:
         raise click.UsageError(f"there is a detector {name!r} already: `hearthwatch detectors explain {name}` shows it")
+    family = family.replace("-", "_")
     if family not in FAMILIES:
         raise click.UsageError(
             f"there is no family {_shown(family)!r} below detectors/rules/, only {', '.join(FAMILIES)}"

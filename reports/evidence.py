@@ -70,10 +70,10 @@ def percent(share: float) -> str:
 
 
 def cell(value: object) -> str:
-    """A value in words: times as the process document writes them, lists with commas, null for what the data has not."""
+    """A value in words: times as the process document writes them, lists with commas, "none" for what the data has not."""
     match value:
         case None:
-            return "null"
+            return "none"
         case bool():
             return "yes" if value else "no"
         case datetime():

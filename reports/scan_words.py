@@ -68,8 +68,8 @@ def who(finding: Finding) -> str:
 
 
 def since(finding: Finding) -> str:
-    """When it was first so, to the minute, in UTC; empty where that is not known."""
-    at = finding.first_seen or finding.occurred_at
+    """When it was first so, by the data or by who looked, to the minute, in UTC; empty where that is not known."""
+    at = min(filter(None, (finding.first_seen, finding.occurred_at)), default=None)
     return minute(at) if at else ""
 
 

@@ -68,19 +68,19 @@ def first_entry(finding: Finding, now: datetime, *, explained_by: str | None = N
 
 
 def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now: datetime) -> Finding:
-    """A state with the time at which a look first saw it. `last_look` is when the last complete look before that one was.
+    """A state with the time at which a look first saw it. `last_look` is when its detector had last looked before that.
 
-    Where no event tells when it began, its ticket says between which looks that was: in the same words on every night, as
-    it may arrive later than it was made.
+    Its ticket says between which looks it was found: in the same words on every night, as it may arrive later than it was
+    made. That it was not there before nobody knows: limits may have been others.
     """
     if finding.kind != "state":
         return finding
     seen = first_seen(entry, now)
     if last_look is not None:
-        observed = f"Not there at the look of {stamp(last_look)}, there at {stamp(seen)}"
+        observed = f"Not found at the look of {stamp(last_look)}, found at {stamp(seen)}"
     else:
         unknown = "" if finding.occurred_at is not None else "; since when is not known"
-        observed = f"There at the first look, {stamp(seen)}{unknown}"
+        observed = f"Found at the first look for it, {stamp(seen)}{unknown}"
     story = finding.story.model_copy(update={"observed": observed})
     return finding.model_copy(update={"first_seen": seen, "story": story})
 

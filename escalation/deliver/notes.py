@@ -57,8 +57,9 @@ def _contact(ticket: Ticket, policy: Policy) -> str:
     rules, place = policy.teams[ticket.team], policy.slack(ticket.team, ticket.severity)
     on_call = {one.mention for one in rules.slack.values()} - {""}
     if place is None or place.mention or not any(mention in rules.contact for mention in on_call):
-        return rules.contact
-    return f"Slack `{place.channel}` (nobody is on call for {ticket.severity})"
+        # The process sets its names in marks of code, which stand raw in a text.
+        return rules.contact.replace("`", "")
+    return f"Slack {place.channel} (nobody is on call for {ticket.severity})"
 
 
 def external_id_of(fingerprint: str, generation: int) -> str:

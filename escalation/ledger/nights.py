@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select
 
 from escalation.ledger.records import Decision, Entry, Look, Ticket
-from escalation.ledger.schema import DECISIONS, ENTRIES, NIGHTS
+from escalation.ledger.schema import DECISIONS, ENDINGS, ENTRIES, NIGHTS
 from escalation.ledger.undamaged import inserted, record, undamaged
 
 _NIGHT = NIGHTS.c.kind == "night"
@@ -91,6 +91,17 @@ class NightsPart:
     def complete_look_before(self, at: datetime) -> datetime | None:
         """When the last complete night before `at` was."""
         query = select(func.max(NIGHTS.c.as_of)).where(NIGHTS.c.complete, NIGHTS.c.as_of < at, _NIGHT)
+        found: datetime | None = self._connection.scalar(query)
+        return found
+
+    @undamaged()
+    def look_before(self, at: datetime, detector: str) -> datetime | None:
+        """When the last complete night before `at` was in which a detector looked, as far as nights have said who did."""
+        who = select(ENDINGS.c.night_id).where(ENDINGS.c.night_id == NIGHTS.c.id)
+        looked = who.where(ENDINGS.c.detector == detector, ENDINGS.c.status.in_(["ran", "proved"]))
+        query = select(func.max(NIGHTS.c.as_of)).where(
+            NIGHTS.c.complete, NIGHTS.c.as_of < at, _NIGHT, or_(looked.exists(), ~who.exists())
+        )
         found: datetime | None = self._connection.scalar(query)
         return found
 

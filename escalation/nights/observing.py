@@ -57,14 +57,14 @@ class Observing:
 
     def _dated(self) -> list[Finding]:
         """The findings with what is known of when they began."""
-        looks: dict[datetime, datetime | None] = {}
+        looks: dict[tuple[datetime, str], datetime | None] = {}
         found = []
         for one in self.findings:
             entry = self.known.get(one.fingerprint)
-            seen = first_seen(entry, self._now)
-            if seen not in looks:
-                looks[seen] = self._tx.complete_look_before(seen)
-            found.append(dated(one, entry, looks[seen], self._now))
+            asked = first_seen(entry, self._now), one.detector
+            if asked not in looks:
+                looks[asked] = self._tx.look_before(*asked)
+            found.append(dated(one, entry, looks[asked], self._now))
         return found
 
     def _ongoing(self) -> set[str]:

@@ -25,13 +25,15 @@ class Watched:
         return self.entry.present and self.entry.explained_by is None
 
     @property
-    def turn(self) -> tuple[int, bool, tuple[int, bool, str, str]]:
+    def turn(self) -> tuple[int, bool, bool, tuple[int, bool, str, str]]:
         """What is seen before what is gone, so that a case goes on; causes before their effects, so that these find the ticket.
 
-        Then what is on a ticket before what needs one, and first of these what leads its case: for that a ticket is made.
+        Then what is on a ticket before what needs one, what was there by itself before what it explained, and first of these
+        what leads its case: for that a ticket is made, and of that it is said that it is fixed.
         """
         rank = {"seen": 0, "explained": 2}.get(self.observation, 1)
-        return (rank, self.entry.ticket_id is None, order_of(self.entry, self.entry.subject))
+        effect = self.before is not None and self.before.explained_by is not None
+        return (rank, self.entry.ticket_id is None, effect, order_of(self.entry, self.entry.subject))
 
 
 @dataclass(slots=True)

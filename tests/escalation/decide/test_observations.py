@@ -51,12 +51,12 @@ def test_what_comes_back_is_first_seen_anew(before: Entry | None, expected: date
 @pytest.mark.parametrize(
     ("of", "last_look", "observed"),
     [
-        (STATE, NOON - 2 * DAY, "Not there at the look of 2026-01-31 12:00:00 UTC, there at 2026-02-01 12:00:00 UTC"),
-        (STATE, None, "There at the first look, 2026-02-01 12:00:00 UTC"),
+        (STATE, NOON - 2 * DAY, "Not found at the look of 2026-01-31 12:00:00 UTC, found at 2026-02-01 12:00:00 UTC"),
+        (STATE, None, "Found at the first look for it, 2026-02-01 12:00:00 UTC"),
         (
             changed(STATE, occurred_at=None),
             None,
-            "There at the first look, 2026-02-01 12:00:00 UTC; since when is not known",
+            "Found at the first look for it, 2026-02-01 12:00:00 UTC; since when is not known",
         ),
     ],
 )

@@ -631,22 +631,30 @@ def test_the_same_night_twice_says_nothing_twice(town: Town) -> None:
 
 def test_a_state_is_dated_by_the_looks_that_saw_it(town: Town) -> None:
     """No row's own date: not there at the last complete look, there at this one, and from then on first seen there."""
-    transfer, orphan = (
+    transfer, leaders = (
         finding(one, household=one).model_copy(update={"occurred_at": None})
-        for one in ("transfer-failed", "orphaned-household")
+        for one in ("transfer-failed", "multiple-leaders")
     )
     first = town.night(transfer).findings[0]
-    assert (first.first_seen, first.story.observed[:24]) == (FIRST, "There at the first look,")
+    assert (first.first_seen, first.story.observed[:31]) == (FIRST, "Found at the first look for it,")
     town.night(transfer, status="failed")
-    third = town.night(transfer, orphan)
-    new = next(one for one in third.findings if one.detector == "orphaned-household")
+    third = town.night(transfer, leaders)
+    new = next(one for one in third.findings if one.detector == "multiple-leaders")
     assert new.first_seen == third.as_of
     assert new.story.observed == (
-        f"Not there at the look of {FIRST:%Y-%m-%d %H:%M:%S} UTC, there at {third.as_of:%Y-%m-%d %H:%M:%S} UTC"
+        f"Not found at the look of {FIRST:%Y-%m-%d %H:%M:%S} UTC, found at {third.as_of:%Y-%m-%d %H:%M:%S} UTC"
     )
     known = next(one for one in third.findings if one.detector == "transfer-failed")
     assert known.first_seen == FIRST
     assert known.story.observed == first.story.observed
+
+
+def test_what_nobody_looked_for_was_not_missing(town: Town) -> None:
+    """A rule that is new, or was not applicable, has not looked on the nights before."""
+    orphan = finding("orphaned-household", household="oak").model_copy(update={"occurred_at": None})
+    town.night(NO_LEADER)
+    new = next(one for one in town.night(NO_LEADER, orphan).findings if one.detector == "orphaned-household")
+    assert new.story.observed.startswith("Found at the first look for it, ")
 
 
 def test_a_state_that_came_back_is_dated_by_the_look_that_saw_it_again(town: Town) -> None:
@@ -656,7 +664,7 @@ def test_a_state_that_came_back_is_dated_by_the_look_that_saw_it_again(town: Tow
     gone = town.night()
     back = town.night(undated).findings[0]
     assert back.first_seen == gone.as_of + DAY
-    assert back.story.observed.startswith(f"Not there at the look of {gone.as_of:%Y-%m-%d %H:%M:%S} UTC, there at")
+    assert back.story.observed.startswith(f"Not found at the look of {gone.as_of:%Y-%m-%d %H:%M:%S} UTC, found at")
     assert town.night(undated).findings[0].story.observed == back.story.observed
 
 
