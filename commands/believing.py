@@ -50,6 +50,8 @@ class Known:
     outage: bool
     night: NightRow | None
     """The last night that could look at everything."""
+    looks: tuple[NightRow, ...]
+    """All nights and quick looks after that, in their order."""
     policy: Policy
     as_of: datetime
 
@@ -66,6 +68,7 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
     with ledger.begin() as tx:
         found = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
         last, complete = tx.latest_night(), tx.last_complete_night()
+        looks = tx.looks_after(None if complete is None else complete.as_of)
         entries = tuple(one for one in tx.entries().values() if one.present and one.kind == "state")
         waiting = frozenset(one.id for one in tx.tickets(ended=False))
     _of_this_environment(entries, policy)
@@ -75,6 +78,7 @@ def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
         waiting,
         last is not None and as_of - last.as_of > LONG_OUTAGE,
         complete,
+        looks,
         policy,
         as_of,
     )
@@ -128,7 +132,7 @@ def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -
                 "households and household_members have no rows at all, though they had some on the last run: this is an empty "
                 "export, another database or a role that may not read; nothing was recorded (--accept-volume takes it as it is)"
             )
-        here = replace(known, night=None) if accept else known
+        here = replace(known, night=None, looks=()) if accept else known
         return _after(source, disbelieve(result, reasons, detectors), here, known.entries, detectors)
 
     return after
@@ -189,7 +193,7 @@ def _after(
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
     unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
     database = database_of(source)
-    unseen.update(_seen_elsewhere(absent, known.night, database))
+    unseen.update(_seen_elsewhere(absent, known, database))
     behind = behind_each(source, [*single, *grouped], by_id, known.as_of, IDS_KEPT)
     return replace(
         result,
@@ -201,10 +205,15 @@ def _after(
     )
 
 
-def _seen_elsewhere(absent: Iterable[Entry], last: NightRow | None, database: str) -> dict[str, str]:
-    if last is None or not is_another(last.database, database):
-        return {}
-    return {one.fingerprint: f"{ANOTHER} than on the run of {stamp(last.as_of)}" for one in absent}
+def _seen_elsewhere(absent: Iterable[Entry], known: Known, database: str) -> dict[str, str]:
+    """What was last seen in another database: on the last complete night, or by a look after that."""
+    elsewhere: dict[str, str] = {}
+    for one in absent:
+        since = [look for look in known.looks if look.as_of <= one.last_seen_at]
+        last = since[-1] if since else known.night
+        if last is not None and is_another(last.database, database):
+            elsewhere[one.fingerprint] = f"{ANOTHER} than on the run of {stamp(last.as_of)}"
+    return elsewhere
 
 
 def _incidents(result: ScanResult, known: Known) -> list[Finding]:

@@ -112,6 +112,13 @@ class NightsPart:
         return None if (last := row.first()) is None else record(NightRow, last)
 
     @undamaged()
+    def looks_after(self, at: datetime | None) -> tuple[NightRow, ...]:
+        """The nights and quick looks after `at`, or all, in their order; of quick looks those that are kept."""
+        query = select(NIGHTS).order_by(NIGHTS.c.as_of, NIGHTS.c.id)
+        asked = query if at is None else query.where(NIGHTS.c.as_of > at)
+        return tuple(record(NightRow, row) for row in self._connection.execute(asked).mappings())
+
+    @undamaged()
     def latest_look(self) -> datetime | None:
         """When the latest night or quick look was."""
         found: datetime | None = self._connection.scalar(select(func.max(NIGHTS.c.as_of)))

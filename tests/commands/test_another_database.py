@@ -125,6 +125,19 @@ def test_what_is_found_there_is_filed(other: Place, whole: Town) -> None:
     assert tickets() == ["open", "open"]
 
 
+def test_what_a_look_found_elsewhere_is_not_fixed_where_it_never_was(
+    petforce_db: Database, other: Place, broken: Town, whole: Town
+) -> None:
+    load(petforce_db, whole.tables())
+    run(petforce_db.url, FIRST)
+    run(other(broken), "2026-02-03T10:00:00Z", "--quick")
+    said = run(petforce_db.url, SECOND, code=4)
+    assert ANOTHER.replace("03:00", "10:00") in said.stderr
+    assert tickets() == ["open"]
+    run(petforce_db.url, THIRD, "--accept-volume")
+    assert tickets() == ["verified"]
+
+
 @pytest.mark.parametrize(
     ("before", "now", "another"),
     [
