@@ -161,8 +161,11 @@ class FolderSource:
         try:
             self._raw.execute(f"SET memory_limit = {literal(self._modest)}")
             return self._connection.execute(statement).mappings().all()
-        except DBAPIError as error:
-            if self._modest == self._memory or not isinstance(error.orig, duckdb.OutOfMemoryException):
+        except (DBAPIError, duckdb.Error) as error:
+            # Where there is no room to spill, all memory may do: the tables alone can be more than is modest.
+            if self._modest == self._memory or not isinstance(
+                getattr(error, "orig", error), duckdb.OutOfMemoryException
+            ):
                 raise
         self._raw.execute(f"SET memory_limit = {literal(self._memory)}")
         return self._connection.execute(statement).mappings().all()

@@ -189,6 +189,16 @@ def test_what_needs_more_than_modest_memory_gets_it(tmp_path: Path) -> None:
         assert row["n"] == 1_000_000
 
 
+def test_where_the_tables_alone_are_more_than_modest_and_nothing_can_be_spilled_all_memory_does(tmp_path: Path) -> None:
+    with open_source(str(exported(tmp_path / "export")), SourceMapping()) as source:
+        assert isinstance(source, FolderSource)
+        source._modest = "10 MB"
+        source._raw.execute("SET max_temp_directory_size = '0MB'")
+        source._execute("CREATE TABLE many AS SELECT md5(i::VARCHAR) FROM range(1_000_000) t(i)")
+        (row,) = source.rows(text("SELECT count(*) AS n FROM many"), "test")
+        assert row["n"] == 1_000_000
+
+
 @pytest.mark.parametrize(
     ("one", "other", "least"),
     [("250 MB", "18.6 GiB", "250 MB"), ("250 MB", "95.3 MiB", "95.3 MiB"), ("5000 MB", "1.0 GiB", "1.0 GiB")],
