@@ -67,8 +67,12 @@ def first_entry(finding: Finding, now: datetime, *, explained_by: str | None = N
     )
 
 
-def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now: datetime) -> Finding:
+def dated(
+    finding: Finding, entry: Entry | None, last_look: datetime | None, now: datetime, *, again: bool = False
+) -> Finding:
     """A state with the time at which a look first saw it. `last_look` is when its detector had last looked before that.
+
+    `again` says that it had been found before, and no look since then is known that did not find it.
 
     Its ticket says between which looks it was found: in the same words on every night, as it may arrive later than it was
     made. That it was not there before nobody knows: limits may have been others.
@@ -76,7 +80,9 @@ def dated(finding: Finding, entry: Entry | None, last_look: datetime | None, now
     if finding.kind != "state":
         return finding
     seen = first_seen(entry, now)
-    if last_look is not None:
+    if again:
+        observed = f"Found again at {stamp(seen)}, after it had gone"
+    elif last_look is not None:
         observed = f"Not found at the look of {stamp(last_look)}, found at {stamp(seen)}"
     else:
         unknown = "" if finding.occurred_at is not None else "; since when is not known"

@@ -185,6 +185,18 @@ class NightsPart:
         )
         return [record(PastDecision, row) for row in self._connection.execute(query).mappings()]
 
+    def last_told_before(self, fingerprint: str, at: datetime) -> tuple[datetime, str] | None:
+        """When a look before `at` last decided about a finding, and what had become of it then."""
+        query = (
+            select(NIGHTS.c.as_of, DECISIONS.c.status)
+            .join(NIGHTS, NIGHTS.c.id == DECISIONS.c.night_id)
+            .where(DECISIONS.c.fingerprint == fingerprint, NIGHTS.c.as_of < at)
+            .order_by(DECISIONS.c.id.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).first()
+        return None if row is None else (row.as_of, row.status)
+
     def was_said(self, fingerprint: str, reason: str, since: datetime) -> bool:
         """Whether a comment for `reason` was decided about a finding by a night after `since`."""
         query = (

@@ -64,7 +64,11 @@ class Observing:
             asked = first_seen(entry, self._now), one.detector
             if asked not in looks:
                 looks[asked] = self._tx.look_before(*asked)
-            found.append(dated(one, entry, looks[asked], self._now))
+            look, again = looks[asked], False
+            told = None if entry is None else self._tx.last_told_before(one.fingerprint, asked[0])
+            if told is not None and (look is None or told[0] >= look):
+                look, again = told[0], told[1] != "gone"
+            found.append(dated(one, entry, look, self._now, again=again))
         return found
 
     def _ongoing(self) -> set[str]:

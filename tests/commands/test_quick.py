@@ -93,6 +93,19 @@ def test_a_fault_and_a_pattern_of_the_day_are_found_in_minutes_and_a_repair_too(
     assert "Tonight: 1 finding unchanged." in played.run(NIGHT + DAY).output
 
 
+def test_what_is_back_was_not_found_at_the_look_that_called_it_fixed(played: Played) -> None:
+    for at, options, leader in (
+        (NIGHT + DAY, (), None),
+        (TEN + DAY, ("--quick",), uid("dora")),
+        (TEN + DAY + HOUR, ("--quick",), None),
+    ):
+        played.town.home("elm")["leader_id"] = leader
+        played.run(at, *options)
+    (ticket,) = Path("out/queue").glob("*.md")
+    said = "Not found at the look of 2026-02-04 10:00:00 UTC, found at 2026-02-04 11:00:00 UTC"
+    assert said in ticket.read_text()
+
+
 def test_a_pattern_that_grows_is_one_ticket_and_is_said_when_it_has_doubled(played: Played) -> None:
     for look, number in enumerate((24, 20, 8)):
         played.removals(number, TEN + look * HOUR)

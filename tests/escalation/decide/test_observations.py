@@ -69,6 +69,11 @@ def test_what_happened_once_is_dated_by_its_own_events() -> None:
     assert dated(HAPPENED, None, None, NOON) == HAPPENED
 
 
+def test_of_what_is_found_again_no_look_is_named_that_had_found_it() -> None:
+    told = dated(STATE, entry(present=False), NOON - DAY, NOON, again=True).story.observed
+    assert told == "Found again at 2026-02-02 12:00:00 UTC, after it had gone"
+
+
 @pytest.mark.parametrize(
     ("before", "seen", "returns"),
     [(entry(), True, ()), (entry(present=False), True, (NOON,)), (entry(present=False), False, ())],
