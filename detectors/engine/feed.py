@@ -24,6 +24,7 @@ from detectors.events import LOGINS, VIEWS, EventType
 from detectors.passes.base import Scope
 from detectors.source import QueryError, Source, SubjectError
 from detectors.source.bucket_sums import Sums, Written, glanced, written
+from detectors.source.identity import may_ask
 from detectors.source.row_versions import (
     FAR,
     RELATIONS,
@@ -144,6 +145,10 @@ def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed
     if source.engine != "postgresql":
         return Fed("only rows of PostgreSQL have versions")
     try:
+        if not may_ask(source):
+            return Fed(
+                "this role may not ask the server who it is: grant it pg_control_system and pg_control_checkpoint"
+            )
         here = _server(source)
     except QueryError as error:
         return Fed(f"the server does not say who it is, or which transactions it has seen: {error}")

@@ -138,6 +138,21 @@ def test_what_a_look_found_elsewhere_is_not_fixed_where_it_never_was(
     assert tickets() == ["verified"]
 
 
+def test_a_role_that_may_not_ask_which_server_it_is_reads_on(
+    postgres: PostgresServer, petforce_db: Database, broken: Town, elsewhere: Path
+) -> None:
+    load(petforce_db, broken.tables())
+    with petforce_db.connect() as connection:
+        connection.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    with postgres.new_reader(petforce_db, bypass_rls=True) as reader:
+        run(reader.url, FIRST)
+        said = run(reader.url, "2026-02-03T10:00:00Z", "--quick")
+    assert "this look reads everything: this role may not ask the server who it is" in said.stderr
+    assert tickets() == ["open"]
+    # Whoever may is told nothing of another database.
+    run(petforce_db.url, SECOND)
+
+
 @pytest.mark.parametrize(
     ("before", "now", "another"),
     [
@@ -147,6 +162,8 @@ def test_what_a_look_found_elsewhere_is_not_fixed_where_it_never_was(
         ("postgresql 1 2", "postgresql 1 2", False),
         ("postgresql 1 2", "postgresql 1 3", True),
         ("postgresql 1 2", "postgresql", False),
+        ("postgresql 1 2", "postgresql - 2", False),
+        ("postgresql 1 2", "postgresql - 3", True),
         ("postgresql 1 2", "duckdb", True),
     ],
 )
