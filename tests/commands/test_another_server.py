@@ -1,0 +1,100 @@
+"""The ledger of one server and the rows of another: nothing is fixed there, and it is said."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cli import main
+from tests.support.folders import exported
+from tests.support.postgres import Database, load
+from tests.support.towns import Town, uid
+
+FIRST, SECOND, LOOK, THIRD = (
+    "2026-02-03T03:00:00Z",
+    "2026-02-04T03:00:00Z",
+    "2026-02-04T10:00:00Z",
+    "2026-02-05T03:00:00Z",
+)
+ANOTHER = "the source is on another server than on the run of 2026-02-03 03:00:00 UTC"
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def run(source: str, as_of: str, *more: str, code: int = 0) -> Result:
+    result = call("run", "--source", source, "--as-of", as_of, *more)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def tickets() -> dict[str, str]:
+    """The status of each ticket."""
+    with sqlite3.connect("hearthwatch.db") as ledger:
+        return dict(ledger.execute("SELECT external_id, status FROM tickets ORDER BY id"))
+
+
+def town(*, broken: bool) -> Town:
+    town = Town()
+    town.family("rex", "one", "two")
+    town.family("mia", "three")
+    if broken:
+        town.home("rex")["leader_id"] = uid("nobody")
+    return town
+
+
+def put(database: Database, town: Town) -> str:
+    with database.connect() as connection:
+        connection.execute("TRUNCATE households, household_members, household_join_requests CASCADE")
+    load(database, town.tables())
+    return database.url
+
+
+@pytest.fixture
+def first_night(petforce_db: Database, elsewhere: Path) -> None:
+    """A night that filed a ticket, on a server of another number than the present one."""
+    run(put(petforce_db, town(broken=True)), FIRST)
+    assert list(tickets().values()) == ["open"]
+    with sqlite3.connect("hearthwatch.db") as ledger:
+        assert ledger.execute("SELECT length(server) > 10 FROM nights").fetchall() == [(1,)]
+        ledger.execute("UPDATE nights SET server = '1'")
+
+
+@pytest.mark.usefixtures("first_night")
+def test_nothing_is_fixed_on_another_server_until_somebody_says_so(petforce_db: Database) -> None:
+    source = put(petforce_db, town(broken=False))
+    for as_of, more in ((SECOND, ()), (LOOK, ("--quick",))):
+        said = run(source, as_of, *more, code=4)
+        assert ANOTHER in said.stderr
+        assert "--accept-volume" in said.stderr
+    (ticket,) = tickets()
+    verified = call("tickets", "verify", ticket, "--source", source, "--as-of", LOOK)
+    assert (verified.exit_code, ANOTHER in verified.stderr) == (4, True)
+    assert tickets() == {ticket: "open"}
+    run(source, THIRD, "--accept-volume")
+    assert tickets() == {ticket: "verified"}
+
+
+@pytest.mark.usefixtures("first_night")
+def test_what_is_found_there_is_filed(petforce_db: Database) -> None:
+    other = town(broken=False)
+    other.home("mia")["leader_id"] = uid("nobody")
+    run(put(petforce_db, other), SECOND, code=4)
+    assert list(tickets().values()) == ["open", "open"]
+
+
+@pytest.mark.usefixtures("first_night")
+def test_where_all_is_found_again_there_is_no_question(petforce_db: Database) -> None:
+    run(put(petforce_db, town(broken=True)), SECOND)
+    run(put(petforce_db, town(broken=False)), THIRD)
+    assert list(tickets().values()) == ["verified"]
+
+
+@pytest.mark.usefixtures("first_night")
+def test_a_folder_has_no_number(tmp_path: Path) -> None:
+    run(str(exported(tmp_path / "export", town(broken=False))), SECOND)
+    assert list(tickets().values()) == ["verified"]
