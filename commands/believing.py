@@ -22,7 +22,7 @@ from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
 from detectors.engine.subscribed import forgetful
 from detectors.source import Source, SourceError
-from detectors.source.identity import database_of, is_another
+from detectors.source.identity import server_of
 from detectors.source.trail import EVENTS
 from detectors.text.wording import count, stamp
 from escalation.decide.incidents import INCIDENT, told_of
@@ -35,7 +35,7 @@ from escalation.ledger.nights import NightRow
 from escalation.ledger.records import Entry, Looked, Volume
 from escalation.policy.policy import Policy
 
-ANOTHER = "the source is another database"
+ANOTHER = "the source is on another server"
 """A copy of the town, or another town, shows nothing of what was repaired in the one that the tickets are about."""
 
 
@@ -192,8 +192,8 @@ def _after(
     # What becomes an incident is watched as a whole, by the households that its entry keeps.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
     unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
-    database = database_of(source)
-    unseen.update(_seen_elsewhere(absent, known, database))
+    server = server_of(source)
+    unseen.update(_seen_elsewhere(absent, known, server))
     behind = behind_each(source, [*single, *grouped], by_id, known.as_of, IDS_KEPT)
     return replace(
         result,
@@ -201,17 +201,17 @@ def _after(
         behind=dict(_with_spots(result, behind, known.policy)),
         unseen=unseen,
         thinned=thinned,
-        database=database,
+        server=server,
     )
 
 
-def _seen_elsewhere(absent: Iterable[Entry], known: Known, database: str) -> dict[str, str]:
-    """What was last seen in another database: on the last complete night, or by a look after that."""
+def _seen_elsewhere(absent: Iterable[Entry], known: Known, server: str | None) -> dict[str, str]:
+    """What was last seen on another server: on the last complete night, or by a look after that."""
     elsewhere: dict[str, str] = {}
     for one in absent:
         since = [look for look in known.looks if look.as_of <= one.last_seen_at]
         last = since[-1] if since else known.night
-        if last is not None and is_another(last.database, database):
+        if last is not None and None not in (server, last.server) and server != last.server:
             elsewhere[one.fingerprint] = f"{ANOTHER} than on the run of {stamp(last.as_of)}"
     return elsewhere
 
@@ -283,7 +283,7 @@ def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *
         gone=result.gone,
         behind=result.behind,
         thinned=result.thinned,
-        database=result.database,
+        server=result.server,
         unseen=result.unseen,
         not_seen=tuple(unseen_lines(result, known)),
         trail=on_trail(detectors),

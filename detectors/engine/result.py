@@ -48,8 +48,8 @@ class ScanResult:
     """By fingerprint of a state that was asked after and not found, why it could not be seen here as it was before."""
     gone: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By table the ids that were asked after and of which it holds no row any more."""
-    database: str | None = None
-    """Which database was read, where that was asked."""
+    server: str | None = None
+    """The number of the server that was read, where that was asked."""
     alike: tuple[Alike, ...] = ()
     """What was counted besides the findings."""
     fed: Fed | None = None

@@ -1,8 +1,8 @@
-"""Which database a source reads: a copy of it, or another one, tells nothing of what was repaired in the first."""
+"""Which server a source is on: another one's rows tell nothing of what was repaired on the first."""
 
 from __future__ import annotations
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 
 from detectors.source.base import QueryError, Source
 
@@ -10,28 +10,23 @@ _MAY_ASK = text(
     "SELECT bool_and(has_function_privilege(name || '()', 'EXECUTE')) AS may "
     "FROM unnest(ARRAY['pg_control_system', 'pg_control_checkpoint']) AS name"
 )
-_SYSTEM = text("SELECT system_identifier AS number FROM pg_control_system()")
-_DATABASE = text("SELECT oid AS number FROM pg_database WHERE datname = current_database()")
-"""Both stay the same through restarts, fail-overs and standbys, and in what was restored from a base backup."""
-_UNKNOWN = "-"
+_SERVER = text("SELECT system_identifier::text AS number FROM pg_control_system()")
+"""Stays the same through restarts and fail-overs, on standbys, and where a base backup was restored."""
 
 
-def database_of(source: Source) -> str:
-    """The kind of the source, and of a PostgreSQL database its server's number, where this role may ask, and its own.
+def server_of(source: Source) -> str | None:
+    """The number of a PostgreSQL server, where this role may ask for it; folders and lakes have none.
 
-    Folders and lakes have no number.
+    Of the database itself nothing is asked: many are made anew each night from a dump, on the same server.
     """
     if source.engine != "postgresql":
-        return source.engine
+        return None
     try:
-        system = _number(source, _SYSTEM) if may_ask(source) else _UNKNOWN
-        return f"{source.engine} {system} {_number(source, _DATABASE)}"
+        if not may_ask(source):
+            return None
+        (found,) = source.rows(_SERVER, "identity")
     except QueryError:
-        return source.engine
-
-
-def _number(source: Source, asked: TextClause) -> str:
-    (found,) = source.rows(asked, "identity")
+        return None
     return str(found["number"])
 
 
@@ -39,12 +34,3 @@ def may_ask(source: Source) -> bool:
     """Whether this role may ask PostgreSQL which server it is; to ask without that right would end the scan."""
     (found,) = source.rows(_MAY_ASK, "identity")
     return bool(found["may"])
-
-
-def is_another(before: str | None, now: str | None) -> bool:
-    """Whether two answers of `database_of` are of different databases, as far as both tell."""
-    if before is None or now is None:
-        return False
-    # Whoever tells less has fewer parts.
-    parts = zip(before.split(), now.split(), strict=False)
-    return any(one != other and _UNKNOWN not in (one, other) for one, other in parts)

@@ -31,8 +31,8 @@ class NightRow:
     seconds: float | None = None
     """How long the scan took; None where no version of the program has said so."""
     kind: Look = "night"
-    database: str | None = None
-    """Which database was read; None where no version of the program has said so."""
+    server: str | None = None
+    """The number of the server that was read; None where it has none, or no version of the program has asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class NightsPart:
         reached: datetime | None = None,
         seconds: float | None = None,
         kind: Look = "night",
-        database: str | None = None,
+        server: str | None = None,
     ) -> int:
         values = {
             "as_of": as_of,
@@ -71,7 +71,7 @@ class NightsPart:
             "reached": reached,
             "seconds": seconds,
             "kind": kind,
-            "database": database,
+            "server": server,
         }
         return inserted(self._connection.execute(insert(NIGHTS).values(values)))
 

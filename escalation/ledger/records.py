@@ -289,5 +289,5 @@ class Looked:
     """What this look leaves for the next look at changes, if it was complete."""
     seconds: float | None = None
     """How long the scan took."""
-    database: str | None = None
-    """Which database was read."""
+    server: str | None = None
+    """The number of the server that was read."""

@@ -44,7 +44,7 @@ class UtcTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-REVISION = "0011_databases"
+REVISION = "0011_servers"
 """The last migration: a database that is there needs none. A test holds it to the migrations."""
 METADATA = MetaData(
     naming_convention={
@@ -66,7 +66,7 @@ NIGHTS = Table(
     Column("reached", UtcTime),
     Column("seconds", Float),
     Column("kind", String(8), nullable=False, server_default="night"),
-    Column("database", String(64)),
+    Column("server", String(64)),
 )
 
 VOLUMES = Table(

@@ -205,7 +205,7 @@ def _kept(ledger: Ledger, scan: _Scan, policy: Policy, *, announced: bool) -> _K
             reached=reached,
             seconds=looked.seconds,
             kind=look,
-            database=looked.database,
+            server=looked.server,
         )
         if nightly:
             tx.add_volumes(night_id, looked.volumes)
