@@ -41,7 +41,7 @@ from detectors.findings import Alike, Distinct
 from detectors.source import Reach, Source
 from detectors.source.trail import EVENTS
 
-AT_ONCE = {"duckdb": 25_000, "postgresql": 20_000, "spark": 50_000}
+AT_ONCE = {"duckdb": 30_000, "postgresql": 20_000, "spark": 50_000}
 """Of so many households one statement tells the shapes, by engine: each reads a folder's whole files."""
 REACH: dict[str, Reach] = {"duckdb": "grouped", "postgresql": "picked", "spark": "picked"}
 """A server finds its members by an index."""
