@@ -38,13 +38,11 @@ from detectors.contract import Context, Detector, Finding
 from detectors.domain.values import text_of
 from detectors.events import LEADERSHIP_EVENTS, EventType
 from detectors.findings import Alike, Distinct
-from detectors.source import Reach, Source
+from detectors.source import Source
 from detectors.source.trail import EVENTS
 
 AT_ONCE = {"duckdb": 30_000, "postgresql": 20_000, "spark": 50_000}
 """Of so many households one statement tells the shapes, by engine: each reads a folder's whole files."""
-REACH: dict[str, Reach] = {"duckdb": "grouped", "postgresql": "picked", "spark": "picked"}
-"""A server finds its members by an index."""
 SHOWN = 10
 """So many an incident's text names, however few it lists."""
 SPARE = 200
@@ -164,7 +162,7 @@ def _remarkable(
 
 def _rows(source: Source, ids: Sequence[str], context: Context) -> list[Mapping[str, Any]]:
     """The quiet ones among some households, with their shapes. An id that two rows have is left out."""
-    rows = source.rows(_shapes(source, ids, context), "shapes", reach=REACH[source.engine])
+    rows = source.rows(_shapes(source, ids, context), "shapes")
     each = Counter(text_of(row["household_id"]) for row in rows)
     return [row for row in rows if each[text_of(row["household_id"])] == 1]
 

@@ -42,7 +42,7 @@ _NO_ROOM = (
     "or set TMPDIR to a disk that has room"
 )
 MODEST = 250_000_000
-"""In bytes; half of all files where that is more. What needs no more spills some of its rows, or keeps none."""
+"""In bytes; half of all files where that is more. With so much a statement is tried first: most fit, and joins spill a part."""
 SMALL = 4_000_000
 """In bytes, of all files: dividing less among several threads takes longer than reading it."""
 # One connection a source: an in-memory DuckDB lives and dies with it. The engine remembers how statements are written.

@@ -182,6 +182,14 @@ def test_flapping_is_said_once(town: Town) -> None:
 # --- causes
 
 
+def test_what_is_fixed_is_named_by_the_cause(town: Town) -> None:
+    """Where both go in one night, the effect may be the more urgent one and is not what the ticket is about."""
+    effect = TRANSFER.model_copy(update={"severity": "P2"}), NO_LEADER
+    town.night(*effect)
+    (fixed,) = [one for one in town.night().told if one.action == "verify"]
+    assert fixed.fingerprint == TRANSFER.fingerprint
+
+
 def test_one_cause_is_one_ticket_until_all_of_it_is_fixed(town: Town) -> None:
     report = town.night(TRANSFER, NO_LEADER)
     assert sorted(told(report)) == [("new", "none", "explained"), ("new", "open", "new")]
