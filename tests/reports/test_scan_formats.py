@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -13,9 +14,10 @@ from rich.cells import cell_len
 
 from detectors.contract import Coverage, Impact, ScanDocument
 from reports import scan_formats, terminal
-from reports.scan_words import verdict
+from reports.scan_words import since, verdict
 from tests.reports.examples import COVERAGE, MASS_CREATION, TRANSFER_FAILED, bare, document, incident
 
+EARLIER, LATER = datetime(2026, 2, 2, 11, tzinfo=UTC), datetime(2026, 2, 3, 3, tzinfo=UTC)
 SCHEMA = Path(scan_formats.__file__).with_name("findings.schema.json")
 UUIDS = tuple(f"3f2504e0-4f89-41d3-9a0c-0305e82c330{digit}" for digit in range(3))
 FULL = document(
@@ -167,3 +169,19 @@ def test_the_markdown_has_a_table_for_each_team() -> None:
     assert "## Engineering (3)" in text
     assert "## Trust & Safety (1)" in text
     assert "| P0 | Household Leadership Transfer Failure | household household_67890 | 2026-02-02 14:35 |" in text
+
+
+@pytest.mark.parametrize(
+    ("first_seen", "occurred_at", "told"),
+    [
+        (LATER, EARLIER, "2026-02-02 11:00"),
+        (EARLIER, LATER, "2026-02-02 11:00"),
+        (LATER, None, "2026-02-03 03:00"),
+        (None, None, ""),
+    ],
+)
+def test_since_is_the_earliest_time_that_anything_tells(
+    first_seen: datetime | None, occurred_at: datetime | None, told: str
+) -> None:
+    """A look may have come long after the event; of several events the first counts."""
+    assert since(bare(first_seen=first_seen, occurred_at=occurred_at)) == told
