@@ -172,6 +172,7 @@ def test_what_became_more_urgent_is_followed_up_from_its_new_deadline_on(town: T
         town.night(removal("P0"), hours=TINY / timedelta(hours=1))
         assert len(follow_ups(town)) == steps
         assert POLICY.follow_up[steps - 1].says in follow_ups(town)[-1]
+        assert "`" not in follow_ups(town)[-1], "the process's marks of code stand raw in a text"
         town.night(removal("P0"), hours=hours - TINY / timedelta(hours=1))
 
 
