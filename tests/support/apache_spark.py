@@ -2,6 +2,9 @@
 
 `python3 -m venv W && W/bin/pip install pyspark==4.0.1` brings one: SPARK_HOME is then the folder pyspark among its
 packages. It is an environment of its own, as pyspark and the client that Hearthwatch uses don't share one.
+
+Spark reads Delta and Iceberg by libraries that do not come with it: HEARTHWATCH_TEST_DELTA and HEARTHWATCH_TEST_ICEBERG
+name their jars, with a comma between two (delta-spark and delta-storage; iceberg-spark-runtime).
 """
 
 from __future__ import annotations
@@ -34,6 +37,21 @@ QUICK = {
     "spark.sql.shuffle.partitions": "1",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
+CATALOGS = {"parquet": "spark_catalog", "delta": "spark_catalog", "iceberg": "ice"}
+"""By format the catalog that holds its tables."""
+_LIBRARIES = {"delta": "HEARTHWATCH_TEST_DELTA", "iceberg": "HEARTHWATCH_TEST_ICEBERG"}
+_OF_LIBRARIES = {
+    "delta": {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "1",
+    },
+    "iceberg": {
+        "spark.sql.catalog.ice": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.ice.type": "hadoop",
+        "spark.sql.catalog.ice.warehouse": "iceberg",
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +78,19 @@ def why_not() -> str:
     )
 
 
+def lacks(form: str) -> str:
+    """Why no table of a format can be tested; empty where one can."""
+    variable = _LIBRARIES.get(form, "")
+    return f"{variable} names no jars" if variable and not os.environ.get(variable) else ""
+
+
+def _libraries() -> dict[str, str]:
+    """The settings by which a server reads the formats whose jars are named."""
+    there = [form for form in _LIBRARIES if not lacks(form)]
+    jars = {"spark.jars": ",".join(os.environ[_LIBRARIES[form]] for form in there)} if there else {}
+    return jars | {name: value for form in there for name, value in _OF_LIBRARIES[form].items()}
+
+
 def engines() -> str:
     """The servers of Spark Connect that the tests speak to, with their versions."""
     try:
@@ -81,6 +112,7 @@ def apache_spark(cores: int, settings: Mapping[str, str] | None = None) -> Itera
             **_SETTINGS,
             "spark.connect.grpc.binding.port": str(port),
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
+            **_libraries(),
             **(settings or {}),
         }
         log = Path(folder, "spark.log")
