@@ -54,7 +54,9 @@ class Program:
             ("policy", f"{self.folder}/policy.toml"),
         ):
             command += [f"--{name}", value]
-        return run(command, os.environ, self.folder / "said.txt", self.server)
+        # As installed: with the modules compiled before.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return run(command, environment, self.folder / "said.txt", self.server)
 
     @property
     def said(self) -> str:

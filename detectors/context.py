@@ -60,6 +60,8 @@ class Context:
     """For a look at what changed, the users and households of whose acts in the window something is known: it may explain other findings."""
     rewritten: frozenset[str] = frozenset()
     """For a look at what changed, the households of which rows were written or lost: what was done there before is judged anew."""
+    visited: frozenset[str] = frozenset()
+    """For a look at what changed, the households of which any audit row has come since the last look."""
     explained: frozenset[str] = frozenset()
     """For subscriptions that come last: the correlation ids of the operations that state findings of this scan tell of."""
     never_written: frozenset[str] = frozenset()

@@ -11,6 +11,7 @@ from hypothesis import Phase, example, given
 from hypothesis import strategies as st
 
 from detectors.engine.feed import FIRST_LOOK
+from detectors.engine.result import ScanResult
 from detectors.source.bucket_sums import BUCKETS
 from detectors.source.row_versions import FAR
 from tests.support.acts import HOMES
@@ -20,6 +21,7 @@ from tests.support.looker import Looker, town
 from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load
 from tests.support.standby import catch_up, hot_standby
 from tests.support.town_life import MINUTE, uid
+from tests.support.towns import DAY
 
 FIRST = datetime(2026, 2, 3, 9, tzinfo=UTC)
 NEXT = FIRST + 5 * MINUTE
@@ -115,6 +117,31 @@ def test_a_row_that_goes_over_to_a_household_of_the_same_bucket_is_lost_to_its_o
         looker.look(NEXT)
         assert looker.reasons[-1] is None
         assert "no-leader" in {found.detector for found in looker.known if uid(one) in map(UUID, found.households)}
+
+
+def test_the_sessions_of_those_who_were_removed_before_yesterday_are_left_to_the_night(
+    postgres: PostgresServer,
+) -> None:
+    with postgres.new_database(RESTORED_PETFORCE) as database, database.connect() as connection:
+        lived_in, midnight = town(), FIRST.replace(hour=0)
+        for name, removed in (("fir", midnight - DAY), ("yew", midnight - DAY - MINUTE)):
+            lived_in.event("household_member_removed", name, f"{name} one", at=removed, member_id=f"{name} two")
+            lived_in.session(f"{name} two", f"{name} two", at=FIRST - 5 * DAY)
+        load(database, lived_in.tables())
+        looker = Looker(database.url)
+        looker.look(FIRST)
+        connection.execute("UPDATE sessions SET last_activity_at = %s", (NEXT,))
+        found, everything = (looker.scan(NEXT + 20 * MINUTE, feed) for feed in (looker.feed(), None))
+        assert found.fed is not None
+        assert found.fed.reason is None
+        assert [of_sessions(one) for one in (found, everything)] == [
+            {str(uid("fir two"))},
+            {str(uid("fir two")), str(uid("yew two"))},
+        ]
+
+
+def of_sessions(result: ScanResult) -> set[str]:
+    return {one.subject["user_id"] for one in result.findings if one.detector == "session-survives-removal"}
 
 
 def _in_one_bucket(connection: psycopg.Connection) -> tuple[str, str]:

@@ -73,6 +73,7 @@ class Feed:
             context,
             changed=frozenset(fed.scope.households),
             rewritten=fed.rewritten,
+            visited=fed.visited,
             # From then on audit rows may have come, late as they may be.
             news_from=self.bookmark.watermark - self.late,
             again=self.again,
@@ -104,6 +105,8 @@ class Fed:
     scope: Scope | None = None
     rewritten: frozenset[str] = frozenset()
     """The households of `scope` of which rows were written or lost."""
+    visited: frozenset[str] = frozenset()
+    """The households of which any audit row has come, whatever it tells."""
     server: str | None = None
     least: int = 0
     next: int = 0
@@ -141,7 +144,7 @@ class Fed:
 def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed:
     """What changed in `source` since the feed's bookmark, with all that is known to be wrong. The source has been widened."""
     if feed.given is not None:
-        return Fed(None, feed.given.scope, feed.given.rewritten)
+        return Fed(None, feed.given.scope, feed.given.rewritten, feed.given.visited)
     if source.engine != "postgresql":
         return Fed("only rows of PostgreSQL have versions")
     try:
@@ -162,8 +165,8 @@ def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed
         now = replace(now, sums={one.table: each.sums for one, each in told})
         if bookmark is None:
             return now
-        came = _told_of(source, feed, bookmark, context, here["kinds"])
-        return _scoped(source, feed, bookmark, now, told, came)
+        audited = _audited(source, feed, bookmark, context, here["kinds"])
+        return _scoped(source, feed, bookmark, now, told, audited)
     except QueryError as error:
         return Fed(f"the versions of the rows could not be read: {error}")
 
@@ -227,9 +230,9 @@ def _scoped(
     bookmark: Bookmark,
     now: Fed,
     told: Sequence[tuple[Compared, Written]],
-    came: set[str],
+    audited: Mapping[str, bool],
 ) -> Fed:
-    """`now` with the households that are judged: `came` are those of new audit rows."""
+    """`now` with the households that are judged; `audited` are those of new audit rows, and whether a state may be wrong by them."""
     rewritten, users = set[str](), set(feed.users)
     for one, each in told:
         if one.table not in bookmark.sums:
@@ -238,15 +241,16 @@ def _scoped(
     if len(rewritten) <= MOST_CHANGED:
         rewritten |= _of_buckets(source, told, "households")
         users |= _of_buckets(source, told, "users")
-    households = rewritten | feed.households | bookmark.listed | came
+    households = rewritten | feed.households | bookmark.listed | {home for home, telling in audited.items() if telling}
     if len(households) + len(users) > MOST_CHANGED:
         return now.whole(f"more than {MOST_CHANGED:,} households or accounts changed since the last look")
     plain = source.tables
     try:
         rewritten = {plain.plain_household_id(one) for one in rewritten}
         households = {plain.plain_household_id(one) for one in households}
+        visited = frozenset(map(plain.plain_household_id, audited))
         scope = scope_of(source, sorted(households), [*map(plain.plain_user_id, users)])
-        return replace(now, scope=scope, rewritten=frozenset(rewritten))
+        return replace(now, scope=scope, rewritten=frozenset(rewritten), visited=visited)
     except SubjectError:
         return now.whole("an id that is known to the ledger is none of this source's")
 
@@ -261,13 +265,16 @@ def _of_buckets(source: Source, told: Sequence[tuple[Compared, Written]], names:
     return {text_of(row["owner"]) for each in asked for row in source.rows(each, "feed") if row["owner"] is not None}
 
 
-def _told_of(source: Source, feed: Feed, bookmark: Bookmark, context: Context, kinds: Mapping[str, str]) -> set[str]:
+def _audited(
+    source: Source, feed: Feed, bookmark: Bookmark, context: Context, kinds: Mapping[str, str]
+) -> dict[str, bool]:
     """The households of which audit rows have come since the last look, as late as they may, or are in flight no more.
 
-    Where the audit table's rows have no versions, all that may be so late count as come.
+    With whether any of these may tell that a state has become wrong. Where the audit table's rows have no versions, all
+    that may be so late count as come.
     """
     if EVENTS not in source.tables:
-        return set()
+        return {}
     tables = source.tables
     read: Callable[[str], ColumnElement[Any]] = tables[EVENTS].c.__getitem__
     new: ColumnElement[bool] = true()
@@ -275,15 +282,10 @@ def _told_of(source: Source, feed: Feed, bookmark: Bookmark, context: Context, k
         read = partial(tables.raw, EVENTS)
         new = or_(newer_than(bookmark.least), read("event_timestamp") > bookmark.watermark)
     home, at, kind = (read(column) for column in ("household_id", "event_timestamp", "event_type"))
+    telling = func.coalesce(cast(kind, Text), "").not_in([tables.mapping.event_name(one) for one in _TELL_NOTHING])
     came = (
-        select(home.label("home"))
-        .where(
-            at > bookmark.watermark - feed.late,
-            at <= context.as_of,
-            new,
-            func.coalesce(cast(kind, Text), "").not_in([tables.mapping.event_name(one) for one in _TELL_NOTHING]),
-            home.is_not(None),
-        )
-        .distinct()
+        select(home.label("home"), func.bool_or(telling).label("telling"))
+        .where(at > bookmark.watermark - feed.late, at <= context.as_of, new, home.is_not(None))
+        .group_by(home)
     )
-    return {text_of(row["home"]) for row in source.rows(came, "feed")}
+    return {text_of(row["home"]): row["telling"] for row in source.rows(came, "feed")}

@@ -9,8 +9,10 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import func, select
 
 from detectors.passes.base import Scope
+from detectors.published import Kind
 from detectors.source import QueryError, Source
 from detectors.source.trail import EVENTS
+from detectors.text.wording import stamp
 
 logger = logging.getLogger("hearthwatch.scan")
 HOUSEHOLD_COLUMN = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
@@ -91,3 +93,10 @@ def audit_span(source: Source, as_of: datetime) -> tuple[datetime | None, dateti
     row = source.rows(span, "audit")[0]
     began, reached = row["began"], row["reached"]
     return began and began.astimezone(UTC), reached and reached.astimezone(UTC)
+
+
+def unseen(kind: Kind, needs: Collection[str], reached: datetime) -> list[str]:
+    """What to say of a detector of things that happen in the window, where the last audit row, of `reached`, lies before it."""
+    if kind != "occurrence" or not any(need.startswith(f"{EVENTS}.") for need in needs):
+        return []
+    return [f"nothing of the window was audited: the newest audit row is of {stamp(reached)}"]

@@ -25,7 +25,7 @@ from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.marks import marked_by
 from detectors.engine.reading import Answer, PassReader
 from detectors.engine.result import ScanResult
-from detectors.engine.row_counts import HOUSEHOLD_COLUMN, audit_span, count_event_days, count_rows
+from detectors.engine.row_counts import HOUSEHOLD_COLUMN, audit_span, count_event_days, count_rows, unseen
 from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
 from detectors.engine.subscribed import Subscribers, aggregates_history, opened, opens, spans_of, subscribed
 from detectors.engine.waiting_cases import Cases, Counting
@@ -311,6 +311,9 @@ class _Run:
         return (*self._source.notices, *self._health.notices)
 
     def _noticed(self, name: str) -> list[str]:
-        """What was noticed about the columns that a detector needs."""
+        """What was noticed about the columns that a detector needs, and that nothing of what it looks for could be seen."""
         needs = needs_of(self.by_id[name])
-        return [notice.said for notice in self.notices if notice.columns & needs]
+        noticed = [notice.said for notice in self.notices if notice.columns & needs]
+        if self.reached is not None and self.reached < self._context.window.start:
+            noticed += unseen(self.by_id[name].meta.kind, needs, self.reached)
+        return noticed

@@ -148,6 +148,11 @@ def _counted_with_the_news(tables: Tables, context: Context, start: datetime) ->
 
 def _limited_requests(tables: Tables, scope: Scope | None, context: Context) -> Select[Any]:
     requests, window = tables["household_join_requests"], context.window
+    whose = _concerns(tables, scope, requests)
+    if context.news_from is not None:
+        # Whoever asked lately: their household's rows were written.
+        lately = select(requests.c.user_id).where(tables.households_in(requests.c.household_id, context.rewritten))
+        whose = or_(requests.c.user_id == any_of(lately), tables.users_in(requests.c.user_id, context.again))
     return select(
         literal("row").label("kind"),
         literal("join_request").label("limit_name"),
@@ -161,7 +166,7 @@ def _limited_requests(tables: Tables, scope: Scope | None, context: Context) -> 
         cast(null(), Text).label("error_code"),
     ).where(
         between(requests.c.requested_at, window.start - timedelta(days=1) - RETRY_MARGIN, window.end),
-        _concerns(tables, scope, requests),
+        whose,
     )
 
 

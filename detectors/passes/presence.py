@@ -117,12 +117,16 @@ def _presence(tables: Tables, scope: Scope | None, context: Context) -> FromClau
 def _accesses(tables: Tables, scope: Scope | None, context: Context) -> Select[Any] | CompoundSelect[Any]:
     """Each person who read or changed a household in the window, with that household.
 
-    Of a look at changes what came since the last one, and in households whose rows were written all of the window.
+    Of a look at changes what was done lately where an audit row has come or a state is judged, and in households whose
+    rows were written all of the window.
     """
     events, window = tables["household_events"], context.window
+    if context.news_from is None:
+        who = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
+        return _inside(tables, between(events.c.event_timestamp, window.start, window.end), who)
     news_from = context.news_since(window.start)
-    who = or_(of_households(tables, scope, events.c.household_id), of_users(tables, scope, events.c.user_id))
-    news = _inside(tables, between(events.c.event_timestamp, news_from, window.end), who)
+    lately = tables.households_in(events.c.household_id, context.visited.union(context.changed or ()))
+    news = _inside(tables, between(events.c.event_timestamp, news_from, window.end), lately)
     if news_from == window.start or not context.rewritten:
         return news
     mine = tables.households_in(events.c.household_id, context.rewritten)
@@ -158,7 +162,7 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
 
 def _departed_from_changed(tables: Tables, context: Context) -> Select[Any]:
     mine = tables.households_in(tables["household_events"].c.household_id, context.changed or ())
-    return told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine, common=True)
+    return told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
 
 
 PASSES = (

@@ -29,9 +29,12 @@ from detectors.events import EventType
 from detectors.passes.base import Scope, any_of, between, meta, not_refused, of_users, since
 from detectors.source import Tables
 
+REMOVED_LATELY = timedelta(days=1)
+"""So long before the window a removal may lie for a look at its news; those before it are left to the night."""
+
 
 def told_to_be_gone(
-    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool], *, common: bool = False
+    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool]
 ) -> Select[Any]:
     events = tables["household_events"]
     removed = tables.event_is(EventType.MEMBER_REMOVED)
@@ -46,7 +49,7 @@ def told_to_be_gone(
             case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
         )
         .where(
-            tables.event_is(*kinds, common=common),
+            tables.event_is(*kinds),
             since(events, context.history_start),
             mine,
         )
@@ -94,11 +97,18 @@ def _judged_anew(tables: Tables, departed: FromClause, context: Context) -> Sele
 
 
 def gone_from_sessions(tables: Tables, used: FromClause, departed: FromClause, context: Context) -> CompoundSelect[Any]:
-    """The removals that a look at changes must read: of whoever used a session, and of households whose rows were written or lost."""
-    member = tables.user_key(meta(tables["household_events"], "member_id"))
-    theirs = member.in_(select(used.c.user_id))
+    """The removals that a look at changes must read: of whoever used a session, and of households whose rows were written or lost.
+
+    Of the news it reads recent ones: all that were ever told would cost more with each day of history.
+    """
+    events = tables["household_events"]
+    theirs = tables.user_key(meta(events, "member_id")).in_(select(used.c.user_id))
+    lately = events.c.event_timestamp >= context.window.start - REMOVED_LATELY
+    told = told_to_be_gone(
+        tables, context, [EventType.MEMBER_REMOVED], theirs if context.news_from is None else and_(theirs, lately)
+    )
     anew = select(departed).where(tables.households_in(departed.c.household_id, context.rewritten))
-    return union(told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED], theirs), anew)
+    return union(told, anew)
 
 
 def survived(

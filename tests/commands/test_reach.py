@@ -175,6 +175,9 @@ def test_a_trail_that_ended_is_said(on_duckdb: Scanner) -> None:
     )
     much_later = run(on_duckdb, town, "2026-02-20T03:00:00Z", "--ledger", "sqlite:///new.db").output
     assert "The trail ended: the newest audit row is of 2026-02-02 05:24:00 UTC, 17 days before" in much_later
+    looked_in_part, looked = much_later.split("Looked and found nothing")
+    assert "nothing of the window was audited" in looked_in_part
+    assert ("scraping" in looked, "no-leader" in looked) == (False, True)
 
 
 def test_a_run_as_of_the_future_is_refused_and_one_that_was_can_be_forgotten(

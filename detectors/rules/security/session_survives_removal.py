@@ -176,4 +176,9 @@ def _systemic(survivals: list[Survival], context: Context) -> Finding:
     )
 
 
-DETECTOR = Detector(META, __doc__, (Subscription("presence", used_on, aggregate, COLUMNS),))
+DETECTOR = Detector(
+    META,
+    __doc__,
+    (Subscription("presence", used_on, aggregate, COLUMNS),),
+    by_night_in_part="sessions of people who were removed before yesterday, where only what changed is looked at",
+)
