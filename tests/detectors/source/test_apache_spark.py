@@ -1,4 +1,4 @@
-"""Apache Spark itself reads a lake as a folder is read. Skipped where SPARK_HOME names none: see tests/support/apache_spark.py."""
+"""Apache Spark itself reads a lake as a folder is read. Skipped where there is none: see tests/support/apache_spark.py."""
 
 from __future__ import annotations
 
