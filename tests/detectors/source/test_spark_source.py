@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,16 +18,15 @@ from hypothesis import strategies as st
 from sqlalchemy import Text, bindparam, func, literal, select
 
 from benchmarks.town import generate, preset
-from detectors.contract import Context, Window
+from detectors.contract import Context
 from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan
-from detectors.findings import whole
-from detectors.registry import DETECTORS
 from detectors.source import LostError, QueryError, Source, SourceError, SourceMapping, open_source
 from detectors.source.sql import one_of_many
 from tests.support.effort import tries
 from tests.support.field import call
 from tests.support.folders import RULES, THE_FAULT, faulty_town
+from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load, load_folder
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, NOON, YESTERDAY, uid, write_csv
 
 pa = pytest.importorskip("pyarrow", reason="the extra hearthwatch[spark] is not installed")
@@ -54,13 +53,6 @@ HOSTILE = (
 )
 
 
-def looked(where: str, as_of: datetime) -> tuple[list[Any], Any, dict[str, int]]:
-    midnight = as_of.replace(hour=0, minute=0)
-    with open_source(where, SourceMapping()) as source:
-        result = scan(source, DETECTORS, Context(as_of, Window(midnight - timedelta(days=1), midnight)))
-    return [whole(one) for one in result.findings], result.coverage, result.rows_read
-
-
 @pytest.fixture(scope="module")
 def opened(sail_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     folder = lake.write_parquet(tmp_path_factory.mktemp("lake"), faulty_town().tables())
@@ -68,23 +60,39 @@ def opened(sail_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield source
 
 
-def test_the_demo_town_is_read_as_in_a_folder(sail_url: str) -> None:
-    as_of = datetime(2026, 2, 4, 3, tzinfo=UTC)
-    here, there = (looked(where, as_of) for where in (str(DEMO), f"{sail_url};folder={DEMO}"))
-    assert there == here
-    assert there[0]
+def documents(postgres: PostgresServer, sail_url: str, folder: Path, as_of: datetime) -> list[dict[str, Any]]:
+    """What a scan of a folder says on DuckDB, PostgreSQL and Spark, but for the engine and what a server's catalog alone tells."""
+    said = []
+    with postgres.new_database(RESTORED_PETFORCE) as database:
+        for where in (str(folder), load_folder(database, folder), f"{sail_url};folder={folder}"):
+            told = call("scan", "--source", where, "--as-of", as_of.isoformat(), "--format", "json")
+            assert told.exit_code == 0, told.stderr
+            document = json.loads(told.stdout)
+            for name in ("source", "engine", "seconds"):
+                del document["scan"][name]
+            document["coverage"] = [each for each in document["coverage"] if each["detector"] != "missing-index"]
+            said.append(document)
+    return said
+
+
+def test_the_demo_night_is_the_same_on_three_engines(postgres: PostgresServer, sail_url: str) -> None:
+    here, *others = documents(postgres, sail_url, DEMO, datetime(2026, 2, 4, 3, tzinfo=UTC))
+    assert others == [here, here]
+    assert here["findings"]
 
 
 @tries(2)
 @given(st.integers(0, 10**6))
-def test_random_towns_with_faults_are_read_as_in_a_folder(sail_url: str, seed: int) -> None:
+def test_random_towns_with_faults_are_the_same_on_three_engines(
+    postgres: PostgresServer, sail_url: str, seed: int
+) -> None:
     spec = replace(preset("tiny", seed=seed, plant=1), households=200, members=600, requests=430, events=1_000)
     with tempfile.TemporaryDirectory() as folder:
         generate(spec).write_folder(Path(folder), format="parquet")
         lake.without_uuids(Path(folder))
-        here, there = (looked(where, spec.as_of) for where in (folder, f"{sail_url};folder={folder}"))
-    assert there == here
-    assert len(there[0]) > 10
+        here, *others = documents(postgres, sail_url, Path(folder), spec.as_of)
+    assert others == [here, here]
+    assert len(here["findings"]) > 10
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -240,18 +248,23 @@ def looked_within(where: str, seconds: int) -> None:
             source.rows(select(func.count(source.tables["household_events"].c.metadata.distinct())), "test")
 
 
-def test_a_night_files_the_same_tickets(sail_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_files_the_same_tickets(
+    postgres: PostgresServer, sail_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     tables = faulty_town().tables()
-    lake_folder, folder = lake.write_parquet(tmp_path / "lake", tables), tmp_path / "files"
+    folder = tmp_path / "files"
     folder.mkdir()
     filed = []
-    for name, source in (("here", str(write_csv(folder, tables))), ("there", f"{sail_url};folder={lake_folder}")):
-        options = ["--ledger", f"sqlite:///{name}.db", "--queue", f"folder:{name}", "--as-of", AS_OF.isoformat()]
-        told = call("run", "--source", source, *options)
-        assert told.exit_code == 0, told.stderr
-        filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
-    assert filed[0] == filed[1]
+    with postgres.new_database(RESTORED_PETFORCE) as database:
+        load(database, tables)
+        in_lake = f"{sail_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"
+        for name, source in {"folder": str(write_csv(folder, tables)), "server": database.url, "lake": in_lake}.items():
+            options = ["--ledger", f"sqlite:///{name}.db", "--queue", f"folder:{name}", "--as-of", AS_OF.isoformat()]
+            told = call("run", "--source", source, *options)
+            assert told.exit_code == 0, told.stderr
+            filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
+    assert filed[1:] == [filed[0], filed[0]]
     assert filed[0]
 
 

@@ -165,6 +165,7 @@ class FailedError(Exception):
         (FailedError("UNAUTHENTICATED", "token s3cret expired"), SourceError, "renew HEARTHWATCH_SPARK_TOKEN"),
         (FailedError("INTERNAL", "[INSUFFICIENT_PERMISSIONS] on s3cret"), SourceError, "GRANT SELECT"),
         (FailedError("DEADLINE_EXCEEDED"), SlowError, "the limit"),
+        (FailedError("CANCELLED"), SlowError, "the limit"),
         (FailedError("INTERNAL", "[CAST_INVALID_INPUT] 's3cret'"), QueryError, "failed in Spark (CAST_INVALID_INPUT)"),
         (FailedError("RESOURCE_EXHAUSTED"), QueryError, "longer than the server sends"),
     ],
