@@ -54,17 +54,17 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def opened(sail_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+def opened(lake_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     folder = lake.write_parquet(tmp_path_factory.mktemp("lake"), faulty_town().tables())
-    with open_source(f"{sail_url};folder={folder}", SourceMapping()) as source:
+    with open_source(f"{lake_url};folder={folder}", SourceMapping()) as source:
         yield source
 
 
-def documents(postgres: PostgresServer, sail_url: str, folder: Path, as_of: datetime) -> list[dict[str, Any]]:
+def documents(postgres: PostgresServer, lake_url: str, folder: Path, as_of: datetime) -> list[dict[str, Any]]:
     """What a scan of a folder says on DuckDB, PostgreSQL and Spark, but for the engine and what a server's catalog alone tells."""
     said = []
     with postgres.new_database(RESTORED_PETFORCE) as database:
-        for where in (str(folder), load_folder(database, folder), f"{sail_url};folder={folder}"):
+        for where in (str(folder), load_folder(database, folder), f"{lake_url};folder={folder}"):
             told = call("scan", "--source", where, "--as-of", as_of.isoformat(), "--format", "json")
             assert told.exit_code == 0, told.stderr
             document = json.loads(told.stdout)
@@ -75,8 +75,8 @@ def documents(postgres: PostgresServer, sail_url: str, folder: Path, as_of: date
     return said
 
 
-def test_the_demo_night_is_the_same_on_three_engines(postgres: PostgresServer, sail_url: str) -> None:
-    here, *others = documents(postgres, sail_url, DEMO, datetime(2026, 2, 4, 3, tzinfo=UTC))
+def test_the_demo_night_is_the_same_on_three_engines(postgres: PostgresServer, lake_url: str) -> None:
+    here, *others = documents(postgres, lake_url, DEMO, datetime(2026, 2, 4, 3, tzinfo=UTC))
     assert others == [here, here]
     assert here["findings"]
 
@@ -84,13 +84,13 @@ def test_the_demo_night_is_the_same_on_three_engines(postgres: PostgresServer, s
 @tries(2)
 @given(st.integers(0, 10**6))
 def test_random_towns_with_faults_are_the_same_on_three_engines(
-    postgres: PostgresServer, sail_url: str, seed: int
+    postgres: PostgresServer, lake_url: str, seed: int
 ) -> None:
     spec = replace(preset("tiny", seed=seed, plant=1), households=200, members=600, requests=430, events=1_000)
     with tempfile.TemporaryDirectory() as folder:
         generate(spec).write_folder(Path(folder), format="parquet")
         lake.without_uuids(Path(folder))
-        here, *others = documents(postgres, sail_url, Path(folder), spec.as_of)
+        here, *others = documents(postgres, lake_url, Path(folder), spec.as_of)
     assert others == [here, here]
     assert len(here["findings"]) > 10
 
@@ -136,7 +136,7 @@ def numbers(rows: list[dict[str, Any]], known: dict[str, int]) -> list[dict[str,
     return [{key: of(value) for key, value in row.items()} for row in rows]
 
 
-def test_numbers_as_ids_local_times_and_objects_are_read(sail_url: str, tmp_path: Path) -> None:
+def test_numbers_as_ids_local_times_and_objects_are_read(lake_url: str, tmp_path: Path) -> None:
     known: dict[str, int] = {}
     for name, rows in faulty_town().tables().items():
         own = numbers(rows, known)
@@ -156,12 +156,12 @@ def test_numbers_as_ids_local_times_and_objects_are_read(sail_url: str, tmp_path
             )
         if own:
             pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
-    told = looked_at_few(f"{sail_url};folder={tmp_path}", zone="Europe/Berlin")
+    told = looked_at_few(f"{lake_url};folder={tmp_path}", zone="Europe/Berlin")
     ((detector, subject),) = THE_FAULT
     assert found(told) == [(detector, {key: str(known[value]) for key, value in subject.items()})]
 
 
-def test_ids_in_sixteen_bytes_are_read(sail_url: str, tmp_path: Path) -> None:
+def test_ids_in_sixteen_bytes_are_read(lake_url: str, tmp_path: Path) -> None:
     def in_bytes(value: Any) -> Any:
         return UUID(value).bytes if isinstance(value, str) and len(value) == 36 else value
 
@@ -170,7 +170,7 @@ def test_ids_in_sixteen_bytes_are_read(sail_url: str, tmp_path: Path) -> None:
         rows = pq.read_table(path).to_pylist()
         if rows:
             pq.write_table(pa.Table.from_pylist([{key: in_bytes(row[key]) for key in row} for row in rows]), path)
-    assert found(looked_at_few(f"{sail_url};folder={tmp_path}")) == THE_FAULT
+    assert found(looked_at_few(f"{lake_url};folder={tmp_path}")) == THE_FAULT
 
 
 def _local(value: Any) -> Any:
@@ -178,22 +178,22 @@ def _local(value: Any) -> Any:
     return value.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-def test_metadata_inside_a_string_is_read(sail_url: str, tmp_path: Path) -> None:
+def test_metadata_inside_a_string_is_read(lake_url: str, tmp_path: Path) -> None:
     tables = faulty_town().tables()
     wrapped = (json.dumps, lambda text: json.dumps(json.dumps(text)), lambda text: f"\n {text}")
     tables["household_events"] = [
         row | {"metadata": wrapped[place % 3](json.dumps(row["metadata"]))}
         for place, row in enumerate(tables["household_events"])
     ]
-    told = looked_at_few(f"{sail_url};folder={lake.write_parquet(tmp_path, tables)}")
+    told = looked_at_few(f"{lake_url};folder={lake.write_parquet(tmp_path, tables)}")
     assert found(told) == THE_FAULT
     assert not told.notices[1:]
 
 
-def test_metadata_that_cannot_be_read_is_counted(sail_url: str, tmp_path: Path) -> None:
+def test_metadata_that_cannot_be_read_is_counted(lake_url: str, tmp_path: Path) -> None:
     tables = faulty_town().tables()
     tables["household_events"][0]["metadata"] = '{"correlation_id": "c1", broken'
-    told = looked_at_few(f"{sail_url};folder={lake.write_parquet(tmp_path, tables)}")
+    told = looked_at_few(f"{lake_url};folder={lake.write_parquet(tmp_path, tables)}")
     assert found(told) == THE_FAULT
     assert "1 row whose metadata is neither an object of up to 1 MB nor a text" in told.notices[-1].said
 
@@ -216,13 +216,13 @@ def test_a_server_that_goes_away_ends_the_scan_and_says_so(tmp_path: Path) -> No
     assert "s3cret" not in str(refused.value)
 
 
-def test_a_scan_that_takes_too_long_or_is_stopped_asks_nothing_more(sail_url: str) -> None:
-    with open_source(f"{sail_url};folder={DEMO}", SourceMapping()) as source:
+def test_a_scan_that_takes_too_long_or_is_stopped_asks_nothing_more(lake_url: str) -> None:
+    with open_source(f"{lake_url};folder={DEMO}", SourceMapping()) as source:
         source.cancel()
         with pytest.raises(SourceError, match="the scan was stopped"):
             source.rows(select(source.tables["users"].c.id), "test")
     with pytest.raises(SourceError, match=r"ran into its limit of 1 s: raise \[source\] scan_seconds"):
-        looked_within(f"{sail_url};folder={DEMO}", 1)
+        looked_within(f"{lake_url};folder={DEMO}", 1)
 
 
 class Call(NamedTuple):
@@ -249,7 +249,7 @@ def looked_within(where: str, seconds: int) -> None:
 
 
 def test_a_night_files_the_same_tickets(
-    postgres: PostgresServer, sail_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresServer, lake_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tables = faulty_town().tables()
@@ -258,7 +258,7 @@ def test_a_night_files_the_same_tickets(
     filed = []
     with postgres.new_database(RESTORED_PETFORCE) as database:
         load(database, tables)
-        in_lake = f"{sail_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"
+        in_lake = f"{lake_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"
         for name, source in {"folder": str(write_csv(folder, tables)), "server": database.url, "lake": in_lake}.items():
             options = ["--ledger", f"sqlite:///{name}.db", "--queue", f"folder:{name}", "--as-of", AS_OF.isoformat()]
             told = call("run", "--source", source, *options)
@@ -269,7 +269,7 @@ def test_a_night_files_the_same_tickets(
 
 
 def test_support_sees_a_household_as_in_a_folder_though_its_rows_stand_there_twice(
-    sail_url: str, tmp_path: Path
+    lake_url: str, tmp_path: Path
 ) -> None:
     town = faulty_town()
     town.request("asked", "oak", "zoe", status="rejected", at=NOON, responded_at=NOON + HOUR)
@@ -281,7 +281,7 @@ def test_support_sees_a_household_as_in_a_folder_though_its_rows_stand_there_twi
         tables[name] += [row | {key: older[key] for key in row.keys() & older.keys()} for row in tables[name]]
     tables["household_members"] *= 2
     shown = []
-    for source in (str(folder), f"{sail_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"):
+    for source in (str(folder), f"{lake_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"):
         told = call("household", uid("oak"), "--source", source, "--as-of", AS_OF.isoformat(), "--format", "json")
         assert told.exit_code == 0
         shown.append(json.loads(told.stdout)["household"]["households"])
