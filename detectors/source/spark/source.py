@@ -19,7 +19,7 @@ from detectors.source.spark.address import Place
 from detectors.source.spark.catalog import read_lake
 from detectors.source.spark.client import Client
 from detectors.source.spark.dialect import SparkDialect, written
-from detectors.source.tables import Tables
+from detectors.source.tables import WHOLE, Glance, Tables
 
 logger = logging.getLogger("hearthwatch.source")
 
@@ -42,7 +42,7 @@ class SparkSource:
 
     engine: Engine = "spark"
 
-    def __init__(self, place: Place, mapping: SourceMapping, *, token: str = "", glance: bool = False) -> None:
+    def __init__(self, place: Place, mapping: SourceMapping, *, token: str = "", glance: Glance = WHOLE) -> None:
         self.label = place.label
         self.counters = Counters()
         self.notices: list[Notice] = []
@@ -65,7 +65,7 @@ class SparkSource:
             self.tables = Tables(
                 self.schema,
                 mapping,
-                oddly_written(self.schema, mapping, lambda question: self.rows(question, "schema"), glance=glance),
+                oddly_written(self.schema, mapping, lambda question: self.rows(question, "schema"), glance),
             )
             self.notices += self._told()
         except BaseException:
