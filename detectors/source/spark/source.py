@@ -25,6 +25,8 @@ logger = logging.getLogger("hearthwatch.source")
 
 _AT_ONCE = 2
 """Statements that a scan asks of somebody's cluster at a time."""
+_A_CLOCKS_DIFFERENCE = 0.5
+"""By so many seconds a server may end a statement early."""
 _SOME_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-01 00:00:00Z'")
 _NEXT_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-02 00:00:00Z'")
 """For a plan, which is the same for every day; written out, as not every server explains a statement with arguments."""
@@ -94,7 +96,7 @@ class SparkSource:
         return min(left, self._statement_seconds)
 
     def _limit(self) -> str:
-        if time.monotonic() >= self._deadline:
+        if time.monotonic() >= self._deadline - _A_CLOCKS_DIFFERENCE:
             return f"the whole scan ran into its limit of {self._scan_seconds} s: raise [source] scan_seconds in the policy, or give the cluster more workers"
         return f"the statement ran into its limit of {self._statement_seconds:g} s: raise [source] statement_seconds in the policy, or give the cluster more workers"
 
