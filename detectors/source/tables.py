@@ -23,6 +23,7 @@ from sqlalchemy import (
     collate,
     false,
     func,
+    literal_column,
     null,
     select,
     type_coerce,
@@ -336,5 +337,6 @@ def _looked_at(name: str, found: FoundTable, raw: TableClause, glance: Glance) -
     if most is None or (estimated is not None and estimated <= most):
         return raw
     if found.indexable and estimated:
-        return raw.tablesample(100 * most / estimated, name="sampled")
+        # The same part each time, so that a scan runs again the same.
+        return raw.tablesample(100 * most / estimated, name="sampled", seed=literal_column("0"))
     return select(raw).limit(most).subquery("sampled")
