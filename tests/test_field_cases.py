@@ -21,6 +21,8 @@ from tests.support.field import (
     NIGHT_1,
     NIGHT_2,
     NIGHT_3,
+    REMOVAL_AT,
+    Told,
     base,
     call,
     changed,
@@ -778,3 +780,51 @@ def test_a_materialized_view_that_was_never_filled_is_named(databases: Callable[
     assert told.code == 3
     assert "public.users was never filled" in told.talk
     assert "REFRESH MATERIALIZED VIEW" in told.talk
+
+
+MARKS: dict[str, tuple[str, Any]] = {
+    "_fivetran_deleted": ("boolean", True),
+    "_ab_cdc_deleted_at": ("text", "2026-01-20T10:00:00Z"),
+    "DBT_VALID_TO": ("timestamptz", datetime(2026, 1, 20, tzinfo=UTC)),
+    "__op": ("text", "d"),
+    "is_current": ("integer", 0),
+}
+"""What tools that copy tables call the column by which a row is no more, its type, and what it then holds."""
+
+
+def with_second_leader() -> Tables:
+    """The base with the row of somebody who led a until it was deleted, which a copy keeps."""
+    tables = base()
+    tables["household_members"].append(member("a", 2, at=REMOVAL_AT - timedelta(days=20), role="leader"))
+    return tables
+
+
+def refused(told: Told, column: str) -> bool:
+    said = f"household_members holds rows that are deleted or outdated, by its column {column}: 1 of 4"
+    return (told.code, said in told.talk) == (3, True)
+
+
+def test_rows_that_a_copy_keeps_after_their_end_are_not_read(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "export", with_second_leader())
+    file = Path(source, "household_members.csv")
+    head, *rows = file.read_text().splitlines()
+    for column, (_, value) in MARKS.items():
+        file.write_text("\n".join([f"{head},{column}", *(f"{row}," for row in rows[:-1]), f"{rows[-1]},{value}"]))
+        assert refused(scanned(source), column)
+        assert refused(scanned(source, "--household", home("b")), column)
+    file.write_text("\n".join([f"{head},is_current", *(f"{row},true" for row in rows[:-1])]))
+    assert (scanned(source).code, scanned(source).findings) == (0, [])
+
+
+def test_rows_that_a_server_keeps_after_their_end_are_not_read(databases: Callable[..., Database]) -> None:
+    database = databases(with_second_leader())
+    assert "multiple-leaders" in scanned(str(database.url)).detectors
+    for column, (kind, value) in MARKS.items():
+        with database.connect() as admin:
+            admin.execute(f'ALTER TABLE household_members ADD COLUMN "{column}" {kind}'.encode())
+            mark = f'UPDATE household_members SET "{column}" = %s WHERE user_id = %s AND household_id = %s'
+            admin.execute(mark.encode(), (value, person(2), home("a")))
+        assert refused(scanned(str(database.url), "--household", home("b")), column)
+        with database.connect() as admin:
+            admin.execute(f'ALTER TABLE household_members DROP COLUMN "{column}"'.encode())
+    assert "multiple-leaders" in scanned(str(database.url)).detectors

@@ -29,6 +29,7 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
+from detectors.source.gone_rows import gone_rows
 from detectors.source.mixed_up import mixed_up
 from detectors.source.notations import unblanked
 from detectors.source.repeated import repeated
@@ -213,6 +214,7 @@ def _find_unfilled(
 ) -> None:
     """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
     try:
+        health.faults += gone_rows(source, limited=own is not None)
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
