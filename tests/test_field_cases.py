@@ -318,6 +318,29 @@ def test_a_uuid_in_another_notation_is_the_same_id_on_a_server(databases: Callab
     assert (told.code, told.detectors) == (0, ["removal-not-applied"]), told.talk
 
 
+def withdrawn(nobody: str) -> Tables:
+    """With a request that was withdrawn, and was answered by `nobody`."""
+    tables = base()
+    (answered,) = tables["household_join_requests"]
+    other = {"id": answered["id"][:-1] + "2", "user_id": person(4), "status": "withdrawn", "responded_at": None}
+    tables["household_join_requests"].append(answered | other | {"responded_by": nobody})
+    return tables
+
+
+@pytest.mark.parametrize("nobody", ["null", " <NA>"])
+def test_a_word_for_no_value_is_nobody(tmp_path: Path, nobody: str) -> None:
+    told = scanned(folder_of(tmp_path / "export", withdrawn(nobody)))
+    assert (told.code, told.detectors) == (0, []), told.talk
+
+
+def test_a_word_for_no_value_is_nobody_on_a_server(databases: Callable[..., Database]) -> None:
+    alter = "ALTER TABLE household_join_requests ALTER responded_by TYPE text"
+    for nobody in ("", "null"):
+        said = f"UPDATE household_join_requests SET responded_by = '{nobody}' WHERE status = 'withdrawn'"
+        told = scanned(databases(withdrawn(person(1)), alter, said).url)
+        assert (told.code, told.detectors) == (0, []), told.talk
+
+
 def numbered(tables: Tables) -> Tables:
     """The same town with whole numbers as ids."""
     back = {home(letter): str(100 + place) for place, letter in enumerate("abcdef")}
