@@ -851,3 +851,29 @@ def test_rows_that_a_server_keeps_after_their_end_are_not_read(databases: Callab
         with database.connect() as admin:
             admin.execute(f'ALTER TABLE household_members DROP COLUMN "{column}"'.encode())
     assert "multiple-leaders" in scanned(str(database.url)).detectors
+
+
+def test_times_without_an_hour_are_not_believed(place: Place) -> None:
+    tables = with_removal(base())
+    tables["household_events"] += [
+        event(tables, "household_dashboard_viewed", "a", 1, REMOVAL_AT - timedelta(days=day, hours=day))
+        | {"id": 100 + day}
+        for day in range(8)
+    ]
+    assert scanned(place.put(tables)).detectors == ["removal-not-applied"]
+    for row in tables["household_events"]:
+        row["event_timestamp"] = row["event_timestamp"].replace(hour=0, minute=0, second=0)
+    told = scanned(place.put(tables))
+    assert (told.code, "household_events.event_timestamp holds days without an hour" in told.talk) == (3, True)
+    assert scanned(place.put(tables), "--household", home("b")).code == 3
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda key: f"the_{key}"])
+def test_keys_of_metadata_that_nobody_knows_are_told(tmp_path: Path, change: Callable[[str], str]) -> None:
+    def renamed(_: str, row: dict[str, Any]) -> dict[str, Any]:
+        keys = {change(key): value for key, value in row.get("metadata", {}).items()}
+        return row | {"metadata": keys}
+
+    told = scanned(folder_of(tmp_path / "export", changed(with_removal(base()), renamed)))
+    assert "household_events.metadata names none of the keys that are known" in told.talk
+    assert told.coverage["database-errors"]["reason"]

@@ -29,13 +29,12 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
-from detectors.source.gone_rows import gone_rows
 from detectors.source.mixed_up import mixed_up
 from detectors.source.notations import unblanked
 from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
 from detectors.source.trail import EVENTS, Trail, read_trail, unknown_types
-from detectors.source.unbelievable import empty_beside_full, strange_trail, word_faults
+from detectors.source.unbelievable import empty_beside_full, other_rows, strange_trail, word_faults
 from detectors.source.zero_times import Zero, zeros_of
 
 logger = logging.getLogger("hearthwatch.source")
@@ -214,7 +213,7 @@ def _find_unfilled(
 ) -> None:
     """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
     try:
-        health.faults += gone_rows(source, limited=own is not None)
+        health.faults += other_rows(source, samples, as_of, limited=own is not None)
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
