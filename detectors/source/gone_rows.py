@@ -6,6 +6,7 @@ Read like the others they would be members who left long ago, and leaders of del
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import sqlalchemy
 from sqlalchemy import ColumnElement, Text, cast, func, select
@@ -58,7 +59,7 @@ def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
         if not found.marking:
             continue
         schema, name = found.place or (None, found.name)
-        columns = [sqlalchemy.column(one) for one in found.marking]
+        columns: list[ColumnElement[Any]] = [sqlalchemy.column(one) for one in found.marking]
         most = _LOOKED_AT if limited or table not in _STATE else None
         some = select(*columns).select_from(sqlalchemy.table(name, *columns, schema=schema)).limit(most).subquery()
         counts = [
