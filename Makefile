@@ -9,6 +9,8 @@ RUN_STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 LOWEST := .venv-lowest
 PEERS := .venv-peers
+SPARK := .spark
+SPARK_VERSION := 4.0.1
 # An editable installation brings no data files, so the man page and the completions are put in place here.
 SHELL_FILES := cd docs/shell && \
   install -D -m 644 hearthwatch.1 ../../$(VENV)/share/man/man1/hearthwatch.1 && \
@@ -22,7 +24,7 @@ SUITABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup hooks demo demo-rt test test-fast test-lowest explore mutants coverage lint docs bench bench-peers clean
+.PHONY: help setup hooks demo demo-rt test test-fast test-lowest explore mutants coverage lint docs spark bench bench-peers clean
 
 help: ## show what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,14 +69,16 @@ lint: $(DEV_STAMP) ## check style, types and import contracts
 docs: $(DEV_STAMP) ## write the generated pages anew
 	@$(BIN)/python docs/generate.py
 
+spark: $(SPARK)/.made ## fetch Apache Spark (430 MB), so that the tests scan on it too; it needs Java 17 or 21
+
 bench: $(DEV_STAMP) ## measure a scan against a bare pass over the same rows (POSTGRES=URL)
 	@$(BIN)/python -m benchmarks.bench --postgres '$(POSTGRES)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-peers: $(DEV_STAMP) $(PEER_STAMPS) ## measure Soda, dbt, great_expectations, SQL and pandas beside a scan (POSTGRES=URL)
 	@$(BIN)/python -m benchmarks.peers --postgres '$(POSTGRES)' $(if $(AS_OF),--as-of '$(AS_OF)') $(if $(ROUNDS),--rounds $(ROUNDS))
 
-clean: ## remove .venv, .venv-lowest, .venv-peers, caches and output
-	rm -rf $(VENV) $(LOWEST) $(PEERS) out build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove .venv, .venv-lowest, .venv-peers, .spark, caches and output
+	rm -rf $(VENV) $(LOWEST) $(PEERS) $(SPARK) out build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV_STAMP):
@@ -104,6 +108,14 @@ $(LOWEST)/.made: $(VENV_STAMP) pyproject.toml
 	@$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
 	@$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct -e '.[dev]'
 	@touch $@
+
+# It is unpacked and not installed, as it shares no environment with the client that Hearthwatch uses.
+$(SPARK)/.made: $(VENV_STAMP)
+	@echo 'Fetching Apache Spark $(SPARK_VERSION) into $(SPARK) ...' >&2
+	@rm -rf $(SPARK) && mkdir $(SPARK) && echo '*' > $(SPARK)/.gitignore
+	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --no-binary pyspark -d $(SPARK) pyspark==$(SPARK_VERSION)
+	@cd $(SPARK) && tar -xzf pyspark-*.tar.gz --strip-components 2 pyspark-$(SPARK_VERSION)/deps/bin pyspark-$(SPARK_VERSION)/deps/jars
+	@rm $(SPARK)/pyspark-*.tar.gz && touch $@
 
 # The peers contradict each other's requirements, so each has an environment of its own.
 $(PEERS)/%/.made: benchmarks/peers/requirements/%.txt | $(VENV_STAMP)

@@ -2,7 +2,7 @@
 
     python -m benchmarks.lake [--households N]… [--workers N]… [--keep FOLDER]
 
-The servers are Sail, in a process of its own, and Apache Spark where SPARK_HOME names it (see tests/support/apache_spark.py).
+The servers are Sail, in a process of its own, and Apache Spark where it is (see tests/support/apache_spark.py).
 A server begins with the smallest town, so that what it costs to warm up is in that row. The processor's seconds are the
 steadier figure where other programs use the machine.
 """

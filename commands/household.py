@@ -12,6 +12,7 @@ from commands.opening import context_of, opened
 from commands.options import EXIT_UNKNOWN, Settings, Stop, global_options, show
 from detectors.contract import Window
 from detectors.engine.household_view import Looked, look
+from detectors.source import ONE_HOUSEHOLD
 from escalation.errors import LedgerError
 from escalation.ledger.ledger import open_ledger
 from escalation.policy.policy import Policy, load_policy
@@ -51,7 +52,7 @@ def household(settings: Settings, who: str, more: tuple[str, ...], form: str) ->
 
 @once_more
 def _looked(settings: Settings, policy: Policy, named: str) -> Looked:
-    with opened(settings, policy, glance=True) as source:
+    with opened(settings, policy, glance=ONE_HOUSEHOLD) as source:
         return look(source, named, context_of(settings, policy, Window(settings.moment, settings.moment)))
 
 

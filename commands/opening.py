@@ -11,12 +11,12 @@ from channels.settings import ChannelSettingError, secret
 from commands.options import Settings
 from commands.stopping import cancelled_on_signal
 from detectors.contract import Context, Window
-from detectors.source import Source, open_source
+from detectors.source import WHOLE, Glance, Source, open_source
 from detectors.source.spark.address import TOKEN, is_spark
 from escalation.policy.policy import Policy
 
 
-def opened(settings: Settings, policy: Policy, *, glance: bool = False) -> Source:
+def opened(settings: Settings, policy: Policy, *, glance: Glance = WHOLE) -> Source:
     if not settings.source:
         raise click.UsageError("name a source: --source URL-or-folder, or HEARTHWATCH_SOURCE in the environment")
     token = _token() if is_spark(settings.source) else ""

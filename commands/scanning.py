@@ -48,7 +48,7 @@ from detectors.engine.runner import scan as run_scan
 from detectors.engine.subscribed import passes_of
 from detectors.engine.waiting_cases import Counting
 from detectors.registry import BY_ID, DETECTORS
-from detectors.source import CANONICAL, Source
+from detectors.source import CANONICAL, NEWS, ONE_HOUSEHOLD, WHOLE, Source
 from detectors.source.base import and_others
 from detectors.text.wording import count
 from escalation.decide.incidents import one_per_cause
@@ -181,7 +181,8 @@ def scanned(
 ) -> tuple[ScanResult, ScanInfo]:
     """What the scan found, each finding by itself, and how it went. `after` may look once more while the source is open."""
     started = time.perf_counter()
-    with opened(settings, policy, glance=bool(households or users)) as source, progress() as told:
+    glance = ONE_HOUSEHOLD if households or users else WHOLE if feed is None else NEWS
+    with opened(settings, policy, glance=glance) as source, progress() as told:
         result = run_scan(
             source,
             detectors,

@@ -32,7 +32,7 @@ _QUIET: dict[Reason, str] = {
     "not-looked-at": "not looked at",
     "ticket-deleted": "without a ticket any more",
     "flapping": "that comes and goes",
-    "happened-once": "told before",
+    "happened-once": "of earlier, told then",
     "fixed-before": "known to be gone",
     "done": "known to be settled",
     "rows-gone": "known to be no longer there",

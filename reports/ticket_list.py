@@ -36,7 +36,7 @@ def _line(line: InProgress) -> str:
         due = f"OVERDUE: {', '.join(one.promise for one in line.overdue)}"
     elif line.next:
         due = f"{line.next[0]} by {_minute(line.next[1])}"
-    return f"{ticket.external_id:22} {ticket.severity:9} {ticket.status:12} {_age(line.age):>6}  {defused(ticket.title)}  {due}".rstrip()
+    return f"{ticket.external_id:22} {ticket.severity:9} {ticket.status:12} {_age(line.age):>9}  {defused(ticket.title)}  {due}".rstrip()
 
 
 def _below(line: InProgress) -> str:
@@ -149,4 +149,4 @@ def _minute(at: datetime) -> str:
 
 def _age(age: timedelta) -> str:
     hours = int(age.total_seconds() // 3600)
-    return f"{hours}h" if hours < 48 else f"{hours // 24}d"
+    return f"{hours} h old" if hours < 48 else f"{hours // 24} d old"

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from tests.support.apache_spark import engines
+from tests.support.apache_spark import QUICK, apache_spark, engines
 from tests.support.effort import load_profile
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
 from tests.support.selection import add_option, keep_fast
 from tests.support.towns import Scanner, Tables, write_csv
 
+ON_A_LAKE = os.environ.get("HEARTHWATCH_TEST_LAKE", "")
+"""`sail` or `apache`: the rules' tests run on Spark too, and all of that on this server. By hand, as it takes hours."""
 load_profile()
 # Statements and towns are many small objects that live for one test: looking for cycles among them took a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
@@ -114,10 +116,14 @@ def on_postgres(postgres: PostgresServer) -> Iterator[Scanner]:
 
 
 @pytest.fixture(scope="session")
-def sail_url() -> Iterator[str]:
-    """The run's Spark Connect server."""
-    pytest.importorskip("pysail", reason="the wheel of Sail (pysail) is not installed: no scan on Spark is tested")
+def lake_url() -> Iterator[str]:
+    """The run's Spark Connect server: Sail, or what ON_A_LAKE says."""
     pytest.importorskip("grpc", reason="the extra hearthwatch[spark] is not installed")
+    if ON_A_LAKE == "apache":
+        with apache_spark(2, QUICK) as server:
+            yield server.url
+        return
+    pytest.importorskip("pysail", reason="the wheel of Sail (pysail) is not installed: no scan on Spark is tested")
     from tests.support.lake import sail  # noqa: PLC0415  # its libraries are an extra
 
     with sail() as url:
@@ -125,20 +131,23 @@ def sail_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def on_spark(sail_url: str, tmp_path: Path) -> Scanner:
+def on_spark(lake_url: str, tmp_path: Path) -> Scanner:
     """Scans towns as folders of Parquet files that a Spark Connect server reads."""
     from tests.support.lake import write_parquet  # noqa: PLC0415  # its libraries are an extra
 
     count = iter(range(10**9))
 
     def open_town(tables: Tables) -> str:
-        return f"{sail_url};folder={write_parquet(tmp_path / f'lake-{next(count)}', tables)}"
+        return f"{lake_url};folder={write_parquet(tmp_path / f'lake-{next(count)}', tables)}"
 
     return Scanner("spark", open_town)
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
+_SCANNERS = {"duckdb": "on_duckdb", "postgresql": "on_postgres", **({"spark": "on_spark"} if ON_A_LAKE else {})}
+
+
+@pytest.fixture(params=_SCANNERS)
 def scanner(request: pytest.FixtureRequest) -> Scanner:
     """Each engine in turn."""
-    chosen: Scanner = request.getfixturevalue("on_duckdb" if request.param == "duckdb" else "on_postgres")
+    chosen: Scanner = request.getfixturevalue(_SCANNERS[request.param])
     return chosen

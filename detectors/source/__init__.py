@@ -19,13 +19,17 @@ from detectors.source.base import (
 )
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.spark.address import SparkAddressError, is_spark, place_at
-from detectors.source.tables import Tables
+from detectors.source.tables import NEWS, ONE_HOUSEHOLD, WHOLE, Glance, Tables
 from detectors.source.urls import AddressError, is_server, may_hold_a_secret, server_at
 
 __all__ = [
     "CANONICAL",
+    "NEWS",
+    "ONE_HOUSEHOLD",
+    "WHOLE",
     "Check",
     "Counters",
+    "Glance",
     "LostError",
     "Notice",
     "QueryError",
@@ -41,10 +45,10 @@ __all__ = [
 ]
 
 
-def open_source(where: str, mapping: SourceMapping, *, glance: bool = False, token: str = "") -> Source:
+def open_source(where: str, mapping: SourceMapping, *, glance: Glance = WHOLE, token: str = "") -> Source:
     """The source at `where`: a server of PostgreSQL or Spark Connect, or the path of a folder of CSV or Parquet files.
 
-    A PostgreSQL server is named as libpq takes it; `token` is what a Spark server may want to see. How a big table writes its ids and objects is seen at a `glance` where somebody waits for one household.
+    A PostgreSQL server is named as libpq takes it; `token` is what a Spark server may want to see. How a big table writes its ids and objects is seen at a `glance`.
 
     Raises SourceError with one line that says what is wrong and what to do, and that shows nothing of a mistyped address.
     """
@@ -69,7 +73,7 @@ def open_source(where: str, mapping: SourceMapping, *, glance: bool = False, tok
     return FolderSource(folder, mapping)
 
 
-def _lake(where: str, mapping: SourceMapping, *, glance: bool, token: str) -> Source:
+def _lake(where: str, mapping: SourceMapping, *, glance: Glance, token: str) -> Source:
     try:
         place = place_at(where)
     except SparkAddressError as error:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy import ColumnClause, ColumnElement, Text, cast, func, select
 
 from detectors.source.base import Source
 from detectors.source.mapping import CANONICAL, SourceMapping
@@ -59,7 +59,7 @@ def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
         if not found.marking:
             continue
         schema, name = found.place or (None, found.name)
-        columns: list[ColumnElement[Any]] = [sqlalchemy.column(one) for one in found.marking]
+        columns: list[ColumnClause[Any]] = [sqlalchemy.column(one) for one in found.marking]
         most = _LOOKED_AT if limited or table not in _STATE else None
         some = select(*columns).select_from(sqlalchemy.table(name, *columns, schema=schema)).limit(most).subquery()
         counts = [

@@ -10,17 +10,17 @@ from sqlalchemy import Select
 
 from detectors.source.base import LostError, Schema, SourceError
 from detectors.source.mapping import SourceMapping
-from detectors.source.tables import Tables
+from detectors.source.tables import Glance, Tables
 
 logger = logging.getLogger("hearthwatch.source")
 
 
 def oddly_written(
-    schema: Schema, mapping: SourceMapping, ask: Callable[[Select[Any]], Sequence[Any]], *, glance: bool
+    schema: Schema, mapping: SourceMapping, ask: Callable[[Select[Any]], Sequence[Any]], glance: Glance
 ) -> frozenset[str]:
     """The columns, as `table.column`, that `ask` finds to hold several notations: see `Tables.oddities`. Raises LostError."""
     odd: set[str] = set()
-    for question in Tables(schema, mapping).oddities(glance=glance):
+    for question in Tables(schema, mapping).oddities(glance):
         try:
             (answer,) = ask(question)
         except SourceError as error:

@@ -21,7 +21,7 @@ from detectors.source.faults import failed, is_lost, lost
 from detectors.source.mapping import SourceMapping
 from detectors.source.oddities import oddly_written
 from detectors.source.server_values import read_values, told_at_login
-from detectors.source.tables import Tables
+from detectors.source.tables import WHOLE, Glance, Tables
 from detectors.source.urls import Server, is_passing, refusal, sqlstate
 
 logger = logging.getLogger("hearthwatch.source")
@@ -58,7 +58,7 @@ class PostgresSource:
         server: Server,
         mapping: SourceMapping,
         *,
-        glance: bool = False,
+        glance: Glance = WHOLE,
         lock_seconds: int = 5,
         work_mem_mb: int = 64,
     ) -> None:
@@ -100,7 +100,7 @@ class PostgresSource:
             self.tables = Tables(
                 self.schema,
                 mapping,
-                oddly_written(self.schema, mapping, lambda question: self._ask(question, {}), glance=glance),
+                oddly_written(self.schema, mapping, lambda question: self._ask(question, {}), glance),
             )
             self.notices += [
                 Notice(name.partition(".")[0], f"{reason}; it is not read", frozenset({name}))

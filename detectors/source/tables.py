@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from typing import cast as typing_cast
 
@@ -40,10 +41,18 @@ from detectors.source.typed_ids import TYPES, check, fits, is_one_of, number_of,
 _BY_KIND: dict[str, NativeType] = {"text": "text", "flag": "flag", "time": "time", "number": "number"}
 _IDS = frozenset({"user", "household", "id"})
 _HOLDS_JSON = frozenset({"json", "jsonb", "text", "bytes"})
-_SAMPLED_ROWS = 100_000
-"""Of an audit table that is bigger, so many rows are looked at for oddly written values."""
-_GLANCED_AT = 5_000
-"""So many of each table, where somebody waits for the answer about one household."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """How many rows of a bigger audit table, and of a bigger table of state (None: all of them), are looked at for oddly written values."""
+
+    audit: int
+    state: int | None = None
+
+
+WHOLE, NEWS, ONE_HOUSEHOLD = Glance(100_000), Glance(20_000), Glance(5_000, 5_000)
+"""For a scan of everything, for a look each few minutes, and where somebody waits for the answer about one household."""
 
 
 Spellings = Mapping[str, Mapping[str, str]]
@@ -209,14 +218,13 @@ class Tables:
         numbered = select(rows, nth).subquery(f"numbered_{name}")
         return select(*(numbered.c[column.name] for column in rows.c)).where(numbered.c.nth == 1)
 
-    def oddities(self, *, glance: bool = False) -> Iterator[Select[Any]]:
+    def oddities(self, glance: Glance = WHOLE) -> Iterator[Select[Any]]:
         """For each table with ids or metadata of a type that allows several notations: which of its columns hold them.
 
-        One row, with a flag for each column by its name `table.column`. Of an audit table that is big, a part is looked at;
-        at a `glance`, a small part of each table that is big.
+        One row, with a flag for each column by its name `table.column`.
         """
         for name, found in self.schema.tables.items():
-            rows, flags = _looked_at(name, found, self._source_table(name), glance=glance), []
+            rows, flags = _looked_at(name, found, self._source_table(name), glance), []
             for column, canonical in CANONICAL[name].columns.items():
                 native = found.columns.get(column)
                 if canonical.kind in _IDS and native in {"text", "number"}:
@@ -319,13 +327,13 @@ class Tables:
         check("user", user_id, self.user_type)
 
 
-def _looked_at(name: str, found: FoundTable, raw: TableClause, *, glance: bool) -> FromClause:
+def _looked_at(name: str, found: FoundTable, raw: TableClause, glance: Glance) -> FromClause:
     """The rows of a table that are asked for oddly written values: all, as one such row of a state would be taken for a fault.
 
     Whoever waits for one household sees how the table is written as a rule.
     """
-    estimated, most = found.estimated_rows, _GLANCED_AT if glance else _SAMPLED_ROWS
-    if (name != "household_events" and not glance) or (estimated is not None and estimated <= most):
+    estimated, most = found.estimated_rows, glance.audit if name == "household_events" else glance.state
+    if most is None or (estimated is not None and estimated <= most):
         return raw
     if found.indexable and estimated:
         return raw.tablesample(100 * most / estimated, name="sampled")

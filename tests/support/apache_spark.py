@@ -1,7 +1,9 @@
-"""A Spark Connect server of Apache Spark itself, where there is one: SPARK_HOME names it, and it needs Java 17 or newer.
+"""A Spark Connect server of Apache Spark itself, where there is one, and Java 17 or 21.
 
-`python3 -m venv W && W/bin/pip install pyspark==4.0.1` brings one: SPARK_HOME is then the folder pyspark among its
-packages. It is an environment of its own, as pyspark and the client that Hearthwatch uses don't share one.
+`make spark` fetches one into the folder .spark of the checkout; SPARK_HOME names another one.
+
+Spark reads Delta and Iceberg by libraries that do not come with it: HEARTHWATCH_TEST_DELTA and HEARTHWATCH_TEST_ICEBERG
+name their jars, with a comma between two (delta-spark and delta-storage; iceberg-spark-runtime).
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+_FETCHED = Path(__file__).parents[2] / ".spark"
 _START_SECONDS = 120
+_JAVAS = ("17", "21")
 _SETTINGS = {
     "spark.connect.grpc.binding.address": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
@@ -32,7 +36,24 @@ QUICK = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
+    "spark.sql.lightweightPlanChangeValidation": "false",
+    "spark.sql.maxPlanStringLength": "3000",
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
+CATALOGS = {"parquet": "spark_catalog", "delta": "spark_catalog", "iceberg": "ice"}
+"""By format the catalog that holds its tables."""
+_LIBRARIES = {"delta": "HEARTHWATCH_TEST_DELTA", "iceberg": "HEARTHWATCH_TEST_ICEBERG"}
+_OF_LIBRARIES = {
+    "delta": {
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.databricks.delta.snapshotPartitions": "1",
+    },
+    "iceberg": {
+        "spark.sql.catalog.ice": "org.apache.iceberg.spark.SparkCatalog",
+        "spark.sql.catalog.ice.type": "hadoop",
+        "spark.sql.catalog.ice.warehouse": "iceberg",
+    },
 }
 
 
@@ -44,20 +65,48 @@ class Served:
     pid: int
 
 
+def _home() -> Path:
+    return Path(os.environ.get("SPARK_HOME") or _FETCHED)
+
+
 def version() -> str:
-    """Spark's version, by the name of its library; empty where SPARK_HOME names none."""
-    home = os.environ.get("SPARK_HOME", "")
-    found = sorted(Path(home, "jars").glob("spark-connect_*.jar")) if home else []
+    """Spark's version, by the name of its library; empty where there is none."""
+    found = sorted(_home().glob("jars/spark-connect_*.jar"))
     return found[-1].stem.rpartition("-")[2] if found else ""
 
 
 def why_not() -> str:
     """Why no server can be started here; empty where one can."""
     if not version():
-        return "SPARK_HOME names no Apache Spark with Spark Connect"
-    return (
-        "" if shutil.which("java") or os.environ.get("JAVA_HOME") else "Apache Spark needs Java, which is not installed"
-    )
+        return "make spark has not fetched it, and SPARK_HOME names none"
+    java = _java()
+    if not java:
+        return "Apache Spark needs Java, which is not installed"
+    return "" if java in _JAVAS else f"Apache Spark needs Java {' or '.join(_JAVAS)}, and here is Java {java}"
+
+
+def _java() -> str:
+    """The release of Java that a server would run on; empty where there is none."""
+    program = shutil.which("java")
+    home = os.environ.get("JAVA_HOME") or (Path(program).resolve().parents[1] if program else None)
+    told = Path(home, "release") if home else None
+    if told is None or not told.is_file():
+        return ""
+    named = dict(line.partition("=")[::2] for line in told.read_text().splitlines())
+    return named.get("JAVA_VERSION", "").strip('"').partition(".")[0]
+
+
+def lacks(form: str) -> str:
+    """Why no table of a format can be tested; empty where one can."""
+    variable = _LIBRARIES.get(form, "")
+    return f"{variable} names no jars" if variable and not os.environ.get(variable) else ""
+
+
+def _libraries() -> dict[str, str]:
+    """The settings by which a server reads the formats whose jars are named."""
+    there = [form for form in _LIBRARIES if not lacks(form)]
+    jars = {"spark.jars": ",".join(os.environ[_LIBRARIES[form]] for form in there)} if there else {}
+    return jars | {name: value for form in there for name, value in _OF_LIBRARIES[form].items()}
 
 
 def engines() -> str:
@@ -81,18 +130,20 @@ def apache_spark(cores: int, settings: Mapping[str, str] | None = None) -> Itera
             **_SETTINGS,
             "spark.connect.grpc.binding.port": str(port),
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
+            **_libraries(),
             **(settings or {}),
         }
         log = Path(folder, "spark.log")
         with log.open("w") as written:
             process = subprocess.Popen(
                 [
-                    *(f"{os.environ['SPARK_HOME']}/bin/spark-submit", "--master", f"local[{cores}]"),
+                    *(f"{_home()}/bin/spark-submit", "--master", f"local[{cores}]"),
                     *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
                     *(word for name, value in told.items() for word in ("--conf", f"{name}={value}")),
                     "spark-internal",
                 ],
                 cwd=folder,
+                env={**os.environ, "SPARK_HOME": str(_home())},
                 stdout=written,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

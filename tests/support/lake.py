@@ -65,15 +65,24 @@ def without_uuids(folder: Path) -> None:
         written.replace(path)
 
 
-def into_catalog(url: str, folder: Path, schema: str) -> None:
-    """The Parquet files of a folder as tables of a server's catalog, the audit table by day."""
+def told(url: str, *statements: str) -> None:
+    """Have a server carry out statements."""
     client = Client(place_at(url), "")
     try:
-        client.rows(f"CREATE SCHEMA {schema}", {}, _SECONDS)
-        for path in folder.glob("*.parquet"):
-            events = path.stem == "household_events"
-            by, day = ("PARTITIONED BY (day)", ", CAST(event_timestamp AS DATE) AS day") if events else ("", "")
-            rows = f"SELECT *{day} FROM parquet.`{path}`"
-            client.rows(f"CREATE TABLE {schema}.{path.stem} USING parquet {by} AS {rows}", {}, _SECONDS)
+        for statement in statements:
+            client.rows(statement, {}, _SECONDS)
     finally:
         client.close()
+
+
+def into_catalog(url: str, folder: Path, schema: str, form: str) -> None:
+    """The Parquet files of a folder as tables of a server's catalog, the audit table by day."""
+    made = [f"CREATE SCHEMA {schema}"]
+    for path in folder.glob("*.parquet"):
+        by = day = ""
+        if path.stem == "household_events":
+            derived = form == "iceberg"
+            by = f"PARTITIONED BY ({'days(event_timestamp)' if derived else 'day'})"
+            day = "" if derived else ", CAST(event_timestamp AS DATE) AS day"
+        made.append(f"CREATE TABLE {schema}.{path.stem} USING {form} {by} AS SELECT *{day} FROM parquet.`{path}`")
+    told(url, *made)

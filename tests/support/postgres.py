@@ -18,12 +18,14 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import duckdb
 import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -173,6 +175,20 @@ def load(database: Database, tables: Mapping[str, Sequence[Mapping[str, Any]]]) 
                     for row in alike:
                         copy.write_row([_as_column_value(row[column]) for column in columns])
             cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+
+
+def load_folder(database: Database, folder: Path) -> str:
+    """The rows of a folder's Parquet files as the database's own; its URL."""
+    with psycopg.connect(database.url) as connection, connection.cursor() as cursor:
+        for path in folder.glob("*.parquet"):
+            rows = duckdb.read_parquet(str(path))
+            names = sql.SQL(", ").join(map(sql.Identifier, rows.columns))
+            copy_statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(sql.Identifier(path.stem), names)
+            with tempfile.NamedTemporaryFile() as written, cursor.copy(copy_statement) as copy:
+                rows.write_csv(written.name, header=False)
+                copy.write(Path(written.name).read_bytes())
+            cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(path.stem)))
+    return database.url
 
 
 def _as_column_value(value: object) -> object:

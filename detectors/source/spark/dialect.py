@@ -97,8 +97,10 @@ class _Compiler(SQLCompiler):
         parts = []
         if over.partition_by is not None and len(over.partition_by):
             parts.append(f"PARTITION BY {self.process(over.partition_by, **kw)}")
-        if over.order_by is not None and len(over.order_by):
-            parts.append(f"ORDER BY {self._in_order(over.order_by, **kw)}")
+        # Spark numbers no rows without an order; any will do where the statement names none.
+        order = over.order_by if over.order_by is not None else over.partition_by if _numbers_rows(over) else None
+        if order is not None and len(order):
+            parts.append(f"ORDER BY {self._in_order(order, **kw)}")
         if over.range_ is not None or over.rows is not None or over.groups is not None:
             raise CompileError("a frame of a window, which is not known of Spark")
         return f"{self.process(over.element, **kw)} OVER ({' '.join(parts)})"
@@ -188,6 +190,10 @@ class _Compiler(SQLCompiler):
         named = [*parts, self.process(value, **kw)]
         struct = ", ".join(f"{part} AS {field}{place}" for place, part in enumerate(named))
         return f"transform(sort_array(collect_list(struct({struct}))), e -> e.{field}{len(named) - 1})"
+
+
+def _numbers_rows(over: Over[Any]) -> bool:
+    return getattr(over.element, "name", "") in {"rank", "row_number"}
 
 
 def _listed(right: Any) -> ClauseElement | None:

@@ -115,7 +115,8 @@ _RENEW = f"the server refuses the token: renew {TOKEN}, or the file that {TOKEN}
 def fault(error: BaseException, label: str, limit: str) -> SourceError:
     """The error for a statement that failed; `limit` says what a time-out ran into, and what to do."""
     status, condition = status_of(error), condition_of(error)
-    if status == "DEADLINE_EXCEEDED" or condition.startswith("OPERATION_CANCELED"):
+    # The server has the limit too, and may be the first to say that it is over.
+    if status in {"DEADLINE_EXCEEDED", "CANCELLED"} or condition.startswith("OPERATION_CANCELED"):
         return SlowError(limit)
     if status == "UNAUTHENTICATED":
         return SourceError(f"{label}: {_RENEW}")

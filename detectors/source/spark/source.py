@@ -19,12 +19,14 @@ from detectors.source.spark.address import Place
 from detectors.source.spark.catalog import read_lake
 from detectors.source.spark.client import Client
 from detectors.source.spark.dialect import SparkDialect, written
-from detectors.source.tables import Tables
+from detectors.source.tables import WHOLE, Glance, Tables
 
 logger = logging.getLogger("hearthwatch.source")
 
 _AT_ONCE = 2
 """Statements that a scan asks of somebody's cluster at a time."""
+_A_CLOCKS_DIFFERENCE = 0.5
+"""By so many seconds a server may end a statement early."""
 _SOME_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-01 00:00:00Z'")
 _NEXT_DAY: ColumnElement[datetime] = literal_column("TIMESTAMP '2000-01-02 00:00:00Z'")
 """For a plan, which is the same for every day; written out, as not every server explains a statement with arguments."""
@@ -40,7 +42,7 @@ class SparkSource:
 
     engine: Engine = "spark"
 
-    def __init__(self, place: Place, mapping: SourceMapping, *, token: str = "", glance: bool = False) -> None:
+    def __init__(self, place: Place, mapping: SourceMapping, *, token: str = "", glance: Glance = WHOLE) -> None:
         self.label = place.label
         self.counters = Counters()
         self.notices: list[Notice] = []
@@ -63,7 +65,7 @@ class SparkSource:
             self.tables = Tables(
                 self.schema,
                 mapping,
-                oddly_written(self.schema, mapping, lambda question: self.rows(question, "schema"), glance=glance),
+                oddly_written(self.schema, mapping, lambda question: self.rows(question, "schema"), glance),
             )
             self.notices += self._told()
         except BaseException:
@@ -94,7 +96,7 @@ class SparkSource:
         return min(left, self._statement_seconds)
 
     def _limit(self) -> str:
-        if time.monotonic() >= self._deadline:
+        if time.monotonic() >= self._deadline - _A_CLOCKS_DIFFERENCE:
             return f"the whole scan ran into its limit of {self._scan_seconds} s: raise [source] scan_seconds in the policy, or give the cluster more workers"
         return f"the statement ran into its limit of {self._statement_seconds:g} s: raise [source] statement_seconds in the policy, or give the cluster more workers"
 

@@ -16,7 +16,7 @@ from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
-from detectors.source import SourceMapping, open_source
+from detectors.source import ONE_HOUSEHOLD, SourceMapping, open_source
 from tests.support.postgres import Database, PostgresServer
 
 BIG = SourceMapping(look_through_rows=0)
@@ -58,7 +58,7 @@ def looked_at(database: Database, mapping: SourceMapping = BIG) -> tuple[ScanRes
 
     event.listen(Engine, "before_cursor_execute", listen)
     try:
-        with open_source(database.url, mapping, glance=True) as source:
+        with open_source(database.url, mapping, glance=ONE_HOUSEHOLD) as source:
             context = Context(
                 as_of=TOWN.as_of, window=Window(TOWN.as_of - timedelta(days=30), TOWN.as_of), limits=Limits()
             )

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,16 +18,15 @@ from hypothesis import strategies as st
 from sqlalchemy import Text, bindparam, func, literal, select
 
 from benchmarks.town import generate, preset
-from detectors.contract import Context, Window
+from detectors.contract import Context
 from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan
-from detectors.findings import whole
-from detectors.registry import DETECTORS
 from detectors.source import LostError, QueryError, Source, SourceError, SourceMapping, open_source
 from detectors.source.sql import one_of_many
 from tests.support.effort import tries
 from tests.support.field import call
 from tests.support.folders import RULES, THE_FAULT, faulty_town
+from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load, load_folder
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, NOON, YESTERDAY, uid, write_csv
 
 pa = pytest.importorskip("pyarrow", reason="the extra hearthwatch[spark] is not installed")
@@ -54,37 +53,46 @@ HOSTILE = (
 )
 
 
-def looked(where: str, as_of: datetime) -> tuple[list[Any], Any, dict[str, int]]:
-    midnight = as_of.replace(hour=0, minute=0)
-    with open_source(where, SourceMapping()) as source:
-        result = scan(source, DETECTORS, Context(as_of, Window(midnight - timedelta(days=1), midnight)))
-    return [whole(one) for one in result.findings], result.coverage, result.rows_read
-
-
 @pytest.fixture(scope="module")
-def opened(sail_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+def opened(lake_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     folder = lake.write_parquet(tmp_path_factory.mktemp("lake"), faulty_town().tables())
-    with open_source(f"{sail_url};folder={folder}", SourceMapping()) as source:
+    with open_source(f"{lake_url};folder={folder}", SourceMapping()) as source:
         yield source
 
 
-def test_the_demo_town_is_read_as_in_a_folder(sail_url: str) -> None:
-    as_of = datetime(2026, 2, 4, 3, tzinfo=UTC)
-    here, there = (looked(where, as_of) for where in (str(DEMO), f"{sail_url};folder={DEMO}"))
-    assert there == here
-    assert there[0]
+def documents(postgres: PostgresServer, lake_url: str, folder: Path, as_of: datetime) -> list[dict[str, Any]]:
+    """What a scan of a folder says on DuckDB, PostgreSQL and Spark, but for the engine and what a server's catalog alone tells."""
+    said = []
+    with postgres.new_database(RESTORED_PETFORCE) as database:
+        for where in (str(folder), load_folder(database, folder), f"{lake_url};folder={folder}"):
+            told = call("scan", "--source", where, "--as-of", as_of.isoformat(), "--format", "json")
+            assert told.exit_code == 0, told.stderr
+            document = json.loads(told.stdout)
+            for name in ("source", "engine", "seconds"):
+                del document["scan"][name]
+            document["coverage"] = [each for each in document["coverage"] if each["detector"] != "missing-index"]
+            said.append(document)
+    return said
+
+
+def test_the_demo_night_is_the_same_on_three_engines(postgres: PostgresServer, lake_url: str) -> None:
+    here, *others = documents(postgres, lake_url, DEMO, datetime(2026, 2, 4, 3, tzinfo=UTC))
+    assert others == [here, here]
+    assert here["findings"]
 
 
 @tries(2)
 @given(st.integers(0, 10**6))
-def test_random_towns_with_faults_are_read_as_in_a_folder(sail_url: str, seed: int) -> None:
+def test_random_towns_with_faults_are_the_same_on_three_engines(
+    postgres: PostgresServer, lake_url: str, seed: int
+) -> None:
     spec = replace(preset("tiny", seed=seed, plant=1), households=200, members=600, requests=430, events=1_000)
     with tempfile.TemporaryDirectory() as folder:
         generate(spec).write_folder(Path(folder), format="parquet")
         lake.without_uuids(Path(folder))
-        here, there = (looked(where, spec.as_of) for where in (folder, f"{sail_url};folder={folder}"))
-    assert there == here
-    assert len(there[0]) > 10
+        here, *others = documents(postgres, lake_url, Path(folder), spec.as_of)
+    assert others == [here, here]
+    assert len(here["findings"]) > 10
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -128,7 +136,7 @@ def numbers(rows: list[dict[str, Any]], known: dict[str, int]) -> list[dict[str,
     return [{key: of(value) for key, value in row.items()} for row in rows]
 
 
-def test_numbers_as_ids_local_times_and_objects_are_read(sail_url: str, tmp_path: Path) -> None:
+def test_numbers_as_ids_local_times_and_objects_are_read(lake_url: str, tmp_path: Path) -> None:
     known: dict[str, int] = {}
     for name, rows in faulty_town().tables().items():
         own = numbers(rows, known)
@@ -148,12 +156,12 @@ def test_numbers_as_ids_local_times_and_objects_are_read(sail_url: str, tmp_path
             )
         if own:
             pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet")
-    told = looked_at_few(f"{sail_url};folder={tmp_path}", zone="Europe/Berlin")
+    told = looked_at_few(f"{lake_url};folder={tmp_path}", zone="Europe/Berlin")
     ((detector, subject),) = THE_FAULT
     assert found(told) == [(detector, {key: str(known[value]) for key, value in subject.items()})]
 
 
-def test_ids_in_sixteen_bytes_are_read(sail_url: str, tmp_path: Path) -> None:
+def test_ids_in_sixteen_bytes_are_read(lake_url: str, tmp_path: Path) -> None:
     def in_bytes(value: Any) -> Any:
         return UUID(value).bytes if isinstance(value, str) and len(value) == 36 else value
 
@@ -162,7 +170,7 @@ def test_ids_in_sixteen_bytes_are_read(sail_url: str, tmp_path: Path) -> None:
         rows = pq.read_table(path).to_pylist()
         if rows:
             pq.write_table(pa.Table.from_pylist([{key: in_bytes(row[key]) for key in row} for row in rows]), path)
-    assert found(looked_at_few(f"{sail_url};folder={tmp_path}")) == THE_FAULT
+    assert found(looked_at_few(f"{lake_url};folder={tmp_path}")) == THE_FAULT
 
 
 def _local(value: Any) -> Any:
@@ -170,22 +178,22 @@ def _local(value: Any) -> Any:
     return value.astimezone(ZoneInfo("Europe/Berlin")).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
-def test_metadata_inside_a_string_is_read(sail_url: str, tmp_path: Path) -> None:
+def test_metadata_inside_a_string_is_read(lake_url: str, tmp_path: Path) -> None:
     tables = faulty_town().tables()
     wrapped = (json.dumps, lambda text: json.dumps(json.dumps(text)), lambda text: f"\n {text}")
     tables["household_events"] = [
         row | {"metadata": wrapped[place % 3](json.dumps(row["metadata"]))}
         for place, row in enumerate(tables["household_events"])
     ]
-    told = looked_at_few(f"{sail_url};folder={lake.write_parquet(tmp_path, tables)}")
+    told = looked_at_few(f"{lake_url};folder={lake.write_parquet(tmp_path, tables)}")
     assert found(told) == THE_FAULT
     assert not told.notices[1:]
 
 
-def test_metadata_that_cannot_be_read_is_counted(sail_url: str, tmp_path: Path) -> None:
+def test_metadata_that_cannot_be_read_is_counted(lake_url: str, tmp_path: Path) -> None:
     tables = faulty_town().tables()
     tables["household_events"][0]["metadata"] = '{"correlation_id": "c1", broken'
-    told = looked_at_few(f"{sail_url};folder={lake.write_parquet(tmp_path, tables)}")
+    told = looked_at_few(f"{lake_url};folder={lake.write_parquet(tmp_path, tables)}")
     assert found(told) == THE_FAULT
     assert "1 row whose metadata is neither an object of up to 1 MB nor a text" in told.notices[-1].said
 
@@ -208,13 +216,13 @@ def test_a_server_that_goes_away_ends_the_scan_and_says_so(tmp_path: Path) -> No
     assert "s3cret" not in str(refused.value)
 
 
-def test_a_scan_that_takes_too_long_or_is_stopped_asks_nothing_more(sail_url: str) -> None:
-    with open_source(f"{sail_url};folder={DEMO}", SourceMapping()) as source:
+def test_a_scan_that_takes_too_long_or_is_stopped_asks_nothing_more(lake_url: str) -> None:
+    with open_source(f"{lake_url};folder={DEMO}", SourceMapping()) as source:
         source.cancel()
         with pytest.raises(SourceError, match="the scan was stopped"):
             source.rows(select(source.tables["users"].c.id), "test")
     with pytest.raises(SourceError, match=r"ran into its limit of 1 s: raise \[source\] scan_seconds"):
-        looked_within(f"{sail_url};folder={DEMO}", 1)
+        looked_within(f"{lake_url};folder={DEMO}", 1)
 
 
 class Call(NamedTuple):
@@ -240,23 +248,28 @@ def looked_within(where: str, seconds: int) -> None:
             source.rows(select(func.count(source.tables["household_events"].c.metadata.distinct())), "test")
 
 
-def test_a_night_files_the_same_tickets(sail_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_night_files_the_same_tickets(
+    postgres: PostgresServer, lake_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     tables = faulty_town().tables()
-    lake_folder, folder = lake.write_parquet(tmp_path / "lake", tables), tmp_path / "files"
+    folder = tmp_path / "files"
     folder.mkdir()
     filed = []
-    for name, source in (("here", str(write_csv(folder, tables))), ("there", f"{sail_url};folder={lake_folder}")):
-        options = ["--ledger", f"sqlite:///{name}.db", "--queue", f"folder:{name}", "--as-of", AS_OF.isoformat()]
-        told = call("run", "--source", source, *options)
-        assert told.exit_code == 0, told.stderr
-        filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
-    assert filed[0] == filed[1]
+    with postgres.new_database(RESTORED_PETFORCE) as database:
+        load(database, tables)
+        in_lake = f"{lake_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"
+        for name, source in {"folder": str(write_csv(folder, tables)), "server": database.url, "lake": in_lake}.items():
+            options = ["--ledger", f"sqlite:///{name}.db", "--queue", f"folder:{name}", "--as-of", AS_OF.isoformat()]
+            told = call("run", "--source", source, *options)
+            assert told.exit_code == 0, told.stderr
+            filed.append({path.name: path.read_text() for path in Path(name).rglob("*.md")})
+    assert filed[1:] == [filed[0], filed[0]]
     assert filed[0]
 
 
 def test_support_sees_a_household_as_in_a_folder_though_its_rows_stand_there_twice(
-    sail_url: str, tmp_path: Path
+    lake_url: str, tmp_path: Path
 ) -> None:
     town = faulty_town()
     town.request("asked", "oak", "zoe", status="rejected", at=NOON, responded_at=NOON + HOUR)
@@ -268,7 +281,7 @@ def test_support_sees_a_household_as_in_a_folder_though_its_rows_stand_there_twi
         tables[name] += [row | {key: older[key] for key in row.keys() & older.keys()} for row in tables[name]]
     tables["household_members"] *= 2
     shown = []
-    for source in (str(folder), f"{sail_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"):
+    for source in (str(folder), f"{lake_url};folder={lake.write_parquet(tmp_path / 'lake', tables)}"):
         told = call("household", uid("oak"), "--source", source, "--as-of", AS_OF.isoformat(), "--format", "json")
         assert told.exit_code == 0
         shown.append(json.loads(told.stdout)["household"]["households"])

@@ -93,6 +93,8 @@ def test_the_end_of_a_pattern_is_the_end_of_the_text() -> None:
 def test_nulls_come_last_and_filters_are_cases() -> None:
     ordered = func.row_number().over(order_by=[HOMES.c.id.desc(), HOMES.c.name])
     assert "ORDER BY `homes`.`id` DESC NULLS LAST, `homes`.`name` NULLS LAST" in said(select(ordered))
+    any_order = func.row_number().over(partition_by=HOMES.c.id)
+    assert "PARTITION BY `homes`.`id` ORDER BY `homes`.`id` NULLS LAST)" in said(select(any_order))
     counted = func.count(HOMES.c.id.distinct()).filter(HOMES.c.name == literal("x"))
     assert "count(DISTINCT CASE WHEN `homes`.`name` = :" in said(select(counted))
 
@@ -163,6 +165,7 @@ class FailedError(Exception):
         (FailedError("UNAUTHENTICATED", "token s3cret expired"), SourceError, "renew HEARTHWATCH_SPARK_TOKEN"),
         (FailedError("INTERNAL", "[INSUFFICIENT_PERMISSIONS] on s3cret"), SourceError, "GRANT SELECT"),
         (FailedError("DEADLINE_EXCEEDED"), SlowError, "the limit"),
+        (FailedError("CANCELLED"), SlowError, "the limit"),
         (FailedError("INTERNAL", "[CAST_INVALID_INPUT] 's3cret'"), QueryError, "failed in Spark (CAST_INVALID_INPUT)"),
         (FailedError("RESOURCE_EXHAUSTED"), QueryError, "longer than the server sends"),
     ],

@@ -6,6 +6,7 @@ import csv
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import psycopg
 import pytest
 from psycopg import sql
@@ -71,6 +72,11 @@ def without_columns(scanner: Scanner, table: str, *columns: str) -> Scanner:
                 writer = csv.DictWriter(file, kept, extrasaction="ignore")
                 writer.writeheader()
                 writer.writerows(found)
+        elif scanner.engine == "spark":
+            path = Path(where.partition(";folder=")[2]) / f"{table}.parquet"
+            fewer = duckdb.read_parquet(str(path)).project(f"* EXCLUDE ({', '.join(columns)})")
+            fewer.write_parquet(f"{path}.fewer")
+            Path(f"{path}.fewer").replace(path)
         else:
             with psycopg.connect(where) as connection:
                 for column in columns:
