@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import literal_column
+from sqlalchemy import and_, literal_column
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import ONLY_TOLD, Notice, SourceError
 from detectors.source.folder_files import shown
 from detectors.source.folder_shapes import Execute, Shape
-from detectors.source.gone_rows import fault_of, is_gone
+from detectors.source.gone_rows import counts_as, fault_of, is_gone
+from detectors.source.mapping import SourceMapping
 
 
 def lacking_in_parts(table: str, shapes: Sequence[Shape]) -> dict[str, str]:
@@ -34,11 +35,13 @@ def not_in_all(table: str, column: str, told: str) -> Notice:
     return Notice(table, f"{told}: {read}", frozenset({full}), "export all parts with the same columns")
 
 
-def refuse_gone(table: str, shapes: Sequence[Shape], execute: Execute) -> None:
+def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, execute: Execute) -> None:
     """Raise SourceError for files with rows that are marked as deleted or outdated."""
     for shape in shapes:
+        lives = counts_as(table, {name: literal_column(field.sql) for name, field in shape.fields.items()}, mapping)
         for mark in shape.marks:
-            gone = is_gone(literal_column(mark.sql), mark.name).compile(compile_kwargs={"literal_binds": True})
+            marked = and_(is_gone(literal_column(mark.sql), mark.name), lives)
+            gone = marked.compile(compile_kwargs={"literal_binds": True})
             try:
                 (row,) = execute(f"SELECT count(*) FILTER (WHERE {gone}), count(*) FROM {shape.relation}")
             except DBAPIError as error:

@@ -5,11 +5,11 @@ Read like the others they would be members who left long ago, and leaders of del
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import ColumnClause, ColumnElement, Text, cast, func, select
+from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, select, true
 
 from detectors.source.base import Source
 from detectors.source.mapping import CANONICAL, SourceMapping
@@ -45,6 +45,15 @@ def is_gone(value: ColumnElement[str], name: str) -> ColumnElement[bool]:
     return text.in_(ended)
 
 
+def counts_as(table: str, statuses: Mapping[str, ColumnElement[str]], mapping: SourceMapping) -> ColumnElement[bool]:
+    """Whether a row would be taken for one that lives: a member's by its status, any other in any case."""
+    if table != "household_members" or "status" not in statuses:
+        return true()
+    words = mapping.words.get(table, {}).get("status", {})
+    active = ["active", *(word for word, ours in words.items() if ours == "active")]
+    return func.lower(func.trim(cast(statuses["status"], Text))).in_([word.lower() for word in active])
+
+
 def fault_of(table: str, column: str, gone: int, rows: int) -> str:
     """What to say of a table that holds so many rows that are gone, of those that were looked at."""
     return (
@@ -59,11 +68,15 @@ def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
         if not found.marking:
             continue
         schema, name = found.place or (None, found.name)
-        columns: list[ColumnClause[Any]] = [sqlalchemy.column(one) for one in found.marking]
+        status = source.tables.mapping.column_name(table, "status") if "status" in found.columns else None
+        names = [*found.marking, *([status] if status else [])]
+        columns: list[ColumnClause[Any]] = [sqlalchemy.column(one) for one in names]
         most = _LOOKED_AT if limited or table not in _STATE else None
         some = select(*columns).select_from(sqlalchemy.table(name, *columns, schema=schema)).limit(most).subquery()
+        lives = counts_as(table, {"status": some.c[status]} if status else {}, source.tables.mapping)
         counts = [
-            func.count().filter(is_gone(some.c[one], one)).label(f"n{place}") for place, one in enumerate(found.marking)
+            func.count().filter(and_(is_gone(some.c[one], one), lives)).label(f"n{place}")
+            for place, one in enumerate(found.marking)
         ]
         (row,) = source.rows(select(*counts, func.count().label("rows")).select_from(some), "words")
         for place, one in enumerate(found.marking):
