@@ -850,6 +850,7 @@ def test_rows_that_a_server_keeps_after_their_end_are_not_read(databases: Callab
             mark = f'UPDATE household_members SET "{column}" = %s WHERE user_id = %s AND household_id = %s'
             admin.execute(mark.encode(), (value, person(2), home("a")))
         assert refused(scanned(str(database.url), "--household", home("b")), column)
+        assert call("household", home("a"), "--source", str(database.url)).exit_code == 3
         with database.connect() as admin:
             admin.execute(f'ALTER TABLE household_members DROP COLUMN "{column}"'.encode())
     assert "multiple-leaders" in scanned(str(database.url)).detectors

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, select, true
 
-from detectors.source.base import Source
+from detectors.source.base import Source, SourceError
 from detectors.source.mapping import CANONICAL, SourceMapping
 
 _TRUE, _FALSE = ("true", "t", "1", "1.0", "yes", "y"), ("false", "f", "0", "0.0", "no", "n")
@@ -60,6 +60,12 @@ def fault_of(table: str, column: str, gone: int, rows: int) -> str:
         f"{table} holds rows that are deleted or outdated, by its column {column}: {gone:,} of {rows:,}. "
         f"Export the others alone, or name a view of them, [source.tables.{table}] name"
     )
+
+
+def refuse_gone_rows(source: Source) -> None:
+    """Raise SourceError for a server with rows that are gone, as far as its first rows tell."""
+    for said in gone_rows(source, limited=True):
+        raise SourceError(f"{source.label}: {said}")
 
 
 def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
