@@ -22,6 +22,7 @@ PROBED = 10_000
 """A key that none of so many rows of its type has was never written, as far as anybody can tell."""
 FEW_KEYS = 3
 """Fewer may all lack by chance."""
+_OF_ALL_TYPES = "correlation_id|ip_address|user_agent|session_id|duration_ms|error_code|source"
 STYLES: tuple[Callable[[str], str], ...] = (str.upper, str.title, str.capitalize)
 
 
@@ -88,10 +89,12 @@ def _are_foreign(source: Source, asked: Collection[str], keyless: frozenset[str]
     if len(asked) < FEW_KEYS or not keyless.issuperset(asked) or "metadata" not in source.schema.tables[EVENTS].columns:
         return False
     metadata = source.tables[EVENTS].c.metadata
-    probed = select(metadata).where(metadata.is_not(None)).limit(PROBED).subquery()
-    written = select(probed.c.metadata).where(cast(probed.c.metadata, Text).not_in(["{}", "null", ""])).limit(1)
+    probed = select(metadata).where(metadata.is_not(None)).limit(PROBED).subquery().c.metadata
+    written = select(probed).where(cast(probed, Text).not_in(["{}", "null", ""])).exists()
+    known = select(probed).where(_holds(probed, _OF_ALL_TYPES)).exists()
     try:
-        return bool(source.rows(written, "words"))
+        (row,) = source.rows(select(written.label("written"), known.label("known")), "words")
+        return bool(row["written"] and not row["known"])
     except QueryError:
         return False
 
