@@ -198,8 +198,8 @@ def _csv_shape(table: str, files: Sequence[DataFile], header: Header, mapping: S
         else Field(f"c{where}", "VARCHAR", header.columns[where])
         for column, where in columns_of(table, header.columns, files[0], mapping, files[0].partition).items()
     }
-    marked = marking(table, header.columns, mapping)
-    marks = tuple(Field(f"c{place}", "VARCHAR", name) for place, name in enumerate(header.columns) if name in marked)
+    marked = dict.fromkeys(marking(table, header.columns, mapping))
+    marks = tuple(Field(f"c{header.columns.index(name)}", "VARCHAR", name) for name in marked)
     return Shape(fields, tuple(files), "read_csv", options, marks)
 
 

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from detectors.source.base import Source
-from detectors.source.filled import FEW, FIRST, Sample
+from detectors.source.filled import FEW, FIRST, NEVER, Sample
+from detectors.source.moments import EVER
 
 _TOLD_BY_MINUTES = {"household_events": "event_timestamp", "household_join_requests": "requested_at"}
 """The times of which rules ask what came first, and how many within an hour."""
@@ -33,4 +34,6 @@ def whole_days(source: Source, samples: Mapping[str, Sample], as_of: datetime) -
 
 def _are_days(source: Source, times: list[datetime], least: int) -> bool:
     zones = (UTC, ZoneInfo(source.tables.mapping.zone))
+    # Nearer the end of all times there are none in other zones.
+    times = [at for at in times if EVER.year < at.year < NEVER.year]
     return len(times) >= least and any(all(at.astimezone(zone).time() == time() for at in times) for zone in zones)
