@@ -110,7 +110,7 @@ $(LOWEST)/.made: $(VENV_STAMP) pyproject.toml
 	@touch $@
 
 # It is unpacked and not installed, as it shares no environment with the client that Hearthwatch uses.
-$(SPARK)/.made: $(VENV_STAMP)
+$(SPARK)/.made: | $(VENV_STAMP)
 	@echo 'Fetching Apache Spark $(SPARK_VERSION) into $(SPARK) ...' >&2
 	@rm -rf $(SPARK) && mkdir $(SPARK) && echo '*' > $(SPARK)/.gitignore
 	@$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --no-binary pyspark -d $(SPARK) pyspark==$(SPARK_VERSION)

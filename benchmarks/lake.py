@@ -2,7 +2,8 @@
 
     python -m benchmarks.lake [--households N]… [--workers N]… [--keep FOLDER]
 
-The servers are Sail, in a process of its own, and Apache Spark where it is (see tests/support/apache_spark.py).
+The servers are Sail, in a process of its own, and Apache Spark where it is (see tests/support/apache_spark.py), as it is set by itself and
+as it is set for the tests' small tables.
 A server begins with the smallest town, so that what it costs to warm up is in that row. The processor's seconds are the
 steadier figure where other programs use the machine.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,7 +29,7 @@ import click
 
 from benchmarks.town import generate
 from benchmarks.town.spec import PRESETS, TownSpec
-from tests.support.apache_spark import Served, apache_spark, why_not
+from tests.support.apache_spark import QUICK, Served, apache_spark, why_not
 from tests.support.lake import sail, without_uuids
 
 _FAULTS = 3
@@ -116,7 +118,7 @@ def measured(name: str, where: str, town: TownSpec, pid: int = 0) -> dict[str, A
     failed = [entry["detector"] for entry in document["coverage"] if entry["status"] == "failed"]
     told = f"  failed: {', '.join(failed)}" if failed else ""
     print(
-        f"{town.households:>9,} households {town.events:>10,} events  {name:16} {took.seconds:6.0f} s"
+        f"{town.households:>9,} households {town.events:>10,} events  {name:33} {took.seconds:6.0f} s"
         f"  here {took.worked:5.0f} s of processor, peak {took.peak:4.0f} MB{there}"
         f"  {len(document['findings'])} findings{told}",
         flush=True,
@@ -148,6 +150,7 @@ def _measure(towns: dict[Path, TownSpec], workers: Sequence[int]) -> None:
     servers: dict[str, Callable[[int], AbstractContextManager[Served]]] = {"Sail": _sail_apart}
     if not why_not():
         servers["Spark"] = apache_spark
+        servers["Spark for small tables"] = partial(apache_spark, settings=QUICK)
     for name, start in servers.items():
         for number in workers:
             with start(number) as server:
