@@ -21,6 +21,8 @@ from tests.support.field import (
     NIGHT_1,
     NIGHT_2,
     NIGHT_3,
+    REMOVAL_AT,
+    Told,
     base,
     call,
     changed,
@@ -314,6 +316,29 @@ def test_a_uuid_in_another_notation_is_the_same_id_on_a_server(databases: Callab
     columns = ", ".join(f"ALTER {c} DROP DEFAULT, ALTER {c} TYPE text" for c in WRITTEN_OTHERWISE[table])
     told = scanned(databases(with_removal(base()), f"ALTER TABLE {table} {columns}", *updates).url)
     assert (told.code, told.detectors) == (0, ["removal-not-applied"]), told.talk
+
+
+def withdrawn(nobody: str) -> Tables:
+    """With a request that was withdrawn, and was answered by `nobody`."""
+    tables = base()
+    (answered,) = tables["household_join_requests"]
+    other = {"id": answered["id"][:-1] + "2", "user_id": person(4), "status": "withdrawn", "responded_at": None}
+    tables["household_join_requests"].append(answered | other | {"responded_by": nobody})
+    return tables
+
+
+@pytest.mark.parametrize("nobody", ["null", " <NA>"])
+def test_a_word_for_no_value_is_nobody(tmp_path: Path, nobody: str) -> None:
+    told = scanned(folder_of(tmp_path / "export", withdrawn(nobody)))
+    assert (told.code, told.detectors) == (0, []), told.talk
+
+
+def test_a_word_for_no_value_is_nobody_on_a_server(databases: Callable[..., Database]) -> None:
+    alter = "ALTER TABLE household_join_requests ALTER responded_by TYPE text"
+    for nobody in ("", "null"):
+        said = f"UPDATE household_join_requests SET responded_by = '{nobody}' WHERE status = 'withdrawn'"
+        told = scanned(databases(withdrawn(person(1)), alter, said).url)
+        assert (told.code, told.detectors) == (0, []), told.talk
 
 
 def numbered(tables: Tables) -> Tables:
@@ -778,3 +803,92 @@ def test_a_materialized_view_that_was_never_filled_is_named(databases: Callable[
     assert told.code == 3
     assert "public.users was never filled" in told.talk
     assert "REFRESH MATERIALIZED VIEW" in told.talk
+
+
+MARKS: dict[str, tuple[str, Any]] = {
+    "_fivetran_deleted": ("boolean", True),
+    "_ab_cdc_deleted_at": ("text", "2026-01-20T10:00:00Z"),
+    "DBT_VALID_TO": ("timestamptz", datetime(2026, 1, 20, tzinfo=UTC)),
+    "__op": ("text", "d"),
+    "is_current": ("integer", 0),
+}
+"""What tools that copy tables call the column by which a row is no more, its type, and what it then holds."""
+
+
+def with_second_leader() -> Tables:
+    """The base with the row of somebody who led a until it was deleted, which a copy keeps."""
+    tables = base()
+    tables["household_members"].append(member("a", 2, at=REMOVAL_AT - timedelta(days=20), role="leader"))
+    return tables
+
+
+def refused(told: Told, column: str) -> bool:
+    said = f"household_members holds rows that are deleted or outdated, by its column {column}: 1 of 4"
+    return (told.code, said in told.talk) == (3, True)
+
+
+def test_rows_that_a_copy_keeps_after_their_end_are_not_read(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "export", with_second_leader())
+    file = Path(source, "household_members.csv")
+    head, *rows = file.read_text().splitlines()
+    for column, (_, value) in MARKS.items():
+        file.write_text("\n".join([f"{head},{column}", *(f"{row}," for row in rows[:-1]), f"{rows[-1]},{value}"]))
+        assert refused(scanned(source), column)
+        assert refused(scanned(source, "--household", home("b")), column)
+    # An app may mark whom it has removed.
+    removed = [row.replace("active", "removed") for row in rows[-1:]]
+    file.write_text("\n".join([f"{head},is_current", *(f"{row},true" for row in rows[:-1]), f"{removed[0]},false"]))
+    assert (scanned(source).code, scanned(source).findings) == (0, [])
+
+
+def test_rows_that_a_server_keeps_after_their_end_are_not_read(databases: Callable[..., Database]) -> None:
+    database = databases(with_second_leader())
+    assert "multiple-leaders" in scanned(str(database.url)).detectors
+    for column, (kind, value) in MARKS.items():
+        with database.connect() as admin:
+            admin.execute(f'ALTER TABLE household_members ADD COLUMN "{column}" {kind}'.encode())
+            mark = f'UPDATE household_members SET "{column}" = %s WHERE user_id = %s AND household_id = %s'
+            admin.execute(mark.encode(), (value, person(2), home("a")))
+        assert refused(scanned(str(database.url), "--household", home("b")), column)
+        assert call("household", home("a"), "--source", str(database.url)).exit_code == 3
+        with database.connect() as admin:
+            admin.execute(f'ALTER TABLE household_members DROP COLUMN "{column}"'.encode())
+    assert "multiple-leaders" in scanned(str(database.url)).detectors
+
+
+def test_times_without_an_hour_are_not_believed(place: Place) -> None:
+    tables = with_removal(base())
+    tables["household_events"] += [
+        event(tables, "household_dashboard_viewed", "a", 1, REMOVAL_AT - timedelta(days=day, hours=day))
+        | {"id": 100 + day}
+        for day in range(8)
+    ]
+    assert scanned(place.put(tables)).detectors == ["removal-not-applied"]
+    for row in tables["household_events"]:
+        row["event_timestamp"] = row["event_timestamp"].replace(hour=0, minute=0, second=0)
+    told = scanned(place.put(tables))
+    assert (told.code, "household_events.event_timestamp holds days without an hour" in told.talk) == (3, True)
+    assert scanned(place.put(tables), "--household", home("b")).code == 3
+
+
+@pytest.mark.parametrize("change", [str.upper, lambda key: f"the_{key}"])
+def test_keys_of_metadata_that_nobody_knows_are_told(tmp_path: Path, change: Callable[[str], str]) -> None:
+    def renamed(_: str, row: dict[str, Any]) -> dict[str, Any]:
+        keys = {change(key): value for key, value in row.get("metadata", {}).items()}
+        return row | {"metadata": keys}
+
+    told = scanned(folder_of(tmp_path / "export", changed(with_removal(base()), renamed)))
+    assert "household_events.metadata names none of the keys that are known" in told.talk
+    assert told.coverage["database-errors"]["reason"]
+
+
+def test_a_household_that_is_newer_than_the_copy_of_its_table_is_awaited(tmp_path: Path) -> None:
+    tables = base()
+    tables["household_members"].append(member("c", 4, at=REMOVAL_AT, role="leader"))
+    told = scanned(folder_of(tmp_path / "night", tables))
+    assert (told.code, told.detectors) == (0, [])
+    assert "1 household of household_members began after the newest row of households" in told.talk
+    # As long after as no copy lags behind, or with a household that is newer still, it is missing.
+    assert scanned(folder_of(tmp_path / "later", tables), as_of=NIGHT_3).detectors == ["members-without-household"]
+    tables["households"][1]["created_at"] = REMOVAL_AT
+    assert scanned(folder_of(tmp_path / "newer", tables)).detectors == ["members-without-household"]

@@ -22,6 +22,7 @@ from detectors.engine.homes import homes_to_show, keys_where
 from detectors.events import EventType
 from detectors.rules.integrity.no_leader import why_leaderless
 from detectors.source import Source, SubjectError
+from detectors.source.gone_rows import refuse_gone_rows
 
 Kind = Literal["household", "user", "invite code", "e-mail address"]
 HOUSEHOLDS_MOST = 20
@@ -89,6 +90,7 @@ def look(source: Source, named: str, context: Context) -> Looked:
 
     Raises SubjectError where the source has no column to look for it in, SourceError where it cannot be read.
     """
+    refuse_gone_rows(source)
     named = named.strip()
     by_id: Ways = (("household", _as_household), ("user", _as_user), ("invite code", _as_code))
     if "@" not in named:

@@ -83,6 +83,8 @@ class FoundTable:
     """Its schema and its table on a server, as they are; `name` has them as SQL writes them."""
     read_as: Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[Any]]] = field(default_factory=dict)
     """What makes a value of its native type of a column that is stored another way."""
+    marking: tuple[str, ...] = ()
+    """The source's columns that may mark rows as deleted or outdated; none where that was looked at already (files)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Text, func, text
 
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
+from detectors.source.gone_rows import marking
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.quoting import quoted
 from detectors.source.server_types import (
@@ -173,6 +174,7 @@ class _Reader:
             partitioned=found["kind"] == "p",
             place=(found["schema_name"], found["table_name"]),
             read_as=read_as,
+            marking=marking(name, (each for each, row in present.items() if row["readable"]), self.mapping),
         )
 
     def _column(

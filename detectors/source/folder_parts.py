@@ -1,13 +1,18 @@
-"""Columns that only some files of a table hold: what is concluded from an absence is not concluded from theirs."""
+"""What some files of a table hold otherwise: columns that others lack, and rows that are there no more."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from detectors.source.base import ONLY_TOLD, Notice
+from sqlalchemy import and_, literal_column
+from sqlalchemy.exc import DBAPIError
+
+from detectors.source.base import ONLY_TOLD, Notice, SourceError
 from detectors.source.folder_files import shown
-from detectors.source.folder_shapes import Shape
+from detectors.source.folder_shapes import Execute, Shape
+from detectors.source.gone_rows import counts_as, fault_of, is_gone
+from detectors.source.mapping import SourceMapping
 
 
 def lacking_in_parts(table: str, shapes: Sequence[Shape]) -> dict[str, str]:
@@ -28,3 +33,19 @@ def not_in_all(table: str, column: str, told: str) -> Notice:
     full = f"{table}.{column}"
     read = "read as missing there" if full in ONLY_TOLD else "not read"
     return Notice(table, f"{told}: {read}", frozenset({full}), "export all parts with the same columns")
+
+
+def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, execute: Execute) -> None:
+    """Raise SourceError for files with rows that are marked as deleted or outdated."""
+    for shape in shapes:
+        lives = counts_as(table, {name: literal_column(field.sql) for name, field in shape.fields.items()}, mapping)
+        for mark in shape.marks:
+            marked = and_(is_gone(literal_column(mark.sql), mark.name), lives)
+            gone = marked.compile(compile_kwargs={"literal_binds": True})
+            try:
+                (row,) = execute(f"SELECT count(*) FILTER (WHERE {gone}), count(*) FROM {shape.relation}")
+            except DBAPIError as error:
+                place = shown(shape.files[0].path)
+                raise SourceError(f"{place}: the column {mark.name} cannot be read: export it again") from error
+            if row[0]:
+                raise SourceError(fault_of(table, mark.name, *row))

@@ -23,6 +23,7 @@ from detectors.source.folder_text import (
     plain_name,
 )
 from detectors.source.folder_values import identifier, literal
+from detectors.source.gone_rows import marking
 from detectors.source.mapping import CANONICAL, SourceMapping
 
 Execute = Callable[[str], Sequence[Any]]
@@ -46,6 +47,8 @@ class Shape:
     reader: str
     """DuckDB's function for the files; or, without options, the table that holds their rows already."""
     options: str = ""
+    marks: tuple[Field, ...] = ()
+    """What may mark rows as deleted or outdated."""
 
     @property
     def relation(self) -> str:
@@ -148,7 +151,8 @@ def _parquet_shape(
             fields[column] = Field(instant, "TIMESTAMP WITH TIME ZONE", names[where])
         else:
             fields[column] = Field(identifier(names[where]), str(described[where][1]), names[where])
-    return replace(shape, fields=fields)
+    marks = tuple(Field(identifier(name), "", name) for name in marking(table, names, mapping))
+    return replace(shape, fields=fields, marks=marks)
 
 
 def csv_shapes(delivery: Delivery, mapping: SourceMapping, execute: Execute) -> list[Shape]:
@@ -194,13 +198,18 @@ def _csv_shape(table: str, files: Sequence[DataFile], header: Header, mapping: S
         else Field(f"c{where}", "VARCHAR", header.columns[where])
         for column, where in columns_of(table, header.columns, files[0], mapping, files[0].partition).items()
     }
-    return Shape(fields, tuple(files), "read_csv", options)
+    marked = dict.fromkeys(marking(table, header.columns, mapping))
+    marks = tuple(Field(f"c{header.columns.index(name)}", "VARCHAR", name) for name in marked)
+    return Shape(fields, tuple(files), "read_csv", options, marks)
 
 
 def loaded_csv(shapes: Sequence[Shape], into: str, execute: Execute) -> Shape:
     """The rows of text files in the table `into`, all values as text. Raises SourceError for what is no CSV."""
+    marks = list(dict.fromkeys(mark.name for shape in shapes for mark in shape.marks))
     parts = [
-        f"SELECT {', '.join(f'{field.sql} AS {column}' for column, field in shape.fields.items())} FROM {shape.relation}"
+        f"SELECT {', '.join(f'{field.sql} AS {column}' for column, field in shape.fields.items())}"
+        + "".join(f", {mark.sql} AS mark_{marks.index(mark.name)}" for mark in shape.marks)
+        + f" FROM {shape.relation}"
         for shape in shapes
     ]
     try:
@@ -208,7 +217,8 @@ def loaded_csv(shapes: Sequence[Shape], into: str, execute: Execute) -> Shape:
     except DBAPIError as error:
         raise _no_csv(shapes, error, execute) from error
     fields = {column: Field(column, "VARCHAR", field.name) for s in shapes for column, field in s.fields.items()}
-    return Shape(fields, tuple(file for shape in shapes for file in shape.files), into)
+    kept = tuple(Field(f"mark_{place}", "VARCHAR", name) for place, name in enumerate(marks))
+    return Shape(fields, tuple(file for shape in shapes for file in shape.files), into, marks=kept)
 
 
 def with_mended_files(shapes: Sequence[Shape], folder: Path) -> tuple[list[Shape], dict[str, int]]:

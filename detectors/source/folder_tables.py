@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from detectors.source.base import ONLY_TOLD, ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
-from detectors.source.folder_parts import lacking_in_parts, not_in_all
+from detectors.source.folder_parts import lacking_in_parts, not_in_all, refuse_gone
 from detectors.source.folder_shapes import (
     Execute,
     Shape,
@@ -65,6 +65,7 @@ class TableReader:
             shapes = parquet_shapes(delivery, self._mapping, self._execute)
             lacking = lacking_in_parts(delivery.table, shapes)
         notices += [not_in_all(delivery.table, column, told) for column, told in lacking.items()]
+        refuse_gone(delivery.table, shapes, self._mapping, self._execute)
         # Of a row without the column nobody knows whether it has a value; what would be concluded from its absence is nothing.
         unusable = {
             full: told for column, told in lacking.items() if (full := f"{delivery.table}.{column}") not in ONLY_TOLD

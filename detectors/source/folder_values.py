@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detectors.source.ids import BLANKS, PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
+from detectors.source.ids import BLANKS, IS_NOTHING, PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
 from detectors.source.longest import MOST_BYTES, MOST_CHARACTERS
 from detectors.source.moments import is_before_christ, is_beyond, nearest, nearest_of_text, time_of_text
 
@@ -102,8 +102,12 @@ def plain_id_of(text: str) -> str:
     return (
         f"CASE WHEN regexp_matches({trimmed}, {literal(UUID_IN_ANY_NOTATION)}) THEN CAST(TRY_CAST({digits} AS UUID) AS VARCHAR)"
         f" WHEN regexp_matches({trimmed}, {literal(WHOLE_NUMBER)}) THEN split_part(ltrim({trimmed}, '+'), '.', 1)"
-        f" ELSE nullif({trimmed}, '') END"
+        f" WHEN {_is_nothing(trimmed)} THEN NULL ELSE {trimmed} END"
     )
+
+
+def _is_nothing(text: str) -> str:
+    return f"lower(trim({text})) {IS_NOTHING}"
 
 
 def _trimmed(text: str) -> str:
@@ -172,7 +176,7 @@ def _time(field: str, stored: str, zone: str) -> Reading | None:
         # The connection's zone is the source's while files are loaded.
         cast = time_of_text(field)
         careful = nearest_of_text(field)
-        empty = f"trim({field}) = ''"
+        empty = _is_nothing(field)
         return Reading(
             careful,
             careful,
@@ -204,7 +208,7 @@ def _flag(field: str, stored: str) -> Reading | None:
         return None
     text = f"trim(CAST({field} AS VARCHAR))"
     cast = f"coalesce(TRY_CAST({text} AS BOOLEAN), CASE {text} WHEN '1.0' THEN true WHEN '0.0' THEN false END)"
-    return Reading(cast, cast, bad=f"{field} IS NOT NULL AND {cast} IS NULL AND {text} <> ''")
+    return Reading(cast, cast, bad=f"{field} IS NOT NULL AND {cast} IS NULL AND NOT {_is_nothing(text)}")
 
 
 def _number(field: str, stored: str) -> Reading | None:
@@ -215,7 +219,7 @@ def _number(field: str, stored: str) -> Reading | None:
     if stored in _FLOATS:
         bad += f" AND NOT isnan({field})"
     elif stored == "VARCHAR":
-        bad += f" AND trim({field}) <> ''"
+        bad += f" AND NOT {_is_nothing(field)}"
     return Reading(cast, cast, bad=bad)
 
 

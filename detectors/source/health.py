@@ -30,11 +30,12 @@ from detectors.source.filled import (
     unfilled_faults,
 )
 from detectors.source.mixed_up import mixed_up
+from detectors.source.not_yet import not_yet_copied
 from detectors.source.notations import unblanked
 from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
 from detectors.source.trail import EVENTS, Trail, read_trail, unknown_types
-from detectors.source.unbelievable import empty_beside_full, strange_trail, word_faults
+from detectors.source.unbelievable import empty_beside_full, other_rows, strange_trail, word_faults
 from detectors.source.zero_times import Zero, zeros_of
 
 logger = logging.getLogger("hearthwatch.source")
@@ -213,10 +214,11 @@ def _find_unfilled(
 ) -> None:
     """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
     try:
+        health.faults += other_rows(source, samples, as_of, limited=own is not None)
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
-            odd = [*incomplete(source, samples, as_of), answered_backwards(source)]
+            odd = [*incomplete(source, samples, as_of), *not_yet_copied(source, as_of), answered_backwards(source)]
             health.faults += [one for one in odd if isinstance(one, str)]
             health.notices += [one for one in odd if isinstance(one, Notice)]
             _remark_later(source, [one for one in odd if isinstance(one, Later)], as_of, health)
@@ -292,7 +294,6 @@ def _whose_word_lacks(source: Source, place: str, own: Own | None) -> frozenset[
     lacks, mine = or_(word.is_(None), unblanked(word) == ""), _own_rows(source, table, own)
     try:
         return homes_of(source, table, lacks if mine is None else and_(lacks, mine))
-    except QueryError as error:
-        # The rules then judge them by what there is.
+    except QueryError as error:  # the rules then judge them by what there is
         logger.debug("whose word lacks could not be asked", exc_info=error)
         return frozenset()

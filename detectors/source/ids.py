@@ -20,6 +20,11 @@ BLANKS = " \t\r\n\f\v\u00a0"
 """The no-break space of spreadsheets too."""
 WRAPPING = f"{BLANKS}\"'"
 """What may stand around an id or a word without being a part of it: blanks, and the quotes that an exporter left."""
+NOTHING = ("", "null", "none", "nil", "nan", "nat", "(null)", "[null]", "<null>", "<na>", "n/a", "#n/a", "undefined")
+"""What programs write, in whatever case, where there is no value."""
+LONGEST_NOTHING = max(map(len, NOTHING))
+IS_NOTHING = "IN (" + ", ".join(f"'{word}'" for word in NOTHING) + ")"
+"""The condition on a text in small letters, as each engine writes it."""
 _is_plain_uuid = re.compile(PLAIN_UUID.removesuffix("$")).fullmatch
 """Nearly every id is one already, and there are very many of them."""
 
@@ -27,11 +32,14 @@ _is_plain_uuid = re.compile(PLAIN_UUID.removesuffix("$")).fullmatch
 def plain_id(text: str) -> str:
     """An id as this program writes it: UUIDs in small letters with hyphens, whole numbers without sign + and `.0`.
 
-    Any other text keeps its letters' case, as `user_2aB` and `user_2Ab` are two people. Empty for blanks alone.
+    Any other text keeps its letters' case, as `user_2aB` and `user_2Ab` are two people. Empty for blanks alone, and for
+    what stands for no value.
     """
     if _is_plain_uuid(text):
         return text
     text = text.strip(WRAPPING)
+    if text.lower() in NOTHING:
+        return ""
     if re.match(UUID_IN_ANY_NOTATION, text):
         digits = "".join(
             character for character in text.lower().removeprefix("urn:uuid:") if character in "0123456789abcdef"

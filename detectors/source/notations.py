@@ -9,7 +9,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
+from detectors.source.ids import IS_NOTHING, LONGEST_NOTHING, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
 
 PLAIN = "^(?:[0-9a-z_-]*|[!#-&(-9;-z|~]*[G-Zg-z_][!#-&(-9;-z|~]*)$"
 """Nearly every id: no letter in capitals, or a letter that no UUID has. The few others are looked at closely."""
@@ -21,7 +21,7 @@ _SERVER_CODES = ", ".join(f"chr({ord(blank) if blank.isascii() else _KNOWN.forma
 
 
 class plain_text(FunctionElement[str]):  # noqa: N801  # reads as a function in statements
-    """An id that is written as text, as `plain_id` writes it: `plain_text(column)`. Null stays null."""
+    """An id that is written as text, as `plain_id` writes it: `plain_text(column)`. Null stays null, as does what stands for it."""
 
     inherit_cache = True
     type = Text()
@@ -64,7 +64,8 @@ def _plain_text_postgresql(element: plain_text, compiler: SQLCompiler, **kw: Any
     blankless = f"btrim({text}, concat({_SERVER_CODES}))"
     digits = f"regexp_replace(lower({blankless}), 'urn:uuid:|[^0-9a-f]', '', 'g')"
     return (
-        f"CASE WHEN ({text}) COLLATE \"C\" ~ '{PLAIN}' AND length({text}) <> {BARE} THEN {text}"
+        f"CASE WHEN length({text}) <= {LONGEST_NOTHING} AND lower({blankless}) {IS_NOTHING} THEN NULL"
+        f" WHEN ({text}) COLLATE \"C\" ~ '{PLAIN}' AND length({text}) <> {BARE} THEN {text}"
         f" WHEN {blankless} COLLATE \"C\" ~ '{UUID_IN_ANY_NOTATION}' THEN CAST(CAST({digits} AS uuid) AS text)"
         f" WHEN {blankless} COLLATE \"C\" ~ '{WHOLE_NUMBER}' THEN split_part(ltrim({blankless}, '+'), '.', 1)"
         f" ELSE {blankless} END"
@@ -77,7 +78,8 @@ def _plain_text_duckdb(element: plain_text, compiler: SQLCompiler, **kw: Any) ->
     blankless = f"trim({text}, concat({_CODES}))"
     digits = f"regexp_replace(lower({blankless}), 'urn:uuid:|[^0-9a-f]', '', 'g')"
     return (
-        f"CASE WHEN {text} IS NULL THEN NULL WHEN regexp_matches({text}, '{PLAIN}') AND length({text}) <> {BARE} THEN {text}"
+        f"CASE WHEN {text} IS NULL OR (length({text}) <= {LONGEST_NOTHING} AND lower({blankless}) {IS_NOTHING}) THEN NULL"
+        f" WHEN regexp_matches({text}, '{PLAIN}') AND length({text}) <> {BARE} THEN {text}"
         f" WHEN regexp_matches({blankless}, '{UUID_IN_ANY_NOTATION}') THEN CAST(TRY_CAST({digits} AS uuid) AS VARCHAR)"
         f" WHEN regexp_matches({blankless}, '{WHOLE_NUMBER}') THEN split_part(ltrim({blankless}, '+'), '.', 1)"
         f" ELSE {blankless} END"

@@ -231,7 +231,7 @@ class Tables:
                 if canonical.kind in _IDS and native in {"text", "number"}:
                     own = self._value(rows, name, column)
                     text = cast(own, Text) if native == "number" else own
-                    oddly = func.bool_or(plain_text(text) != collate(text, "C"))
+                    oddly = func.bool_or(func.coalesce(plain_text(text), "?") != collate(text, "C"))
                     flags.append(func.coalesce(oddly, false()).label(f"{name}.{column}"))
                 elif native == "jsonb":
                     wrapped = func.bool_or(func.jsonb_typeof(self._value(rows, name, column)) == "string")

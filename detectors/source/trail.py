@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
@@ -20,6 +20,9 @@ SAMPLE = 1_000_000
 """Without an index on the types so many rows are read for them: all of a small table."""
 PROBED = 10_000
 """A key that none of so many rows of its type has was never written, as far as anybody can tell."""
+FEW_KEYS = 3
+"""Fewer may all lack by chance."""
+_OF_ALL_TYPES = "correlation_id|ip_address|user_agent|session_id|duration_ms|error_code|source"
 STYLES: tuple[Callable[[str], str], ...] = (str.upper, str.title, str.capitalize)
 
 
@@ -35,6 +38,8 @@ class Trail:
     unknown: tuple[str, ...] = ()
     keyless: frozenset[str] = frozenset()
     """What was asked for as type.key and is in no row of its type."""
+    foreign_keys: bool = False
+    """Whether metadata is written, and with none of the keys that were asked for."""
 
     def lacks(self, element: str) -> bool:
         """Whether the trail can't tell of `element`: a type that was never written, or a key (type.key) never named."""
@@ -77,7 +82,21 @@ def read_trail(
         return trail
     asked = sorted(element for element in elements if "." in element and element.partition(".")[0] in written)
     keyless = _keyless(source, asked, trail)
-    return Trail(trail.written, trail.complete, trail.spellings, trail.unknown, keyless)
+    return replace(trail, keyless=keyless, foreign_keys=_are_foreign(source, asked, keyless))
+
+
+def _are_foreign(source: Source, asked: Collection[str], keyless: frozenset[str]) -> bool:
+    if len(asked) < FEW_KEYS or not keyless.issuperset(asked) or "metadata" not in source.schema.tables[EVENTS].columns:
+        return False
+    metadata = source.tables[EVENTS].c.metadata
+    probed = select(metadata).where(metadata.is_not(None)).limit(PROBED).subquery().c.metadata
+    written = select(probed).where(cast(probed, Text).not_in(["{}", "null", ""])).exists()
+    known = select(probed).where(_holds(probed, _OF_ALL_TYPES)).exists()
+    try:
+        (row,) = source.rows(select(written.label("written"), known.label("known")), "words")
+        return bool(row["written"] and not row["known"])
+    except QueryError:
+        return False
 
 
 def _in_the_style_of(spellings: Mapping[str, str]) -> dict[str, str]:
@@ -182,7 +201,15 @@ def like_ours(word: str) -> str | None:
 
 
 def unknown_types(trail: Trail | None) -> Iterator[Notice]:
-    """That there are types of event that nobody knows, and which of ours they may be."""
+    """That there are keys or types of event that nobody knows, and which of ours the types may be."""
+    if trail is not None and trail.foreign_keys:
+        yield Notice(
+            EVENTS,
+            f"{EVENTS}.metadata names none of the keys that are known, such as member_id and request_id: they are written "
+            "otherwise, or stand inside another object",
+            frozenset({f"{EVENTS}.metadata"}),
+            "map or export a column of objects with these keys",
+        )
     if trail is None or not trail.unknown:
         return
     meant = [f"'{word}' may be {ours}" for word in trail.unknown if (ours := like_ours(word))]

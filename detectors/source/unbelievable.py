@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 
 from sqlalchemy import func, select
 
 from detectors.source.base import Engine, Source
+from detectors.source.filled import Sample
+from detectors.source.gone_rows import gone_rows
 from detectors.source.mapping import STATE_WORDS
 from detectors.source.spelling import Spoken, meant, shown
 from detectors.source.trail import EVENTS, Trail, like_ours
+from detectors.source.whole_days import whole_days
 
 STRANGE = 3
 """Fewer types of events that nobody knows, and none that somebody does, may be those of another app in a young table."""
@@ -25,6 +29,15 @@ def strange_trail(trail: Trail | None) -> Iterator[str]:
         f"Say in the policy what yours mean, as in [source.words.{EVENTS}.event_type] '{theirs}' = '{ours}', or map the column "
         "that holds them"
     )
+
+
+def other_rows(source: Source, samples: Mapping[str, Sample], as_of: datetime, *, limited: bool) -> Iterator[str]:
+    """Where rows are not what a scan takes them for, be it of one household: gone, or of a day instead of a time.
+
+    Raises QueryError.
+    """
+    yield from gone_rows(source, limited=limited)
+    yield from whole_days(source, samples, as_of)
 
 
 _WHY_EMPTY: dict[Engine, str] = {

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column
 from sqlalchemy.sql.functions import Function
 
 from detectors.source.base import FoundTable, NativeType, QueryError, Schema, SlowError, SourceError
+from detectors.source.gone_rows import marking
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.spark.address import Place
 from detectors.source.spark.faults import HiddenError
@@ -199,7 +200,8 @@ class _Reader:
         if any(not wanted.optional and column not in types for column, wanted in CANONICAL[name].columns.items()):
             return None
         names = {column: self.mapping.column_name(name, column) for column in types}
-        return FoundTable(shown, types, column_names=names, place=("", name), read_as=read_as)
+        marks = marking(name, present, self.mapping)
+        return FoundTable(shown, types, column_names=names, place=("", name), read_as=read_as, marking=marks)
 
     def _column(
         self, name: str, column: str, wanted: CanonicalColumn, present: Mapping[str, str], shown: str

@@ -11,7 +11,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter
 from sqlalchemy.sql.functions import FunctionElement
 
-from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
+from detectors.source.ids import IS_NOTHING, LONGEST_NOTHING, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
 from detectors.source.longest import MOST_BYTES
 from detectors.source.notations import BARE, PLAIN, id_of_bytes, plain_text, unblanked
 from detectors.source.spark.writing import literal, pattern_of
@@ -106,7 +106,7 @@ def _plain_id(text: str) -> str:
     blankless = f"btrim({text}, {_BLANKS})"
     digits = f"regexp_replace(lower({blankless}), 'urn:uuid:|[^0-9a-f]', '')"
     return (
-        f"CASE WHEN {text} IS NULL THEN NULL"
+        f"CASE WHEN {text} IS NULL OR (length({text}) <= {LONGEST_NOTHING} AND lower({blankless}) {IS_NOTHING}) THEN NULL"
         f" WHEN {text} RLIKE {literal(pattern_of(PLAIN))} AND length({text}) <> {BARE} THEN {text}"
         f" WHEN {blankless} RLIKE {literal(pattern_of(UUID_IN_ANY_NOTATION))} THEN {_hyphenated(digits)}"
         f" WHEN {blankless} RLIKE {literal(pattern_of(WHOLE_NUMBER))} THEN split_part(trim(LEADING '+' FROM {blankless}), '.', 1)"

@@ -1,0 +1,95 @@
+"""Rows that the app has no more: what copies them keeps deleted and outdated ones, and marks them in a column of its own.
+
+Read like the others they would be members who left long ago, and leaders of deleted households.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, select, true
+
+from detectors.source.base import Source, SourceError
+from detectors.source.mapping import CANONICAL, SourceMapping
+
+_TRUE, _FALSE = ("true", "t", "1", "1.0", "yes", "y"), ("false", "f", "0", "0.0", "no", "n")
+_FLAGS = frozenset(
+    {"deleted", "is_deleted", "soft_deleted", "fivetran_deleted", "peerdb_is_deleted", "hoodie_is_deleted"}
+)
+_CURRENT = frozenset({"is_current", "dbt_is_current", "fivetran_active"})
+_TIMES = frozenset({"deleted_at", "ab_cdc_deleted_at", "sdc_deleted_at", "discarded_at", "dbt_valid_to"})
+_OPERATIONS = frozenset({"op", "cdc_operation", "change_type"})
+_ENDED = ("d", "delete", "deleted", "update_preimage")
+_CENTURY = ("200", "201", "202", "203", "204", "205")
+"""How a time begins that has come; what ends never is written as a later one, or as a clock's zero."""
+_LOOKED_AT = 100_000
+"""Where all rows would be too many, the first ones answer for the others."""
+_STATE = frozenset({"households", "household_members", "household_join_requests"})
+
+
+def marking(table: str, names: Iterable[str], mapping: SourceMapping) -> tuple[str, ...]:
+    """Those of the source's columns of `table` that say which rows are gone. A column that is mapped says something else."""
+    mapped = {mapping.column_name(table, column).casefold() for column in CANONICAL[table].columns}
+    known = _FLAGS | _CURRENT | _TIMES | _OPERATIONS
+    return tuple(name for name in names if _plain(name) in known and name.strip().casefold() not in mapped)
+
+
+def is_gone(value: ColumnElement[str], name: str) -> ColumnElement[bool]:
+    """Whether the column `name` with this `value` says that its row is gone."""
+    text, plain = func.lower(func.trim(cast(value, Text))), _plain(name)
+    if plain in _TIMES:
+        return func.substr(text, 1, 3).in_(_CENTURY)
+    ended = _FALSE if plain in _CURRENT else _TRUE if plain in _FLAGS else _ENDED
+    return text.in_(ended)
+
+
+def counts_as(table: str, statuses: Mapping[str, ColumnElement[str]], mapping: SourceMapping) -> ColumnElement[bool]:
+    """Whether a row would be taken for one that lives: a member's by its status, any other in any case."""
+    if table != "household_members" or "status" not in statuses:
+        return true()
+    words = mapping.words.get(table, {}).get("status", {})
+    active = ["active", *(word for word, ours in words.items() if ours == "active")]
+    return func.lower(func.trim(cast(statuses["status"], Text))).in_([word.lower() for word in active])
+
+
+def fault_of(table: str, column: str, gone: int, rows: int) -> str:
+    """What to say of a table that holds so many rows that are gone, of those that were looked at."""
+    return (
+        f"{table} holds rows that are deleted or outdated, by its column {column}: {gone:,} of {rows:,}. "
+        f"Export the others alone, or name a view of them, [source.tables.{table}] name"
+    )
+
+
+def refuse_gone_rows(source: Source) -> None:
+    """Raise SourceError for a server with rows that are gone, as far as its first rows tell."""
+    for said in gone_rows(source, limited=True):
+        raise SourceError(f"{source.label}: {said}")
+
+
+def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
+    """A line for each table of a server that holds rows that are gone; a `limited` scan looks at some. Raises QueryError."""
+    for table, found in source.schema.tables.items():
+        if not found.marking:
+            continue
+        schema, name = found.place or (None, found.name)
+        status = source.tables.mapping.column_name(table, "status") if "status" in found.columns else None
+        names = [*found.marking, *([status] if status else [])]
+        columns: list[ColumnClause[Any]] = [sqlalchemy.column(one) for one in names]
+        most = _LOOKED_AT if limited or table not in _STATE else None
+        some = select(*columns).select_from(sqlalchemy.table(name, *columns, schema=schema)).limit(most).subquery()
+        lives = counts_as(table, {"status": some.c[status]} if status else {}, source.tables.mapping)
+        counts = [
+            func.count().filter(and_(is_gone(some.c[one], one), lives)).label(f"n{place}")
+            for place, one in enumerate(found.marking)
+        ]
+        (row,) = source.rows(select(*counts, func.count().label("rows")).select_from(some), "words")
+        for place, one in enumerate(found.marking):
+            if row[f"n{place}"]:
+                yield fault_of(table, one, row[f"n{place}"], row["rows"])
+                break
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().lstrip("_")
