@@ -885,9 +885,11 @@ def test_keys_of_metadata_that_nobody_knows_are_told(tmp_path: Path, change: Cal
 def test_a_household_that_is_newer_than_the_copy_of_its_table_is_awaited(tmp_path: Path) -> None:
     tables = base()
     tables["household_members"].append(member("c", 4, at=REMOVAL_AT, role="leader"))
+    assert scanned(folder_of(tmp_path / "untold", tables)).detectors == ["members-without-household"]
+    tables["household_events"].append(event(tables, "household_created", "c", 4, REMOVAL_AT))
     told = scanned(folder_of(tmp_path / "night", tables))
     assert (told.code, told.detectors) == (0, [])
-    assert "1 household of household_members began after the newest row of households" in told.talk
+    assert "1 household began after the newest row of households, as household_events tells" in told.talk
     # As long after as no copy lags behind, or with a household that is newer still, it is missing.
     assert scanned(folder_of(tmp_path / "later", tables), as_of=NIGHT_3).detectors == ["members-without-household"]
     tables["households"][1]["created_at"] = REMOVAL_AT

@@ -15,25 +15,28 @@ from detectors.source.moments import EVER
 _TOLD_BY_MINUTES = {"household_events": "event_timestamp", "household_join_requests": "requested_at"}
 """The times of which rules ask what came first, and how many within an hour."""
 _RECENT = timedelta(days=8)
+_DAYS = 3
+"""On fewer days many rows may have been written at one moment."""
 
 
 def whole_days(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[str]:
     """A line for each of these columns that holds days alone, in its first rows and in its recent ones. Raises QueryError."""
     for table, column in _TOLD_BY_MINUTES.items():
         first = [row.get(column) for row in samples[table].first] if table in samples else []
-        if not _are_days(source, [at for at in first if at is not None], FEW):
+        times = [at for at in first if at is not None]
+        if len(times) < FEW or len(set(times)) < _DAYS or not _are_days(source, times):
             continue
         theirs = source.tables[table].c[column]
         recent = select(theirs).where(theirs > as_of - _RECENT, theirs <= as_of).limit(FIRST)
-        if _are_days(source, [row[column] for row in source.rows(recent, "words")], 0):
+        if _are_days(source, [row[column] for row in source.rows(recent, "words")]):
             yield (
                 f"{table}.{column} holds days without an hour, so that nobody can tell what came first: export the column with "
                 "its time of day"
             )
 
 
-def _are_days(source: Source, times: list[datetime], least: int) -> bool:
+def _are_days(source: Source, times: list[datetime]) -> bool:
     zones = (UTC, ZoneInfo(source.tables.mapping.zone))
     # Nearer the end of all times there are none in other zones.
     times = [at for at in times if EVER.year < at.year < NEVER.year]
-    return len(times) >= least and any(all(at.astimezone(zone).time() == time() for at in times) for zone in zones)
+    return any(all(at.astimezone(zone).time() == time() for at in times) for zone in zones)
