@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from detectors.cases.rows import read_join_requests, read_memberships, users_by_id
 from detectors.contract import Context, Involved, Tie
@@ -122,8 +124,8 @@ def _new(now: Sequence[Use], before: Sequence[Use], what: str) -> str:
     return f"new ({len(fresh)})" if fresh else "known"
 
 
-def known_of(source: Source, people: Sequence[str], anchors: Sequence[str], context: Context) -> Known:
-    """What is known of `people`; accounts that are tied are looked for to the `anchors` among them alone."""
+def known_of(source: Source, people: Sequence[str], anchors: Sequence[str], context: Context, at_once: int) -> Known:
+    """What is known of `people`; accounts that are tied are looked for to the `anchors` among them alone, by `at_once` statements."""
     uses = _uses(source, people, context)
     recent = recent_since(context)
     addresses = sorted({use.address for one in anchors for use in uses.get(one, ()) if use.last >= recent} - {""})
@@ -138,7 +140,7 @@ def known_of(source: Source, people: Sequence[str], anchors: Sequence[str], cont
         leads=_led(source, people),
         belongs={user: sorted(homes) for user, homes in belongs.items()},
         uses=uses,
-        others=_others(source, addresses[:ADDRESSES_MOST], context),
+        others=_others(source, addresses[:ADDRESSES_MOST], context, at_once),
         codes=_codes(source, anchors, context),
     )
 
@@ -187,26 +189,38 @@ def _uses(source: Source, people: Sequence[str], context: Context) -> dict[str, 
     return {user: sorted(some, key=lambda use: (use.first, use.address, use.device)) for user, some in found.items()}
 
 
-def _others(source: Source, addresses: Sequence[str], context: Context) -> dict[str, dict[str, frozenset[str]]]:
+def _others(
+    source: Source, addresses: Sequence[str], context: Context, at_once: int
+) -> dict[str, dict[str, frozenset[str]]]:
+    """By address who acted from it in the recent days, with which devices: no index finds them, so each statement reads a part of the days."""
     if not addresses:
         return {}
+    start, end = recent_since(context), context.window.end
+    bounds = [*(start + (end - start) / at_once * place for place in range(at_once)), end]
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        for rows in pool.map(
+            lambda part: source.rows(_acted_from(source, addresses, *part), "people"), pairwise(bounds)
+        ):
+            for row in rows:
+                found[plain_address(str(row["address"]))][text_of(row["user_id"])].add(str(row["device"] or ""))
+    return {one: {user: frozenset(devices - {""}) for user, devices in people.items()} for one, people in found.items()}
+
+
+def _acted_from(source: Source, addresses: Sequence[str], start: datetime, end: datetime) -> Select[Any]:
     events = source.tables["household_events"]
     address, device = json_text(events.c.metadata, "ip_address"), json_text(events.c.metadata, "user_agent")
-    statement = (
+    return (
         select(events.c.user_id, address.label("address"), device.label("device"))
         .where(
-            events.c.event_timestamp >= recent_since(context),
-            events.c.event_timestamp < context.window.end,
+            events.c.event_timestamp >= start,
+            events.c.event_timestamp < end,
             events.c.user_id.is_not(None),
             address.in_(addresses),
             ~source.tables.event_is(EventType.LOGIN_FAILED, common=True),
         )
         .distinct()
     )
-    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in source.rows(statement, "people"):
-        found[plain_address(str(row["address"]))][text_of(row["user_id"])].add(str(row["device"] or ""))
-    return {one: {user: frozenset(devices - {""}) for user, devices in people.items()} for one, people in found.items()}
 
 
 def _codes(source: Source, anchors: Sequence[str], context: Context) -> dict[str, dict[str, frozenset[str]]]:

@@ -36,11 +36,12 @@ def with_people(
     *,
     ties: bool = True,
     known_ties: Ties = NONE_KNOWN,
+    at_once: int = 1,
 ) -> list[Found]:
     """`findings`, those of Trust & Safety with the people in their stories. What cannot be read is left out, and said on the ticket.
 
     Without `ties` connected accounts are not looked for: who uses an address is found by reading some days of the audit table.
-    Those that are known are not looked for again.
+    Those that are known are not looked for again. So many statements as `at_once` may run beside one another.
     """
     roles = {detector.id: detector.meta.roles for detector in detectors if detector.meta.roles}
     about = [one for one in findings if isinstance(one, Finding) and roles.get(one.detector)]
@@ -54,7 +55,7 @@ def with_people(
         looked_up = {user for one in parts.values() for user in list(one)[:most] if source.tables.is_user_id(user)}
         sought = [one for name, one in parts.items() if ties and tied_by(name, one) not in known_ties]
         anchors = {user for one in sought for user in anchors_of(one)[:most]} & looked_up
-        known = known_of(source, sorted(looked_up), sorted(anchors), context)
+        known = known_of(source, sorted(looked_up), sorted(anchors), context, at_once)
     except QueryError:
         logger.debug("looking up the people involved failed", exc_info=True)
         return findings

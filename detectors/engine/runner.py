@@ -104,7 +104,9 @@ def _scan(
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.doubts)
     known_ties = NONE_KNOWN if feed is None else feed.ties(context)
-    findings = with_people(source, detectors, findings, context, ties=scope is None, known_ties=known_ties)
+    findings = with_people(
+        source, detectors, findings, context, ties=scope is None, known_ties=known_ties, at_once=at_once
+    )
     return ScanResult(
         tuple(findings),
         run.coverage(findings),

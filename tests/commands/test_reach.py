@@ -199,7 +199,7 @@ def test_a_run_as_of_the_future_is_refused_and_one_that_was_can_be_forgotten(
     second = run(on_duckdb, town, SECOND)
     assert (second.exit_code, tickets(elsewhere)) == (0, [title]), second.output
     listed = call("tickets", "list", "--as-of", SECOND).output
-    assert "24h" in listed
+    assert "24 h old" in listed
 
 
 @pytest.mark.parametrize("how", ["snooze then resolve", "resolve then snooze"])
