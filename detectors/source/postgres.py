@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import lru_cache
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
+import sqlalchemy
 from sqlalchemy import Connection, Executable, event, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError
 
@@ -81,8 +83,7 @@ class PostgresSource:
         }
         calls = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
         self._settings = text(f"SELECT {calls}")
-        self._engine = server.engine()
-        event.listen(self._engine, "connect", read_values)
+        self._engine = _engine_of(frozenset(server.parameters.items()))
         self._connections: dict[Connection, psycopg.Connection] = {}
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._cancelled = False
@@ -278,6 +279,14 @@ class PostgresSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@lru_cache(maxsize=8)
+def _engine_of(parameters: frozenset[tuple[str, str]]) -> sqlalchemy.Engine:
+    """One engine for each server, so that a statement that was compiled for it before is found again. It holds no connections."""
+    engine = Server("", dict(parameters)).engine()
+    event.listen(engine, "connect", read_values)
+    return engine
 
 
 def _undo(connection: Connection) -> None:
