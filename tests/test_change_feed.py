@@ -60,12 +60,19 @@ IN_TURN: list[tuple[list[Write | int], int]] = [
     ([Write(0, "erased", "elm", "one"), Write(0, "sitter", "ash", "one"), Write(0, "visited", "bay", "two")], 5),
     ([Write(2, "second home", "bay", "two"), Write(0, "account deleted", "fir", "one")], 52),
     ([2, Write(0, "requests lost", "yew", "three"), Write(0, "account deleted", "fir", "one")], 1),
-    ([Write(0, "not removed", "bay", person, 50) for person in ("two", "three")], 2),
+    (
+        [
+            *(Write(0, "not removed", "bay", person, 50) for person in ("two", "three")),
+            Write(0, "asked often", "oak", "two"),
+        ],
+        2,
+    ),
     (
         [
             Write(0, "session used", "bay", "two"),
             Write(0, "session told", "bay", "three"),
             Write(0, "cleared", "yew", "one", 50),
+            Write(0, "asked often", "oak", "two"),
         ],
         5,
     ),

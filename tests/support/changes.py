@@ -187,6 +187,13 @@ def _approved(clients: Clients, write: Write, at: datetime) -> Statements:
     ]
 
 
+def _asked_often(clients: Clients, write: Write, at: datetime) -> Statements:
+    """Three requests of one person, of which no event tells."""
+    insert = "INSERT INTO household_join_requests SELECT %s, id, %s, invite_code, 'pending', %s, NULL, NULL FROM households WHERE id = %s"
+    home, user = _of(write.home, f"{write.person} elsewhere")
+    return [(insert, (uid(f"{clients.new('asked')} {turn}"), user, at - turn * MINUTE, home)) for turn in range(3)]
+
+
 def _rejected(clients: Clients, write: Write, at: datetime) -> Statements:
     """The request that let a member in becomes a rejected one."""
     values = (at, *_of(write.home, write.person))
@@ -286,6 +293,7 @@ WRITES: dict[str, Callable[[Clients, Write, datetime], Statements]] = {
         _requests_lost,
         _new_home,
         _approved,
+        _asked_often,
         _rejected,
         _self_approved,
         _new_code,

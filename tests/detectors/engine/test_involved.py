@@ -29,7 +29,9 @@ def town() -> Town:
     town.event("household_dashboard_viewed", "oak", "cora", at=NOON, ip_address="192.0.2.1", user_agent=PHONE)
     town.event("household_dashboard_viewed", "elm", "olga", at=NOON, ip_address="192.0.2.1")
     town.event("household_dashboard_viewed", "elm", "carl", at=NOON, ip_address="198.51.100.23", user_agent=SCRIPT)
-    town.event("household_dashboard_viewed", "elm", "dan", at=NOON, ip_address="198.51.100.23", user_agent=PHONE)
+    town.event(
+        "household_dashboard_viewed", "elm", "dan", at=NOON - 5 * DAY, ip_address="198.51.100.23", user_agent=PHONE
+    )
     town.event("household_dashboard_viewed", "elm", "anna", at=NOON, ip_address="203.0.113.9", user_agent=SCRIPT)
     for number in range(12):
         town.event("household_dashboard_viewed", "elm", f"pupil {number}", at=NOON, ip_address="192.0.2.200")
