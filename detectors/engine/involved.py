@@ -36,7 +36,7 @@ def with_people(
     *,
     ties: bool = True,
     known_ties: Ties = NONE_KNOWN,
-    at_once: int = 1,
+    at_once: int,
 ) -> list[Found]:
     """`findings`, those of Trust & Safety with the people in their stories. What cannot be read is left out, and said on the ticket.
 
