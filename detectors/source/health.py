@@ -30,6 +30,7 @@ from detectors.source.filled import (
     unfilled_faults,
 )
 from detectors.source.mixed_up import mixed_up
+from detectors.source.nobodys import nobody_in_metadata
 from detectors.source.not_yet import not_yet_copied
 from detectors.source.notations import unblanked
 from detectors.source.repeated import repeated
@@ -263,7 +264,12 @@ def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, healt
 
 
 def _compare_columns(source: Source, few: Collection[str], health: Health) -> None:
-    for said in disagreements(source, few):
+    spelled = source.tables.respelled(health.spellings)
+    try:
+        health.notices += nobody_in_metadata(source, spelled)
+    except QueryError as error:
+        health.unseen.append(f"whether metadata names anybody: {error}")
+    for said in disagreements(source, few, spelled):
         if isinstance(said, SourceError):
             health.unseen.append(f"whether columns agree: {said}")
         else:
