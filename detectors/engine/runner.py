@@ -34,7 +34,7 @@ from detectors.findings import Found, Keeper, in_order
 from detectors.passes import Pass, Subscriber
 from detectors.passes.base import Scope
 from detectors.source import Notice, QueryError, Source
-from detectors.source.health import Own
+from detectors.source.own_rows import Own
 from detectors.source.trail import EVENTS
 
 logger = logging.getLogger("hearthwatch.scan")

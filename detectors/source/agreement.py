@@ -23,7 +23,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from detectors.source.base import QueryError, SlowError, Source
+from detectors.source.base import Notice, QueryError, SlowError, Source
 from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 from detectors.source.looking_up import (
     SAMPLE,
@@ -35,7 +35,7 @@ from detectors.source.looking_up import (
     present,
     sample_of_column,
 )
-from detectors.source.nobodys import names_nobody
+from detectors.source.nobodys import names_nobody, nobody_in_metadata
 from detectors.source.tables import Tables
 
 COMPARABLE = 10
@@ -83,8 +83,8 @@ _PROPER = {
 """Where the values of a column may be as well."""
 
 
-def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iterator[str | QueryError]:
-    """A line for each two columns that must agree and don't; or why that could not be looked at.
+def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iterator[str | Notice | QueryError]:
+    """A line for each two columns that must agree and don't, a notice on ids in metadata; or why that could not be looked at.
 
     `few` are the tables that have fewer rows than are comparable; `spelled` know the source's spellings of events.
     """
@@ -94,6 +94,10 @@ def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iter
     except SlowError as error:
         yield error
         return
+    try:
+        yield from nobody_in_metadata(source, spelled)
+    except QueryError as error:
+        yield error
     for pair in pairs:
         try:
             if pair.column[0] in few:
