@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import Text, and_, cast, select
 
 from detectors.events import EventType
 from detectors.source.base import Notice, Source
@@ -36,7 +36,6 @@ _TOLD_BY = {
     "user_id": (EventType.JOIN_REQUEST_SUBMITTED,),
     "responded_by": (EventType.JOIN_REQUEST_APPROVED, EventType.JOIN_REQUEST_REJECTED),
 }
-_BY_MEMBERS = (EventType.CREATED, EventType.JOIN_REQUEST_APPROVED, EventType.MEMBER_REMOVED)
 _FIRST = 20_000
 
 
@@ -82,11 +81,14 @@ def _of_none_the_same(rows: Sequence[Mapping[str, Any]], said: Mapping[str, str]
 
 
 def _nobody_acts(source: Source, tables: Tables, others: Sequence[Side]) -> bool:
-    """Whether of those who did what members do, several people, nobody is known."""
-    events = tables[EVENTS].c
-    acted = select(events.user_id.label("who")).where(tables.event_is(*_BY_MEMBERS), events.user_id.is_not(None))
-    who = {row["who"] for row in source.rows(acted.limit(SAMPLE), "agreement")}
-    return len(who) >= ENOUGH and not _known(source, tables, {str(one) for one in who}, others)
+    """Whether of those who created households that are there, or did what requests tell of, several people, nobody is known."""
+    events, homes = tables[EVENTS].c, tables["households"].c
+    created = and_(tables.event_is(EventType.CREATED), events.user_id.is_not(None), events.household_id == homes.id)
+    creators = source.rows(select(events.user_id.label("who")).where(created).limit(SAMPLE), "agreement")
+    who = {str(row["who"]) for row in creators}
+    if len(who) >= ENOUGH and not _known(source, tables, who, others):
+        return True
+    return any(present(source, REQUESTS, column) and told_otherwise(source, tables, column) for column in _TOLD_BY)
 
 
 def _known(source: Source, tables: Tables, people: set[str], others: Sequence[Side]) -> bool:
