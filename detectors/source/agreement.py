@@ -37,11 +37,17 @@ from detectors.source.looking_up import (
 )
 from detectors.source.nobodys import names_nobody, nobody_in_metadata
 from detectors.source.tables import Tables
+from detectors.source.thinned import thinned_members
 
 COMPARABLE = 10
 """With fewer different values nothing is concluded."""
 AGREEING = 0.05
 """A smaller share of values that are found than this is no agreement."""
+
+
+MANY_HOMES = 100
+LACKING = 0.1
+"""So many households of a sample, and a larger share than this, are not missing one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iter
         return
     try:
         yield from nobody_in_metadata(source, spelled)
+        yield from thinned_members(source, spelled)
     except QueryError as error:
         yield error
     for pair in pairs:
@@ -161,9 +168,22 @@ def _said(source: Source, pair: Pair, spelled: Tables) -> str | None:
     """What to say of two columns that disagree."""
     found = known_of(source, pair.column, (pair.other,))
     said = _of_two(source, pair, found) if _disagree(found) else None
+    if pair is HOMES and not said:
+        return _homes_lack(*found)
     if said is None and found[0] and not found[1] and pair.other == MEMBERS:
         return names_nobody(source, spelled, pair.column, found[0])
     return said
+
+
+def _homes_lack(number: int, known: int) -> str | None:
+    """Single households are deleted, or were never there. So many at once are no faults of single households."""
+    lack = number - known
+    if lack < MANY_HOMES or lack < LACKING * number:
+        return None
+    return (
+        f"households lacks {lack:,} of {number:,} households that household_members names: the table was sampled, filtered, cut or "
+        "copied earlier, or rows were deleted: deliver it whole, together with household_members"
+    )
 
 
 def _of_two(source: Source, pair: Pair, found: tuple[int, int]) -> str | None:
