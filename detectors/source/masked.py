@@ -21,7 +21,9 @@ _HIDDEN = re.compile(r".*[*•█].*|[0-9a-f]{32,}|[A-Za-z0-9+/]{43}=", re.DOTAL
 def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice]:
     """Take the columns of codes that are masked in every row from the source's tables, and say so."""
     for table, column in _PLACES:
-        if table not in samples or not (why := _masked(source, samples[table], table, column)):
+        sample = samples.get(table)
+        why = sample and why_masked(sample, column)
+        if not sample or not why or (sample.rows == MANY and _holds_codes(source, table, column)):
             continue
         source.schema = _without(source.schema, table, column, why)
         source.tables = source.tables.of(source.schema)
@@ -33,25 +35,25 @@ def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[
         )
 
 
-def _masked(source: Source, sample: Sample, table: str, column: str) -> str | None:
+def why_masked(sample: Sample, column: str) -> str | None:
     """Why a column of codes can't be read, as its first rows show, or None."""
     codes = [str(row[column]) for row in sample.first if row.get(column)]
     if len(codes) < FEW:
         return None
     if all(_HIDDEN.fullmatch(code) for code in codes):
-        why = "holds hidden codes or hashes in every row"
-    elif len(set(codes)) == 1 and not re.match(_CODE, codes[0]):
-        why = "holds the same in every row, and no code"
-    else:
-        return None
-    if sample.rows < MANY:
-        return why
+        return "holds hidden codes or hashes in every row"
+    if len(set(codes)) == 1 and not re.match(_CODE, codes[0]):
+        return "holds the same in every row, and no code"
+    return None
+
+
+def _holds_codes(source: Source, table: str, column: str) -> bool:
+    """Whether there is a code behind the first rows: those of households that everyone has left may be masked alone."""
     code = source.tables[table].c[column]
     try:
-        # The codes of households that everyone has left may be masked alone.
-        return None if source.rows(select(code).where(matches(code, _CODE)).limit(1), "words") else why
+        return bool(source.rows(select(code).where(matches(code, _CODE)).limit(1), "words"))
     except QueryError:
-        return None
+        return True
 
 
 def _without(schema: Schema, table: str, column: str, why: str) -> Schema:

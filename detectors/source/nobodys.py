@@ -45,10 +45,10 @@ def names_nobody(source: Source, tables: Tables, side: Side, number: int) -> str
     Raises QueryError.
     """
     others = tuple(one for one in _PEOPLE if one != side and present(source, *one))
-    if side == (EVENTS, "user_id"):
-        return _line(source, side) if _nobody_acts(source, tables, others) else None
     if known_of(source, side, others)[1]:
         return None
+    if side == (EVENTS, "user_id"):
+        return _line(source, side) if _nobody_acts(source, tables, others) else None
     rows = told_otherwise(source, tables, side[1])
     if rows is None:
         return _line(source, side) if number >= MANY else None

@@ -1,0 +1,136 @@
+"""What was masked, or lost all over, on the way is told apart from the faults of many households."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from detectors.engine.applicability import health_of
+from detectors.limits import Limits
+from detectors.rules.system import invite_code_failure
+from detectors.source import SourceMapping, open_source
+from detectors.source.filled import Sample
+from detectors.source.masked import why_masked
+from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, Scanner, Town, uid
+
+HOMES = [f"h{number}" for number in range(20)]
+
+
+@pytest.fixture
+def town() -> Town:
+    """Families of three, whose joining was audited; somebody was removed from each fifth."""
+    town = Town()
+    for number, home in enumerate(HOMES):
+        leader, *others = (f"{home} {name}" for name in ("anna", "ben", "cleo"))
+        town.family(home, leader, *others)
+        for place, name in enumerate(others, start=1):
+            named = {"request_id": f"{home}/{name}"}
+            at = LONG_AGO + place * DAY
+            town.event("household_join_request_submitted", home, name, at=at, **named)
+            town.event("household_join_request_approved", home, leader, at=at + HOUR, new_member_id=name, **named)
+        if number % 5 == 0:
+            town.household_members.remove(town.row(home, others[0]))
+            town.event("household_member_removed", home, leader, member_id=others[0])
+    return town
+
+
+def masked(value: object) -> object:
+    return value and uid(f"masked {value}")
+
+
+def faults(scanner: Scanner, town: Town) -> str:
+    """Why nothing that is read of the town can be believed; empty where it can."""
+    with open_source(scanner.open_town(town.tables()), SourceMapping()) as source:
+        return "".join(health_of(source, (), Limits(), as_of=AS_OF).faults)
+
+
+PEOPLE = [
+    ("household_join_requests", "responded_by"),
+    ("household_join_requests", "user_id"),
+    ("household_events", "user_id"),
+]
+
+
+@pytest.mark.parametrize(("table", "column"), PEOPLE)
+def test_a_column_of_people_that_was_masked_ends_the_scan(
+    on_duckdb: Scanner, town: Town, table: str, column: str
+) -> None:
+    kept, *rows = getattr(town, table)
+    for row in rows:
+        row[column] = masked(row[column])
+    assert not faults(on_duckdb, town)
+    kept[column] = uid("whoever")
+    assert faults(on_duckdb, town).startswith(f"{table}.{column} names nobody whom another table knows")
+
+
+def test_one_sign_for_everybody_on_a_server(on_postgres: Scanner, town: Town) -> None:
+    for row in town.household_join_requests:
+        row["responded_by"] = "00000000-0000-0000-0000-000000000000"
+    assert "names others in 40 of 40 rows" in faults(on_postgres, town)
+
+
+def test_strangers_who_answer_everything_are_no_fault_of_the_source(on_duckdb: Scanner, town: Town) -> None:
+    town.household_join_requests = town.household_join_requests[:20]
+    town.household_events.clear()
+    for row in town.household_join_requests:
+        row["responded_by"] = masked(row["responded_by"])
+    assert not faults(on_duckdb, town)
+
+
+def test_people_in_metadata_whom_nobody_knows_are_told(on_duckdb: Scanner, town: Town) -> None:
+    for row in town.household_events:
+        row["metadata"] = {key: masked(value) for key, value in row["metadata"].items()}
+    (told,) = [one for one in on_duckdb(town).notices if "whom household_events.metadata names" in one.said]
+    assert told.columns == {"household_events.metadata"}
+
+
+@pytest.mark.parametrize("code", ["****", "FAMI-*****", "REDACTED", "5f4dcc3b5aa765d61d8327deb882cf99"])
+def test_what_hides_a_code(code: str) -> None:
+    hidden = Sample(20, frozenset(), [{"invite_code": code}] * 20)
+    assert why_masked(hidden, "invite_code")
+    assert not why_masked(hidden, "name")
+    seen = [*hidden.first[1:], {"invite_code": "FAM-ALPHA-BRAVO"}]
+    assert not why_masked(Sample(20, frozenset(), seen), "invite_code")
+    assert not why_masked(Sample(9, frozenset(), hidden.first[:9]), "invite_code")
+
+
+def test_masked_codes_are_not_read(scanner: Scanner, town: Town) -> None:
+    for row in town.households:
+        row["invite_code"] = "****"
+    result = scanner(town, invite_code_failure.DETECTOR)
+    assert not result.findings
+    (entry,) = result.coverage
+    assert entry.reason == "needs households.invite_code (holds hidden codes or hashes in every row)"
+    assert any("the codes were masked" in notice.said for notice in result.notices)
+
+
+def without(town: Town, homes: Sequence[str], *names: str) -> None:
+    lost = {(uid(home), uid(f"{home} {name}")) for home in homes for name in names}
+    town.household_members = [
+        row for row in town.household_members if (row["household_id"], row["user_id"]) not in lost
+    ]
+
+
+def test_a_table_of_members_that_lost_rows_all_over_ends_the_scan(scanner: Scanner, town: Town) -> None:
+    without(town, HOMES[1:5], "anna", "cleo")
+    without(town, HOMES[5:8], "cleo")
+    assert "household_members lacks rows all over: in 7 of 20 households" in faults(scanner, town)
+
+
+def test_faults_of_most_households_are_none_of_the_table(on_duckdb: Scanner, town: Town) -> None:
+    without(town, HOMES[:8], "anna")
+    without(town, HOMES[8:16], "ben", "cleo")
+    without(town, HOMES[16:], "anna", "ben", "cleo")
+    assert not faults(on_duckdb, town)
+
+
+def test_many_households_that_lack_at_once_end_the_scan(on_duckdb: Scanner) -> None:
+    town = Town()
+    for number in range(200):
+        town.family(f"h{number}", f"a{number}")
+    kept = town.households
+    town.households = kept[:101]
+    assert not faults(on_duckdb, town)
+    town.households = kept[:100]
+    assert faults(on_duckdb, town).startswith("households lacks 100 of 200 households that household_members names")
