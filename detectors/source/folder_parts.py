@@ -39,7 +39,9 @@ def not_in_all(table: str, column: str, told: str) -> Notice:
 def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, execute: Execute) -> None:
     """Raise SourceError for files with rows that are marked as deleted or outdated."""
     for shape in shapes:
-        columns: dict[str, ColumnElement[Any]] = {name: literal_column(field.sql) for name, field in shape.fields.items()}
+        columns: dict[str, ColumnElement[Any]] = {
+            name: literal_column(field.sql) for name, field in shape.fields.items()
+        }
         lives = counts_as(table, columns, mapping)
         for mark in shape.marks:
             marked = and_(is_gone(literal_column(mark.sql), mark.name), lives)

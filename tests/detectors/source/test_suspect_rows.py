@@ -8,6 +8,9 @@ import pytest
 
 from detectors.engine.applicability import health_of
 from detectors.limits import Limits
+from detectors.rules.integrity import orphaned_household
+from detectors.rules.malfunctions import approval_not_applied
+from detectors.rules.security import member_without_approval
 from detectors.rules.system import invite_code_failure
 from detectors.source import SourceMapping, open_source
 from detectors.source.filled import Sample
@@ -134,3 +137,36 @@ def test_many_households_that_lack_at_once_end_the_scan(on_duckdb: Scanner) -> N
     assert not faults(on_duckdb, town)
     town.households = kept[:100]
     assert faults(on_duckdb, town).startswith("households lacks 100 of 200 households that household_members names")
+
+
+@pytest.mark.parametrize("earlier", [("household_members",), ("household_join_requests", "household_events")])
+def test_what_is_newer_than_the_copy_of_a_table_is_awaited(on_duckdb: Scanner, earlier: tuple[str, ...]) -> None:
+    town = Town()
+    for number in range(20):
+        home, at = f"h{number}", AS_OF - (25 - number) * HOUR
+        town.household(home, f"{home} anna", at=at)
+        town.member(home, f"{home} anna", role="leader", at=at)
+        town.event("household_created", home, f"{home} anna", at=at)
+        at += 3 * HOUR
+        town.request(f"{home} request", home, f"{home} ben", status="approved", at=at, by=f"{home} anna")
+        town.event("household_join_request_approved", home, f"{home} anna", at=at + HOUR, new_member_id=f"{home} ben")
+        town.member(home, f"{home} ben", at=at + HOUR)
+    rules = (orphaned_household.DETECTOR, approval_not_applied.DETECTOR, member_without_approval.DETECTOR)
+    assert not on_duckdb(town, *rules).findings
+    at_least = AS_OF - 9 * HOUR
+    times = {"household_members": "joined_at", "household_join_requests": "requested_at"}
+    for table in earlier:
+        at = times.get(table, "event_timestamp")
+        setattr(town, table, [row for row in getattr(town, table) if row[at] < at_least])
+    result = on_duckdb(town, *rules)
+    assert not result.findings
+    assert any("after the newest row" in notice.said for notice in result.notices)
+    # Where only older households are concerned, each of them may be broken.
+    new = {row["id"] for row in town.households if row["created_at"] >= at_least}
+    for table, column in (
+        ("households", "id"),
+        ("household_members", "household_id"),
+        ("household_events", "household_id"),
+    ):
+        setattr(town, table, [row for row in getattr(town, table) if row[column] not in new])
+    assert on_duckdb(town, *rules).findings
