@@ -13,7 +13,8 @@ from typing import Any
 from detectors.cases.fetchers import FETCHERS
 from detectors.contract import CaseKind, Context, Coverage, Detector
 from detectors.domain.values import text_of
-from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
+from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook, tables_of
+from detectors.engine.aside import Aside, Counted
 from detectors.engine.blind_spots import Spot, blind_spots
 from detectors.engine.bookmark import begins_of
 from detectors.engine.doubts import doubtful_homes, doubts_of, without_doubtful
@@ -21,11 +22,10 @@ from detectors.engine.endings import Ending, Endings, reason_of
 from detectors.engine.feed import Fed, Feed, read_feed
 from detectors.engine.guards import ended_at_once, few_collections
 from detectors.engine.involved import NONE_KNOWN, ties_of, with_people
-from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.marks import marked_by
 from detectors.engine.reading import Answer, PassReader
 from detectors.engine.result import ScanResult
-from detectors.engine.row_counts import HOUSEHOLD_COLUMN, audit_span, count_event_days, count_rows, unseen
+from detectors.engine.row_counts import HOUSEHOLD_COLUMN, audit_span, unseen
 from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
 from detectors.engine.subscribed import Subscribers, aggregates_history, opened, opens, spans_of, subscribed
 from detectors.engine.waiting_cases import Cases, Counting
@@ -208,24 +208,30 @@ class _Run:
         waits until all else is evaluated.
         """
         with ThreadPoolExecutor(max_workers=self._at_once) as pool, ended_at_once(self._source):
-            known = self._health.rows if self._fed is None else {**self._fed.rows, **self._health.rows}
-            tables = None if self._changed is None else HOUSEHOLD_COLUMN.keys() & known.keys()
-            counted = pool.submit(count_rows, self._source, self._scope, known, tables)
-            by_day = pool.submit(count_event_days, self._source, days if self._changed is None else ())
-            lost = pool.submit(lost_rows, self._source, self._scope, self._context)
-            explained = self._read_and_evaluate(pool)
-            rows_read, event_days = counted.result(), by_day.result()
-            self._source.notices.extend(filter(None, [notice_of(self._source, self._context, lost.result())]))
+            explained, counted = self._read_and_evaluate(pool, self._aside(days))
+            counted.remark()
+            rows_read, event_days = counted.rows, counted.days
         late = replace(self._context, explained=frozenset(explained))
         for subscriber, detector, rows in self._waiting:
             self._aggregate(subscriber, detector, rows, late)
         return rows_read, event_days
 
-    def _read_and_evaluate(self, pool: ThreadPoolExecutor) -> set[str]:
+    def _aside(self, days: Collection[date]) -> Aside:
+        """What is counted besides; a look at changes counts what it has been told of."""
+        known = self._health.rows if self._fed is None else {**self._fed.rows, **self._health.rows}
+        asked = frozenset[str]().union(*map(tables_of, self.by_id.values()))
+        tables = asked if self._changed is None else HOUSEHOLD_COLUMN.keys() & known.keys()
+        return Aside(
+            self._source, self._scope, self._context, known, tables, days if self._changed is None else frozenset()
+        )
+
+    def _read_and_evaluate(self, pool: ThreadPoolExecutor, aside: Aside) -> tuple[set[str], Counted]:
         """Read the passes, and evaluate a kind of case as soon as no pass is left that may name one.
 
-        A detector waits for one kind only and so is never asked twice at once.
+        A detector waits for one kind only and so is never asked twice at once. What is counted `aside` begins after the
+        last pass has: few passes take long, and something must fill the time of those that wait for them.
         """
+        counted: Counted | None = None
         left = deque(subscribed(self._running, self._source.schema, self._context))
         opening = Counter(kind for _, subscribers in left for kind in opened(subscribers))
         explained: set[str] = set()
@@ -238,6 +244,8 @@ class _Run:
                 next_one = left.popleft()
                 self._progress(f"reading {next_one[0].reads}")
                 running[pool.submit(self._passes.read, *next_one)] = next_one
+            if not left and counted is None:
+                counted = aside.begin(pool)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 read = running.pop(future)
                 if read is None:
@@ -250,7 +258,7 @@ class _Run:
                     if self._ready(kind, opening):
                         self._progress(f"looking closer at {self.cases.number(kind)} {FETCHERS[kind][0]}")
                         running[pool.submit(self.cases.evaluate, kind)] = None
-        return explained
+        return explained, counted or aside.begin(pool)
 
     def _ready(self, kind: CaseKind, opening: Counter[CaseKind]) -> bool:
         """Whether there are cases of a kind and no pass is left that may name another."""
