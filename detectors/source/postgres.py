@@ -21,9 +21,9 @@ from detectors.source.base import Check, Counters, Engine, LostError, Notice, Re
 from detectors.source.catalog import read_catalog
 from detectors.source.faults import failed, is_lost, lost
 from detectors.source.mapping import SourceMapping
-from detectors.source.oddities import oddly_written
+from detectors.source.oddities import WHOLE, Glance, oddly_written
 from detectors.source.server_values import read_values, told_at_login
-from detectors.source.tables import WHOLE, Glance, Tables
+from detectors.source.tables import Tables
 from detectors.source.urls import Server, is_passing, refusal, sqlstate
 
 logger = logging.getLogger("hearthwatch.source")
