@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Select, Text, cast, func, select
 
@@ -123,7 +122,7 @@ def _answers(source: Source, newest: datetime, as_of: datetime) -> Iterator[Noti
         )
 
 
-def _awaited(source: Source, since: Select[Any]) -> set[str]:
+def _awaited(source: Source, since: Select[str, bool]) -> set[str]:
     """The households of rows that are newer than a copy; none where they may be single faults."""
     rows = source.rows(since.distinct().limit(MOST_NAMED), "words")
     began = {row["home"] for row in rows if row["began"]}

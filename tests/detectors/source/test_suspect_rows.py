@@ -156,8 +156,8 @@ def test_what_is_newer_than_the_copy_of_a_table_is_awaited(on_duckdb: Scanner, e
     at_least = AS_OF - 9 * HOUR
     times = {"household_members": "joined_at", "household_join_requests": "requested_at"}
     for table in earlier:
-        at = times.get(table, "event_timestamp")
-        setattr(town, table, [row for row in getattr(town, table) if row[at] < at_least])
+        time = times.get(table, "event_timestamp")
+        setattr(town, table, [row for row in getattr(town, table) if row[time] < at_least])
     result = on_duckdb(town, *rules)
     assert not result.findings
     assert any("after the newest row" in notice.said for notice in result.notices)
