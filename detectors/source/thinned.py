@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, select
+from sqlalchemy import ColumnElement, Select, Text, cast, literal, select, union_all
 
 from detectors.events import EventType
 from detectors.source.base import Source
@@ -66,24 +66,22 @@ def thinned_members(source: Source, spelled: Tables) -> Iterator[str]:
 
 
 def _homes(source: Source, spelled: Tables) -> dict[str, _Home]:
-    """Some households with the people whose rows are looked for."""
+    """Some households with the people whose rows are looked for, and whose are there."""
     households, members, requests = (spelled[name].c for name in ("households", MEMBERS, REQUESTS))
-    some = select(households.id, households.leader_id).order_by(households.id.desc()).limit(SAMPLE).subquery("some").c
-    homes = {
-        str(row["id"]): _Home(row["leader_id"] and str(row["leader_id"]))
-        for row in source.rows(select(*some), "agreement")
-    }
-    for row in source.rows(_people(some.id, members), "agreement"):
-        homes[str(row["home"])].there.add(str(row["who"]))
-    for row in source.rows(_people(some.id, requests).where(requests.status == "approved"), "agreement"):
-        homes[str(row["home"])].let_in.add(str(row["who"]))
+    some = select(households.id, households.leader_id).order_by(households.id.desc()).limit(SAMPLE).cte("some").c
+    approved = _people("let_in", some.id, requests).where(requests.status == "approved")
+    leads = select(literal("leads").label("what"), some.id.label("home"), some.leader_id.label("who"))
+    rows = source.rows(union_all(leads, _people("there", some.id, members), approved), "agreement")
+    homes = {str(row["home"]): _Home(row["who"] and str(row["who"])) for row in rows if row["what"] == "leads"}
+    for row in rows:
+        if row["what"] != "leads":
+            getattr(homes[str(row["home"])], row["what"]).add(str(row["who"]))
     return homes
 
 
-def _people(homes: ColumnElement[Any], rows: Any) -> Select[Any]:
-    return select(rows.household_id.label("home"), rows.user_id.label("who")).where(
-        rows.household_id == homes, rows.user_id.is_not(None)
-    )
+def _people(what: str, homes: ColumnElement[Any], rows: Any) -> Select[str, Any, Any]:
+    own = select(literal(what).label("what"), rows.household_id.label("home"), rows.user_id.label("who"))
+    return own.where(rows.household_id == homes, rows.user_id.is_not(None))
 
 
 def _suspicious(homes: Collection[_Home]) -> bool:
