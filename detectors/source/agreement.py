@@ -35,7 +35,9 @@ from detectors.source.looking_up import (
     present,
     sample_of_column,
 )
+from detectors.source.misplaced import leaders_astray, misplaced
 from detectors.source.nobodys import names_nobody, nobody_in_metadata
+from detectors.source.sampled_homes import sampled_homes
 from detectors.source.tables import Tables
 from detectors.source.thinned import thinned_members
 
@@ -100,11 +102,7 @@ def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iter
     except SlowError as error:
         yield error
         return
-    try:
-        yield from nobody_in_metadata(source, spelled)
-        yield from thinned_members(source, spelled)
-    except QueryError as error:
-        yield error
+    agree = True
     for pair in pairs:
         try:
             if pair.column[0] in few:
@@ -113,9 +111,23 @@ def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iter
             else:
                 said = _leaders_say(source) if pair is LEADERS else _said(source, pair, spelled)
             if said:
+                agree = False
                 yield said
         except QueryError as error:
             yield error
+    if agree:
+        yield from _together(source, spelled)
+
+
+def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryError]:
+    """What several columns show together, where each two agree."""
+    try:
+        yield from nobody_in_metadata(source, spelled)
+        homes = sampled_homes(source, spelled)
+        astray = list(misplaced(source, spelled, homes))
+        yield from astray or thinned_members(source, spelled, homes)
+    except QueryError as error:
+        yield error
 
 
 def _found_at_once(source: Source, pairs: Sequence[Pair]) -> dict[Pair, tuple[int, int]]:
@@ -218,6 +230,9 @@ def _leaders_say(source: Source) -> str | None:
         if present(source, *side)
     )
     found = known_of(source, ("households", "leader_id"), people)
+    there = known_of(source, ("households", "leader_id"), (MEMBERS,)) if found[1] else (0, 0)
+    if there[0] >= COMPARABLE and 2 * there[1] > there[0]:
+        return leaders_astray(row["number"] - row["known"], row["number"])
     nobody = found[0] > 0 and not found[1]
     return _elsewhere(source, LEADERS, found) or (_line(source, LEADERS) if nobody or _disagree(found) else None)
 

@@ -1,4 +1,4 @@
-"""Invite codes that were masked or hashed on the way. As they are they would be codes that nobody can join with."""
+"""Invite codes that were masked, hashed or written otherwise on the way: as they are nobody could join with any of them."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[
     """Take the columns of codes that are masked in every row from the source's tables, and say so."""
     for table, column in _PLACES:
         sample = samples.get(table)
-        why = sample and why_masked(sample, column)
+        why = sample and why_masked(sample, column, theirs=table == "households")
         if not sample or not why or (sample.rows == MANY and _holds_codes(source, table, column)):
             continue
         source.schema = _without(source.schema, table, column, why)
         source.tables = source.tables.of(source.schema)
         yield Notice(
             table,
-            f"{table}.{column} {why}, so the codes were masked: the column is not read",
+            f"{table}.{column} {why}, so they were masked or changed on their way: the column is not read",
             frozenset({f"{table}.{column}"}),
             "export the codes as they are",
         )
 
 
-def why_masked(sample: Sample, column: str) -> str | None:
-    """Why a column of codes can't be read, as its first rows show, or None."""
+def why_masked(sample: Sample, column: str, *, theirs: bool) -> str | None:
+    """Why a column of codes can't be read, as its first rows show, or None; `theirs` are the households' own codes.
+
+    What people type to join may be anything.
+    """
     codes = [str(row[column]) for row in sample.first if row.get(column)]
     if len(codes) < FEW:
         return None
     if all(_HIDDEN.fullmatch(code) for code in codes):
         return "holds hidden codes or hashes in every row"
-    if len(set(codes)) == 1 and not re.match(_CODE, codes[0]):
-        return "holds the same in every row, and no code"
-    return None
+    return "holds no code in any row" if theirs and not any(re.match(_CODE, code) for code in codes) else None
 
 
 def _holds_codes(source: Source, table: str, column: str) -> bool:

@@ -6,8 +6,7 @@ somebody else as the one who did it, each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Text, and_, cast, select
 
@@ -35,8 +34,10 @@ _PEOPLE: tuple[Side, ...] = (
 _TOLD_BY = {
     "user_id": (EventType.JOIN_REQUEST_SUBMITTED,),
     "responded_by": (EventType.JOIN_REQUEST_APPROVED, EventType.JOIN_REQUEST_REJECTED),
+    "household_id": (EventType.JOIN_REQUEST_SUBMITTED, EventType.JOIN_REQUEST_APPROVED),
 }
-_FIRST = 20_000
+"""The events whose actor, or household, is in the column of a request."""
+FIRST = 20_000
 
 
 def names_nobody(source: Source, tables: Tables, side: Side, number: int) -> str | None:
@@ -60,24 +61,28 @@ def told_otherwise(source: Source, tables: Tables, column: str) -> int | None:
 
     None where it tells of no request.
     """
-    if EVENTS not in source.tables or not source.schema.has(f"{EVENTS}.metadata"):
-        return None
-    events = tables[EVENTS].c
-    request = json_text(events.metadata, "request_id").label("request")
-    who = cast(events.user_id, Text).label("who")
-    told = select(request, who).where(tables.event_is(*_TOLD_BY[column]), request.is_not(None)).limit(SAMPLE)
-    said = {tables.plain_user_id(row["request"]): row["who"] for row in source.rows(told, "agreement") if row["who"]}
-    asked = tables[REQUESTS].c
-    theirs = select(cast(asked.id, Text).label("request"), cast(asked[column], Text).label("who"))
-    rows = source.rows(theirs.where(tables.ids_in(asked.id, sorted(said)), asked[column].is_not(None)), "agreement")
-    return _of_none_the_same(rows, said)
-
-
-def _of_none_the_same(rows: Sequence[Mapping[str, Any]], said: Mapping[str, str]) -> int | None:
-    told = [row["who"] == said[row["request"]] for row in rows if row["request"] in said]
+    agree, told = told_by_trail(source, tables, column)
     if not told:
         return None
-    return 0 if any(told) or len(told) < ENOUGH else len(told)
+    return 0 if agree or told < ENOUGH else told
+
+
+def told_by_trail(source: Source, tables: Tables, column: str) -> tuple[int, int]:
+    """In how many requests the audit table agrees with `column`, and of how many it tells. Raises QueryError."""
+    if EVENTS not in source.tables or not source.schema.has(f"{EVENTS}.metadata"):
+        return 0, 0
+    events = tables[EVENTS].c
+    request = json_text(events.metadata, "request_id").label("request")
+    value = cast(events.household_id if column == "household_id" else events.user_id, Text).label("value")
+    told = select(request, value).where(tables.event_is(*_TOLD_BY[column]), request.is_not(None)).limit(SAMPLE)
+    said = {
+        tables.plain_user_id(row["request"]): row["value"] for row in source.rows(told, "agreement") if row["value"]
+    }
+    asked = tables[REQUESTS].c
+    theirs = select(cast(asked.id, Text).label("request"), cast(asked[column], Text).label("value"))
+    rows = source.rows(theirs.where(tables.ids_in(asked.id, sorted(said)), asked[column].is_not(None)), "agreement")
+    same = [row["value"] == said[row["request"]] for row in rows if row["request"] in said]
+    return sum(same), len(same)
 
 
 def _nobody_acts(source: Source, tables: Tables, others: Sequence[Side]) -> bool:
@@ -88,7 +93,10 @@ def _nobody_acts(source: Source, tables: Tables, others: Sequence[Side]) -> bool
     who = {str(row["who"]) for row in creators}
     if len(who) >= ENOUGH and not _known(source, tables, who, others):
         return True
-    return any(present(source, REQUESTS, column) and told_otherwise(source, tables, column) for column in _TOLD_BY)
+    return any(
+        present(source, REQUESTS, column) and told_otherwise(source, tables, column)
+        for column in ("user_id", "responded_by")
+    )
 
 
 def _known(source: Source, tables: Tables, people: set[str], others: Sequence[Side]) -> bool:
@@ -104,7 +112,7 @@ def nobody_in_metadata(source: Source, tables: Tables) -> Iterator[Notice]:
     if EVENTS not in source.tables or not source.schema.has(f"{EVENTS}.metadata"):
         return
     events = tables[EVENTS].c
-    first = select(events.event_type, events.metadata).limit(_FIRST).subquery("first_rows").c
+    first = select(events.event_type, events.metadata).limit(FIRST).subquery("first_rows").c
     kinds = [
         name for kind in (EventType.JOIN_REQUEST_APPROVED, EventType.MEMBER_REMOVED) for name in tables.spelled(kind)
     ]

@@ -7,20 +7,17 @@ are gone, and several in one household.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Select, Text, cast, literal, select, union_all
+from sqlalchemy import Text, cast, select
 
 from detectors.events import EventType
 from detectors.source.base import Source
-from detectors.source.looking_up import SAMPLE
+from detectors.source.sampled_homes import MEMBERS, Home
 from detectors.source.sql import json_text
 from detectors.source.tables import Tables
 from detectors.source.trail import EVENTS
 
-MEMBERS, REQUESTS = "household_members", "household_join_requests"
 SEVERAL = 4
 """In so many households the leader's row and one of somebody who was let in are gone, and others are there."""
 OF_EACH = 5
@@ -29,35 +26,17 @@ MOST = 0.6
 """A larger share of households with a fault of each of these kinds is no town."""
 
 
-@dataclass(slots=True)
-class _Home:
-    """Whose rows a household must have, and whose it has."""
-
-    leader: str | None
-    let_in: set[str] = field(default_factory=set)
-    there: set[str] = field(default_factory=set)
-
-    @property
-    def leader_lacks(self) -> bool:
-        return self.leader is not None and self.leader not in self.there
-
-    @property
-    def others_lack(self) -> set[str]:
-        return self.let_in - self.there - {self.leader or ""}
-
-
-def thinned_members(source: Source, spelled: Tables) -> Iterator[str]:
+def thinned_members(source: Source, spelled: Tables, homes: Mapping[str, Home]) -> Iterator[str]:
     """A line where rows of household_members are gone as no fault takes them. Raises QueryError."""
-    homes = _homes(source, spelled)
-    if not _suspicious(homes.values()):
+    lacking = {key: _lacking(home) for key, home in homes.items() if home.leader is not None and home.approved}
+    if not _suspicious(homes, lacking):
         return
-    gone = _gone(source, spelled, [key for key, home in homes.items() if home.leader_lacks or home.others_lack])
+    gone = _gone(source, spelled, [key for key, lack in lacking.items() if lack])
     if gone is None:
         return
-    for key, home in homes.items():
-        home.there |= gone.get(key, set())
-    if _suspicious(homes.values()):
-        lack = sum(home.leader_lacks or bool(home.others_lack) for home in homes.values())
+    lacking = {key: lack - gone.get(key, set()) for key, lack in lacking.items()}
+    if _suspicious(homes, lacking):
+        lack = sum(bool(each) for each in lacking.values())
         yield (
             f"{MEMBERS} lacks rows all over: in {lack:,} of {len(homes):,} households the leader, somebody who was let in, or both "
             "have none, though nothing tells that they left; the table was sampled, filtered or cut, or rows were deleted: "
@@ -65,35 +44,25 @@ def thinned_members(source: Source, spelled: Tables) -> Iterator[str]:
         )
 
 
-def _homes(source: Source, spelled: Tables) -> dict[str, _Home]:
-    """Some households with the people whose rows are looked for, and whose are there."""
-    households, members, requests = (spelled[name].c for name in ("households", MEMBERS, REQUESTS))
-    some = select(households.id, households.leader_id).order_by(households.id.desc()).limit(SAMPLE).cte("some").c
-    approved = _people("let_in", some.id, requests).where(requests.status == "approved")
-    leads = select(literal("leads").label("what"), some.id.label("home"), some.leader_id.label("who"))
-    rows = source.rows(union_all(leads, _people("there", some.id, members), approved), "agreement")
-    homes = {str(row["home"]): _Home(row["who"] and str(row["who"])) for row in rows if row["what"] == "leads"}
-    for row in rows:
-        if row["what"] != "leads":
-            getattr(homes[str(row["home"])], row["what"]).add(str(row["who"]))
-    return homes
+def _lacking(home: Home) -> set[str]:
+    """Who must have a row in a household, and has none."""
+    return ({who for who, _ in home.approved} | {home.leader or ""}) - home.there.keys()
 
 
-def _people(what: str, homes: ColumnElement[Any], rows: Any) -> Select[str, Any, Any]:
-    own = select(literal(what).label("what"), rows.household_id.label("home"), rows.user_id.label("who"))
-    return own.where(rows.household_id == homes, rows.user_id.is_not(None))
-
-
-def _suspicious(homes: Collection[_Home]) -> bool:
-    told = [home for home in homes if home.leader is not None and home.let_in]
-    here = [home for home in told if home.there]
-    both = sum(home.leader_lacks and bool(home.others_lack) for home in here)
-    leaders = sum(home.leader_lacks and not home.others_lack for home in here)
-    others = sum(bool(home.others_lack) and not home.leader_lacks for home in here)
+def _suspicious(homes: Mapping[str, Home], lacking: Mapping[str, set[str]]) -> bool:
+    """Whether so much lacks; nothing is told where all rows of a household lack, but that these do."""
+    here = [
+        (homes[key].leader in lack, bool(lack - {homes[key].leader}))
+        for key, lack in lacking.items()
+        if homes[key].rows
+    ]
+    both = sum(leader and others for leader, others in here)
+    leaders = sum(leader and not others for leader, others in here)
+    others = sum(others and not leader for leader, others in here)
     if both >= SEVERAL and others:
         return True
-    empty = len(told) - len(here)
-    return min(leaders, others, empty) >= OF_EACH and leaders + others + empty + both > MOST * len(told)
+    empty = len(lacking) - len(here)
+    return min(leaders, others, empty) >= OF_EACH and leaders + others + empty + both > MOST * len(lacking)
 
 
 def _gone(source: Source, spelled: Tables, homes: Sequence[str]) -> Mapping[str, set[str]] | None:
