@@ -125,13 +125,14 @@ def _acts(source: Source, spelled: Tables) -> Iterator[str]:
     own, any_home = spelled[MEMBERS].alias("own").c, spelled[MEMBERS].alias("anywhere").c
     here = select(literal(1)).where(own.household_id == act.home, own.user_id == act.who).exists()
     anywhere = select(literal(1)).where(any_home.user_id == act.who).exists()
-    astray = and_(anywhere, ~here)
+    looked_up = select(act.who, here.label("here"), anywhere.label("anywhere")).subquery("looked_up").c
+    astray = and_(looked_up.anywhere, ~looked_up.here)
     counts = select(
         func.count().label("acts"),
-        func.count().filter(astray).label("astray"),
-        func.count(case((astray, act.who)).distinct()).label("people"),
+        func.count(case((astray, 1))).label("astray"),
+        func.count(case((astray, looked_up.who)).distinct()).label("people"),
     )
-    (row,) = source.rows(counts.select_from(act.home.table), "agreement")
+    (row,) = source.rows(counts.select_from(looked_up.who.table), "agreement")
     if _nearly_all(row["astray"], row["acts"]) and row["people"] >= SEVERAL:
         yield (
             f"{EVENTS} names members of other households alone as who created a household, in "
