@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Text, cast, literal, null, select, union_all
 
 from detectors.source.base import Source
-from detectors.source.looking_up import SAMPLE
 from detectors.source.tables import Tables
 
+SAMPLE = 400
+"""So many households answer for all."""
 MEMBERS, REQUESTS = "household_members", "household_join_requests"
 
 

@@ -20,6 +20,8 @@ from detectors.source.trail import EVENTS
 
 SEVERAL = 4
 """In so many households the leader's row and one of somebody who was let in are gone, and others are there."""
+LEAST = 0.05
+"""And in so large a share of them: some of very many may lack several."""
 OF_EACH = 5
 """So many households lack the leader's row alone, so many that of somebody who was let in, and so many all rows."""
 MOST = 0.6
@@ -59,7 +61,7 @@ def _suspicious(homes: Mapping[str, Home], lacking: Mapping[str, set[str]]) -> b
     both = sum(leader and others for leader, others in here)
     leaders = sum(leader and not others for leader, others in here)
     others = sum(others and not leader for leader, others in here)
-    if both >= SEVERAL and others:
+    if both >= max(SEVERAL, LEAST * len(here)) and others:
         return True
     empty = len(lacking) - len(here)
     return min(leaders, others, empty) >= OF_EACH and leaders + others + empty + both > MOST * len(lacking)
