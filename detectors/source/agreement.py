@@ -36,7 +36,7 @@ from detectors.source.looking_up import (
     sample_of_column,
 )
 from detectors.source.misplaced import leaders_astray, misplaced
-from detectors.source.nobodys import names_nobody, nobody_in_metadata
+from detectors.source.nobodys import names_nobody, nobody_elsewhere, nobody_in_metadata
 from detectors.source.sampled_homes import sampled_homes
 from detectors.source.tables import Tables
 from detectors.source.thinned import thinned_members
@@ -123,6 +123,7 @@ def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryE
     """What several columns show together, where each two agree."""
     try:
         yield from nobody_in_metadata(source, spelled)
+        yield from nobody_elsewhere(source)
         homes = sampled_homes(source, spelled)
         astray = list(misplaced(source, spelled, homes))
         yield from astray or thinned_members(source, spelled, homes)

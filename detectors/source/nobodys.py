@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Text, and_, cast, select
+from sqlalchemy import Text, and_, cast, literal, select, union_all
 
 from detectors.events import EventType
 from detectors.source.base import Notice, Source
-from detectors.source.looking_up import SAMPLE, Side, known_of, named, present
+from detectors.source.looking_up import SAMPLE, Side, counting_known, known_of, named, present
 from detectors.source.sql import json_text
 from detectors.source.tables import Tables
 from detectors.source.trail import EVENTS
 
 ENOUGH = 5
 """So many rows of which the audit table tells otherwise, and none of which it tells the same, are no accident."""
+FEW = 10
+"""Of fewer people it says nothing that none is known."""
 MANY = 30
 """So many different people, of whom not one is anywhere else, are no strangers."""
 REQUESTS = "household_join_requests"
@@ -31,6 +33,11 @@ _PEOPLE: tuple[Side, ...] = (
     (EVENTS, "user_id"),
 )
 """Where an id of somebody may be known from."""
+_LESS: tuple[Side, ...] = (
+    ("sessions", "user_id"),
+    ("support_requests", "requester_id"),
+    ("household_members", "invited_by"),
+)
 _TOLD_BY = {
     "user_id": (EventType.JOIN_REQUEST_SUBMITTED,),
     "responded_by": (EventType.JOIN_REQUEST_APPROVED, EventType.JOIN_REQUEST_REJECTED),
@@ -132,6 +139,25 @@ def nobody_in_metadata(source: Source, tables: Tables) -> Iterator[Notice]:
             frozenset({f"{EVENTS}.metadata"}),
             "export metadata with the ids that the other tables have",
         )
+
+
+def nobody_elsewhere(source: Source) -> Iterator[Notice]:
+    """A notice on each column of people from which little is concluded, and of whom nobody is known. Raises QueryError."""
+    others = tuple(one for one in _PEOPLE if present(source, *one))
+    sides = [side for side in _LESS if present(source, *side)]
+    each = [
+        counting_known(source, side, others).add_columns(literal(place).label("place"))
+        for place, side in enumerate(sides)
+    ]
+    for row in source.rows(union_all(*each), "agreement") if each else ():
+        table, column = sides[row["place"]]
+        if row["number"] >= FEW and not row["known"]:
+            yield Notice(
+                table,
+                f"{named(source, (table, column))} names nobody whom another table knows: its ids were masked, or are of another kind",
+                frozenset({f"{table}.{column}"}),
+                "export it with the ids that the other tables have",
+            )
 
 
 def _line(source: Source, side: Side, more: str = "") -> str:

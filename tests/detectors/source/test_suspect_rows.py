@@ -85,11 +85,15 @@ def test_strangers_who_answer_everything_are_no_fault_of_the_source(on_duckdb: S
     assert not faults(on_duckdb, town)
 
 
-def test_people_in_metadata_whom_nobody_knows_are_told(on_duckdb: Scanner, town: Town) -> None:
+def test_people_whom_nobody_knows_are_told(on_duckdb: Scanner, town: Town) -> None:
     for row in town.household_events:
         row["metadata"] = {key: masked(value) for key, value in row["metadata"].items()}
-    (told,) = [one for one in on_duckdb(town).notices if "whom household_events.metadata names" in one.said]
-    assert told.columns == {"household_events.metadata"}
+    for home in HOMES:
+        town.session(home, f"{home} masked")
+    told = {place for one in on_duckdb(town).notices for place in one.columns}
+    assert told == {"household_events.metadata", "sessions.user_id"}
+    town.sessions[0]["user_id"] = uid("h0 anna")
+    assert "sessions.user_id" not in {place for one in on_duckdb(town).notices for place in one.columns}
 
 
 @pytest.mark.parametrize(
