@@ -203,7 +203,7 @@ def _others(
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         for rows in pool.map(
-            lambda part: source.rows(_acted_from(source, addresses, *part), "people"), pairwise(bounds)
+            lambda part: source.rows(_acted_from(source, addresses, *part), "people", reach="days"), pairwise(bounds)
         ):
             for row in rows:
                 found[plain_address(str(row["address"]))][text_of(row["user_id"])].add(str(row["device"] or ""))

@@ -42,7 +42,7 @@ def lost_rows(source: Source, scope: Scope | None, context: Context) -> dict[str
         .limit(_NAMED)
     )
     try:
-        rows = source.rows(most, "lost metadata")
+        rows = source.rows(most, "lost metadata", reach="picked" if scope is not None or context.so_far else "days")
     except QueryError:
         return {}
     found = {text_of(row["household"]): int(row["rows"]) for row in rows}

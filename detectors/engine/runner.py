@@ -7,35 +7,32 @@ from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from detectors.cases.fetchers import FETCHERS
 from detectors.contract import CaseKind, Context, Coverage, Detector
 from detectors.domain.values import text_of
-from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
+from detectors.engine.applicability import needs_of, tables_of
+from detectors.engine.aside import Aside, Counted
+from detectors.engine.beginning import begin, noticed
 from detectors.engine.blind_spots import Spot, blind_spots
 from detectors.engine.bookmark import begins_of
-from detectors.engine.doubts import doubtful_homes, doubts_of, without_doubtful
-from detectors.engine.endings import Ending, Endings, reason_of
+from detectors.engine.doubts import doubtful_homes, without_doubtful
 from detectors.engine.feed import Fed, Feed, read_feed
 from detectors.engine.guards import ended_at_once, few_collections
 from detectors.engine.involved import NONE_KNOWN, ties_of, with_people
-from detectors.engine.lost_metadata import lost_rows, notice_of
 from detectors.engine.marks import marked_by
 from detectors.engine.reading import Answer, PassReader
 from detectors.engine.result import ScanResult
-from detectors.engine.row_counts import HOUSEHOLD_COLUMN, audit_span, count_event_days, count_rows, unseen
-from detectors.engine.scope import Wanted, left_out, out_of_reach, scope_of
+from detectors.engine.row_counts import HOUSEHOLD_COLUMN, unseen
+from detectors.engine.scope import Wanted, left_out, scope_of
 from detectors.engine.subscribed import Subscribers, aggregates_history, opened, opens, spans_of, subscribed
 from detectors.engine.waiting_cases import Cases, Counting
-from detectors.events import EVENT_TYPES
 from detectors.findings import Found, Keeper, in_order
 from detectors.passes import Pass, Subscriber
 from detectors.passes.base import Scope
-from detectors.source import Notice, QueryError, Source
-from detectors.source.health import Own
-from detectors.source.trail import EVENTS
+from detectors.source import Notice, Source
 
 logger = logging.getLogger("hearthwatch.scan")
 Progress = Callable[[str], None]
@@ -102,7 +99,7 @@ def _scan(
     if scope is not None:
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
-    findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.doubts)
+    findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.outset.doubts)
     known_ties = NONE_KNOWN if feed is None else feed.ties(context)
     findings = with_people(
         source, detectors, findings, context, ties=scope is None, known_ties=known_ties, at_once=at_once
@@ -113,12 +110,12 @@ def _scan(
         rows_read,
         (*run.notices, *held_back),
         spots=run.spots,
-        doubts=run.doubts,
+        doubts=run.outset.doubts,
         unknown_types=run.unknown_types,
         tables=frozenset(source.schema.tables),
-        event_days=event_days if run.audit_known else {},
-        audit_began=run.audit_began,
-        reached=run.reached,
+        event_days=event_days if run.outset.audit_known else {},
+        audit_began=run.outset.context.audit_began,
+        reached=run.outset.reached,
         alike=run.cases.alike,
         fed=fed,
         in_part=frozenset(run.in_part),
@@ -146,30 +143,15 @@ class _Run:
         self._at_once, self._fed = at_once, fed
         self._changed = None if fed is None else fed.scope
         self.by_id = {detector.id: detector for detector in detectors}
-        limited = scope or self._changed
-        own = None if limited is None else Own(limited.households, limited.users, words_alone=scope is None)
-        self._health = health_of(source, detectors, context.limits, own, as_of=context.as_of, at_once=self._at_once)
-        believable(source, self._health)
-        source.tables = source.tables.respelled(self._health.spellings, self._health.zeros, self._health.once)
-        self.doubts = doubts_of(source, self.notices)
-        self.endings = Endings()
-        for detector in detectors:
-            begins = outlook(detector, source.schema, context, self._health)
-            if begins.status == "ran" and scope is not None and (why := out_of_reach(detector, source.tables)):
-                begins = Outlook("not_applicable", why)
-            self.endings[detector.id] = Ending(begins.status, begins.reason)
-        trail = self._health.trail
-        never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
-        self.audit_known = True
-        self.audit_began, self.reached = self._audit_span(context.as_of, detectors)
-        self._context = replace(context, audit_began=self.audit_began, never_written=never)
+        self.outset = begin(source, detectors, scope, self._changed, context, at_once)
+        self.endings, self._context = self.outset.endings, self.outset.context
         if feed is not None and fed is not None:
             self._context = feed.judged(fed, self._context)
-        self.begins = begins_of(self.endings, self._context, self._health)
+        self.begins = begins_of(self.endings, self._context, self.outset.health)
         self._running = [detector for detector in detectors if self.endings[detector.id].status == "ran"]
         self._waiting: list[Answer] = []
         if counting is not None:
-            counting = replace(counting, closely=counting.closely | doubtful_homes(self.doubts))
+            counting = replace(counting, closely=counting.closely | doubtful_homes(self.outset.doubts))
         self.cases = self._cases_to_recheck(recheck, counting if scope is None else None)
         self._passes = PassReader(
             source,
@@ -181,18 +163,6 @@ class _Run:
             feed.frequent if feed else (),
         )
         self.in_part: set[str] = set()
-
-    def _audit_span(self, as_of: datetime, detectors: Sequence[Detector]) -> tuple[datetime | None, datetime | None]:
-        """From when to when there are audit rows. Without it, silence of the trail cannot be told from a trail that had not begun."""
-        try:
-            return audit_span(self._source, as_of)
-        except QueryError as error:
-            self.audit_known = False
-            for detector in detectors:
-                reads_trail = any(need.startswith(f"{EVENTS}.") for need in needs_of(detector))
-                if reads_trail and self.endings[detector.id].status == "ran":
-                    self.endings[detector.id].fail(reason_of(error, "looking for the start of the audit table"))
-            return None, None
 
     def inspect_schema(self) -> None:
         """The rules about the schema itself; they say nothing about single households."""
@@ -208,24 +178,30 @@ class _Run:
         waits until all else is evaluated.
         """
         with ThreadPoolExecutor(max_workers=self._at_once) as pool, ended_at_once(self._source):
-            known = self._health.rows if self._fed is None else {**self._fed.rows, **self._health.rows}
-            tables = None if self._changed is None else HOUSEHOLD_COLUMN.keys() & known.keys()
-            counted = pool.submit(count_rows, self._source, self._scope, known, tables)
-            by_day = pool.submit(count_event_days, self._source, days if self._changed is None else ())
-            lost = pool.submit(lost_rows, self._source, self._scope, self._context)
-            explained = self._read_and_evaluate(pool)
-            rows_read, event_days = counted.result(), by_day.result()
-            self._source.notices.extend(filter(None, [notice_of(self._source, self._context, lost.result())]))
+            explained, counted = self._read_and_evaluate(pool, self._aside(days))
+            counted.remark()
+            rows_read, event_days = counted.rows, counted.days
         late = replace(self._context, explained=frozenset(explained))
         for subscriber, detector, rows in self._waiting:
             self._aggregate(subscriber, detector, rows, late)
         return rows_read, event_days
 
-    def _read_and_evaluate(self, pool: ThreadPoolExecutor) -> set[str]:
+    def _aside(self, days: Collection[date]) -> Aside:
+        """What is counted besides; a look at changes counts what it has been told of."""
+        known = self.outset.health.rows if self._fed is None else {**self._fed.rows, **self.outset.health.rows}
+        asked = frozenset[str]().union(*map(tables_of, self.by_id.values()))
+        tables = asked if self._changed is None else HOUSEHOLD_COLUMN.keys() & known.keys()
+        return Aside(
+            self._source, self._scope, self._context, known, tables, days if self._changed is None else frozenset()
+        )
+
+    def _read_and_evaluate(self, pool: ThreadPoolExecutor, aside: Aside) -> tuple[set[str], Counted]:
         """Read the passes, and evaluate a kind of case as soon as no pass is left that may name one.
 
-        A detector waits for one kind only and so is never asked twice at once.
+        A detector waits for one kind only and so is never asked twice at once. What is counted `aside` begins after the
+        last pass has: few passes take long, and something must fill the time of those that wait for them.
         """
+        counted: Counted | None = None
         left = deque(subscribed(self._running, self._source.schema, self._context))
         opening = Counter(kind for _, subscribers in left for kind in opened(subscribers))
         explained: set[str] = set()
@@ -238,6 +214,8 @@ class _Run:
                 next_one = left.popleft()
                 self._progress(f"reading {next_one[0].reads}")
                 running[pool.submit(self._passes.read, *next_one)] = next_one
+            if not left and counted is None:
+                counted = aside.begin(pool)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 read = running.pop(future)
                 if read is None:
@@ -250,7 +228,7 @@ class _Run:
                     if self._ready(kind, opening):
                         self._progress(f"looking closer at {self.cases.number(kind)} {FETCHERS[kind][0]}")
                         running[pool.submit(self.cases.evaluate, kind)] = None
-        return explained
+        return explained, counted or aside.begin(pool)
 
     def _ready(self, kind: CaseKind, opening: Counter[CaseKind]) -> bool:
         """Whether there are cases of a kind and no pass is left that may name another."""
@@ -302,20 +280,20 @@ class _Run:
 
     @property
     def spots(self) -> dict[str, dict[str, Spot]]:
-        return blind_spots(self.by_id.values(), self._source.schema, self._health, self.notices)
+        return blind_spots(self.by_id.values(), self._source.schema, self.outset.health, self.notices)
 
     @property
     def unknown_types(self) -> bool:
-        return self._health.trail is not None and bool(self._health.trail.unknown)
+        return self.outset.health.trail is not None and bool(self.outset.health.trail.unknown)
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        return (*self._source.notices, *self._health.notices)
+        return noticed(self._source, self.outset.health)
 
     def _noticed(self, name: str) -> list[str]:
         """What was noticed about the columns that a detector needs, and that nothing of what it looks for could be seen."""
         needs = needs_of(self.by_id[name])
         noticed = [notice.said for notice in self.notices if notice.columns & needs]
-        if self.reached is not None and self.reached < self._context.window.start:
-            noticed += unseen(self.by_id[name].meta.kind, needs, self.reached)
+        if self.outset.reached is not None and self.outset.reached < self._context.window.start:
+            noticed += unseen(self.by_id[name].meta.kind, needs, self.outset.reached)
         return noticed

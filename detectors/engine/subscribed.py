@@ -43,13 +43,17 @@ def forgetful(detectors: Iterable[Detector]) -> frozenset[str]:
 
 
 def subscribed(detectors: Sequence[Detector], schema: Schema, context: Context) -> list[tuple[Pass, Subscribers]]:
-    """The passes that `detectors` need, each with its subscribers: what opens cases first, kind by kind.
+    """The passes that `detectors` need, each with its subscribers: the long ones first, and of these what opens cases, kind by kind.
 
-    So those cases are evaluated while other passes read.
+    So those cases are evaluated while other passes read, and no long one is left to the end, when nothing is there to read beside it.
     """
     found = [(one, some) for one in PASSES.values() if (some := _subscribers(one, detectors, schema, context))]
     kinds = list(FETCHERS)
-    return sorted(found, key=lambda each: min(map(kinds.index, opened(each[1])), default=len(kinds)))
+
+    def in_line(each: tuple[Pass, Subscribers]) -> tuple[bool, int]:
+        return each[0].reach == "picked", min(map(kinds.index, opened(each[1])), default=len(kinds))
+
+    return sorted(found, key=in_line)
 
 
 def _subscribers(one: Pass, detectors: Sequence[Detector], schema: Schema, context: Context) -> Subscribers:

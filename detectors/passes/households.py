@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from detectors.contract import Context
 from detectors.events import BELONGING, LIVED_IN, EventType
-from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, meta, nothing, of_households
+from detectors.passes.base import HOUSEHOLDS, MEMBERS, Pass, Scope, any_of, meta, nothing, of_households
 from detectors.source import Tables
 from detectors.source.sql import json_text
 
@@ -156,7 +156,7 @@ def _in_disorder(tables: Tables, scope: Scope | None, context: Context) -> Selec
     )
     unapproved = and_(met.c.came_later, approved.c.user_id.is_(None))
     let_in = and_(approved.c.household_id == met.c.id, approved.c.user_id == met.c.user_id)
-    announced = _announced(tables, scope, context)
+    announced = _announced(tables, scope, context, met)
     unannounced = and_(met.c.promoted, announced.c.user_id.is_(None))
     named = and_(announced.c.household_id == met.c.id, announced.c.user_id == met.c.user_id)
     return (
@@ -227,15 +227,19 @@ def _promoted(row: FromClause, households: FromClause, context: Context) -> Colu
     )
 
 
-def _announced(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Whom the audit trail has ever named as the new leader of a household; nobody where there is no trail."""
+def _announced(tables: Tables, scope: Scope | None, context: Context, met: FromClause) -> FromClause:
+    """Whom the audit trail has ever named as the new leader of a household; nobody where there is no trail.
+
+    In a scope of those in `met` who were promoted alone: their whole history is read for it.
+    """
     if context.audit_began is None:
         households = tables["households"]
         return nothing(household_id=households.c.id, user_id=households.c.leader_id).subquery("announced")
     events = tables["household_events"]
+    promoted = events.c.household_id == any_of(select(met.c.id).where(met.c.promoted))
     return (
         select(events.c.household_id, tables.user_key(json_text(events.c.metadata, "to_user_id")).label("user_id"))
-        .where(tables.event_is(EventType.LEADERSHIP_TRANSFERRED), of_households(tables, scope, events.c.household_id))
+        .where(tables.event_is(EventType.LEADERSHIP_TRANSFERRED), true() if scope is None else promoted)
         .distinct()
         .subquery("announced")
     )

@@ -300,6 +300,13 @@ def _dashboards(tables: Tables, scope: Scope | None, context: Context) -> FromCl
 
 PASSES = (
     Pass("limited", "limited operations and refusals by actor", "user_id", EVENTS, _limited),
-    Pass("error-events", "errors and time-outs of the window", "user_id", EVENTS | METADATA, _error_events),
-    Pass("dashboards", "dashboard views of the window", "user_id", EVENTS | METADATA, _dashboards),
+    Pass(
+        "error-events",
+        "errors and time-outs of the window",
+        "user_id",
+        EVENTS | METADATA,
+        _error_events,
+        reach="days",
+    ),
+    Pass("dashboards", "dashboard views of the window", "user_id", EVENTS | METADATA, _dashboards, reach="days"),
 )

@@ -18,8 +18,9 @@ from detectors.source.base import (
     SubjectError,
 )
 from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.oddities import NEWS, ONE_HOUSEHOLD, WHOLE, Glance
 from detectors.source.spark.address import SparkAddressError, is_spark, place_at
-from detectors.source.tables import NEWS, ONE_HOUSEHOLD, WHOLE, Glance, Tables
+from detectors.source.tables import Tables
 from detectors.source.urls import AddressError, is_server, may_hold_a_secret, server_at
 
 __all__ = [

@@ -142,8 +142,8 @@ ONLY_TOLD = frozenset(
     }
 )
 """The columns from which nothing is concluded: a fault is seen as well without them."""
-Reach = Literal["picked", "whole", "grouped"]
-"""What a statement reads of big tables: a few rows, all of them, or all of them to group them by an id."""
+Reach = Literal["picked", "days", "whole", "grouped"]
+"""What a statement reads of big tables: a few rows, those of some days, all of them, or all of them to group them by an id."""
 Verdict = Literal["ok", "note", "problem"]
 Engine = Literal["postgresql", "duckdb", "spark"]
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from typing import cast as typing_cast
 
@@ -20,17 +19,14 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    collate,
-    false,
     func,
-    literal_column,
     null,
     select,
     type_coerce,
 )
 from sqlalchemy.types import TypeEngine
 
-from detectors.source.base import FoundTable, NativeType, Schema
+from detectors.source.base import NativeType, Schema
 from detectors.source.ids import UUID_IN_ANY_NOTATION, plain_id
 from detectors.source.mapping import CANONICAL, SourceMapping
 from detectors.source.moments import EVER
@@ -40,20 +36,8 @@ from detectors.source.sql import WrappedJSONB, matches
 from detectors.source.typed_ids import TYPES, check, fits, is_one_of, number_of, written_as_text
 
 _BY_KIND: dict[str, NativeType] = {"text": "text", "flag": "flag", "time": "time", "number": "number"}
-_IDS = frozenset({"user", "household", "id"})
+IDS = frozenset({"user", "household", "id"})
 _HOLDS_JSON = frozenset({"json", "jsonb", "text", "bytes"})
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """How many rows of a bigger audit table, and of a bigger table of state (None: all of them), are looked at for oddly written values."""
-
-    audit: int
-    state: int | None = None
-
-
-WHOLE, NEWS, ONE_HOUSEHOLD = Glance(100_000), Glance(20_000), Glance(5_000, 5_000)
-"""For a scan of everything, for a look each few minutes, and where somebody waits for the answer about one household."""
 
 
 Spellings = Mapping[str, Mapping[str, str]]
@@ -115,11 +99,11 @@ class Tables:
 
     def raw(self, name: str, column: str) -> ColumnElement[Any]:
         """A column as it stands in the source, so that its index serves whatever its type is."""
-        return typing_cast(ColumnElement[Any], self._source_table(name).c[self.mapping.column_name(name, column)])
+        return typing_cast(ColumnElement[Any], self.source_table(name).c[self.mapping.column_name(name, column)])
 
     def stored(self, name: str, column: str) -> ColumnElement[Any]:
         """A column of the source's own table, read as what it should hold."""
-        return self._value(self._source_table(name), name, column)
+        return self.value(self.source_table(name), name, column)
 
     def is_odd(self, name: str, column: str) -> bool:
         """Whether a column's ids stand there in several notations."""
@@ -167,7 +151,8 @@ class Tables:
             return "text"
         return self._own(name, native) if kind == "id" else _BY_KIND[kind]
 
-    def _source_table(self, name: str) -> TableClause:
+    def source_table(self, name: str) -> TableClause:
+        """The source's own table, with its own names."""
         known = self._raw.get(name)
         return self._raw.setdefault(name, self._make_source_table(name)) if known is None else known
 
@@ -183,13 +168,13 @@ class Tables:
             schema=schema_name,
         )
 
-    def _value(self, rows: FromClause, name: str, column: str) -> ColumnElement[Any]:
-        """The source's column as its type is read."""
+    def value(self, rows: FromClause, name: str, column: str) -> ColumnElement[Any]:
+        """A column of ours in `rows` of the source's own table, as its type is read."""
         own, read_as = rows.c[self.mapping.column_name(name, column)], self.schema.tables[name].read_as
         return read_as[column](own) if column in read_as else own
 
     def _table(self, name: str) -> FromClause:
-        found, raw = self.schema.tables[name], self._source_table(name)
+        found, raw = self.schema.tables[name], self.source_table(name)
         columns: list[ColumnElement[Any]] = []
         for column, canonical in CANONICAL[name].columns.items():
             native, place = found.columns.get(column), f"{name}.{column}"
@@ -197,8 +182,8 @@ class Tables:
                 native = "json" if canonical.kind == "json" else "text"
                 columns.append(cast(null(), TYPES[self._target(place, canonical.kind, native)]).label(column))
                 continue
-            own, target = self._value(raw, name, column), self._target(place, canonical.kind, native)
-            if canonical.kind in _IDS and target == "text":
+            own, target = self.value(raw, name, column), self._target(place, canonical.kind, native)
+            if canonical.kind in IDS and target == "text":
                 columns.append(written_as_text(own, native, place in self._odd).label(column))
             elif native == "jsonb" and place in self._odd:
                 columns.append(type_coerce(own, WrappedJSONB()).label(column))
@@ -218,26 +203,6 @@ class Tables:
         nth = func.row_number().over(partition_by=keys, order_by=latest).label("nth")
         numbered = select(rows, nth).subquery(f"numbered_{name}")
         return select(*(numbered.c[column.name] for column in rows.c)).where(numbered.c.nth == 1)
-
-    def oddities(self, glance: Glance = WHOLE) -> Iterator[Select[Any]]:
-        """For each table with ids or metadata of a type that allows several notations: which of its columns hold them.
-
-        One row, with a flag for each column by its name `table.column`.
-        """
-        for name, found in self.schema.tables.items():
-            rows, flags = _looked_at(name, found, self._source_table(name), glance), []
-            for column, canonical in CANONICAL[name].columns.items():
-                native = found.columns.get(column)
-                if canonical.kind in _IDS and native in {"text", "number"}:
-                    own = self._value(rows, name, column)
-                    text = cast(own, Text) if native == "number" else own
-                    oddly = func.bool_or(func.coalesce(plain_text(text), "?") != collate(text, "C"))
-                    flags.append(func.coalesce(oddly, false()).label(f"{name}.{column}"))
-                elif native == "jsonb":
-                    wrapped = func.bool_or(func.jsonb_typeof(self._value(rows, name, column)) == "string")
-                    flags.append(func.coalesce(wrapped, false()).label(f"{name}.{column}"))
-            if flags:
-                yield select(*flags).select_from(rows)
 
     def finds(self, table: str, column: str | None = None) -> bool:
         """Whether a scan of one household may look for rows of `table` by `column`, or without it by what no index holds.
@@ -326,17 +291,3 @@ class Tables:
     def check_user(self, user_id: str) -> None:
         """Raise SubjectError if `user_id` cannot be a user's id here."""
         check("user", user_id, self.user_type)
-
-
-def _looked_at(name: str, found: FoundTable, raw: TableClause, glance: Glance) -> FromClause:
-    """The rows of a table that are asked for oddly written values: all, as one such row of a state would be taken for a fault.
-
-    Whoever waits for one household sees how the table is written as a rule.
-    """
-    estimated, most = found.estimated_rows, glance.audit if name == "household_events" else glance.state
-    if most is None or (estimated is not None and estimated <= most):
-        return raw
-    if found.indexable and estimated:
-        # The same part each time, so that a scan runs again the same.
-        return raw.tablesample(100 * most / estimated, name="sampled", seed=literal_column("0"))
-    return select(raw).limit(most).subquery("sampled")

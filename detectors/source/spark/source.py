@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Executable, literal_column, select
 
 from detectors.source.base import Check, Counters, Engine, Notice, QueryError, Reach, SlowError, SourceError, and_others
 from detectors.source.mapping import SourceMapping
-from detectors.source.oddities import oddly_written
+from detectors.source.oddities import WHOLE, Glance, oddly_written
 from detectors.source.spark import checks, faults
 from detectors.source.spark.address import Place
 from detectors.source.spark.catalog import read_lake
 from detectors.source.spark.client import Client
 from detectors.source.spark.dialect import SparkDialect, written
-from detectors.source.tables import WHOLE, Glance, Tables
+from detectors.source.tables import Tables
 
 logger = logging.getLogger("hearthwatch.source")
 

@@ -1,0 +1,90 @@
+"""How a scan begins: what was seen of its source before anything is concluded from it, and how each detector starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from detectors.contract import Context, Detector
+from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
+from detectors.engine.doubts import Doubt, doubts_of
+from detectors.engine.endings import Ending, Endings, reason_of
+from detectors.engine.row_counts import audit_span
+from detectors.engine.scope import out_of_reach
+from detectors.events import EVENT_TYPES
+from detectors.passes.base import Scope
+from detectors.source import Notice, QueryError, Source
+from detectors.source.health import Health, Own
+from detectors.source.trail import EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a scan knows before its rules look."""
+
+    health: Health
+    doubts: tuple[Doubt, ...]
+    """Whose rows cannot be relied on."""
+    endings: Endings
+    context: Context
+    audit_known: bool
+    """Whether the source said from when to when it is audited; nothing is known of the trail where it did not."""
+    reached: datetime | None
+    """The time of the newest audit row."""
+
+
+def begin(
+    source: Source,
+    detectors: Sequence[Detector],
+    scope: Scope | None,
+    changed: Scope | None,
+    context: Context,
+    at_once: int,
+) -> Beginning:
+    """Look at `source` and have its tables read as it writes them; `changed` is what a look at changes reads of its states.
+
+    Raises SourceError if the source cannot be read, or if nothing that is read there can be believed.
+    """
+    limited = scope or changed
+    own = None if limited is None else Own(limited.households, limited.users, words_alone=scope is None)
+    health = health_of(source, detectors, context.limits, own, as_of=context.as_of, at_once=at_once)
+    believable(source, health)
+    source.tables = source.tables.respelled(health.spellings, health.zeros, health.once)
+    endings = Endings()
+    for detector in detectors:
+        begins = outlook(detector, source.schema, context, health)
+        if begins.status == "ran" and scope is not None and (why := out_of_reach(detector, source.tables)):
+            begins = Outlook("not_applicable", why)
+        endings[detector.id] = Ending(begins.status, begins.reason)
+    trail = health.trail
+    never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
+    span = _audit_span(source, context.as_of, detectors, endings)
+    began, reached = span or (None, None)
+    return Beginning(
+        health,
+        doubts_of(source, noticed(source, health)),
+        endings,
+        replace(context, audit_began=began, never_written=never),
+        span is not None,
+        reached,
+    )
+
+
+def noticed(source: Source, health: Health) -> tuple[Notice, ...]:
+    """What there is to note of a source so far."""
+    return (*source.notices, *health.notices)
+
+
+def _audit_span(
+    source: Source, as_of: datetime, detectors: Sequence[Detector], endings: Endings
+) -> tuple[datetime | None, datetime | None] | None:
+    """From when to when there are audit rows. Without it, silence of the trail cannot be told from a trail that had not begun."""
+    try:
+        return audit_span(source, as_of)
+    except QueryError as error:
+        for detector in detectors:
+            reads_trail = any(need.startswith(f"{EVENTS}.") for need in needs_of(detector))
+            if reads_trail and endings[detector.id].status == "ran":
+                endings[detector.id].fail(reason_of(error, "looking for the start of the audit table"))
+        return None
