@@ -40,8 +40,14 @@ def _hand_over(case: HouseholdCase, leader_id: str | None) -> Event | None:
 
 
 def _left_as_member(case: HouseholdCase, gone: Event, hand_over: Event, context: Context) -> bool:
-    """Whether somebody went before leadership came to them: the app reads the list of members before it takes the lock."""
+    """Whether somebody went before leadership came to them: the app reads the list of members before it takes the lock.
+
+    Two operations that overlap may write their events in either order.
+    """
     if any(row.joined_at > gone.at for row in case.members if row.user_id == gone.member_id):
         return False
-    meanwhile = gone.type == EventType.LEFT and gone.text("was_leader") != "" and not gone.says("was_leader")
+    if gone.type == EventType.LEFT:
+        meanwhile = gone.text("was_leader") != "" and not gone.says("was_leader")
+    else:
+        meanwhile = gone.user_id == hand_over.user_id
     return gone.at <= hand_over.at + (context.limits.grace if meanwhile else timedelta())

@@ -111,6 +111,14 @@ def test_a_leader_who_left_after_leadership_came_to_them(scanner: Scanner, town:
     assert finding.occurred_at == NOON
 
 
+def test_the_leaver_removed_their_successor_meanwhile(scanner: Scanner, town: Town) -> None:
+    leave(town, 4)
+    town.row("oak", "ben")["status"] = "removed"
+    town.event("household_member_removed", "oak", "anna", at=NOON + 2 * SECOND, member_id="ben")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert (finding.evidence["old_leader"], finding.evidence["new_leader"]) == (uid("anna"), uid("ben"))
+
+
 def test_a_recorded_transfer_names_who_is_to_lead(scanner: Scanner, town: Town) -> None:
     transfer(town, "anna", "ben", at=NOON + SECOND)
     town.row("oak", "anna")["status"] = "removed"
