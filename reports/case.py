@@ -25,6 +25,8 @@ _SAID_ONCE = frozenset({TO_CUSTOMER, "Told by e-mail only", "About this ticket",
 """The headings of what holds for the ticket as a whole."""
 _HOW_TO_READ = "The first one is told above. Of each further one, what is not said is as it is with those before it."
 _WHO = ("User ID:", "Household ID:")
+_WHICH = ("request_id", "support_id", "session_id")
+"""The ids that tell findings about the same people apart."""
 _DAYS = "Days"
 """The heading of the table that tells what one finding's actor did on each day."""
 _VERDICTS: dict[Verdict, str] = {
@@ -52,8 +54,9 @@ def case_ticket(case: CaseFile, policy: Policy, *, reference: str = "", pseudony
     hidden = _SAID_ONCE | {PEOPLE} | ({_DAYS} if days else set())
     more: list[Block] = [Section(f"This case has {count(len(parts), 'finding')}", (_HOW_TO_READ,))] if parts else []
     for number, part in enumerate(parts[1:], start=2):
-        as_first = _as_the_first(case.findings[number - 1], case.findings[0])
-        more += _section(number, part, parts[: number - 1], as_first, hidden)
+        one = case.findings[number - 1]
+        said = _section(number, part, parts[: number - 1], _as_the_first(one, case.findings[0]), hidden)
+        more += _with_its_ids(said, one)
     blocks = [one for one in message.blocks if not days or _heading(one) != _DAYS]
     place = _after_evidence(blocks)
     attached = [
@@ -163,6 +166,18 @@ def _section(
             yield Section(f"Finding {number}: {part.title}", tuple(kept))
         elif block.heading not in hidden and as_first(repr(block)) not in words:
             yield replace(block, heading=f"Finding {number}: {block.heading}")
+
+
+def _with_its_ids(section: Iterator[Block], one: Finding) -> Iterator[Block]:
+    """A further finding's section with what it is about: words that are left out had named it."""
+    ids = [f"{named(key)}: {value}" for key, value in one.subject.items() if key in _WHICH]
+    for block in section:
+        if isinstance(block, Section) and ids:
+            who = sum(point.startswith(_WHO) for point in block.points)
+            yield replace(block, points=(*block.points[:who], *ids, *block.points[who:]))
+            ids = []
+        else:
+            yield block
 
 
 def _as_the_first(one: Finding, first: Finding) -> Callable[[str], str]:

@@ -137,7 +137,10 @@ def known_of(source: Source, people: Sequence[str], anchors: Sequence[str], cont
     return Known(
         accounts=users_by_id(source, people),
         has_accounts="users" in source.tables,
-        leads=_led(source, people),
+        leads={
+            user: [home for home in homes if home in belongs.get(user, ())]
+            for user, homes in _led(source, people).items()
+        },
         belongs={user: sorted(homes) for user, homes in belongs.items()},
         uses=uses,
         others=_others(source, addresses[:ADDRESSES_MOST], context, at_once),

@@ -142,6 +142,19 @@ def test_several_of_one_household_are_named_together() -> None:
     assert said.count("4 members share") == 1
 
 
+def test_a_further_finding_says_which_request_it_is_about() -> None:
+    """What is to be done reads alike but for the request, so that it is said once: of the first one."""
+    two = [
+        finding("approval-not-applied", household="h1", user="a", story=Story(issue="Not added.")).model_copy(
+            update={"subject": {"request_id": request}}
+        )
+        for request in ("request-1", "request-2")
+    ]
+    case = CaseFile(tuple(two), "P1")
+    assert "- Household ID: h1\n- Request id: request-2\n" in shown(case)
+    assert "request-2" not in shown(redacted_case(case, "ids", b"key"))
+
+
 @pytest.mark.parametrize("case", [CASE, CaseFile((MASS_CREATION,), "Same-day")])
 def test_a_case_can_be_kept_and_told_later(case: CaseFile) -> None:
     tonight: dict[str, Finding] = {one.fingerprint: one for one in case.findings}

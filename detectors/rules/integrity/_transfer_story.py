@@ -41,9 +41,14 @@ _STOPPED = {
     4: "4 of 4: the leaver's row was removed before anybody was promoted: steps 1 to 3 are missing",
 }
 """The step of a leave that was the last one to be done, and what is missing."""
-_STOPPED_OTHERWISE = {
-    "leader-gone": "The row of the member whom leader_id names was removed (the last step of 4) before anybody was promoted",
-    "transfer-not-in-force": "3 of 4 alone: the transfer was written down; the rows do not say what it says (1 and 2)",
+_NOBODY_PROMOTED = (
+    "The row of the member whom leader_id names was removed (the last step of 4) before anybody was promoted"
+)
+_NOT_DONE = {
+    1: "leader_id does not name the successor (1)",
+    2: "the successor's role is not leader (2)",
+    3: "no transfer was written (3)",
+    4: "the old leader's row is active (4)",
 }
 
 
@@ -57,7 +62,7 @@ def tell(case: HouseholdCase, failure: Failure) -> Story:
         steps=_steps(case, failure),
         expected=_expected(case, failure),
         actual=_actual(case, failure),
-        stopped=_STOPPED[failure.step] if failure.step else _STOPPED_OTHERWISE.get(failure.kind, ""),
+        stopped=_stopped(case, failure),
         impact=f"{stuck} cannot manage household settings"
         if leaderless
         else f"{stuck} of a household with unclear leadership",
@@ -76,6 +81,34 @@ def tell(case: HouseholdCase, failure: Failure) -> Story:
     )
 
 
+def _stopped(case: HouseholdCase, failure: Failure) -> str:
+    """Which of the four steps the data shows: where both people are known, each is looked at by itself."""
+    if failure.step:
+        return _STOPPED[failure.step]
+    if failure.new_leader is None:
+        return _NOBODY_PROMOTED
+    rows = [member for member in case.members if member.user_id == failure.new_leader]
+    done = {
+        1: case.household is not None and case.household.leader_id == failure.new_leader,
+        2: any(member.role == "leader" for member in rows if member.active or not active_row(case, failure.new_leader)),
+        3: any(
+            event.text("to_user_id") == failure.new_leader for event in case.events_of(EventType.LEADERSHIP_TRANSFERRED)
+        ),
+        4: active_row(case, failure.old_leader) is None,
+    }
+    missing = [_NOT_DONE[step] for step, is_done in done.items() if not is_done]
+    steps = [str(step) for step, is_done in done.items() if is_done]
+    which = f"Step {steps[0]} of 4 alone was done" if len(steps) == 1 else f"Steps {listed(steps)} of 4 were done"
+    return (f"{which}: {listed(missing)}" if missing else "All 4 steps were done") + _for_nobody(case, failure)
+
+
+def _for_nobody(case: HouseholdCase, failure: Failure) -> str:
+    """What keeps the successor from leading, where they are no living member."""
+    if failure.new_leader in case.gone:
+        return ", for a successor whose account is deleted"
+    return "" if active_row(case, failure.new_leader) else ", for a successor who was no longer a member"
+
+
 def _leaderless(case: HouseholdCase) -> bool:
     row = active_row(case, case.household.leader_id if case.household else None)
     return row is None or not active_leaders(case)
@@ -92,6 +125,8 @@ def _issue(failure: Failure, leaderless: bool) -> str:
     match failure.kind:
         case "no-transfer":
             return f"User left household but leadership did not transfer. {outcome}"
+        case "leader-gone" if failure.new_leader:
+            return f"Leadership was handed over but leader_id names somebody who is no longer a member. {outcome}"
         case "leader-gone":
             return f"The leader is no longer a member but leadership did not transfer. {outcome}"
         case "transfer-not-in-force":
@@ -121,7 +156,15 @@ def _steps(case: HouseholdCase, failure: Failure) -> tuple[str, ...]:
     steps.append(
         f"System should have {'promoted the designated successor' if designated else 'auto-promoted longest-standing member'}"
     )
-    steps.append(_STEPS_DONE.get(failure.step or 4, _STEPS_DONE[4]))
+    if failure.kind == "leader-gone" and failure.new_leader:
+        gone = active_row(case, failure.new_leader) is None
+        steps.append(
+            f"Leadership went to {failure.new_leader}, who was no longer a member"
+            if gone
+            else f"The transfer to {failure.new_leader} was recorded, and leader_id was not moved"
+        )
+    else:
+        steps.append(_STEPS_DONE.get(failure.step or 4, _STEPS_DONE[4]))
     return tuple(steps)
 
 
@@ -137,8 +180,11 @@ def _designated(case: HouseholdCase, failure: Failure) -> bool:
 
 def _heir(case: HouseholdCase, failure: Failure) -> str:
     """Who is to lead where nobody does: the rows name somebody unless the leader went before anybody was promoted."""
-    if failure.kind not in ("no-transfer", "leader-gone"):
+    if failure.kind not in ("no-transfer", "leader-gone", "transfer-not-in-force"):
         return "named"
+    old, new = active_row(case, failure.old_leader), active_row(case, failure.new_leader)
+    if failure.new_leader:
+        return "longest-standing" if not new else "asked" if old else "recorded"
     return "designated" if _designated(case, failure) else "longest-standing"
 
 
@@ -147,7 +193,7 @@ def _expected(case: HouseholdCase, failure: Failure) -> str:
         return (
             f"{'The designated successor' if _designated(case, failure) else 'Longest-standing member'} becomes leader"
         )
-    named = failure.new_leader if failure.new_leader and failure.new_leader not in case.gone else None
+    named = failure.new_leader if active_row(case, failure.new_leader) else None
     heir = named or longest_standing(case) or "An active member"
     return f"{heir} is the leader: leader_id names them, and theirs is the only active row with the role of leader"
 

@@ -38,16 +38,19 @@ What to do
    {household_id}.
 2. If failure is role-not-moved or old-leader-remains: set the row of {old_leader|the leaver} to removed; if they are to
    stay, to the role member.
-3. If heir is longest-standing: in one transaction: let leader_id of household {household_id} name
+3. If heir is recorded: in one transaction: let leader_id of household {household_id} name
+   {new_leader|the person whom the transfer names}, and give {new_leader|the person whom the transfer names} the role of
+   leader, as the transfer says.
+4. If heir is longest-standing: in one transaction: let leader_id of household {household_id} name
    {longest_standing_member|the longest-standing active member}, and give
    {longest_standing_member|the longest-standing active member} the role of leader.
-4. If heir is designated: in one transaction: let leader_id of household {household_id} name the successor whom the
+5. If heir is designated: in one transaction: let leader_id of household {household_id} name the successor whom the
    leaver designated, and give that member the role of leader; ask Support to ask the leaver who it is.
-5. If failure is transfer-not-in-force: ask Support which of the two is meant to lead household {household_id},
+6. If heir is asked: ask Support which of the two is meant to lead household {household_id},
    {old_leader|the old leader} or {new_leader|the person whom the transfer names}, and set leader_id and the roles to
-   that person.
-6. If failure is role-not-moved or old-leader-remains or transfer-not-in-force: do it in one transaction.
-7. Find out why the app's sequence stopped, which has no transaction and will stop half way again: the server's log and
+   that person, in one transaction.
+7. If failure is role-not-moved or old-leader-remains: do it in one transaction.
+8. Find out why the app's sequence stopped, which has no transaction and will stop half way again: the server's log and
    the deployments around the last moment of the audit trail.
 
 How to check
@@ -86,6 +89,7 @@ from detectors.domain.leadership import (
 from detectors.domain.membership import is_creator
 from detectors.domain.records import Event, Membership
 from detectors.events import EventType
+from detectors.rules.integrity._leader_gone import leader_gone
 from detectors.rules.integrity._transfer_story import Failure, Kind, tell
 
 META = Meta(
@@ -171,10 +175,7 @@ def find_failure(case: HouseholdCase, context: Context) -> Failure | None:
     theirs = [member for member in case.members if member.user_id == leader_id]
     # A deleted account whose row is active has not left: that is no-leader.
     if theirs and not any(member.active for member in theirs):
-        gone = [
-            event for event in case.events_of(EventType.LEFT, EventType.MEMBER_REMOVED) if event.member_id == leader_id
-        ]
-        return Failure("leader-gone", None, leader_id, None, gone[-1] if gone else None)
+        return leader_gone(case, leader_id, context)
     return _not_in_force(case)
 
 

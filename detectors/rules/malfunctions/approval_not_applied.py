@@ -25,9 +25,9 @@ how often they have asked since.
 What to do
 ----------
 1. Ask Support to ask the leader of household {household_id} whether the approval of request {request_id} still holds.
-2. If old_member_row is yes: set the old member row of user {user_id|who asked} active again: it stands in the way of
+2. If old_member_row is yes: set the old member row of the user {user_id|who asked} active again: it stands in the way of
    a new one, and they are locked out for good.
-3. If old_member_row is no: write the member row of user {user_id|who asked}: member, active.
+3. If old_member_row is no: write the member row of the user {user_id|who asked}: member, active.
 4. Ask Support to tell the person that they are in.
 5. Let the approval write request and member row in one transaction.
 

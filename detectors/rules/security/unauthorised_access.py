@@ -134,7 +134,7 @@ def why_not(home: HouseholdCase, event: Event, context: Context) -> str | None:
     if rows:
         ends = [row.temporary_expires_at for row in rows if row.is_temporary]
         if len(ends) == len(rows) and all(end is not None and end + grace < event.at for end in ends):
-            return "temporary membership had ended"
+            return "had a temporary membership that was over"
         return _acts_as_former_leader(home, event, context)
     if event.type == EventType.MEMBER_REMOVED and event.text("member_id") == user:
         return None

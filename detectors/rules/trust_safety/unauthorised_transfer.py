@@ -113,7 +113,8 @@ def evaluate(case: HandedOverCase, context: Context) -> Iterator[Finding]:
         for way in ways(case, event, context)
     ]
     if not moves and not context.so_far and case.home.household and taken_silently(case.home, context):
-        moves = [{"way": "no-event", "old_leader": None, "new_leader": case.home.household.leader_id}]
+        before = _led_before(case.home, context)
+        moves = [{"way": "no-event", "old_leader": before, "new_leader": case.home.household.leader_id}]
     if moves:
         yield _finding(case, moves, context)
 
@@ -188,8 +189,7 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     leader = household.leader_id
     if in_flight(home, context) or not leads_effectively(home, leader):
         return False
-    creators = {row.user_id for row in home.members if is_creator(home, row, context)}
-    creators |= {event.user_id for event in home.events_of(EventType.CREATED)} - {""}
+    creators = _creators(home, context)
     if not creators or leader in creators:
         return False
     transfers = home.events_of(TRANSFER)
@@ -205,6 +205,18 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
         last = transfers[-1]
         left = [e for e in left if e.at > last.at and e.user_id != last.text("from_user_id")]
     return not left and not any(event.text("to_user_id") == leader for event in transfers)
+
+
+def _creators(home: HouseholdCase, context: Context) -> set[str]:
+    creators = {row.user_id for row in home.members if is_creator(home, row, context)}
+    return creators | {event.user_id for event in home.events_of(EventType.CREATED)} - {""}
+
+
+def _led_before(home: HouseholdCase, context: Context) -> str | None:
+    """Who led last as far as anything tells: whom the last transfer names, else the creator."""
+    transfers, creators = home.events_of(TRANSFER), _creators(home, context)
+    named = transfers[-1].text("to_user_id") if transfers else ""
+    return named or (creators.pop() if len(creators) == 1 and not transfers else None)
 
 
 def _trace(event: Event) -> dict[str, Any]:
@@ -253,7 +265,8 @@ def _finding(case: HandedOverCase, moves: list[dict[str, Any]], context: Context
 
 def _line(move: dict[str, Any]) -> str:
     if "at" not in move:
-        return f"{move['new_leader']} leads; no transfer event names them"
+        before = f"; {move['old_leader']} led before" if move["old_leader"] else ""
+        return f"{move['new_leader']} leads; no transfer event names them{before}"
     details = [f"{key} {move[key]}" for key in ("actor", "ip_address", "session_id") if move[key]]
     return f"{stamp(move['at'])}: from {move['old_leader']} to {move['new_leader']} ({listed(details) or 'no trace'})"
 

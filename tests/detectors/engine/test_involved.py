@@ -18,6 +18,9 @@ def town() -> Town:
     """cora creates households from one place and reads from a school; carl and dan are there with her, anna elsewhere."""
     town = Town()
     town.family("oak", "cora", "ben")
+    # leader_id still names who was the last to leave: they lead nobody.
+    town.family("fir", "cora")
+    town.row("fir", "cora")["status"] = "removed"
     for name in ("cora", "ben", "carl", "dan"):
         town.account(name, created_at=AS_OF - 40 * DAY, account_tier="premium" if name == "cora" else "free")
     for number in range(15):

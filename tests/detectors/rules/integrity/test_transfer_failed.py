@@ -94,6 +94,45 @@ def test_the_successor_was_gone_already(scanner: Scanner, town: Town, steps: int
     (finding,) = scanner.findings(town, DETECTOR)
     assert finding.evidence["failure"] == "leader-gone"
     assert finding.evidence["longest_standing_member"] == uid("anna" if steps < 4 else "cleo")
+    # Ben never led: whoever reads the ticket looks for Anna's leave.
+    assert (finding.evidence["old_leader"], finding.evidence["new_leader"]) == (uid("anna"), uid("ben"))
+    assert finding.story.steps[-1] == f"Leadership went to {uid('ben')}, who was no longer a member"
+    assert finding.story.stopped.startswith(
+        {1: "Step 1 of 4 alone", 2: "Steps 1 and 2 of 4", 3: "Steps 1, 2 and 3 of 4", 4: "All 4 steps"}[steps]
+    )
+
+
+def test_a_leader_who_left_after_leadership_came_to_them(scanner: Scanner, town: Town) -> None:
+    leave(town, 4, at=NOON - HOUR)
+    town.row("oak", "ben")["status"] = "removed"
+    town.event("household_member_removed", "oak", "cleo", at=NOON, member_id="ben")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert (finding.evidence["old_leader"], finding.evidence["new_leader"]) == (uid("ben"), None)
+    assert finding.occurred_at == NOON
+
+
+def test_the_leaver_removed_their_successor_meanwhile(scanner: Scanner, town: Town) -> None:
+    leave(town, 4)
+    town.row("oak", "ben")["status"] = "removed"
+    town.event("household_member_removed", "oak", "anna", at=NOON + 2 * SECOND, member_id="ben")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert (finding.evidence["old_leader"], finding.evidence["new_leader"]) == (uid("anna"), uid("ben"))
+
+
+def test_a_recorded_transfer_names_who_is_to_lead(scanner: Scanner, town: Town) -> None:
+    transfer(town, "anna", "ben", at=NOON + SECOND)
+    town.row("oak", "anna")["status"] = "removed"
+    town.event("household_left", "oak", "anna", at=NOON + 2 * SECOND, was_leader=True)
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("leader-gone", None)]
+    assert finding.evidence["new_leader"] == uid("ben")
+    assert finding.story.decides == {"heir": "recorded"}
+    # Step 1 was done, and step 2 lost.
+    town.home("oak")["leader_id"] = uid("ben")
+    (finding,) = scanner.findings(town, DETECTOR)
+    assert failures([finding]) == [("transfer-not-in-force", None)]
+    assert finding.story.stopped == "Steps 1, 3 and 4 of 4 were done: the successor's role is not leader (2)"
+    assert finding.story.decides == {"heir": "recorded"}
 
 
 def test_repaired_after_the_successor_was_gone(scanner: Scanner, town: Town) -> None:

@@ -180,7 +180,11 @@ def young(town: Town) -> Town:
 
 
 def test_fires_on_a_leader_whom_no_event_made_one(scanner: Scanner, town: Town) -> None:
-    assert ways(scanner, young(town)) == ["no-event"]
+    (finding,) = scanner.findings(young(town), DETECTOR)
+    assert finding.evidence["ways"] == ["no-event"]
+    # The creator led before: it is they who are to be asked.
+    assert finding.evidence["transfers"] == [{"way": "no-event", "old_leader": uid("anna"), "new_leader": uid("ben")}]
+    assert finding.users == tuple(sorted((uid("anna"), uid("ben"))))
 
 
 def test_silent_when_the_audit_table_began_with_the_household(scanner: Scanner, town: Town) -> None:
@@ -304,7 +308,9 @@ def handed_on(town: Town) -> Town:
 
 
 def test_a_leave_that_led_to_a_transfer_explains_no_later_leader(scanner: Scanner, town: Town) -> None:
-    assert ways(scanner, handed_on(town)) == ["no-event"]
+    (finding,) = scanner.findings(handed_on(town), DETECTOR)
+    assert finding.evidence["ways"] == ["no-event"]
+    assert finding.evidence["transfers"][0]["old_leader"] == uid("ben")
 
 
 @pytest.mark.parametrize(("who", "expected"), [("ben", []), ("anna", ["no-event"]), ("emil", ["no-event"])])
