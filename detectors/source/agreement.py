@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from detectors.source.base import Notice, QueryError, SlowError, Source
+from detectors.source.capped import capped
 from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 from detectors.source.looking_up import (
     SAMPLE,
@@ -125,7 +126,7 @@ def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryE
         yield from nobody_in_metadata(source, spelled)
         yield from nobody_elsewhere(source)
         homes = sampled_homes(source, spelled)
-        astray = list(misplaced(source, spelled, homes))
+        astray = [*capped(source, homes.values()), *misplaced(source, spelled, homes)]
         yield from astray or thinned_members(source, spelled, homes)
     except QueryError as error:
         yield error

@@ -14,6 +14,7 @@ from detectors.rules.malfunctions import approval_not_applied
 from detectors.rules.security import member_without_approval
 from detectors.rules.system import invite_code_failure
 from detectors.source import SourceMapping, open_source
+from detectors.source.capped import is_cap
 from detectors.source.filled import Sample
 from detectors.source.masked import why_masked
 from detectors.source.misplaced import states
@@ -243,3 +244,21 @@ def test_what_is_newer_than_the_copy_of_a_table_is_awaited(on_duckdb: Scanner, e
     ):
         setattr(town, table, [row for row in getattr(town, table) if row[column] not in new])
     assert on_duckdb(town, *rules).findings
+
+
+def test_tables_that_end_at_one_round_number_end_the_scan(on_duckdb: Scanner) -> None:
+    town = Town()
+    for number in range(600):
+        town.household(f"h{number}", f"a{number}")
+        if number < 250:
+            town.member(f"h{number}", f"a{number}", role="leader")
+            town.member(f"h{number}", f"b{number}")
+    town.households = town.households[:500]
+    assert faults(on_duckdb, town).startswith("households and household_members hold exactly 500 rows each")
+    town.households.pop()
+    assert not faults(on_duckdb, town)
+
+
+@pytest.mark.parametrize(("rows", "cut"), [(500, True), (550, False), (1000, True), (400, False), (65_535, True)])
+def test_where_exports_end(rows: int, cut: bool) -> None:
+    assert is_cap(rows) == cut
