@@ -125,9 +125,9 @@ def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryE
     try:
         yield from nobody_in_metadata(source, spelled)
         yield from nobody_elsewhere(source)
-        homes = sampled_homes(source, spelled)
-        astray = [*capped(source, homes.values()), *misplaced(source, spelled, homes)]
-        yield from astray or thinned_members(source, spelled, homes)
+        sampled = sampled_homes(source, spelled)
+        astray = [*capped(source, sampled.homes.values()), *misplaced(source, spelled, sampled)]
+        yield from astray or thinned_members(source, spelled, sampled.homes)
     except QueryError as error:
         yield error
 

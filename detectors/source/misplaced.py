@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from sqlalchemy import Text, and_, case, cast, func, literal, select
+from sqlalchemy import select
 
-from detectors.events import EventType
 from detectors.source.base import Source
-from detectors.source.nobodys import FIRST, told_by_trail
-from detectors.source.sampled_homes import MEMBERS, REQUESTS, Home, Row
+from detectors.source.nobodys import told_by_trail
+from detectors.source.sampled_homes import MEMBERS, REQUESTS, Home, Row, Sampled
 from detectors.source.tables import Tables
 from detectors.source.trail import EVENTS
 
@@ -25,13 +24,13 @@ SEVERAL = 5
 _SORTED = "was sorted, moved or filled down apart from its table, or another one is mapped to it: export it again"
 
 
-def misplaced(source: Source, spelled: Tables, homes: Mapping[str, Home]) -> Iterator[str]:
+def misplaced(source: Source, spelled: Tables, sampled: Sampled) -> Iterator[str]:
     """A line for each way in which nearly all rows contradict the others. Raises QueryError."""
-    said = list(states(homes.values()))
+    said = list(states(sampled.homes.values()))
     yield from said
     if not said:
-        yield from _requests(source, spelled, homes)
-        yield from _acts(source, spelled)
+        yield from _requests(source, spelled, sampled.homes)
+        yield from _acts(source, spelled, sampled)
 
 
 def _nearly_all(number: int, of: int) -> bool:
@@ -110,31 +109,15 @@ def _requests(source: Source, spelled: Tables, homes: Mapping[str, Home]) -> Ite
             return
 
 
-def _acts(source: Source, spelled: Tables) -> Iterator[str]:
+def _acts(source: Source, spelled: Tables, sampled: Sampled) -> Iterator[str]:
     """Where nearly nobody who created a household has a row there, and has one elsewhere."""
-    if EVENTS not in source.tables:
+    astray = [who for home, who in sampled.created if who not in sampled.people.get(home, ())]
+    if not _nearly_all(len(astray), len(sampled.created)) or len(set(astray)) < SEVERAL:
         return
-    events = spelled[EVENTS].c
-    first = select(events.event_type, events.household_id, events.user_id).limit(FIRST).subquery("first_rows").c
-    acts = select(first.household_id.label("home"), first.user_id.label("who")).where(
-        cast(first.event_type, Text).in_(spelled.spelled(EventType.CREATED)),
-        first.household_id.is_not(None),
-        first.user_id.is_not(None),
-    )
-    act = acts.limit(500).subquery("acts").c
-    own, any_home = spelled[MEMBERS].alias("own").c, spelled[MEMBERS].alias("anywhere").c
-    here = select(literal(1)).where(own.household_id == act.home, own.user_id == act.who).exists()
-    anywhere = select(literal(1)).where(any_home.user_id == act.who).exists()
-    looked_up = select(act.who, here.label("here"), anywhere.label("anywhere")).subquery("looked_up").c
-    astray = and_(looked_up.anywhere, ~looked_up.here)
-    counts = select(
-        func.count().label("acts"),
-        func.count(case((astray, 1))).label("astray"),
-        func.count(case((astray, looked_up.who)).distinct()).label("people"),
-    )
-    (row,) = source.rows(counts.select_from(looked_up.who.table), "agreement")
-    if _nearly_all(row["astray"], row["acts"]) and row["people"] >= SEVERAL:
+    member = spelled[MEMBERS].c.user_id
+    elsewhere = select(member.label("who")).where(spelled.users_in(member, sorted(set(astray)))).distinct()
+    if len(source.rows(elsewhere, "agreement")) >= NEARLY_ALL * len(set(astray)):
         yield (
-            f"{EVENTS} names members of other households alone as who created a household, in "
-            f"{row['astray']:,} of {row['acts']:,} rows: its user_id or household_id {_SORTED}"
+            f"{EVENTS} names members of other households alone as who created a household, in {len(astray):,} of "
+            f"{len(sampled.created):,} rows: its user_id or household_id {_SORTED}"
         )
