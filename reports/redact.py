@@ -41,9 +41,9 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
     """
     if hides == "nothing":
         return finding
-    free = sorted(set(_free_texts(finding.evidence)), key=len, reverse=True)
+    without = _leaves_out(_free_texts(finding.evidence))
     if hides == "personal":
-        return _walked(finding, lambda text: masked(_without(text, free)))
+        return _walked(finding, lambda text: masked(without(text)))
     if not key:
         raise ValueError("pseudonyms need a key")
     names = {one: pseudonym(one, key) for one in _ids(finding)}
@@ -52,7 +52,7 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
     def scrub(text: str) -> str:
         if text in names:
             return names[text]
-        return _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(_without(text, free))))
+        return _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(without(text))))
 
     story = finding.story.model_copy(update={"people": (), "ties": ()})
     return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": (), "story": story}), scrub)
@@ -103,10 +103,19 @@ def pseudonym(value: str, key: bytes) -> str:
     return f"id-{hmac.new(key, value.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:12]}"
 
 
-def _without(text: str, free: Iterable[str]) -> str:
-    for one in free:
-        text = text.replace(one, HIDDEN)
-    return text
+def _leaves_out(free: Iterable[str]) -> Scrub:
+    """What hides each of the texts where it stands by itself: it may be a word that is part of one of ours."""
+    texts = sorted(set(free), key=len, reverse=True)
+    if not texts:
+        return str
+    typed = re.compile("|".join(map(_by_itself, texts)))
+    return lambda text: typed.sub(HIDDEN, text)
+
+
+def _by_itself(text: str) -> str:
+    before = r"(?<!\w)" if _PART.match(text[0]) else ""
+    after = r"(?!\w)" if _PART.match(text[-1]) else ""
+    return f"{before}{re.escape(text)}{after}"
 
 
 def _free_texts(evidence: Mapping[str, object]) -> Iterator[str]:
