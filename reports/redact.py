@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from detectors.contract import Finding, Member
 from escalation.deliver.case_file import CaseFile
-from escalation.ledger.personal import is_typed, masked
+from escalation.ledger.personal import is_typed, masked, typed_out
 from escalation.policy.process import Redaction
 
 HIDDEN = "(hidden)"
@@ -41,7 +41,7 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
     """
     if hides == "nothing":
         return finding
-    without = _leaves_out(_free_texts(finding.evidence))
+    without = typed_out(_free_texts(finding.evidence), HIDDEN)
     if hides == "personal":
         return _walked(finding, lambda text: masked(without(text)))
     if not key:
@@ -103,26 +103,9 @@ def pseudonym(value: str, key: bytes) -> str:
     return f"id-{hmac.new(key, value.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:12]}"
 
 
-def _leaves_out(free: Iterable[str]) -> Scrub:
-    """What hides each of the texts where it stands by itself: it may be a word that is part of one of ours."""
-    texts = sorted(set(free), key=len, reverse=True)
-    if not texts:
-        return str
-    typed = re.compile("|".join(map(_by_itself, texts)))
-    return lambda text: typed.sub(HIDDEN, text)
-
-
-def _by_itself(text: str) -> str:
-    before = r"(?<!\w)" if _PART.match(text[0]) else ""
-    after = r"(?!\w)" if _PART.match(text[-1]) else ""
-    return f"{before}{re.escape(text)}{after}"
-
-
 def _free_texts(evidence: Mapping[str, object]) -> Iterator[str]:
-    """The values that somebody typed. One or two characters are too common in ordinary words to be looked for."""
-    for key, value in _leaves(evidence):
-        if is_typed(key) and len(value) > 2:
-            yield value
+    """The values that somebody typed."""
+    return (value for key, value in _leaves(evidence) if is_typed(key))
 
 
 def _ids(finding: Finding) -> set[str]:
