@@ -11,7 +11,8 @@ from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
 from detectors.source.filled import is_column
-from detectors.source.health import Health, Own, look_at
+from detectors.source.health import Health, look_at
+from detectors.source.own_rows import Own
 from detectors.source.spelling import shown
 from detectors.source.trail import EVENTS, Trail
 from detectors.text.wording import listed

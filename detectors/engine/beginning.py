@@ -15,7 +15,8 @@ from detectors.engine.scope import out_of_reach
 from detectors.events import EVENT_TYPES
 from detectors.passes.base import Scope
 from detectors.source import Notice, QueryError, Source
-from detectors.source.health import Health, Own
+from detectors.source.health import Health
+from detectors.source.own_rows import Own
 from detectors.source.trail import EVENTS
 
 

@@ -105,7 +105,7 @@ def _words(source: Source, health: Health) -> Iterator[Check]:
     odd = {notice.table for notice in health.notices}
     for notice in health.notices:
         if not any(notice.columns and place in fault for place in notice.columns for fault in health.faults):
-            yield Check("note", f"words of {notice.table}", notice.said)
+            yield Check("note", f"words of {notice.table}", notice.said, notice.remedy)
     for table, found in health.spoken.items():
         if table not in odd and found.rows:
             spelled = sum(map(len, found.spellings.values()))

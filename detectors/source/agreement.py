@@ -11,33 +11,45 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-from typing import cast as typing_cast
 
 from sqlalchemy import (
-    ColumnElement,
-    FromClause,
-    Select,
     Text,
     and_,
     case,
     cast,
-    exists,
     func,
     literal,
-    or_,
     select,
     union_all,
 )
 
-from detectors.source.base import QueryError, SlowError, Source
+from detectors.source.base import Notice, QueryError, SlowError, Source
 from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
+from detectors.source.looking_up import (
+    SAMPLE,
+    Side,
+    counting_known,
+    known_of,
+    named,
+    own_name,
+    present,
+    sample_of_column,
+)
+from detectors.source.misplaced import leaders_astray, misplaced
+from detectors.source.nobodys import names_nobody, nobody_in_metadata
+from detectors.source.sampled_homes import sampled_homes
+from detectors.source.tables import Tables
+from detectors.source.thinned import thinned_members
 
-SAMPLE = 1_000
 COMPARABLE = 10
 """With fewer different values nothing is concluded."""
 AGREEING = 0.05
 """A smaller share of values that are found than this is no agreement."""
+
+
+MANY_HOMES = 100
+LACKING = 0.1
+"""So many households of a sample, and a larger share than this, are not missing one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,7 @@ PAIRS = (
 )
 """Cheap questions first: the other column of most is a primary key."""
 HOMES = PAIRS[0]
+MEMBERS = ("household_members", "user_id")
 LEADERS = Pair(("households", "leader_id"), ("household_members", "user_id"))
 _WRONG = (
     ("household_members", "id"),
@@ -78,43 +91,43 @@ _PROPER = {
 """Where the values of a column may be as well."""
 
 
-def disagreements(source: Source, few: Collection[str]) -> Iterator[str | QueryError]:
-    """A line for each two columns that must agree and don't; or why that could not be looked at.
+def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iterator[str | Notice | QueryError]:
+    """A line for each two columns that must agree and don't, a notice on ids in metadata; or why that could not be looked at.
 
-    `few` are the tables that have fewer rows than are comparable.
+    `few` are the tables that have fewer rows than are comparable; `spelled` know the source's spellings of events.
     """
-    pairs = [pair for pair in (*PAIRS, LEADERS) if all(_present(source, *side) for side in (pair.column, pair.other))]
+    pairs = [pair for pair in (*PAIRS, LEADERS) if all(present(source, *side) for side in (pair.column, pair.other))]
     try:
         at_once = _found_at_once(source, [pair for pair in pairs if pair.column[0] in few])
     except SlowError as error:
         yield error
         return
+    agree = True
     for pair in pairs:
         try:
             if pair.column[0] in few:
-                found = at_once.get(pair) or _found(source, pair.column, (pair.other,))
+                found = at_once.get(pair) or known_of(source, pair.column, (pair.other,))
                 said = _elsewhere(source, pair, found)
             else:
-                said = _leaders_say(source) if pair is LEADERS else _said(source, pair)
+                said = _leaders_say(source) if pair is LEADERS else _said(source, pair, spelled)
             if said:
+                agree = False
                 yield said
         except QueryError as error:
             yield error
+    if agree:
+        yield from _together(source, spelled)
 
 
-def _present(source: Source, table: str, column: str) -> bool:
-    return table in source.schema.tables and column in source.schema.tables[table].columns
-
-
-def _sample(source: Source, side: tuple[str, str]) -> FromClause:
-    column = source.tables[side[0]].c[side[1]]
-    return select(column.label("value")).where(column.is_not(None)).limit(SAMPLE).subquery("sample")
-
-
-def _found(source: Source, side: tuple[str, str], others: tuple[tuple[str, str], ...]) -> tuple[int, int]:
-    """How many different values a sample of `side` has, and how many of those are in one of `others`."""
-    (row,) = source.rows(_counted(source, side, others), "agreement")
-    return row["number"], row["known"]
+def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryError]:
+    """What several columns show together, where each two agree."""
+    try:
+        yield from nobody_in_metadata(source, spelled)
+        homes = sampled_homes(source, spelled)
+        astray = list(misplaced(source, spelled, homes))
+        yield from astray or thinned_members(source, spelled, homes)
+    except QueryError as error:
+        yield error
 
 
 def _found_at_once(source: Source, pairs: Sequence[Pair]) -> dict[Pair, tuple[int, int]]:
@@ -122,7 +135,7 @@ def _found_at_once(source: Source, pairs: Sequence[Pair]) -> dict[Pair, tuple[in
     if not pairs:
         return {}
     each = [
-        _counted(source, pair.column, (pair.other,)).add_columns(literal(place).label("place"))
+        counting_known(source, pair.column, (pair.other,)).add_columns(literal(place).label("place"))
         for place, pair in enumerate(pairs)
     ]
     try:
@@ -132,19 +145,6 @@ def _found_at_once(source: Source, pairs: Sequence[Pair]) -> dict[Pair, tuple[in
     except QueryError:
         return {}
     return {pairs[row["place"]]: (row["number"], row["known"]) for row in rows}
-
-
-def _counted(source: Source, side: tuple[str, str], others: tuple[tuple[str, str], ...]) -> Select[Any]:
-    distinct = select(_sample(source, side).c.value).distinct().subquery("distinct_value")
-    known = or_(*(_is_in(source, distinct.c.value, other) for other in others))
-    looked_up = select(known.label("known")).select_from(distinct).subquery("looked_up")
-    counted = select(func.count().label("number"), func.count(case((looked_up.c.known, 1))).label("known"))
-    return typing_cast(Select[Any], counted.select_from(looked_up))
-
-
-def _is_in(source: Source, value: ColumnElement[Any], other: tuple[str, str]) -> ColumnElement[bool]:
-    table = source.tables[other[0]].alias()
-    return exists(select(table.c[other[1]]).where(table.c[other[1]] == value))
 
 
 def _disagree(found: tuple[int, int]) -> bool:
@@ -161,39 +161,48 @@ def _elsewhere(source: Source, pair: Pair, found: tuple[int, int]) -> str | None
         # Small numbers stand for other things in each table.
         return None
     for wrong in _WRONG:
-        if wrong in {pair.column, pair.other} or not _present(source, *wrong) or wrong in _PROPER.get(pair.other, ()):
+        if wrong in {pair.column, pair.other} or not present(source, *wrong) or wrong in _PROPER.get(pair.other, ()):
             continue
-        if wrong[0] == pair.column[0] and _own_name(source, wrong) == _own_name(source, pair.column):
+        if wrong[0] == pair.column[0] and own_name(source, wrong) == own_name(source, pair.column):
             # One column of the source may be two of ours.
             continue
-        of, there = _found(source, pair.column, (wrong,))
+        of, there = known_of(source, pair.column, (wrong,))
         if 2 * there > of:
             return (
-                f"{_named(source, pair.column)} holds the values of {_named(source, wrong)}, not those of "
-                f"{_named(source, pair.other)}: map the column that holds these, "
+                f"{named(source, pair.column)} holds the values of {named(source, wrong)}, not those of "
+                f"{named(source, pair.other)}: map the column that holds these, "
                 f'[source.tables.{pair.column[0]}.columns] {pair.column[1]} = "…"'
             )
     return None
 
 
-def _own_name(source: Source, side: tuple[str, str]) -> str:
-    return source.schema.tables[side[0]].column_names.get(side[1], side[1])
-
-
-def _named(source: Source, side: tuple[str, str]) -> str:
-    theirs = _own_name(source, side)
-    return ".".join(side) if theirs == side[1] else f"{'.'.join(side)} (in the source: {theirs})"
-
-
-def _said(source: Source, pair: Pair) -> str | None:
+def _said(source: Source, pair: Pair, spelled: Tables) -> str | None:
     """What to say of two columns that disagree."""
-    found = _found(source, pair.column, (pair.other,))
-    if not _disagree(found):
+    found = known_of(source, pair.column, (pair.other,))
+    said = _of_two(source, pair, found) if _disagree(found) else None
+    if pair is HOMES and not said:
+        return _homes_lack(*found)
+    if said is None and found[0] and not found[1] and pair.other == MEMBERS:
+        return names_nobody(source, spelled, pair.column, found[0])
+    return said
+
+
+def _homes_lack(number: int, known: int) -> str | None:
+    """Single households are deleted, or were never there. So many at once are no faults of single households."""
+    lack = number - known
+    if lack < MANY_HOMES or lack < LACKING * number:
         return None
+    return (
+        f"households lacks {lack:,} of {number:,} households that household_members names: the table was sampled, filtered, cut or "
+        "copied earlier, or rows were deleted: deliver it whole, together with household_members"
+    )
+
+
+def _of_two(source: Source, pair: Pair, found: tuple[int, int]) -> str | None:
     if said := _elsewhere(source, pair, found):
         return said
     # Few of the ones may be among the others for a good reason; then some of the others are among the ones.
-    back = _found(source, pair.other, (pair.column,))
+    back = known_of(source, pair.other, (pair.column,))
     nothing_in_common = pair is HOMES and not found[1] and not back[1]
     if not _disagree(back) and not nothing_in_common:
         return None
@@ -218,15 +227,19 @@ def _leaders_say(source: Source) -> str | None:
     people = tuple(
         side
         for side in (("household_members", "user_id"), ("users", "id"), ("household_events", "user_id"))
-        if _present(source, *side)
+        if present(source, *side)
     )
-    found = _found(source, ("households", "leader_id"), people)
-    return _elsewhere(source, LEADERS, found) or (_line(source, LEADERS) if _disagree(found) else None)
+    found = known_of(source, ("households", "leader_id"), people)
+    there = known_of(source, ("households", "leader_id"), (MEMBERS,)) if found[1] else (0, 0)
+    if there[0] >= COMPARABLE and 2 * there[1] > there[0]:
+        return leaders_astray(row["number"] - row["known"], row["number"])
+    nobody = found[0] > 0 and not found[1]
+    return _elsewhere(source, LEADERS, found) or (_line(source, LEADERS) if nobody or _disagree(found) else None)
 
 
-def _shape(source: Source, side: tuple[str, str]) -> str:
+def _shape(source: Source, side: Side) -> str:
     """What most of a column's values look like, in words; no value is ever told."""
-    sample = _sample(source, side)
+    sample = sample_of_column(source, side)
     values = [str(row["value"]) for row in source.rows(select(cast(sample.c.value, Text).label("value")), "agreement")]
     shapes = Counter(_look(value) for value in values)
     return shapes.most_common(1)[0][0] if shapes else "nothing"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import and_, literal_column
+from sqlalchemy import ColumnElement, and_, literal_column
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import ONLY_TOLD, Notice, SourceError
 from detectors.source.folder_files import shown
 from detectors.source.folder_shapes import Execute, Shape
-from detectors.source.gone_rows import counts_as, fault_of, is_gone
+from detectors.source.gone_rows import counts_as, fault_of, is_gone, versions
 from detectors.source.mapping import SourceMapping
 
 
@@ -38,14 +39,18 @@ def not_in_all(table: str, column: str, told: str) -> Notice:
 def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, execute: Execute) -> None:
     """Raise SourceError for files with rows that are marked as deleted or outdated."""
     for shape in shapes:
-        lives = counts_as(table, {name: literal_column(field.sql) for name, field in shape.fields.items()}, mapping)
+        columns: dict[str, ColumnElement[Any]] = {
+            name: literal_column(field.sql) for name, field in shape.fields.items()
+        }
+        lives = counts_as(table, columns, mapping)
         for mark in shape.marks:
             marked = and_(is_gone(literal_column(mark.sql), mark.name), lives)
             gone = marked.compile(compile_kwargs={"literal_binds": True})
+            kept = versions(table, mark.name, columns).compile(compile_kwargs={"literal_binds": True})
             try:
-                (row,) = execute(f"SELECT count(*) FILTER (WHERE {gone}), count(*) FROM {shape.relation}")
+                (row,) = execute(f"SELECT count(*) FILTER (WHERE {gone}), count(*), {kept} FROM {shape.relation}")
             except DBAPIError as error:
                 place = shown(shape.files[0].path)
                 raise SourceError(f"{place}: the column {mark.name} cannot be read: export it again") from error
-            if row[0]:
-                raise SourceError(fault_of(table, mark.name, *row))
+            if row[0] and row[2] < row[1]:
+                raise SourceError(fault_of(table, mark.name, row[0], row[1]))

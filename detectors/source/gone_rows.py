@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, select, true
+from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, literal, select, true
 
 from detectors.source.base import Source, SourceError
 from detectors.source.mapping import CANONICAL, SourceMapping
@@ -20,6 +20,15 @@ _FLAGS = frozenset(
 )
 _CURRENT = frozenset({"is_current", "dbt_is_current", "fivetran_active"})
 _TIMES = frozenset({"deleted_at", "ab_cdc_deleted_at", "sdc_deleted_at", "discarded_at", "dbt_valid_to"})
+_ENDS = {
+    "valid_to": "valid_from",
+    "valid_until": "valid_from",
+    "effective_to": "effective_from",
+    "row_end": "row_start",
+    "sys_end": "sys_start",
+    "system_time_end": "system_time_start",
+}
+"""When a version of a row ended, with when it began. A sitter's stay may be named so, too: there no row has versions."""
 _OPERATIONS = frozenset({"op", "cdc_operation", "change_type"})
 _ENDED = ("d", "delete", "deleted", "update_preimage")
 _CENTURY = ("200", "201", "202", "203", "204", "205")
@@ -27,19 +36,37 @@ _CENTURY = ("200", "201", "202", "203", "204", "205")
 _LOOKED_AT = 100_000
 """Where all rows would be too many, the first ones answer for the others."""
 _STATE = frozenset({"households", "household_members", "household_join_requests"})
+_KEYS = {
+    "households": ("id",),
+    "household_members": ("household_id", "user_id"),
+    "household_join_requests": ("id",),
+    "users": ("id",),
+}
+"""What several versions of one row have in common."""
 
 
 def marking(table: str, names: Iterable[str], mapping: SourceMapping) -> tuple[str, ...]:
     """Those of the source's columns of `table` that say which rows are gone. A column that is mapped says something else."""
     mapped = {mapping.column_name(table, column).casefold() for column in CANONICAL[table].columns}
-    known = _FLAGS | _CURRENT | _TIMES | _OPERATIONS
+    names = list(names)
+    plain = {_plain(name) for name in names}
+    ends = {end for end, begin in _ENDS.items() if begin in plain and table in _KEYS}
+    known = _FLAGS | _CURRENT | _TIMES | _OPERATIONS | ends
     return tuple(name for name in names if _plain(name) in known and name.strip().casefold() not in mapped)
+
+
+def versions(table: str, name: str, columns: Mapping[str, ColumnElement[Any]]) -> ColumnElement[int]:
+    """How many different rows of `table` there are, if the column `name` tells only of versions; else none."""
+    if _plain(name) not in _ENDS:
+        return literal(0)
+    key = [cast(columns[column], Text) for column in _KEYS[table]]
+    return func.count(func.distinct(func.concat(*(part for each in key for part in (each, "/")))))
 
 
 def is_gone(value: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """Whether the column `name` with this `value` says that its row is gone."""
     text, plain = func.lower(func.trim(cast(value, Text))), _plain(name)
-    if plain in _TIMES:
+    if plain in _TIMES or plain in _ENDS:
         return func.substr(text, 1, 3).in_(_CENTURY)
     ended = _FALSE if plain in _CURRENT else _TRUE if plain in _FLAGS else _ENDED
     return text.in_(ended)
@@ -75,7 +102,8 @@ def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
             continue
         schema, name = found.place or (None, found.name)
         status = source.tables.mapping.column_name(table, "status") if "status" in found.columns else None
-        names = [*found.marking, *([status] if status else [])]
+        keys = {key: source.tables.mapping.column_name(table, key) for key in _KEYS.get(table, ())}
+        names = list(dict.fromkeys([*found.marking, *([status] if status else []), *keys.values()]))
         columns: list[ColumnClause[Any]] = [sqlalchemy.column(one) for one in names]
         most = _LOOKED_AT if limited or table not in _STATE else None
         some = select(*columns).select_from(sqlalchemy.table(name, *columns, schema=schema)).limit(most).subquery()
@@ -84,9 +112,11 @@ def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
             func.count().filter(and_(is_gone(some.c[one], one), lives)).label(f"n{place}")
             for place, one in enumerate(found.marking)
         ]
+        own = {key: some.c[name] for key, name in keys.items()}
+        counts += [versions(table, one, own).label(f"v{place}") for place, one in enumerate(found.marking)]
         (row,) = source.rows(select(*counts, func.count().label("rows")).select_from(some), "words")
         for place, one in enumerate(found.marking):
-            if row[f"n{place}"]:
+            if row[f"n{place}"] and row[f"v{place}"] < row["rows"]:
                 yield fault_of(table, one, row[f"n{place}"], row["rows"])
                 break
 

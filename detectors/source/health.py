@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Text, and_, cast, or_, select
+from sqlalchemy import Text, and_, cast, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Notice, QueryError, Source, SourceError
@@ -29,9 +29,11 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
+from detectors.source.masked import leave_out_masked
 from detectors.source.mixed_up import mixed_up
 from detectors.source.not_yet import not_yet_copied
 from detectors.source.notations import unblanked
+from detectors.source.own_rows import OWN_HOUSEHOLD, Own, own_rows
 from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
 from detectors.source.trail import EVENTS, Trail, read_trail, unknown_types
@@ -44,17 +46,6 @@ WORD_COLUMNS: dict[str, tuple[str, ...]] = {
     "household_join_requests": ("status",),
     "support_requests": ("category", "status"),
 }
-_OWN_HOUSEHOLD = {"household_members": "household_id", "household_join_requests": "household_id"}
-
-
-@dataclass(frozen=True, slots=True)
-class Own:
-    """The rows that a limited scan may read: those of these households and users."""
-
-    households: Sequence[str]
-    users: Sequence[str]
-    words_alone: bool = False
-    """Whether only the words of big tables are read of these rows, and all else as a whole scan does it."""
 
 
 @dataclass(slots=True)
@@ -120,12 +111,13 @@ def look_at(
     of_words, own = own, None if own is not None and own.words_alone else own
 
     def read_words(table: str) -> None:
-        everything = own is None and not (table in _OWN_HOUSEHOLD and is_big(source, table))
+        everything = own is None and not (table in OWN_HOUSEHOLD and is_big(source, table))
         _read_words(source, table, more_words, None if everything else of_words, health)
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(read_words, present))
     samples = _sample(source, elements, health)
+    health.notices += leave_out_masked(source, samples)
     _find_unfilled(source, elements, own, samples, health, as_of)
     _read_events(source, more_words, elements, own, health)
     _remark(source, own, health)
@@ -155,23 +147,12 @@ def _read_events(
         health.trail = Trail(complete=True)
     elif EVENTS in source.tables:
         health.trail = read_trail(
-            source, types, sorted(one for one in elements if not is_column(one)), _own_rows(source, EVENTS, own)
+            source, types, sorted(one for one in elements if not is_column(one)), own_rows(source, EVENTS, own)
         )
         if health.trail is None or not (health.trail.complete or own):
             health.unseen.append(
                 "whether a type of event was never written: household_events has no index on its types and is too big to read"
             )
-
-
-def _own_rows(source: Source, table: str, own: Own | None) -> ColumnElement[bool] | None:
-    if own is None:
-        return None
-    columns, tables = source.tables[table].c, source.tables
-    conditions = [tables.households_in(columns.household_id, own.households)]
-    if table not in _OWN_HOUSEHOLD:
-        who = columns.user_id if table == EVENTS else columns.requester_id
-        conditions.append(tables.users_in(who, own.users))
-    return or_(*conditions)
 
 
 def _read_words(
@@ -182,7 +163,7 @@ def _read_words(
         for column in WORD_COLUMNS[table]
     }
     try:
-        found = spoken(source, table, words, _own_rows(source, table, own))
+        found = spoken(source, table, words, own_rows(source, table, own))
     except QueryError as error:
         logger.debug("the words of %s could not be read", table, exc_info=True)
         health.unseen.append(f"the words of {table}: {error}")
@@ -263,9 +244,11 @@ def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, healt
 
 
 def _compare_columns(source: Source, few: Collection[str], health: Health) -> None:
-    for said in disagreements(source, few):
+    for said in disagreements(source, few, source.tables.respelled(health.spellings)):
         if isinstance(said, SourceError):
             health.unseen.append(f"whether columns agree: {said}")
+        elif isinstance(said, Notice):
+            health.notices.append(said)
         else:
             health.faults.append(said)
 
@@ -291,7 +274,7 @@ def _whose_word_lacks(source: Source, place: str, own: Own | None) -> frozenset[
     """The households that have a row without a word in `place`."""
     table, _, column = place.partition(".")
     word = cast(source.tables[table].c[column], Text)
-    lacks, mine = or_(word.is_(None), unblanked(word) == ""), _own_rows(source, table, own)
+    lacks, mine = or_(word.is_(None), unblanked(word) == ""), own_rows(source, table, own)
     try:
         return homes_of(source, table, lacks if mine is None else and_(lacks, mine))
     except QueryError as error:  # the rules then judge them by what there is

@@ -30,7 +30,11 @@ _IDS = {
     "sessions": ("user_id",),
     "support_requests": ("household_id", "requester_id", "subject_user_id"),
 }
-SHOWN: Mapping[str, tuple[str, ...]] = {**_IDS, "households": (*_IDS["households"], "name", "invite_code")}
+SHOWN: Mapping[str, tuple[str, ...]] = {
+    **_IDS,
+    "households": (*_IDS["households"], "name", "invite_code"),
+    "household_join_requests": (*_IDS["household_join_requests"], "invite_code"),
+}
 """The columns that are asked for of the first rows."""
 
 

@@ -1,11 +1,11 @@
-"""Households that are newer than the copy of their table: tables that are copied one after the other are not of one moment."""
+"""Rows that are newer than the copy of another table: tables that are copied one after the other are not of one moment."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Select, Text, cast, func, select
 
 from detectors.events import EventType
 from detectors.source.base import Notice, Source
@@ -14,15 +14,39 @@ from detectors.source.trail import EVENTS
 
 _LAG = timedelta(days=2)
 """A copy is no older than this. Who has waited longer for their household has none."""
+_WRITING = timedelta(minutes=2)
+"""So long the app writes on what it has begun."""
+_OF_EACH, _TOGETHER = 2, 5
+"""So many new households and so many old ones with somebody new, and so many of both, are no faults beside each other."""
+_ROWS_BEFORE, _EVENTS_BEFORE = 5, 10
+"""So many came in as long a time before a table's newest row. That none came since says that it was copied then."""
 
 
 def not_yet_copied(source: Source, as_of: datetime) -> Iterator[Notice]:
-    """A notice on households whose creation was audited after the newest of the table, and that are not there. Raises QueryError.
+    """Notices on households of which another table tells what will be in a table's next copy. Raises QueryError.
 
     A server's own tables are read as of one moment.
     """
     if source.engine == "postgresql" or EVENTS not in source.tables:
         return
+    yield from _households(source, as_of)
+    members, asked, events = (
+        source.tables[name].c for name in ("household_members", "household_join_requests", EVENTS)
+    )
+    newest = {"joined": members.joined_at, "asked": asked.requested_at, "told": events.event_timestamp}
+    ends = (select(func.max(at)).where(at <= as_of).scalar_subquery().label(name) for name, at in newest.items())
+    (row,) = source.rows(select(*ends), "words")
+    if None in (row["joined"], row["asked"], row["told"]):
+        return
+    joined, told = row["joined"], max(row["asked"], row["told"])
+    if as_of - _LAG < joined < told - _WRITING:
+        yield from _members(source, joined, as_of)
+    if as_of - _LAG < told < joined - _WRITING:
+        yield from _answers(source, told, as_of)
+
+
+def _households(source: Source, as_of: datetime) -> Iterator[Notice]:
+    """Households whose creation was audited after the newest of the table, and that are not there."""
     households, events = source.tables["households"], source.tables[EVENTS]
     newest = select(func.max(households.c.created_at)).where(households.c.created_at <= as_of + TOLERATED)
     missing = (
@@ -48,3 +72,60 @@ def not_yet_copied(source: Source, as_of: datetime) -> Iterator[Notice]:
             "copy households after household_members, or all tables at one moment",
             households=homes,
         )
+
+
+def _members(source: Source, newest: datetime, as_of: datetime) -> Iterator[Notice]:
+    """Households whose creation, or approvals, were audited after the newest member row."""
+    events, members = source.tables[EVENTS].c, source.tables["household_members"].c
+    created = source.tables.event_is(EventType.CREATED).label("began")
+    since = select(cast(events.household_id, Text).label("home"), created).where(
+        source.tables.event_is(EventType.CREATED, EventType.JOIN_REQUEST_APPROVED),
+        events.event_timestamp > newest + _WRITING,
+        events.event_timestamp <= as_of,
+        events.household_id.is_not(None),
+    )
+    homes = _awaited(source, since)
+    before = select(func.count().label("rows")).where(
+        members.joined_at > newest - (as_of - newest), members.joined_at <= newest
+    )
+    if homes and source.rows(before, "words")[0]["rows"] >= _ROWS_BEFORE:
+        yield Notice(
+            "household_members",
+            f"{len(homes):,} households began or let somebody in after the newest row of household_members, as {EVENTS} tells; "
+            "these rows will be in its next copy",
+            frozenset({"household_members.joined_at", "household_members.status"}),
+            "copy household_members after the others, or all tables at one moment",
+            households=frozenset(homes),
+        )
+
+
+def _answers(source: Source, newest: datetime, as_of: datetime) -> Iterator[Notice]:
+    """Households that somebody joined after the newest request and the newest audit row."""
+    events, members = source.tables[EVENTS].c, source.tables["household_members"].c
+    households = source.tables["households"].c
+    began = (households.created_at > newest).label("began")
+    since = select(cast(members.household_id, Text).label("home"), began).where(
+        households.id == members.household_id, members.joined_at > newest + _WRITING, members.joined_at <= as_of
+    )
+    homes = _awaited(source, since)
+    before = select(func.count().label("rows")).where(
+        events.event_timestamp > newest - (as_of - newest), events.event_timestamp <= newest
+    )
+    if homes and source.rows(before, "words")[0]["rows"] >= _EVENTS_BEFORE:
+        yield Notice(
+            "household_join_requests",
+            f"{len(homes):,} households began or were joined after the newest rows of household_join_requests and {EVENTS}; "
+            "what was asked and answered there will be in their next copy",
+            frozenset({"household_join_requests.status"}),
+            "copy household_members before the others, or all tables at one moment",
+            households=frozenset(homes),
+        )
+
+
+def _awaited(source: Source, since: Select[str, bool]) -> set[str]:
+    """The households of rows that are newer than a copy; none where they may be single faults."""
+    rows = source.rows(since.distinct().limit(MOST_NAMED), "words")
+    began = {row["home"] for row in rows if row["began"]}
+    older = {row["home"] for row in rows} - began
+    enough = min(len(began), len(older)) >= _OF_EACH and len(began | older) >= _TOGETHER
+    return began | older if enough else set()

@@ -97,6 +97,10 @@ class Tables:
         again._raw.update({name: self._raw[name] for name in plain})
         return again
 
+    def of(self, schema: Schema) -> Tables:
+        """The tables of `schema`, which lacks a column of what was found."""
+        return Tables(schema, self.mapping, self._odd, self._spellings)
+
     def raw(self, name: str, column: str) -> ColumnElement[Any]:
         """A column as it stands in the source, so that its index serves whatever its type is."""
         return typing_cast(ColumnElement[Any], self.source_table(name).c[self.mapping.column_name(name, column)])

@@ -1,0 +1,140 @@
+"""Columns whose values stand beside others' rows: a column was sorted, moved by a row or filled down apart from its table.
+
+All that they name is there, and next to nothing where it is said to be. Where most households are broken, the others still
+agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from sqlalchemy import Text, and_, case, cast, func, literal, select
+
+from detectors.events import EventType
+from detectors.source.base import Source
+from detectors.source.nobodys import FIRST, told_by_trail
+from detectors.source.sampled_homes import MEMBERS, REQUESTS, Home, Row
+from detectors.source.tables import Tables
+from detectors.source.trail import EVENTS
+
+ENOUGH = 10
+"""Of fewer households, requests or rows nothing is concluded."""
+NEARLY_ALL = 0.9
+SEVERAL = 5
+"""One person may create households in masses; so many different people are no one's doing."""
+_SORTED = "was sorted, moved or filled down apart from its table, or another one is mapped to it: export it again"
+
+
+def misplaced(source: Source, spelled: Tables, homes: Mapping[str, Home]) -> Iterator[str]:
+    """A line for each way in which nearly all rows contradict the others. Raises QueryError."""
+    said = list(states(homes.values()))
+    yield from said
+    if not said:
+        yield from _requests(source, spelled, homes)
+        yield from _acts(source, spelled)
+
+
+def _nearly_all(number: int, of: int) -> bool:
+    return of >= ENOUGH and number >= NEARLY_ALL * of
+
+
+def leaders_astray(number: int, of: int) -> str:
+    return (
+        f"households.leader_id names members of other households alone, in {number:,} of {of:,} households: it, the "
+        f"households' id, or a column of {MEMBERS} {_SORTED}"
+    )
+
+
+def states(homes: Collection[Home]) -> Iterator[str]:
+    """A line for each thing that nearly all households show, and that no fault does to them."""
+    led = [home for home in homes if home.leader]
+    everybody = {row.who for home in homes for row in home.rows}
+    astray = [home.leader for home in led if home.leader in everybody and home.leader not in home.there]
+    if _nearly_all(len(astray), len(led)) and len(set(astray)) >= SEVERAL:
+        yield leaders_astray(len(astray), len(led))
+        return
+    known = [home for home in led if home.leader in home.there]
+    others = [home for home in known if not any(row.leads for row in _of_leader(home))]
+    # Of households of one person all may have lost their leader.
+    by_others = sum(any(row.leads for row in home.rows) for home in others)
+    if _nearly_all(len(others), len(known)) and by_others >= ENOUGH:
+        yield (
+            f"{MEMBERS}.role makes others leaders than households.leader_id, in {len(others):,} of {len(known):,} households: map "
+            f"its words, [source.words.{MEMBERS}.role], or export it again"
+        )
+    all_lead = sum(len(home.there) > 1 and all(row.leads for row in home.rows) for home in led)
+    if _nearly_all(all_lead, len(led)):
+        yield f"{MEMBERS}.role makes everybody a leader, in {all_lead:,} of {len(led):,} households: export it again"
+    leading = [sum(row.leads and row.active for row in home.rows) for home in known]
+    none, many = leading.count(0), sum(number > 1 for number in leading)
+    if _nearly_all(none + many, len(known)) and min(none, many) >= SEVERAL:
+        yield (
+            f"{MEMBERS}.role makes no leader in {none:,} of {len(known):,} households, and several in {many:,}: the column {_SORTED}"
+        )
+    leaders = [row for home in led for row in _of_leader(home) if row.active]
+    temporary = sum(row.temporary for row in leaders)
+    if _nearly_all(temporary, len(leaders)):
+        yield (
+            f"{MEMBERS}.is_temporary is true for {temporary:,} of {len(leaders):,} leaders, who are never temporary: map the column "
+            "that holds it, or export it again"
+        )
+    rows = [number for home in homes for number in home.there.values()]
+    twice = sum(number > 1 for number in rows)
+    if _nearly_all(twice, len(rows)):
+        yield (
+            f"{MEMBERS} holds {twice:,} of {len(rows):,} people of a household more than once: it was loaded twice, or joined with "
+            "another table on its way; export each row once"
+        )
+
+
+def _of_leader(home: Home) -> list[Row]:
+    return [row for row in home.rows if row.who == home.leader]
+
+
+def _requests(source: Source, spelled: Tables, homes: Mapping[str, Home]) -> Iterator[str]:
+    """Where nearly no request is of who belongs to its household, or was answered by one, and the audit table tells of others."""
+    asked = [(home, who, by) for home in homes.values() for who, by in home.approved]
+    answered = [(home, who, by) for home, who, by in asked if by]
+    strangers = {
+        "user_id": (sum(who not in home.there for home, who, _ in asked), len(asked)),
+        "responded_by": (sum(by not in home.there or by == who for home, who, by in answered), len(answered)),
+    }
+    suspicious = [column for column, (number, of) in strangers.items() if _nearly_all(number, of)]
+    for column in dict.fromkeys([*(["household_id"] if suspicious else []), *suspicious]):
+        agree, of = told_by_trail(source, spelled, column)
+        if _nearly_all(of - agree, of):
+            yield (
+                f"{REQUESTS}.{column} says otherwise than {EVENTS} in {of - agree:,} of {of:,} requests, and names nearly nobody of "
+                f"their households: the column {_SORTED}"
+            )
+            return
+
+
+def _acts(source: Source, spelled: Tables) -> Iterator[str]:
+    """Where nearly nobody who created a household has a row there, and has one elsewhere."""
+    if EVENTS not in source.tables:
+        return
+    events = spelled[EVENTS].c
+    first = select(events.event_type, events.household_id, events.user_id).limit(FIRST).subquery("first_rows").c
+    acts = select(first.household_id.label("home"), first.user_id.label("who")).where(
+        cast(first.event_type, Text).in_(spelled.spelled(EventType.CREATED)),
+        first.household_id.is_not(None),
+        first.user_id.is_not(None),
+    )
+    act = acts.limit(500).subquery("acts").c
+    own, any_home = spelled[MEMBERS].alias("own").c, spelled[MEMBERS].alias("anywhere").c
+    here = select(literal(1)).where(own.household_id == act.home, own.user_id == act.who).exists()
+    anywhere = select(literal(1)).where(any_home.user_id == act.who).exists()
+    looked_up = select(act.who, here.label("here"), anywhere.label("anywhere")).subquery("looked_up").c
+    astray = and_(looked_up.anywhere, ~looked_up.here)
+    counts = select(
+        func.count().label("acts"),
+        func.count(case((astray, 1))).label("astray"),
+        func.count(case((astray, looked_up.who)).distinct()).label("people"),
+    )
+    (row,) = source.rows(counts.select_from(looked_up.who.table), "agreement")
+    if _nearly_all(row["astray"], row["acts"]) and row["people"] >= SEVERAL:
+        yield (
+            f"{EVENTS} names members of other households alone as who created a household, in "
+            f"{row['astray']:,} of {row['acts']:,} rows: its user_id or household_id {_SORTED}"
+        )

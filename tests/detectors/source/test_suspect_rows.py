@@ -1,0 +1,241 @@
+"""What was masked, or lost all over, on the way is told apart from the faults of many households."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from detectors.engine.applicability import health_of
+from detectors.limits import Limits
+from detectors.rules.integrity import orphaned_household
+from detectors.rules.malfunctions import approval_not_applied
+from detectors.rules.security import member_without_approval
+from detectors.rules.system import invite_code_failure
+from detectors.source import SourceMapping, open_source
+from detectors.source.filled import Sample
+from detectors.source.masked import why_masked
+from detectors.source.misplaced import states
+from detectors.source.sampled_homes import Home, Row
+from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, Scanner, Town, uid
+
+HOMES = [f"h{number}" for number in range(20)]
+
+
+@pytest.fixture
+def town() -> Town:
+    """Families of three, whose joining was audited; somebody was removed from each fifth."""
+    town = Town()
+    for number, home in enumerate(HOMES):
+        leader, *others = (f"{home} {name}" for name in ("anna", "ben", "cleo"))
+        town.family(home, leader, *others)
+        for place, name in enumerate(others, start=1):
+            named = {"request_id": f"{home}/{name}"}
+            at = LONG_AGO + place * DAY
+            town.event("household_join_request_submitted", home, name, at=at, **named)
+            town.event("household_join_request_approved", home, leader, at=at + HOUR, new_member_id=name, **named)
+        if number % 5 == 0:
+            town.household_members.remove(town.row(home, others[0]))
+            town.event("household_member_removed", home, leader, member_id=others[0])
+    return town
+
+
+def masked(value: object) -> object:
+    return value and uid(f"masked {value}")
+
+
+def faults(scanner: Scanner, town: Town) -> str:
+    """Why nothing that is read of the town can be believed; empty where it can."""
+    with open_source(scanner.open_town(town.tables()), SourceMapping()) as source:
+        return "".join(health_of(source, (), Limits(), as_of=AS_OF).faults)
+
+
+PEOPLE = [
+    ("household_join_requests", "responded_by"),
+    ("household_join_requests", "user_id"),
+    ("household_events", "user_id"),
+]
+
+
+@pytest.mark.parametrize(("table", "column"), PEOPLE)
+def test_a_column_of_people_that_was_masked_ends_the_scan(
+    on_duckdb: Scanner, town: Town, table: str, column: str
+) -> None:
+    rows = getattr(town, table)
+    for row in rows[::2]:
+        row[column] = masked(row[column])
+    assert not faults(on_duckdb, town)
+    for row in rows[1::2]:
+        row[column] = masked(row[column])
+    assert faults(on_duckdb, town).startswith(f"{table}.{column} names nobody whom another table knows")
+
+
+def test_one_sign_for_everybody_on_a_server(on_postgres: Scanner, town: Town) -> None:
+    for row in town.household_join_requests:
+        row["responded_by"] = "00000000-0000-0000-0000-000000000000"
+    assert "names others in 40 of 40 rows" in faults(on_postgres, town)
+
+
+def test_strangers_who_answer_everything_are_no_fault_of_the_source(on_duckdb: Scanner, town: Town) -> None:
+    town.household_join_requests = town.household_join_requests[:20]
+    town.household_events.clear()
+    for row in town.household_join_requests:
+        row["responded_by"] = masked(row["responded_by"])
+    assert not faults(on_duckdb, town)
+
+
+def test_people_in_metadata_whom_nobody_knows_are_told(on_duckdb: Scanner, town: Town) -> None:
+    for row in town.household_events:
+        row["metadata"] = {key: masked(value) for key, value in row["metadata"].items()}
+    (told,) = [one for one in on_duckdb(town).notices if "whom household_events.metadata names" in one.said]
+    assert told.columns == {"household_events.metadata"}
+
+
+@pytest.mark.parametrize(
+    "code", ["****", "FAMI-*****", "REDACTED", "fam-alpha-bravo", "5f4dcc3b5aa765d61d8327deb882cf99"]
+)
+def test_what_hides_a_code(code: str) -> None:
+    hidden = Sample(20, frozenset(), [{"invite_code": code}] * 20)
+    assert why_masked(hidden, "invite_code", theirs=True)
+    assert not why_masked(hidden, "name", theirs=True)
+    # What people type to join may be anything.
+    assert bool(why_masked(hidden, "invite_code", theirs=False)) == (code not in {"REDACTED", "fam-alpha-bravo"})
+    seen = [*hidden.first[1:], {"invite_code": "FAM-ALPHA-BRAVO"}]
+    assert not why_masked(Sample(20, frozenset(), seen), "invite_code", theirs=True)
+    assert not why_masked(Sample(9, frozenset(), hidden.first[:9]), "invite_code", theirs=True)
+
+
+def test_masked_codes_are_not_read(scanner: Scanner, town: Town) -> None:
+    for row in town.households:
+        row["invite_code"] = "****"
+    result = scanner(town, invite_code_failure.DETECTOR)
+    assert not result.findings
+    (entry,) = result.coverage
+    assert entry.reason == "needs households.invite_code (holds hidden codes or hashes in every row)"
+    assert any("masked or changed on their way" in notice.said for notice in result.notices)
+
+
+def without(town: Town, homes: Sequence[str], *names: str) -> None:
+    lost = {(uid(home), uid(f"{home} {name}")) for home in homes for name in names}
+    town.household_members = [
+        row for row in town.household_members if (row["household_id"], row["user_id"]) not in lost
+    ]
+
+
+def test_a_table_of_members_that_lost_rows_all_over_ends_the_scan(scanner: Scanner, town: Town) -> None:
+    without(town, HOMES[1:5], "anna", "cleo")
+    without(town, HOMES[5:8], "cleo")
+    assert "household_members lacks rows all over: in 7 of 20 households" in faults(scanner, town)
+
+
+def test_faults_of_most_households_are_none_of_the_table(on_duckdb: Scanner, town: Town) -> None:
+    without(town, HOMES[:8], "anna")
+    without(town, HOMES[8:16], "ben", "cleo")
+    without(town, HOMES[16:], "anna", "ben", "cleo")
+    assert not faults(on_duckdb, town)
+
+
+def moved(rows: list[dict[str, Any]], column: str) -> None:
+    """Each value stands beside the row that is seven rows later."""
+    values = [row[column] for row in rows]
+    for row, value in zip(rows, [*values[-7:], *values[:-7]], strict=True):
+        row[column] = value
+
+
+MOVED = [
+    ("households", "leader_id", "households.leader_id names members of other households alone, in 20 of 20"),
+    ("household_join_requests", "user_id", "household_join_requests.user_id says otherwise than household_events"),
+    ("household_join_requests", "household_id", "household_join_requests.household_id says otherwise than"),
+    ("household_events", "user_id", "household_events names members of other households alone as who created"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "said"), MOVED)
+def test_a_column_beside_others_rows_ends_the_scan(
+    on_duckdb: Scanner, town: Town, table: str, column: str, said: str
+) -> None:
+    for home in HOMES:
+        town.event("household_created", home, f"{home} anna", at=LONG_AGO)
+    moved(getattr(town, table), column)
+    assert faults(on_duckdb, town).startswith(said)
+
+
+SHOWN: dict[str, dict[str, dict[Any, Any]]] = {
+    "role makes others leaders": {"role": {"leader": "member", "member": "leader"}},
+    "role makes everybody a leader": {"role": {"member": "leader"}},
+    "is_temporary is true for 20 of 20 leaders": {"is_temporary": {False: True}},
+}
+
+
+@pytest.mark.parametrize("said", SHOWN)
+def test_what_nearly_all_households_show_is_none_of_theirs(town: Town, said: str) -> None:
+    ((column, words),) = SHOWN[said].items()
+    for homes in (18, 17):
+        homes_of = {uid(home) for home in HOMES[:homes]}
+        shown: dict[str, Home] = {uid(home): Home(uid(f"{home} anna")) for home in HOMES}
+        for row in town.household_members:
+            mine = row["household_id"] in homes_of
+            seen = row | {column: words.get(row[column], row[column]) if mine else row[column]}
+            shown[row["household_id"]].rows.append(
+                Row(row["user_id"], seen["role"] == "leader", active=True, temporary=seen["is_temporary"])
+            )
+        assert any(said.replace("20 of", f"{homes} of") in one for one in states(shown.values())) == (homes == 18)
+
+
+@pytest.mark.parametrize(("none", "many"), [(15, 4), (4, 15), (10, 7), (9, 9)])
+def test_leaders_of_a_sorted_column_of_roles(none: int, many: int) -> None:
+    leads = [*[0] * none, *[2] * many, *[1] * (20 - none - many)]
+    homes = [
+        Home(
+            "anna",
+            [Row(who, place < number, active=True, temporary=False) for place, who in enumerate(("anna", "ben"))],
+        )
+        for number in leads
+    ]
+    assert any("makes no leader in 9 of 20 households, and several in 9" in one for one in states(homes)) == (
+        none == many
+    )
+
+
+def test_many_households_that_lack_at_once_end_the_scan(on_duckdb: Scanner) -> None:
+    town = Town()
+    for number in range(200):
+        town.family(f"h{number}", f"a{number}")
+    kept = town.households
+    town.households = kept[:101]
+    assert not faults(on_duckdb, town)
+    town.households = kept[:100]
+    assert faults(on_duckdb, town).startswith("households lacks 100 of 200 households that household_members names")
+
+
+@pytest.mark.parametrize("earlier", [("household_members",), ("household_join_requests", "household_events")])
+def test_what_is_newer_than_the_copy_of_a_table_is_awaited(on_duckdb: Scanner, earlier: tuple[str, ...]) -> None:
+    town = Town()
+    for number in range(20):
+        home, at = f"h{number}", AS_OF - (25 - number) * HOUR
+        town.household(home, f"{home} anna", at=at)
+        town.member(home, f"{home} anna", role="leader", at=at)
+        town.event("household_created", home, f"{home} anna", at=at)
+        at += 3 * HOUR
+        town.request(f"{home} request", home, f"{home} ben", status="approved", at=at, by=f"{home} anna")
+        town.event("household_join_request_approved", home, f"{home} anna", at=at + HOUR, new_member_id=f"{home} ben")
+        town.member(home, f"{home} ben", at=at + HOUR)
+    rules = (orphaned_household.DETECTOR, approval_not_applied.DETECTOR, member_without_approval.DETECTOR)
+    at_least = AS_OF - 9 * HOUR
+    times = {"household_members": "joined_at", "household_join_requests": "requested_at"}
+    for table in earlier:
+        time = times.get(table, "event_timestamp")
+        setattr(town, table, [row for row in getattr(town, table) if row[time] < at_least])
+    result = on_duckdb(town, *rules)
+    assert not result.findings
+    assert any("after the newest row" in notice.said for notice in result.notices)
+    # Where only older households are concerned, each of them may be broken.
+    new = {row["id"] for row in town.households if row["created_at"] >= at_least}
+    for table, column in (
+        ("households", "id"),
+        ("household_members", "household_id"),
+        ("household_events", "household_id"),
+    ):
+        setattr(town, table, [row for row in getattr(town, table) if row[column] not in new])
+    assert on_duckdb(town, *rules).findings
