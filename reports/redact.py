@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from detectors.contract import Finding, Member
 from escalation.deliver.case_file import CaseFile
-from escalation.ledger.personal import is_typed, masked
+from escalation.ledger.personal import is_typed, masked, typed_out
 from escalation.policy.process import Redaction
 
 HIDDEN = "(hidden)"
@@ -41,9 +41,9 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
     """
     if hides == "nothing":
         return finding
-    free = sorted(set(_free_texts(finding.evidence)), key=len, reverse=True)
+    without = typed_out(_free_texts(finding.evidence), HIDDEN)
     if hides == "personal":
-        return _walked(finding, lambda text: masked(_without(text, free)))
+        return _walked(finding, lambda text: masked(without(text)))
     if not key:
         raise ValueError("pseudonyms need a key")
     names = {one: pseudonym(one, key) for one in _ids(finding)}
@@ -52,7 +52,7 @@ def redacted(finding: Finding, hides: Redaction, key: bytes) -> Finding:
     def scrub(text: str) -> str:
         if text in names:
             return names[text]
-        return _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(_without(text, free))))
+        return _UUID.sub(lambda found: pseudonym(found.group(), key), known(masked(without(text))))
 
     story = finding.story.model_copy(update={"people": (), "ties": ()})
     return _walked(finding.model_copy(update={"evidence": {}, "timeline": (), "members": (), "story": story}), scrub)
@@ -103,17 +103,9 @@ def pseudonym(value: str, key: bytes) -> str:
     return f"id-{hmac.new(key, value.encode('utf-8', 'surrogatepass'), hashlib.sha256).hexdigest()[:12]}"
 
 
-def _without(text: str, free: Iterable[str]) -> str:
-    for one in free:
-        text = text.replace(one, HIDDEN)
-    return text
-
-
 def _free_texts(evidence: Mapping[str, object]) -> Iterator[str]:
-    """The values that somebody typed. One or two characters are too common in ordinary words to be looked for."""
-    for key, value in _leaves(evidence):
-        if is_typed(key) and len(value) > 2:
-            yield value
+    """The values that somebody typed."""
+    return (value for key, value in _leaves(evidence) if is_typed(key))
 
 
 def _ids(finding: Finding) -> set[str]:

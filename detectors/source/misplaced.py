@@ -19,6 +19,7 @@ from detectors.source.trail import EVENTS
 ENOUGH = 10
 """Of fewer households, requests or rows nothing is concluded."""
 NEARLY_ALL = 0.9
+MOST = 0.8
 SEVERAL = 5
 """One person may create households in masses; so many different people are no one's doing."""
 _SORTED = "was sorted, moved or filled down apart from its table, or another one is mapped to it: export it again"
@@ -54,16 +55,16 @@ def states(homes: Collection[Home]) -> Iterator[str]:
         return
     known = [home for home in led if home.leader in home.there]
     others = [home for home in known if not any(row.leads for row in _of_leader(home))]
-    # Of households of one person all may have lost their leader.
-    by_others = sum(any(row.leads for row in home.rows) for home in others)
-    if _nearly_all(len(others), len(known)) and by_others >= ENOUGH:
+    # Of households of one person all may have lost their leader, and transfers that stopped leave one other the role.
+    opposite = sum(all(row.leads for row in home.rows if row.who != home.leader) for home in others if _big(home))
+    if _nearly_all(len(others), len(known)) and opposite >= ENOUGH:
         yield (
             f"{MEMBERS}.role makes others leaders than households.leader_id, in {len(others):,} of {len(known):,} households: map "
             f"its words, [source.words.{MEMBERS}.role], or export it again"
         )
-    all_lead = sum(len(home.there) > 1 and all(row.leads for row in home.rows) for home in led)
-    if _nearly_all(all_lead, len(led)):
-        yield f"{MEMBERS}.role makes everybody a leader, in {all_lead:,} of {len(led):,} households: export it again"
+    all_lead = [home for home in led if len(home.there) > 1 and all(row.leads for row in home.rows)]
+    if _nearly_all(len(all_lead), len(led)) and sum(map(_big, all_lead)) >= ENOUGH:
+        yield f"{MEMBERS}.role makes everybody a leader, in {len(all_lead):,} of {len(led):,} households: export it again"
     leading = [sum(row.leads and row.active for row in home.rows) for home in known]
     none, many = leading.count(0), sum(number > 1 for number in leading)
     if _nearly_all(none + many, len(known)) and min(none, many) >= SEVERAL:
@@ -72,7 +73,9 @@ def states(homes: Collection[Home]) -> Iterator[str]:
         )
     leaders = [row for home in led for row in _of_leader(home) if row.active]
     temporary = sum(row.temporary for row in leaders)
-    if _nearly_all(temporary, len(leaders)):
+    everybodys = [row.temporary for home in homes for row in home.rows]
+    # Sitters may have come to lead, beside members who stay.
+    if _nearly_all(temporary, len(leaders)) and sum(everybodys) >= MOST * len(everybodys):
         yield (
             f"{MEMBERS}.is_temporary is true for {temporary:,} of {len(leaders):,} leaders, who are never temporary: map the column "
             "that holds it, or export it again"
@@ -84,6 +87,11 @@ def states(homes: Collection[Home]) -> Iterator[str]:
             f"{MEMBERS} holds {twice:,} of {len(rows):,} people of a household more than once: it was loaded twice, or joined with "
             "another table on its way; export each row once"
         )
+
+
+def _big(home: Home) -> bool:
+    """Whether it has more people than the two whom a transfer or a second leader leaves with the role."""
+    return len(home.there) > 2
 
 
 def _of_leader(home: Home) -> list[Row]:

@@ -46,7 +46,7 @@ def mixed_up(first: Mapping[str, Rows]) -> Iterator[str]:
         if _few_for_many(rows, who, by):
             why = "who let somebody in is somebody else each time, and who came is the same one"
             yield _swapped(table, who, by, why)
-        elif table == "household_join_requests" and _asked_by_leaders(rows, homes):
+        elif table == "household_join_requests" and _asked_by_leaders(rows, homes, first.get("household_members", ())):
             yield _swapped(table, who, by, "nearly everybody asks to be let into the household that they lead")
     if _codes_in(homes, "name") > 0.8 and _codes_in(homes, "invite_code") < 0.1:
         yield _swapped("households", "name", "invite_code", "the names look like invite codes, and these do not")
@@ -74,12 +74,17 @@ def _few_for_many(rows: Rows, who: str, by: str) -> bool:
     return len(let_in) - len(came) >= ENOUGH and len(let_in) > 1.1 * len(came)
 
 
-def _asked_by_leaders(requests: Rows, homes: Rows) -> bool:
+def _asked_by_leaders(requests: Rows, homes: Rows, members: Rows) -> bool:
+    """Whether who asked leads, and who answered does not; where creators answered, leadership has moved since."""
     leads: dict[Hashable, Any] = {row["id"]: row.get("leader_id") for row in homes}
     answered = [row for row in requests if row.get("responded_by") is not None and leads.get(row["household_id"])]
     asked = sum(row["user_id"] == leads[row["household_id"]] for row in answered)
     answering = sum(row["responded_by"] == leads[row["household_id"]] for row in answered)
-    return len(answered) >= ENOUGH and asked >= 0.8 * len(answered) and answering <= 0.1 * len(answered)
+    creators = {(row["household_id"], row["user_id"]) for row in members if row.get("invited_by") is None}
+    told = any(row.get("invited_by") is not None for row in members)
+    moved = sum((row["household_id"], row["responded_by"]) in creators for row in answered) if told else 0
+    few = 0.1 * len(answered)
+    return len(answered) >= ENOUGH and asked >= 0.8 * len(answered) and answering <= few and moved <= few
 
 
 def _codes_in(rows: Rows, column: str) -> float:

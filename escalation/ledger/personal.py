@@ -6,7 +6,7 @@ Ids are not personal: tickets and the ledger work with them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from ipaddress import IPv6Address
 
 _TYPED = re.compile(
@@ -51,6 +51,24 @@ def masked(text: str) -> str:
 def without(text: str, instead: str) -> str:
     """`text` with `instead` in the place of each e-mail address, IP address and telephone number."""
     return _each(text, lambda _: instead, lambda _: instead, lambda _: instead, instead)
+
+
+def typed_out(texts: Iterable[str], instead: str) -> Callable[[str], str]:
+    """What puts `instead` in the place of each text that somebody typed, where it stands by itself: it may be part of a word of ours.
+
+    One or two characters are too common in ordinary words to be looked for.
+    """
+    longest_first = sorted({one for one in texts if len(one) > 2}, key=len, reverse=True)
+    if not longest_first:
+        return str
+    typed = re.compile("|".join(map(_by_itself, longest_first)))
+    return lambda text: typed.sub(instead, text)
+
+
+def _by_itself(text: str) -> str:
+    before = r"(?<!\w)" if re.match(r"\w", text[0]) else ""
+    after = r"(?!\w)" if re.match(r"\w", text[-1]) else ""
+    return f"{before}{re.escape(text)}{after}"
 
 
 _How = Callable[[re.Match[str]], str]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from detectors.contract import Finding, Story
-from escalation.ledger.personal import is_address, is_typed, without
+from escalation.ledger.personal import is_address, is_typed, typed_out, without
 
 HIDDEN = "[not kept]"
 _PERSONAL_SUBJECTS = frozenset({"ip_address", "invite_code"})
@@ -38,15 +38,12 @@ def _personal_texts(value: Any, *, personal: bool = False) -> Iterator[str]:
         yield value
 
 
-def _without(value: Any, texts: Sequence[str]) -> Any:
+def _without(value: Any, leave_out: Callable[[str], str]) -> Any:
     if isinstance(value, Mapping):
-        return {key: _without(inner, texts) for key, inner in value.items()}
+        return {key: _without(inner, leave_out) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_without(inner, texts) for inner in value]
-    if isinstance(value, str):
-        for text in texts:
-            value = value.replace(text, HIDDEN)
-    return value
+        return [_without(inner, leave_out) for inner in value]
+    return leave_out(value) if isinstance(value, str) else value
 
 
 def scrub_subject(subject: Mapping[Any, str]) -> dict[str, str]:
@@ -64,7 +61,7 @@ def pack(finding: Finding) -> dict[str, Any]:
     """`finding` with its story as JSON types, scrubbed: enough to say it later. `unpack` reads it back."""
     plain = finding.model_dump(mode="json")
     plain["story"] = finding.story.model_dump(mode="json")
-    typed = sorted({text for text in _personal_texts(plain["evidence"]) if len(text) > 2}, key=len, reverse=True)
+    typed = typed_out(_personal_texts(plain["evidence"]), HIDDEN)
     packed: dict[str, Any] = {}
     for key, value in plain.items():
         # The story's own field names are the process document's, and may hold words like "email".

@@ -166,6 +166,11 @@ def test_a_name_of_three_letters_is_hidden_wherever_it_stands() -> None:
     assert "Ann" not in str(finding.evidence)
 
 
+def test_a_word_that_somebody_typed_is_not_taken_out_of_the_middle_of_ours() -> None:
+    told = bare(title="Report of harassment against user 7: “again”, again", evidence={"said": "again"})
+    assert redacted(told, "personal", b"").title == "Report of harassment against user 7: “(hidden)”, (hidden)"
+
+
 def test_the_longest_typed_text_is_hidden_as_a_whole_and_two_letters_are_a_word() -> None:
     told = bare(title="Ann Lee left at noon", evidence={"name": ["Ann", "Ann Lee"], "quote": "at"})
     assert redacted(told, "personal", b"").title == "(hidden) left at noon"

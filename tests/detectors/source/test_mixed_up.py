@@ -63,6 +63,16 @@ def test_real_faults_are_none(by: str) -> None:
     assert list(mixed_up(tables)) == []
 
 
+def test_leadership_that_moved_everywhere_is_a_fault_of_the_app() -> None:
+    """Whoever was let in leads by leader_id, and who let them in is the creator."""
+    tables: dict[str, Rows] = dict(town())
+    tables["households"] = [{**row, "leader_id": f"b{row['id']}"} for row in tables["households"]]
+    tables["household_join_requests"] = tables["household_join_requests"][::2]
+    creators = [{"household_id": home, "user_id": f"a{home}", "invited_by": None} for home in HOMES]
+    tables["household_members"] = [*tables["household_members"], *creators]
+    assert list(mixed_up(tables)) == []
+
+
 BIG = [4611686018427390903 + 7919 * place for place in range(12)]
 
 

@@ -188,6 +188,19 @@ def test_what_nearly_all_households_show_is_none_of_theirs(town: Town, said: str
         assert any(said.replace("20 of", f"{homes} of") in one for one in states(shown.values())) == (homes == 18)
 
 
+PLANTED: dict[str, tuple[str, list[Row]]] = {
+    "two leaders": ("anna", [Row("anna", True, True, False), Row("ben", True, True, False)]),
+    "a transfer that stopped": ("ben", [Row("anna", True, True, False), Row("ben", False, True, False)]),
+    "a sitter who leads": ("sue", [Row("anna", True, False, False), Row("sue", True, True, True)]),
+}
+
+
+@pytest.mark.parametrize("fault", PLANTED)
+def test_a_fault_of_the_app_may_be_that_of_all_households(fault: str) -> None:
+    leader, rows = PLANTED[fault]
+    assert list(states([Home(leader, list(rows)) for _ in range(30)])) == []
+
+
 @pytest.mark.parametrize(("none", "many"), [(15, 4), (4, 15), (10, 7), (9, 9)])
 def test_leaders_of_a_sorted_column_of_roles(none: int, many: int) -> None:
     leads = [*[0] * none, *[2] * many, *[1] * (20 - none - many)]

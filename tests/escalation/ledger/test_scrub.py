@@ -20,13 +20,14 @@ def test_quoted_words_are_kept_neither_in_the_evidence_nor_in_the_story() -> Non
         Context(as_of=AS_OF, window=YESTERDAY),
         {"support_id": "s1"},
         impact=Impact(users=1, households=0),
-        evidence={"said": TYPED, "routes": {"/x/jane.doe@example.com": 2}, "category": "threat"},
-        story=Story(pattern=f"A member writes: {TYPED}", evidence=(TYPED,)),
+        evidence={"said": TYPED, "body": "again", "routes": {"/x/jane.doe@example.com": 2}, "category": "threat"},
+        story=Story(pattern=f"A member writes against somebody, again: {TYPED}", evidence=(TYPED,)),
     )
     packed = pack(finding)
     assert "7700" not in str(packed)
     assert "jane.doe" not in str(packed)
     assert unpack(packed).evidence["category"] == "threat"
+    assert unpack(packed).story.pattern == "A member writes against somebody, [not kept]: [not kept]"
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
