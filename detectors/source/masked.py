@@ -1,4 +1,4 @@
-"""Invite codes that were masked, hashed or written otherwise on the way: as they are nobody could join with any of them."""
+"""Invite codes that were masked or hashed on the way: as they are nobody could join with any of them."""
 
 from __future__ import annotations
 
@@ -14,38 +14,35 @@ from detectors.source.sql import matches
 
 _PLACES = (("households", "invite_code"), ("household_join_requests", "invite_code"))
 _CODE = "^[A-Z0-9]{2,6}(-[A-Z0-9]+){1,2}$"
-_HIDDEN = re.compile(r".*[*•█].*|[0-9a-f]{32,}|[A-Za-z0-9+/]{43}=", re.DOTALL)
-"""With signs that hide, or a hash."""
+_HIDDEN = re.compile(
+    r".*[*•█].*|\W*(redacted|masked|hidden|filtered|removed|anonymi[sz]ed|confidential)\W*|[x#-]{4,}|[0-9a-f]{32,}|[a-z0-9+/]{43}=",
+    re.DOTALL | re.IGNORECASE,
+)
+"""With signs that hide, a word that says so, or a hash. Whatever else is no code may be one broken job's doing."""
 
 
 def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice]:
     """Take the columns of codes that are masked in every row from the source's tables, and say so."""
     for table, column in _PLACES:
         sample = samples.get(table)
-        why = sample and why_masked(sample, column, theirs=table == "households")
+        why = sample and why_masked(sample, column)
         if not sample or not why or (sample.rows == MANY and _holds_codes(source, table, column)):
             continue
         source.schema = _without(source.schema, table, column, why)
         source.tables = source.tables.of(source.schema)
         yield Notice(
             table,
-            f"{table}.{column} {why}, so they were masked or changed on their way: the column is not read",
+            f"{table}.{column} {why}, so they were masked on their way: the column is not read",
             frozenset({f"{table}.{column}"}),
             "export the codes as they are",
         )
 
 
-def why_masked(sample: Sample, column: str, *, theirs: bool) -> str | None:
-    """Why a column of codes can't be read, as its first rows show, or None; `theirs` are the households' own codes.
-
-    What people type to join may be anything.
-    """
+def why_masked(sample: Sample, column: str) -> str | None:
+    """Why a column of codes can't be read, as its first rows show, or None."""
     codes = [str(row[column]) for row in sample.first if row.get(column)]
-    if len(codes) < FEW:
-        return None
-    if all(_HIDDEN.fullmatch(code) for code in codes):
-        return "holds hidden codes or hashes in every row"
-    return "holds no code in any row" if theirs and not any(re.match(_CODE, code) for code in codes) else None
+    hidden = len(codes) >= FEW and all(_HIDDEN.fullmatch(code) for code in codes)
+    return "holds hidden codes or hashes in every row" if hidden else None
 
 
 def _holds_codes(source: Source, table: str, column: str) -> bool:

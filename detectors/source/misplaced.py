@@ -82,7 +82,8 @@ def states(homes: Collection[Home]) -> Iterator[str]:
         )
     rows = [number for home in homes for number in home.there.values()]
     twice = sum(number > 1 for number in rows)
-    if _nearly_all(twice, len(rows)):
+    wholly = sum(_big(home) and min(home.there.values()) > 1 for home in homes)
+    if _nearly_all(twice, len(rows)) and wholly >= ENOUGH:
         yield (
             f"{MEMBERS} holds {twice:,} of {len(rows):,} people of a household more than once: it was loaded twice, or joined with "
             "another table on its way; export each row once"
@@ -104,7 +105,7 @@ def _requests(source: Source, spelled: Tables, homes: Mapping[str, Home]) -> Ite
     answered = [(home, who, by) for home, who, by in asked if by]
     strangers = {
         "user_id": (sum(who not in home.there for home, who, _ in asked), len(asked)),
-        "responded_by": (sum(by not in home.there or by == who for home, who, by in answered), len(answered)),
+        "responded_by": (sum(by not in home.there for home, _, by in answered), len(answered)),
     }
     suspicious = [column for column, (number, of) in strangers.items() if _nearly_all(number, of)]
     for column in dict.fromkeys([*(["household_id"] if suspicious else []), *suspicious]):

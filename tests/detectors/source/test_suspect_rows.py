@@ -97,18 +97,17 @@ def test_people_whom_nobody_knows_are_told(on_duckdb: Scanner, town: Town) -> No
     assert "sessions.user_id" not in {place for one in on_duckdb(town).notices for place in one.columns}
 
 
-@pytest.mark.parametrize(
-    "code", ["****", "FAMI-*****", "REDACTED", "fam-alpha-bravo", "5f4dcc3b5aa765d61d8327deb882cf99"]
-)
+@pytest.mark.parametrize("code", ["****", "FAMI-*****", "REDACTED", "5f4dcc3b5aa765d61d8327deb882cf99"])
 def test_what_hides_a_code(code: str) -> None:
     hidden = Sample(20, frozenset(), [{"invite_code": code}] * 20)
-    assert why_masked(hidden, "invite_code", theirs=True)
-    assert not why_masked(hidden, "name", theirs=True)
-    # What people type to join may be anything.
-    assert bool(why_masked(hidden, "invite_code", theirs=False)) == (code not in {"REDACTED", "fam-alpha-bravo"})
+    assert why_masked(hidden, "invite_code")
+    assert not why_masked(hidden, "name")
     seen = [*hidden.first[1:], {"invite_code": "FAM-ALPHA-BRAVO"}]
-    assert not why_masked(Sample(20, frozenset(), seen), "invite_code", theirs=True)
-    assert not why_masked(Sample(9, frozenset(), hidden.first[:9]), "invite_code", theirs=True)
+    assert not why_masked(Sample(20, frozenset(), seen), "invite_code")
+    assert not why_masked(Sample(9, frozenset(), hidden.first[:9]), "invite_code")
+    # One broken job may have spoilt them all.
+    spoilt = [{"invite_code": "oops"}] * 20
+    assert not why_masked(Sample(20, frozenset(), spoilt), "invite_code")
 
 
 def test_masked_codes_are_not_read(scanner: Scanner, town: Town) -> None:
@@ -118,7 +117,7 @@ def test_masked_codes_are_not_read(scanner: Scanner, town: Town) -> None:
     assert not result.findings
     (entry,) = result.coverage
     assert entry.reason == "needs households.invite_code (holds hidden codes or hashes in every row)"
-    assert any("masked or changed on their way" in notice.said for notice in result.notices)
+    assert any("masked on their way" in notice.said for notice in result.notices)
 
 
 def without(town: Town, homes: Sequence[str], *names: str) -> None:
@@ -189,6 +188,7 @@ def test_what_nearly_all_households_show_is_none_of_theirs(town: Town, said: str
 
 
 PLANTED: dict[str, tuple[str, list[Row]]] = {
+    "a row twice": ("anna", [Row("anna", True, True, False), Row("anna", True, True, False)]),
     "two leaders": ("anna", [Row("anna", True, True, False), Row("ben", True, True, False)]),
     "a transfer that stopped": ("ben", [Row("anna", True, True, False), Row("ben", False, True, False)]),
     "a sitter who leads": ("sue", [Row("anna", True, False, False), Row("sue", True, True, True)]),
