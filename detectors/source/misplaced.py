@@ -104,10 +104,14 @@ def _requests(source: Source, spelled: Tables, homes: Mapping[str, Home]) -> Ite
     asked = [(home, who, by) for home in homes.values() for who, by in home.approved]
     answered = [(home, who, by) for home, who, by in asked if by]
     strangers = {
-        "user_id": (sum(who not in home.there for home, who, _ in asked), len(asked)),
-        "responded_by": (sum(by not in home.there for home, _, by in answered), len(answered)),
+        "user_id": ([who for home, who, _ in asked if who not in home.there], len(asked)),
+        "responded_by": ([by for home, _, by in answered if by not in home.there], len(answered)),
     }
-    suspicious = [column for column, (number, of) in strangers.items() if _nearly_all(number, of)]
+    suspicious = [
+        column
+        for column, (who, of) in strangers.items()
+        if _nearly_all(len(who), of) and _are_members(source, spelled, set(who))
+    ]
     for column in dict.fromkeys([*(["household_id"] if suspicious else []), *suspicious]):
         agree, of = told_by_trail(source, spelled, column)
         if _nearly_all(of - agree, of):
@@ -123,10 +127,15 @@ def _acts(source: Source, spelled: Tables, sampled: Sampled) -> Iterator[str]:
     astray = [who for home, who in sampled.created if who not in sampled.people.get(home, ())]
     if not _nearly_all(len(astray), len(sampled.created)) or len(set(astray)) < SEVERAL:
         return
-    member = spelled[MEMBERS].c.user_id
-    elsewhere = select(member.label("who")).where(spelled.users_in(member, sorted(set(astray)))).distinct()
-    if len(source.rows(elsewhere, "agreement")) >= NEARLY_ALL * len(set(astray)):
+    if _are_members(source, spelled, set(astray)):
         yield (
             f"{EVENTS} names members of other households alone as who created a household, in {len(astray):,} of "
             f"{len(sampled.created):,} rows: its user_id or household_id {_SORTED}"
         )
+
+
+def _are_members(source: Source, spelled: Tables, people: Collection[str]) -> bool:
+    """Whether nearly all of these people are members of some household."""
+    member = spelled[MEMBERS].c.user_id
+    known = select(member.label("who")).where(spelled.users_in(member, sorted(people))).distinct()
+    return len(source.rows(known, "agreement")) >= NEARLY_ALL * len(people)
