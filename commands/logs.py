@@ -29,6 +29,8 @@ OURS = (
 """Errors whose text was written here, for people to read."""
 _TOLD = ("hearthwatch", "alembic")
 """The loggers that talk under --verbose; others are heard when they warn."""
+_POOL = "sqlalchemy.pool"
+"""It tells where a connection could not be closed in order. A signal that comes just then is told of by itself."""
 
 
 def start_logging(*, verbose: bool) -> None:
@@ -40,6 +42,7 @@ def start_logging(*, verbose: bool) -> None:
         root.addHandler(handler)
     for name in _TOLD:
         logging.getLogger(name).setLevel(logging.DEBUG if verbose else logging.WARNING)
+    logging.getLogger(_POOL).setLevel(logging.WARNING if verbose else logging.CRITICAL)
 
 
 def traceback_of(error: BaseException) -> str:

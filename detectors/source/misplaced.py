@@ -65,12 +65,6 @@ def states(homes: Collection[Home]) -> Iterator[str]:
     all_lead = [home for home in led if len(home.there) > 1 and all(row.leads for row in home.rows)]
     if _nearly_all(len(all_lead), len(led)) and sum(map(_big, all_lead)) >= ENOUGH:
         yield f"{MEMBERS}.role makes everybody a leader, in {len(all_lead):,} of {len(led):,} households: export it again"
-    leading = [sum(row.leads and row.active for row in home.rows) for home in known]
-    none, many = leading.count(0), sum(number > 1 for number in leading)
-    if _nearly_all(none + many, len(known)) and min(none, many) >= SEVERAL:
-        yield (
-            f"{MEMBERS}.role makes no leader in {none:,} of {len(known):,} households, and several in {many:,}: the column {_SORTED}"
-        )
     leaders = [row for home in led for row in _of_leader(home) if row.active]
     temporary = sum(row.temporary for row in leaders)
     everybodys = [row.temporary for home in homes for row in home.rows]

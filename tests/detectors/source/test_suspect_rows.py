@@ -201,21 +201,6 @@ def test_a_fault_of_the_app_may_be_that_of_all_households(fault: str) -> None:
     assert list(states([Home(leader, list(rows)) for _ in range(30)])) == []
 
 
-@pytest.mark.parametrize(("none", "many"), [(15, 4), (4, 15), (10, 7), (9, 9)])
-def test_leaders_of_a_sorted_column_of_roles(none: int, many: int) -> None:
-    leads = [*[0] * none, *[2] * many, *[1] * (20 - none - many)]
-    homes = [
-        Home(
-            "anna",
-            [Row(who, place < number, active=True, temporary=False) for place, who in enumerate(("anna", "ben"))],
-        )
-        for number in leads
-    ]
-    assert any("makes no leader in 9 of 20 households, and several in 9" in one for one in states(homes)) == (
-        none == many
-    )
-
-
 def test_many_households_that_lack_at_once_end_the_scan(on_duckdb: Scanner) -> None:
     town = Town()
     for number in range(200):
