@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from channels.heartbeat import URL
+from commands.logs import start_logging
 from tests.support.postgres import Database, load
 from tests.support.towns import Town, write_csv
 
@@ -194,3 +196,15 @@ def test_what_nohup_ignores_stays_ignored(runs: Runs, slow: Database) -> None:
     assert process.poll() is None
     process.terminate()
     assert process.wait(timeout=10) == 143
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_connection_that_a_signal_closes_is_told_under_verbose_alone(
+    verbose: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start_logging(verbose=verbose)
+    try:
+        logging.getLogger("sqlalchemy.pool.impl.QueuePool").error("Exception closing", exc_info=KeyboardInterrupt())
+        assert ("Exception closing" in capsys.readouterr().err) == verbose
+    finally:
+        start_logging(verbose=False)
