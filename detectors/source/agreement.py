@@ -46,8 +46,6 @@ COMPARABLE = 10
 """With fewer different values nothing is concluded."""
 AGREEING = 0.05
 """A smaller share of values that are found than this is no agreement."""
-
-
 MANY_HOMES = 100
 LACKING = 0.1
 """So many households of a sample, and a larger share than this, are not missing one by one."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Select, Text, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, cast, func, select
 
 from detectors.events import EventType
 from detectors.source.base import Notice, Source
@@ -85,10 +86,7 @@ def _members(source: Source, newest: datetime, as_of: datetime) -> Iterator[Noti
         events.household_id.is_not(None),
     )
     homes = _awaited(source, since)
-    before = select(func.count().label("rows")).where(
-        members.joined_at > newest - (as_of - newest), members.joined_at <= newest
-    )
-    if homes and source.rows(before, "words")[0]["rows"] >= _ROWS_BEFORE:
+    if homes and _came_before(source, members.joined_at, newest, as_of) >= _ROWS_BEFORE:
         yield Notice(
             "household_members",
             f"{len(homes):,} households began or let somebody in after the newest row of household_members, as {EVENTS} tells; "
@@ -108,10 +106,7 @@ def _answers(source: Source, newest: datetime, as_of: datetime) -> Iterator[Noti
         households.id == members.household_id, members.joined_at > newest + _WRITING, members.joined_at <= as_of
     )
     homes = _awaited(source, since)
-    before = select(func.count().label("rows")).where(
-        events.event_timestamp > newest - (as_of - newest), events.event_timestamp <= newest
-    )
-    if homes and source.rows(before, "words")[0]["rows"] >= _EVENTS_BEFORE:
+    if homes and _came_before(source, events.event_timestamp, newest, as_of) >= _EVENTS_BEFORE:
         yield Notice(
             "household_join_requests",
             f"{len(homes):,} households began or were joined after the newest rows of household_join_requests and {EVENTS}; "
@@ -120,6 +115,12 @@ def _answers(source: Source, newest: datetime, as_of: datetime) -> Iterator[Noti
             "copy household_members before the others, or all tables at one moment",
             households=frozenset(homes),
         )
+
+
+def _came_before(source: Source, at: ColumnElement[Any], newest: datetime, as_of: datetime) -> int:
+    """How many rows came in as long a time before the `newest` as none has come since."""
+    before = select(func.count().label("rows")).where(at > newest - (as_of - newest), at <= newest)
+    return int(source.rows(before, "words")[0]["rows"])
 
 
 def _awaited(source: Source, since: Select[str, bool]) -> set[str]:

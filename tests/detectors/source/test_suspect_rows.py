@@ -133,6 +133,15 @@ def test_a_table_of_members_that_lost_rows_all_over_ends_the_scan(scanner: Scann
     assert "household_members lacks rows all over: in 7 of 20 households" in faults(scanner, town)
 
 
+def test_a_few_of_very_many_households_may_lack_several_rows(on_duckdb: Scanner, town: Town) -> None:
+    for number in range(100):
+        home = f"more {number}"
+        town.family(home, f"{home} anna", f"{home} ben")
+    without(town, HOMES[1:5], "anna", "cleo")
+    without(town, HOMES[5:6], "cleo")
+    assert not faults(on_duckdb, town)
+
+
 def test_faults_of_most_households_are_none_of_the_table(on_duckdb: Scanner, town: Town) -> None:
     without(town, HOMES[:8], "anna")
     without(town, HOMES[8:16], "ben", "cleo")
@@ -163,6 +172,12 @@ def test_a_column_beside_others_rows_ends_the_scan(
         town.event("household_created", home, f"{home} anna", at=LONG_AGO)
     moved(getattr(town, table), column)
     assert faults(on_duckdb, town).startswith(said)
+
+
+def test_one_person_may_create_households_in_masses(on_duckdb: Scanner, town: Town) -> None:
+    for home in HOMES:
+        town.event("household_created", home, "h0 anna", at=LONG_AGO)
+    assert not faults(on_duckdb, town)
 
 
 SHOWN: dict[str, dict[str, dict[Any, Any]]] = {
@@ -242,6 +257,32 @@ def test_what_is_newer_than_the_copy_of_a_table_is_awaited(on_duckdb: Scanner, e
     ):
         setattr(town, table, [row for row in getattr(town, table) if row[column] not in new])
     assert on_duckdb(town, *rules).findings
+
+
+def test_a_quiet_town_waits_for_no_copy(on_duckdb: Scanner) -> None:
+    town = Town()
+    town.family("quiet", "quiet anna", at=AS_OF - 20 * HOUR)
+    for number in range(6):
+        home, at = f"h{number}", AS_OF - (9 - number) * HOUR
+        if number % 2:
+            town.household(home, f"{home} anna", at=at)
+            town.event("household_created", home, f"{home} anna", at=at)
+        else:
+            town.family(home, f"{home} anna")
+            town.request(home, home, f"{home} ben", status="approved", at=at - HOUR, by=f"{home} anna")
+            named = {"request_id": home, "new_member_id": f"{home} ben"}
+            town.event("household_join_request_approved", home, f"{home} anna", at=at, **named)
+    found = {
+        one.detector for one in on_duckdb(town, orphaned_household.DETECTOR, approval_not_applied.DETECTOR).findings
+    }
+    assert found == {"orphaned-household", "approval-not-applied"}
+
+
+def test_tables_of_one_round_number_may_belong_together(on_duckdb: Scanner) -> None:
+    town = Town()
+    for number in range(500):
+        town.family(f"h{number}", f"a{number}")
+    assert not faults(on_duckdb, town)
 
 
 def test_tables_that_end_at_one_round_number_end_the_scan(on_duckdb: Scanner) -> None:
