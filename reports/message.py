@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Literal
 
 from pydantic import TypeAdapter
@@ -140,15 +141,18 @@ class Message:
         return f"{self.tag} {self.title}".strip()
 
 
-_ADAPTER: TypeAdapter[Message] = TypeAdapter(Message)
+@cache
+def _adapter() -> TypeAdapter[Message]:
+    """Made when first asked for: a scan writes no message, and somebody may wait for it."""
+    return TypeAdapter(Message)
 
 
 def to_plain(message: Message) -> dict[str, object]:
     """`message` as values that JSON can hold; from_plain reads them back."""
-    plain: dict[str, object] = _ADAPTER.dump_python(message, mode="json")
+    plain: dict[str, object] = _adapter().dump_python(message, mode="json")
     return plain
 
 
 def from_plain(plain: object) -> Message:
     """The message that to_plain wrote. Raises pydantic.ValidationError for anything else."""
-    return _ADAPTER.validate_python(plain)
+    return _adapter().validate_python(plain)

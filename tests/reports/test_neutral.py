@@ -7,12 +7,14 @@ import io
 import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from publicsuffixlist import PSLFILE, PublicSuffixList
 
 from detectors.contract import Coverage, Finding
 from escalation.policy.policy import load_policy
@@ -196,3 +198,13 @@ def test_a_command_is_copied_as_it_is_and_acts_only_in_a_shell() -> None:
     assert defused(command) == command
     bash = subprocess.run(["bash", "-c", f"printf '%s\\0' {command}"], capture_output=True, check=True)
     assert bash.stdout.decode().split("\0")[:-1] == words
+
+
+def test_every_end_of_a_hosts_name_is_known() -> None:
+    """Those too under which the list names no registrar's rule but "whatever": Myanmar's and the Falklands'."""
+    whole = PublicSuffixList(accept_unknown=False, only_icann=True)
+    with Path(PSLFILE).open(encoding="utf-8") as lines:
+        labels = {line.strip().rpartition(".")[2] for line in lines if line.strip() and not line.startswith("//")}
+    known = {label for label in labels if whole.publicsuffix(label) is not None}
+    assert {"com", "mm", "fk", "рф"} <= known
+    assert {label for label in labels if defused(f"rex.{label}") != f"rex.{label}"} >= known
