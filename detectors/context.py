@@ -25,6 +25,8 @@ Span = Literal[
     "trouble before a hand-over",
 ]
 """What rules look back at, for longer than the window. How far is each rule's own word (`Detector.looks_back`)."""
+FEW_CHANGED = 1_000
+"""Households. An index on the types of audit rows grows with history; to look through all rows of so many costs less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,11 @@ class Context:
     def so_far(self) -> bool:
         """Whether more of the window is to come: what that may take back is left to the night."""
         return self.late is not None
+
+    @property
+    def few_changed(self) -> bool:
+        """Whether a look at what changed judges so few households that theirs are found among all rows sooner than by their kind."""
+        return self.changed is not None and len(self.changed) <= FEW_CHANGED
 
     @property
     def heard(self) -> datetime:

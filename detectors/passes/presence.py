@@ -162,7 +162,8 @@ def _departures(tables: Tables, scope: Scope | None, context: Context) -> Select
 
 def _departed_from_changed(tables: Tables, context: Context) -> Select[Any]:
     mine = tables.households_in(tables["household_events"].c.household_id, context.changed or ())
-    return told_to_be_gone(tables, context, [EventType.MEMBER_REMOVED, EventType.LEFT], mine)
+    kinds = [EventType.MEMBER_REMOVED, EventType.LEFT]
+    return told_to_be_gone(tables, context, kinds, mine, few=context.few_changed)
 
 
 PASSES = (

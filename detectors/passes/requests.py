@@ -161,7 +161,10 @@ def _last_regenerated(tables: Tables, asked: FromClause | None, context: Context
     each = (
         select(events.c.household_id, func.min(events.c.event_timestamp).label("event_timestamp"))
         .where(
-            tables.event_is(EventType.INVITE_CODE_REGENERATED, common=asked is not None and context.changed is None),
+            tables.event_is(
+                EventType.INVITE_CODE_REGENERATED,
+                common=asked is not None and (context.changed is None or context.few_changed),
+            ),
             not_refused(events, context),
             since(events, context.history_start),
             true() if asked is None else events.c.household_id == any_of(select(asked.c.household_id)),

@@ -34,8 +34,9 @@ REMOVED_LATELY = timedelta(days=1)
 
 
 def told_to_be_gone(
-    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool]
+    tables: Tables, context: Context, kinds: Sequence[EventType], mine: ColumnElement[bool], *, few: bool = False
 ) -> Select[Any]:
+    """What tells that somebody is no longer a member, where it is `mine`; of `few` households, whose other rows are few, too."""
     events = tables["household_events"]
     removed = tables.event_is(EventType.MEMBER_REMOVED)
     # A fence: each text is taken out of the metadata once, and not wherever it is named below.
@@ -49,7 +50,7 @@ def told_to_be_gone(
             case((and_(removed, not_refused(events, context)), operation(events))).label("removal"),
         )
         .where(
-            tables.event_is(*kinds),
+            tables.event_is(*kinds, common=few),
             since(events, context.history_start),
             mine,
         )
