@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from detectors.contract import Context, Detector
-from detectors.engine.applicability import Outlook, believable, health_of, needs_of, outlook
+from detectors.engine.applicability import Outlook, believable, elements_of, health_of, needs_of, outlook
 from detectors.engine.doubts import Doubt, doubts_of
 from detectors.engine.endings import Ending, Endings, reason_of
 from detectors.engine.row_counts import audit_span
 from detectors.engine.scope import out_of_reach
-from detectors.events import EVENT_TYPES
+from detectors.events import EVENT_TYPES, EventType
 from detectors.passes.base import Scope
 from detectors.source import Notice, QueryError, Source
+from detectors.source.births import untold_births
+from detectors.source.filled import is_big
 from detectors.source.health import Health
 from detectors.source.own_rows import Own
-from detectors.source.trail import EVENTS
+from detectors.source.trail import EVENTS, Trail, like_ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,41 @@ def begin(
         if begins.status == "ran" and scope is not None and (why := out_of_reach(detector, source.tables)):
             begins = Outlook("not_applicable", why)
         endings[detector.id] = Ending(begins.status, begins.reason)
-    trail = health.trail
-    never = EVENT_TYPES - trail.written if trail is not None and trail.complete else frozenset()
+    never = _never_written(health.trail)
     span = _audit_span(source, context.as_of, detectors, endings)
     began, reached = span or (None, None)
+    births = None
+    if began is not None and EventType.LEAVE_STARTED in elements_of(detectors):
+        births = _untold_births(source, health, began, scope is not None, context)
+    health.notices += [births] if births else []
     return Beginning(
         health,
         doubts_of(source, noticed(source, health)),
         endings,
-        replace(context, audit_began=began, never_written=never),
+        replace(context, audit_began=began, never_written=never, births_untold=births is not None),
         span is not None,
         reached,
     )
+
+
+def _never_written(trail: Trail | None) -> frozenset[str]:
+    """The types of events whose absence says nothing: they were never written, or those that nobody knows may be them."""
+    if trail is None:
+        return frozenset()
+    renamed = frozenset(ours for word in trail.unknown if (ours := like_ours(word)))
+    return renamed | (EVENT_TYPES - trail.written if trail.complete else frozenset())
+
+
+def _untold_births(source: Source, health: Health, began: datetime, limited: bool, context: Context) -> Notice | None:
+    """What to say of a trail that does not tell of the households' beginnings; a `limited` scan reads no big table for it."""
+    written = health.trail is not None and EventType.CREATED in health.trail.written
+    if not written or context.so_far or (limited and is_big(source, EVENTS, source.tables.mapping.look_through_rows)):
+        return None
+    try:
+        return untold_births(source, began, context.as_of)
+    except QueryError as error:
+        health.unseen.append(f"whether {EVENTS} tells how households began: {error}")
+        return None
 
 
 def noticed(source: Source, health: Health) -> tuple[Notice, ...]:

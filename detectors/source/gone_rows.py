@@ -9,30 +9,49 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, literal, select, true
+from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, literal, or_, select, true
 
 from detectors.source.base import Source, SourceError
 from detectors.source.mapping import CANONICAL, SourceMapping
 
 _TRUE, _FALSE = ("true", "t", "1", "1.0", "yes", "y"), ("false", "f", "0", "0.0", "no", "n")
 _FLAGS = frozenset(
-    {"deleted", "is_deleted", "soft_deleted", "fivetran_deleted", "peerdb_is_deleted", "hoodie_is_deleted"}
+    [
+        *("deleted", "isdeleted", "softdeleted", "issoftdeleted", "markeddeleted"),
+        *("fivetrandeleted", "peerdbisdeleted", "hoodieisdeleted", "dbtisdeleted", "hevomarkeddeleted"),
+        *("datastreammetadataisdeleted", "artiedelete"),
+    ]
 )
-_CURRENT = frozenset({"is_current", "dbt_is_current", "fivetran_active"})
-_TIMES = frozenset({"deleted_at", "ab_cdc_deleted_at", "sdc_deleted_at", "discarded_at", "dbt_valid_to"})
+"""Names of columns as `_plain` writes them: their letters and digits, in whatever style an ORM or a loader joins them."""
+_CURRENT = frozenset({"iscurrent", "dbtiscurrent", "fivetranactive"})
+_TIMES = frozenset(
+    [
+        *("deletedat", "deletedon", "deleteddate", "datedeleted", "softdeletedat", "discardedat"),
+        *("abcdcdeletedat", "sdcdeletedat", "slingdeletedat", "dbtvalidto", "dltvalidto", "fivetranend"),
+    ]
+)
 _ENDS = {
-    "valid_to": "valid_from",
-    "valid_until": "valid_from",
-    "effective_to": "effective_from",
-    "row_end": "row_start",
-    "sys_end": "sys_start",
-    "system_time_end": "system_time_start",
+    "validto": "validfrom",
+    "validuntil": "validfrom",
+    "effectiveto": "effectivefrom",
+    "rowend": "rowstart",
+    "sysend": "sysstart",
+    "systemtimeend": "systemtimestart",
 }
 """When a version of a row ended, with when it began. A sitter's stay may be named so, too: there no row has versions."""
-_OPERATIONS = frozenset({"op", "cdc_operation", "change_type"})
-_ENDED = ("d", "delete", "deleted", "update_preimage")
+_ENDED = ("d", "delete", "deleted", "update_preimage", "-d", "-u")
+_OPERATIONS = {
+    **dict.fromkeys(("op", "cdcoperation", "changetype", "optype", "metadataaction", "rowkind"), _ENDED),
+    "headerchangeoper": ("d", "b"),
+    "$operation": ("1", "3"),
+    "_sign": ("-1",),
+    "mzdiff": ("-1",),
+}
+"""What was done to a row, and the words by which that ended it: SQL Server's, Qlik's and ClickHouse's are their own."""
 _CENTURY = ("200", "201", "202", "203", "204", "205")
 """How a time begins that has come; what ends never is written as a later one, or as a clock's zero."""
+_EPOCHS = (10, 13, 16, 19)
+"""So many digits has a time that is counted in seconds, or in thousandths and smaller parts of them."""
 _LOOKED_AT = 100_000
 """Where all rows would be too many, the first ones answer for the others."""
 _STATE = frozenset({"households", "household_members", "household_join_requests"})
@@ -51,7 +70,7 @@ def marking(table: str, names: Iterable[str], mapping: SourceMapping) -> tuple[s
     names = list(names)
     plain = {_plain(name) for name in names}
     ends = {end for end, begin in _ENDS.items() if begin in plain and table in _KEYS}
-    known = _FLAGS | _CURRENT | _TIMES | _OPERATIONS | ends
+    known = _FLAGS | _CURRENT | _TIMES | _OPERATIONS.keys() | ends
     return tuple(name for name in names if _plain(name) in known and name.strip().casefold() not in mapped)
 
 
@@ -67,9 +86,17 @@ def is_gone(value: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """Whether the column `name` with this `value` says that its row is gone."""
     text, plain = func.lower(func.trim(cast(value, Text))), _plain(name)
     if plain in _TIMES or plain in _ENDS:
-        return func.substr(text, 1, 3).in_(_CENTURY)
-    ended = _FALSE if plain in _CURRENT else _TRUE if plain in _FLAGS else _ENDED
-    return text.in_(ended)
+        return _is_time(text)
+    if plain in _FLAGS:
+        # Some write when it was deleted in the place of "yes".
+        return or_(text.in_(_TRUE), _is_time(text))
+    return text.in_(_FALSE if plain in _CURRENT else _OPERATIONS[plain])
+
+
+def _is_time(text: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a text is a time that has come, as such or as a number of seconds."""
+    number = and_(func.length(text).in_(_EPOCHS), func.substr(text, 1, 1).in_(("1", "2")), text.not_like("%-%"))
+    return or_(func.substr(text, 1, 3).in_(_CENTURY), and_(number, text.not_like("%:%")))
 
 
 def counts_as(table: str, statuses: Mapping[str, ColumnElement[str]], mapping: SourceMapping) -> ColumnElement[bool]:
@@ -83,10 +110,10 @@ def counts_as(table: str, statuses: Mapping[str, ColumnElement[str]], mapping: S
 
 def fault_of(table: str, column: str, gone: int, rows: int) -> str:
     """What to say of a table that holds so many rows that are gone, of those that were looked at."""
-    return (
-        f"{table} holds rows that are deleted or outdated, by its column {column}: {gone:,} of {rows:,}. "
-        f"Export the others alone, or name a view of them, [source.tables.{table}] name"
-    )
+    remedy = f"Export the others alone, or name a view of them, [source.tables.{table}] name"
+    if table == "users" and _plain(column) in _TIMES:
+        remedy = f'Say so in the policy, [source.tables.users.columns] deleted_at = "{column}"'
+    return f"{table} holds rows that are deleted or outdated, by its column {column}: {gone:,} of {rows:,}. {remedy}"
 
 
 def refuse_gone_rows(source: Source) -> None:
@@ -122,4 +149,6 @@ def gone_rows(source: Source, *, limited: bool) -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
-    return name.strip().casefold().lstrip("_")
+    """A column's name as it is looked for. Two would be too ordinary without the signs before them."""
+    plain = "".join(letter for letter in name.casefold() if letter.isalnum())
+    return {"__$operation": "$operation", "_sign": "_sign"}.get(name.strip().casefold(), plain)

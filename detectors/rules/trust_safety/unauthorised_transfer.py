@@ -20,7 +20,7 @@ Stays silent when
 -----------------
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
 *new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
-somebody who led before is deleted. Also within the grace period. Where the source never wrote household_leave_started (for
+somebody who led before is deleted, or the trail tells nothing of how the household began, nor of how many others did. Also within the grace period. Where the source never wrote household_leave_started (for
 *not-by-old-leader*: household_left neither), its absence says nothing, and only the other ways are looked at.
 
 Evidence
@@ -184,10 +184,12 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     household, began = home.household, context.audit_began
     if household is None or household.leader_id is None or began is None or household.created_at <= began:
         return False
-    if EventType.LEAVE_STARTED in context.never_written:
+    if not context.never_written.isdisjoint({EventType.LEAVE_STARTED, TRANSFER}):
         return False
     leader = household.leader_id
     if in_flight(home, context) or not leads_effectively(home, leader):
+        return False
+    if context.births_untold and not home.events_of(EventType.CREATED):
         return False
     creators = _creators(home, context)
     if not creators or leader in creators:
