@@ -29,7 +29,6 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
-from detectors.source.lost_keys import lost_keys
 from detectors.source.masked import leave_out_masked
 from detectors.source.mixed_up import mixed_up
 from detectors.source.not_yet import not_yet_copied
@@ -121,8 +120,6 @@ def look_at(
     health.notices += leave_out_masked(source, samples)
     _find_unfilled(source, elements, own, samples, health, as_of)
     _read_events(source, more_words, elements, own, health)
-    if own is None:
-        _find_lost_keys(source, health, as_of)
     _remark(source, own, health)
     if own is None:
         health.faults += [
@@ -156,13 +153,6 @@ def _read_events(
             health.unseen.append(
                 "whether a type of event was never written: household_events has no index on its types and is too big to read"
             )
-
-
-def _find_lost_keys(source: Source, health: Health, as_of: datetime) -> None:
-    try:
-        health.notices += lost_keys(source, health.trail, as_of)
-    except QueryError as error:
-        health.unseen.append(f"whether metadata tells what it always told: {error}")
 
 
 def _read_words(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -189,14 +189,8 @@ def _keyless(source: Source, elements: Collection[str], trail: Trail) -> frozens
     return frozenset(element for place, element in enumerate(elements) if not row[f"k{place}"])
 
 
-def tells(metadata: ColumnElement[Any], keys: Iterable[str]) -> ColumnElement[bool]:
-    """Whether a row's metadata has a value of one of `keys` that is no object and no list, which no rule can read; never null."""
-    values = [json_text(metadata, key) for key in keys]
-    return or_(*(func.coalesce(func.substr(one, 1, 1).not_in(("{", "[")), False) for one in values))
-
-
 def _holds(metadata: ColumnElement[Any], keys: str) -> ColumnElement[bool]:
-    return tells(metadata, keys.split("|"))
+    return or_(*(json_text(metadata, key).is_not(None) for key in keys.split("|")))
 
 
 def like_ours(word: str) -> str | None:
