@@ -64,6 +64,7 @@ def begin(
     span = _audit_span(source, context.as_of, detectors, endings)
     began, reached = span or (None, None)
     births = None
+    # Asked for where some rule concludes from silence about who leads.
     if began is not None and EventType.LEAVE_STARTED in elements_of(detectors):
         births = _untold_births(source, health, began, scope is not None, context)
     health.notices += [births] if births else []

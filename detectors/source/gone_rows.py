@@ -95,8 +95,10 @@ def is_gone(value: ColumnElement[str], name: str) -> ColumnElement[bool]:
 
 def _is_time(text: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a text is a time that has come, as such or as a number of seconds."""
-    number = and_(func.length(text).in_(_EPOCHS), func.substr(text, 1, 1).in_(("1", "2")), text.not_like("%-%"))
-    return or_(func.substr(text, 1, 3).in_(_CENTURY), and_(number, text.not_like("%:%")))
+    # A day before its month may begin and be as long as one: what never ends is written as 12/31/9999, too.
+    digits = and_(*(text.not_like(f"%{sign}%") for sign in "-:/."))
+    number = and_(func.length(text).in_(_EPOCHS), func.substr(text, 1, 1).in_(("1", "2")), digits)
+    return or_(func.substr(text, 1, 3).in_(_CENTURY), number)
 
 
 def counts_as(table: str, statuses: Mapping[str, ColumnElement[str]], mapping: SourceMapping) -> ColumnElement[bool]:

@@ -20,8 +20,10 @@ Stays silent when
 -----------------
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
 *new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
-somebody who led before is deleted, or the trail tells nothing of how the household began, nor of how many others did. Also within the grace period. Where the source never wrote household_leave_started (for
-*not-by-old-leader*: household_left neither), its absence says nothing, and only the other ways are looked at.
+somebody who led before is deleted, or the trail tells neither how the household began nor how many others did. Also
+within the grace period. Where the source never wrote household_leave_started (for *not-by-old-leader*: household_left
+neither, for *no-event*: or holds a type that nobody knows and that may be a transfer), its absence says nothing, and only
+the other ways are looked at.
 
 Evidence
 --------

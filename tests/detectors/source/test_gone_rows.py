@@ -33,6 +33,8 @@ LIVES = [
     ("deletedAt", "0"),
     ("isDeleted", "false"),
     ("_fivetran_end", "9999-12-31T23:59:59Z"),
+    ("_fivetran_end", "12/31/9999"),
+    ("_fivetran_end", "12.31.9999"),
     ("__$operation", "4"),
     ("METADATA$ACTION", "INSERT"),
     ("_sign", "1"),
