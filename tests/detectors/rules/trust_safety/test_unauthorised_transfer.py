@@ -352,6 +352,23 @@ def test_silent_where_the_trail_tells_nothing_of_how_households_began(scanner: S
     assert len(scanner(town, DETECTOR).findings) == 1
 
 
+@pytest.mark.parametrize(
+    ("told", "began"), [(30, timedelta()), (0, -2 * DAY)], ids=["lost one by one", "before the trail"]
+)
+def test_a_few_untold_beginnings_and_older_households_do_not_silence_it(
+    on_duckdb: Scanner, town: Town, told: int, began: timedelta
+) -> None:
+    young(town)
+    for number in range(told + 5):
+        home, at = f"elm {number}", LONG_AGO + began
+        town.family(home, f"{home} anna", at=at)
+        if number < told:
+            town.event("household_created", home, f"{home} anna", at=at)
+    town.event("household_created", "far", "fay", at=LONG_AGO + DAY)
+    (finding,) = on_duckdb.findings(town, DETECTOR)
+    assert finding.evidence["ways"] == ["no-event"]
+
+
 def test_silent_where_types_that_nobody_knows_may_be_transfers(on_duckdb: Scanner, town: Town) -> None:
     young(town)
     assert len(on_duckdb(with_later_life(town), DETECTOR).findings) == 1
