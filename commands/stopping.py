@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,8 @@ from weakref import WeakSet
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AGAIN_SECONDS = 0.5
 """What begins after a first cancelling is cancelled, too."""
+LOST_SECONDS = 0.02
+"""After which a signal is sent again that came where nothing can be raised."""
 
 
 class StoppedError(KeyboardInterrupt):
@@ -57,19 +60,32 @@ def stopped_by_signals() -> Iterator[None]:
     def stop(number: int, _: FrameType | None) -> None:
         for one in SIGNALS:
             signal.signal(one, signal.default_int_handler if one == signal.SIGINT else signal.SIG_IGN)
+        if not _COME:
+            threading.Thread(target=_cancel, args=(over,), daemon=True).start()
         _COME.append(number)
-        threading.Thread(target=_cancel, args=(over,), daemon=True).start()
         raise StoppedError(number)
+
+    usual = sys.unraisablehook
+
+    def lost(unraisable: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised while it tidies up, with a traceback on the screen, and would go on."""
+        if not isinstance(unraisable.exc_value, StoppedError):
+            usual(unraisable)
+            return
+        signal.signal(_COME[0], stop)
+        threading.Thread(target=_send_again, args=(over, _COME[0]), daemon=True).start()
 
     # What nohup or a shell told us to ignore stays ignored.
     before = {one: signal.getsignal(one) for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN}
     _COME.clear()
     for one in before:
         signal.signal(one, stop)
+    sys.unraisablehook = lost
     try:
         yield
     finally:
         over.set()
+        sys.unraisablehook = usual
         for one, handler in before.items():
             signal.signal(one, handler)
 
@@ -81,3 +97,9 @@ def _cancel(over: threading.Event) -> None:
             with suppress(Exception):
                 source.cancel()
         over.wait(AGAIN_SECONDS)
+
+
+def _send_again(over: threading.Event, number: int) -> None:
+    main = threading.main_thread().ident
+    if not over.wait(LOST_SECONDS) and main is not None:
+        signal.pthread_kill(main, number)

@@ -208,3 +208,33 @@ def test_a_connection_that_a_signal_closes_is_told_under_verbose_alone(
         assert ("Exception closing" in capsys.readouterr().err) == verbose
     finally:
         start_logging(verbose=False)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_comes_while_python_tidies_up_is_not_lost(number: signal.Signals, times: int) -> None:
+    """What is raised in a weak reference's callback is dropped: the program would go on to its end."""
+    script = f"""
+import os, time, weakref
+from commands.stopping import StoppedError, stopped_by_signals
+left = {times}
+class Thing: pass
+def tidied(_):
+    global left
+    left -= 1
+    os.kill(os.getpid(), {int(number)})
+    time.sleep(1)
+try:
+    with stopped_by_signals():
+        for _ in range(100):
+            if left:
+                thing = Thing()
+                seen = weakref.ref(thing, tidied)
+                del thing
+            time.sleep(0.05)
+    print("went on to its end")
+except StoppedError as error:
+    raise SystemExit(error.exit_code)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (SIGNALS[number], "", "")
