@@ -38,6 +38,13 @@ PETFORCE = (Path(__file__).with_name("petforce_schema.sql"),)
 # The same after a restore from an export: no unique constraint but the primary keys, and leader_id may be null.
 RESTORED_PETFORCE = (*PETFORCE, Path(__file__).with_name("petforce_schema_restored.sql"))
 
+_ADMINS: dict[str, psycopg.Connection] = {}
+"""By a server's URL, this process's connection to its maintenance database."""
+_TEMPLATES: dict[tuple[str, tuple[Path, ...]], str] = {}
+"""The templates that this process knows to be there, by server and schema."""
+_FREE_NAMES: list[str] = []
+"""Of databases that are gone. A new one of the same name finds the statements that were compiled for its address."""
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -106,16 +113,15 @@ class PostgresServer:
         It is dropped afterwards, even if somebody is still connected.
         """
         template = self._template_database(schema)
-        name = f"hearthwatch_{secrets.token_hex(6)}"
-        with psycopg.connect(self.admin_url, autocommit=True) as admin:
-            admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-            )
+        name = _FREE_NAMES.pop() if _FREE_NAMES else f"hearthwatch_{secrets.token_hex(6)}"
+        self._administer(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
         try:
             yield Database(name, self)
         finally:
-            with psycopg.connect(self.admin_url, autocommit=True) as admin:
-                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            self._administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            _FREE_NAMES.append(name)
 
     @contextlib.contextmanager
     def new_reader(self, database: Database, *, bypass_rls: bool) -> Iterator[Reader]:
@@ -136,8 +142,27 @@ class PostgresServer:
                 admin.execute(sql.SQL("DROP OWNED BY {}").format(role))
                 admin.execute(sql.SQL("DROP ROLE {}").format(role))
 
+    def _administer(self, statement: sql.Composed) -> None:
+        """Execute a statement in the maintenance database, in a connection that this process keeps."""
+        for last_try in (False, True):
+            if self.admin_url not in _ADMINS:
+                _ADMINS[self.admin_url] = psycopg.connect(self.admin_url, autocommit=True)
+            try:
+                _ADMINS[self.admin_url].execute(statement)
+                return
+            except psycopg.OperationalError:
+                # Somebody may have ended the connection, or all of the server's.
+                if last_try or not _ADMINS[self.admin_url].broken:
+                    raise
+                del _ADMINS[self.admin_url]
+
     def _template_database(self, schema: Sequence[Path]) -> str:
         """The name of a database with just this schema; made once per server, however many processes ask at once."""
+        if (self.admin_url, tuple(schema)) not in _TEMPLATES:
+            _TEMPLATES[self.admin_url, tuple(schema)] = self._made_template(schema)
+        return _TEMPLATES[self.admin_url, tuple(schema)]
+
+    def _made_template(self, schema: Sequence[Path]) -> str:
         statements = "".join(part.read_text(encoding="utf-8") for part in schema)
         name = "hearthwatch_template_" + hashlib.sha256(statements.encode()).hexdigest()[:12]
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
