@@ -12,6 +12,7 @@ from sqlalchemy import Text, and_, cast, or_, select
 
 from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Notice, QueryError, Source, SourceError
+from detectors.source.clocks import other_clocks
 from detectors.source.filled import (
     FEW,
     FIRST,
@@ -122,6 +123,7 @@ def look_at(
     _read_events(source, more_words, elements, own, health)
     _remark(source, own, health)
     if own is None:
+        _compare_clocks(source, health)
         health.faults += [
             *empty_beside_full(health.empty, source.engine),
             *word_faults(source, health.spoken, health.rows),
@@ -153,6 +155,13 @@ def _read_events(
             health.unseen.append(
                 "whether a type of event was never written: household_events has no index on its types and is too big to read"
             )
+
+
+def _compare_clocks(source: Source, health: Health) -> None:
+    try:
+        health.faults += other_clocks(source, health.trail)
+    except QueryError as error:
+        health.unseen.append(f"whether audit rows tell the times of the other tables: {error}")
 
 
 def _read_words(

@@ -1,0 +1,78 @@
+"""Whether the audit table and the tables of states keep the same time: a zone that was taken for another one shifts one of them.
+
+What people did before they were removed looks then as if they had done it afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, and_, select
+
+from detectors.events import EventType
+from detectors.source.base import Source
+from detectors.source.tables import Tables
+from detectors.source.trail import EVENTS, Trail
+
+_SAMPLE = 400
+_FEW = 10
+_SHARE = 5
+"""One in so many: where clocks change in summer, a zone is mistaken for one half of the year."""
+_STEP, _NEAR, _MOST = timedelta(minutes=30), timedelta(seconds=30), timedelta(hours=15)
+"""Zones differ by half hours, up to so many; what the app writes together it writes within seconds."""
+
+
+_PAIRS = (
+    (EventType.CREATED, "households.created_at"),
+    (EventType.JOIN_REQUEST_SUBMITTED, "household_join_requests.requested_at"),
+)
+"""What the app writes together with an audit row, by the database's clock."""
+
+
+def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
+    """A line where creations or requests are audited whole hours before or after their own rows. Raises QueryError."""
+    if trail is None:
+        return
+    tables = source.tables.respelled({f"{EVENTS}.event_type": trail.spellings})
+    for kind, place in _PAIRS:
+        if kind not in trail.written:
+            continue
+        rows = source.rows(_pairs_of(tables, kind, place), "words")
+        apart = [row["told"] - row["written"] for row in rows]
+        shifted = sorted(one for one in apart if is_shift(one))
+        if len(shifted) >= _FEW and len(shifted) * _SHARE >= len(apart):
+            middle = shifted[len(shifted) // 2]
+            way = "before" if middle < timedelta() else "after"
+            yield (
+                f"{EVENTS}.event_timestamp lies {_hours(middle)} {way} {place} of the same act in {len(shifted):,} of "
+                f"{len(apart):,} rows: one of the two was written or exported in another time zone; export both with their "
+                'zones, or say whose clock wrote times that have none, [source] zone = "…"'
+            )
+            return
+
+
+def _pairs_of(tables: Tables, kind: str, place: str) -> Select[datetime, datetime]:
+    """When acts of a `kind` were audited, and when the row that they wrote says they were done."""
+    table, _, column = place.partition(".")
+    events, theirs = tables[EVENTS].c, tables[table].c
+    acts = select(events.event_timestamp.label("told"), events.household_id, events.user_id)
+    act = acts.where(tables.event_is(kind), events.event_timestamp.is_not(None)).limit(_SAMPLE).subquery("act").c
+    own = (
+        theirs.id == act.household_id
+        if table == "households"
+        else and_(theirs.household_id == act.household_id, theirs.user_id == act.user_id)
+    )
+    return select(act.told, theirs[column].label("written")).where(own, theirs[column].is_not(None))
+
+
+def is_shift(apart: timedelta) -> bool:
+    """Whether two moments of one act lie as far apart as two zones."""
+    apart = abs(apart)
+    off = apart % _STEP
+    return _STEP - _NEAR <= apart <= _MOST and min(off, _STEP - off) <= _NEAR
+
+
+def _hours(apart: timedelta) -> str:
+    hours = round(abs(apart) / _STEP) / 2
+    return f"{hours:g} hour{'' if hours == 1 else 's'}"
