@@ -85,6 +85,8 @@ class FoundTable:
     """What makes a value of its native type of a column that is stored another way."""
     marking: tuple[str, ...] = ()
     """The source's columns that may mark rows as deleted or outdated; none where that was looked at already (files)."""
+    copied: bool = False
+    """Whether a tool copies it from another database, at moments of its own; false for files, which are always copies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Schema:
     """Columns of optional tables that exist but that the role may not read."""
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Why an optional column that exists cannot be read as what it should hold, by table.column; or a whole optional table."""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Of optional tables that were not found, which others of the server have names like theirs."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
     holds_unicode: bool = True
@@ -117,7 +121,10 @@ class Schema:
                 missing.add(f"{need} ({self.unusable[need]})")
             elif not self.has(need):
                 table = need.split(".")[0]
-                whole = f"{table} ({self.unusable[table]})" if table in self.unusable else table
+                why = self.unusable.get(table) or (
+                    f"there is {self.elsewhere[table]}" if table in self.elsewhere else ""
+                )
+                whole = f"{table} ({why})" if why else table
                 missing.add(need if table in self.tables else whole)
         return sorted(missing)
 

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import Text, func, text
 
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
-from detectors.source.gone_rows import marking
+from detectors.source.elsewhere import elsewhere
+from detectors.source.gone_rows import is_copied, marking
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.quoting import quoted
 from detectors.source.server_types import (
@@ -93,9 +94,10 @@ def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) ->
     ]
     columns = zip(*wanted, strict=True)
     found = {row["canonical"]: row for row in ask(_TABLES, dict(zip(_WORDS, map(list, columns), strict=True)))}
+    alike = elsewhere(ask, [name for name in CANONICAL if name not in found])
     for name, canonical in CANONICAL.items():
         if not canonical.optional and not (name in found and found[name]["usable"]):
-            raise SourceError(f"{label}: {_not_there(name, mapping, found.get(name))}")
+            raise SourceError(f"{label}: {_not_there(name, mapping, found.get(name), alike.get(name, ''))}")
     by_oid = {"canonical": list(found), "oid": [row["oid"] for row in found.values()]}
     reader = _Reader(mapping, found, _by_table(ask(_COLUMNS, by_oid)), _by_table(ask(_INDEXES, by_oid)))
     tables = {name: table for name in CANONICAL if name in found and (table := reader.table(name))}
@@ -104,6 +106,7 @@ def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) ->
         tuple(_unique_keys(tables)),
         frozenset(reader.unreadable),
         reader.unusable,
+        alike,
         has_catalog=True,
         holds_unicode=encoding in ("UTF8", ""),
     )
@@ -120,11 +123,12 @@ def _places(schema: str, name: str) -> Iterator[tuple[str, str]]:
             yield name[:at], name[at + 1 :]
 
 
-def _not_there(name: str, mapping: SourceMapping, found: Any) -> str:
+def _not_there(name: str, mapping: SourceMapping, found: Any, alike: str) -> str:
     if found is None:
         return (
             f"the required table {mapping.table_name(name)} is missing or not visible to this role: "
             f"name it in the policy under [source.tables.{name}], or its schema under [source]"
+            f"{f' (there is {alike})' if alike else ''}"
         )
     return f"this role may not look into the schema: GRANT USAGE ON SCHEMA {quoted(found['schema_name'])} TO it"
 
@@ -175,6 +179,7 @@ class _Reader:
             place=(found["schema_name"], found["table_name"]),
             read_as=read_as,
             marking=marking(name, (each for each, row in present.items() if row["readable"]), self.mapping),
+            copied=is_copied(present),
         )
 
     def _column(

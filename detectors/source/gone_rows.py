@@ -48,6 +48,14 @@ _OPERATIONS = {
     "mzdiff": ("-1",),
 }
 """What was done to a row, and the words by which that ended it: SQL Server's, Qlik's and ClickHouse's are their own."""
+_COPYING = frozenset(
+    [
+        *("fivetransynced", "airbyterawid", "airbyteemittedat", "airbyteextractedat", "sdcextractedat", "sdcbatchedat"),
+        *("sdcreceivedat", "dltloadid", "dltid", "peerdbsyncedat", "slingloadedat", "hevoingestedat", "hevoloadedat"),
+        *("flowpublishedat", "artieupdatedat", "rivtimestamp", "riveryrunid", "hoodiecommittime", "etlloadedat"),
+    ]
+)
+"""Names of the columns in which a tool that copies tables keeps when it did."""
 _CENTURY = ("200", "201", "202", "203", "204", "205")
 """How a time begins that has come; what ends never is written as a later one, or as a clock's zero."""
 _EPOCHS = (10, 13, 16, 19)
@@ -72,6 +80,11 @@ def marking(table: str, names: Iterable[str], mapping: SourceMapping) -> tuple[s
     ends = {end for end, begin in _ENDS.items() if begin in plain and table in _KEYS}
     known = _FLAGS | _CURRENT | _TIMES | _OPERATIONS.keys() | ends
     return tuple(name for name in names if _plain(name) in known and name.strip().casefold() not in mapped)
+
+
+def is_copied(names: Iterable[str]) -> bool:
+    """Whether the columns of these `names` are those of a table that a tool copies from another database."""
+    return not _COPYING.isdisjoint(map(_plain, names))
 
 
 def versions(table: str, name: str, columns: Mapping[str, ColumnElement[Any]]) -> ColumnElement[int]:

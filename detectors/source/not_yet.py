@@ -26,9 +26,10 @@ _ROWS_BEFORE, _EVENTS_BEFORE = 5, 10
 def not_yet_copied(source: Source, as_of: datetime) -> Iterator[Notice]:
     """Notices on households of which another table tells what will be in a table's next copy. Raises QueryError.
 
-    A server's own tables are read as of one moment.
+    A server's own tables are read as of one moment; those that a tool copies there are of several.
     """
-    if source.engine == "postgresql" or EVENTS not in source.tables:
+    own = source.engine == "postgresql" and not any(table.copied for table in source.schema.tables.values())
+    if own or EVENTS not in source.tables:
         return
     yield from _households(source, as_of)
     members, asked, events = (

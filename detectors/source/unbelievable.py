@@ -47,15 +47,24 @@ _WHY_EMPTY: dict[Engine, str] = {
     "spark": "this is half a load, the wrong table, or a user that may not see the rows; load it again, map the right table, "
     "or let the user see them",
 }
+_WHY_ALL_EMPTY: dict[Engine, str] = {
+    "postgresql": "if the app has households, this is another database or schema, or a role that may not see the rows; "
+    "check --source and [source] schema, or let the role see them",
+    "duckdb": "if the app has households, this is a failed export, or another folder; export the tables again, or check --source",
+    "spark": "if the app has households, this is another catalog or schema, or a user that may not see the rows; "
+    "check --source, or let the user see them",
+}
 
 
 def empty_beside_full(tables: Collection[str], engine: Engine) -> Iterator[str]:
-    """Of two tables that fill together one, if `tables` without a row are not both."""
+    """Of the two tables that fill together, those among `tables` without a row; of an app without households nothing is told."""
     required = ("households", "household_members")
     empty = [name for name in required if name in tables]
     if len(empty) == 1:
         (full,) = set(required) - set(empty)
         yield (f"{empty[0]} has no row that can be read, although {full} has some: {_WHY_EMPTY[engine]}")
+    elif empty:
+        yield f"{' and '.join(empty)} have no row that can be read, so that there is nothing to watch: {_WHY_ALL_EMPTY[engine]}"
 
 
 def word_faults(source: Source, spoken: Mapping[str, Spoken], counted: Collection[str]) -> Iterator[str]:

@@ -135,6 +135,22 @@ def test_a_schema_that_cannot_be_read_is_named(petforce_db: Database, statements
     assert "\n" not in str(caught.value)
 
 
+def test_a_table_elsewhere_is_named(petforce_db: Database, town: Town) -> None:
+    """In another schema, or under a name in another style."""
+    load(petforce_db, town.tables())
+    with petforce_db.connect() as connection:
+        connection.execute("CREATE SCHEMA audit")
+        connection.execute("ALTER TABLE household_events SET SCHEMA audit")
+    with open_source(petforce_db.url, SourceMapping()) as source:
+        assert source.schema.missing(frozenset({"household_events.id", "users.id"})) == [
+            "household_events (there is audit.household_events)"
+        ]
+    with petforce_db.connect() as connection:
+        connection.execute('ALTER TABLE household_members RENAME TO "HouseholdMember"')
+    with pytest.raises(SourceError, match=r'there is public\."HouseholdMember"'):
+        open_source(petforce_db.url, SourceMapping())
+
+
 def test_wrong_password_dead_server_and_nonsense_are_one_line_without_the_secret(
     postgres: PostgresServer, petforce_db: Database
 ) -> None:

@@ -19,6 +19,7 @@ from detectors.source.filled import Sample
 from detectors.source.masked import why_masked
 from detectors.source.misplaced import states
 from detectors.source.sampled_homes import Home, Row
+from tests.support.postgres import Database, load
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, Scanner, Town, uid
 
 HOMES = [f"h{number}" for number in range(20)]
@@ -259,6 +260,21 @@ def test_what_is_newer_than_the_copy_of_a_table_is_awaited(on_duckdb: Scanner, e
     assert on_duckdb(town, *rules).findings
 
 
+@pytest.mark.parametrize("column", ["_fivetran_synced", "_dlt_load_id", None])
+def test_a_servers_table_is_awaited_where_a_tool_copies_it(petforce_db: Database, column: str | None) -> None:
+    town = Town()
+    town.family("h1", "anna")
+    town.member("new", "ben", role="leader", at=AS_OF - HOUR)
+    town.event("household_created", "new", "ben", at=AS_OF - HOUR)
+    load(petforce_db, town.tables())
+    if column:
+        with petforce_db.connect() as connection:
+            connection.execute(f"ALTER TABLE households ADD {column} text")
+    with open_source(petforce_db.url, SourceMapping()) as source:
+        found = {one.households for one in health_of(source, (), Limits(), as_of=AS_OF).notices}
+    assert (frozenset({uid("new")}) in found) == bool(column)
+
+
 def test_a_quiet_town_waits_for_no_copy(on_duckdb: Scanner) -> None:
     town = Town()
     town.family("quiet", "quiet anna", at=AS_OF - 20 * HOUR)
@@ -301,3 +317,10 @@ def test_tables_that_end_at_one_round_number_end_the_scan(on_duckdb: Scanner) ->
 @pytest.mark.parametrize(("rows", "cut"), [(500, True), (550, False), (1000, True), (400, False), (65_535, True)])
 def test_where_exports_end(rows: int, cut: bool) -> None:
     assert is_cap(rows) == cut
+
+
+def test_a_source_without_households_and_members_has_nothing_to_watch(scanner: Scanner, town: Town) -> None:
+    town.households.clear()
+    town.household_members.clear()
+    assert "households and household_members have no row that can be read" in faults(scanner, town)
+    assert "nothing to watch" in faults(scanner, Town())
