@@ -125,7 +125,7 @@ def look_at(
     if own is None:
         _compare_clocks(source, health)
         health.faults += [
-            *empty_beside_full(health.empty, source.engine),
+            *empty_beside_full(source.schema.tables, health.empty, source.engine),
             *word_faults(source, health.spoken, health.rows),
             *strange_trail(health.trail),
         ]

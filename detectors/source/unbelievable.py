@@ -47,24 +47,17 @@ _WHY_EMPTY: dict[Engine, str] = {
     "spark": "this is half a load, the wrong table, or a user that may not see the rows; load it again, map the right table, "
     "or let the user see them",
 }
-_WHY_ALL_EMPTY: dict[Engine, str] = {
-    "postgresql": "if the app has households, this is another database or schema, or a role that may not see the rows; "
-    "check --source and [source] schema, or let the role see them",
-    "duckdb": "if the app has households, this is a failed export, or another folder; export the tables again, or check --source",
-    "spark": "if the app has households, this is another catalog or schema, or a user that may not see the rows; "
-    "check --source, or let the user see them",
-}
 
 
-def empty_beside_full(tables: Collection[str], engine: Engine) -> Iterator[str]:
-    """Of the two tables that fill together, those among `tables` without a row; of an app without households nothing is told."""
+def empty_beside_full(tables: Collection[str], empty: Collection[str], engine: Engine) -> Iterator[str]:
+    """What lacks where others of the `tables` hold rows that come of it, if some are `empty`. Of an empty source nothing is said."""
     required = ("households", "household_members")
-    empty = [name for name in required if name in tables]
-    if len(empty) == 1:
-        (full,) = set(required) - set(empty)
-        yield (f"{empty[0]} has no row that can be read, although {full} has some: {_WHY_EMPTY[engine]}")
-    elif empty:
-        yield f"{' and '.join(empty)} have no row that can be read, so that there is nothing to watch: {_WHY_ALL_EMPTY[engine]}"
+    lacking = [name for name in required if name in empty]
+    named = required if len(lacking) == 1 else ("household_join_requests", EVENTS)
+    full = [name for name in named if name in tables and name not in empty]
+    if lacking and full:
+        verb = "has" if len(lacking) == 1 else "have"
+        yield f"{' and '.join(lacking)} {verb} no row that can be read, although {full[0]} has some: {_WHY_EMPTY[engine]}"
 
 
 def word_faults(source: Source, spoken: Mapping[str, Spoken], counted: Collection[str]) -> Iterator[str]:
