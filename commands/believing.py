@@ -10,6 +10,7 @@ from typing import cast
 
 import click
 
+from commands.copies import older_copies, refuse_another_town, volumes_of
 from commands.scanning import After
 from detectors.contract import Detector, Finding, SubjectKey, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
@@ -17,6 +18,7 @@ from detectors.engine.belief import disbelieve, rows_gone
 from detectors.engine.blind_spots import blind_spots
 from detectors.engine.doubts import doubts_of
 from detectors.engine.looking_back import looked_back, not_looked_at
+from detectors.engine.newest import newest_of
 from detectors.engine.result import ScanResult
 from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
@@ -59,8 +61,11 @@ class Known:
         """The days whose audit rows the scan must count."""
         return days_to_count(self.baselines.get(EVENTS), as_of, self.policy.volume)
 
-    def doubts(self, seen: Mapping[str, Volume]) -> dict[str, str]:
-        return doubts(self.baselines, seen, self.policy.volume, outage=self.outage)
+    def doubts(self, seen: Mapping[str, Volume], source: Source | None = None) -> dict[str, str]:
+        """Why tables are not believed; `source` is asked whether rows that lack were deleted."""
+        rules = self.policy.volume
+        aged = older_copies(source, self.baselines, seen, rules, self.as_of)
+        return {**aged, **doubts(self.baselines, seen, rules, outage=self.outage)}
 
 
 def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:
@@ -108,30 +113,19 @@ def known_households(ledger: Ledger, detectors: Sequence[Detector]) -> dict[str,
     return households
 
 
-def volumes_of(result: ScanResult, tables: Iterable[str]) -> dict[str, Volume]:
-    """What the scan saw of each of `tables`; those that could not be counted are left out."""
-    seen: dict[str, Volume] = {}
-    for table in sorted({*tables, *result.tables}):
-        if table not in result.tables:
-            seen[table] = Volume(table, None)
-        elif table == EVENTS and result.event_days:
-            seen[table] = Volume(table, sum(result.event_days.values()), result.event_days, result.audit_began)
-        elif table in result.rows_read:
-            seen[table] = Volume(table, result.rows_read[table])
-    return seen
-
-
 def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -> After:
     """A whole scan without what rests on tables that are not believed; with `accept` all are."""
 
     def after(source: Source, result: ScanResult) -> ScanResult:
         seen = volumes_of(result, known.baselines)
-        reasons = {} if accept else known.doubts(seen)
+        reasons = {} if accept else known.doubts(seen, source)
         if nothing_left(reasons, seen):
             raise SourceError(
                 "households and household_members have no rows at all, though they had some on the last run: this is an empty "
                 "export, another database or a role that may not read; nothing was recorded (--accept-volume takes it as it is)"
             )
+        if not accept:
+            refuse_another_town(source, known.baselines)
         here = replace(known, night=None, looks=()) if accept else known
         return _after(source, disbelieve(result, reasons, detectors), here, known.entries, detectors)
 
@@ -159,6 +153,7 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
     """The same for a scan of some households: the tables are counted as a whole, for that scan saw a part only."""
 
     def after(source: Source, result: ScanResult) -> ScanResult:
+        refuse_another_town(source, known.baselines)
         tables = {table for one in detectors for table in tables_of(one)}
         health = health_of(source, detectors, known.policy.limits, as_of=known.as_of)
         believable(source, health)
@@ -169,8 +164,9 @@ def held_against_in_part(known: Known, detectors: Sequence[Detector], entries: S
             doubts=doubts_of(source, notices),
             unknown_types=health.trail is not None and bool(health.trail.unknown),
         )
-        whole = replace(result, rows_read=count_rows(source, None, health.rows, tables=tables))
-        reasons = known.doubts(volumes_of(whole, known.baselines))
+        rows, newest = count_rows(source, None, health.rows, tables=tables), newest_of(source, known.as_of, tables)
+        whole = replace(result, rows_read=rows, newest=newest)
+        reasons = known.doubts(volumes_of(whole, known.baselines), source)
         concerned = {table: reason for table, reason in reasons.items() if table in tables}
         return _after(source, disbelieve(result, concerned, detectors), known, entries, detectors)
 
@@ -276,7 +272,7 @@ def looked_of(result: ScanResult, known: Known, detectors: Sequence[Detector], *
     """What the night is told of the source."""
     seen = volumes_of(result, known.baselines)
     return Looked(
-        volumes=recorded(seen, known.doubts(seen), accept=accept),
+        volumes=recorded(seen, known.doubts(seen) if accept else result.disbelieved, accept=accept),
         audited=EVENTS in result.tables,
         reached=result.reached,
         disbelieved=result.disbelieved,

@@ -9,6 +9,7 @@ from datetime import date
 
 from detectors.contract import Context
 from detectors.engine.lost_metadata import lost_rows, notice_of
+from detectors.engine.newest import Newest, newest_of
 from detectors.engine.row_counts import count_event_days, count_rows
 from detectors.passes.base import Scope
 from detectors.source import Source
@@ -24,14 +25,18 @@ class Aside:
     known: Mapping[str, int]
     tables: Collection[str]
     days: Collection[date]
+    whole: bool
+    """False for a look at changes, which asks for no day and for no newest rows."""
 
     def begin(self, pool: Executor) -> Counted:
         """Count in the time that `pool` has left: nobody waits for it, and many rows take long."""
+        dated = self.tables if self.whole and self.scope is None else ()
         return Counted(
             self,
             pool.submit(count_rows, self.source, self.scope, self.known, self.tables),
-            pool.submit(count_event_days, self.source, self.days),
+            pool.submit(count_event_days, self.source, self.days if self.whole else ()),
             pool.submit(lost_rows, self.source, self.scope, self.context),
+            pool.submit(newest_of, self.source, self.context.as_of, dated),
         )
 
 
@@ -43,9 +48,12 @@ class Counted:
     _rows: Future[dict[str, int]]
     _days: Future[dict[date, int]]
     _lost: Future[dict[str, int]]
+    _newest: Future[Newest]
 
     def remark(self) -> None:
-        """Have the source note how much metadata was lost."""
+        """Wait for all of it, and have the source note how much metadata was lost."""
+        for counting in (self._rows, self._days, self._newest):
+            counting.result()
         notice = notice_of(self.aside.source, self.aside.context, self._lost.result())
         self.aside.source.notices.extend(filter(None, [notice]))
 
@@ -56,3 +64,7 @@ class Counted:
     @property
     def days(self) -> dict[date, int]:
         return self._days.result()
+
+    @property
+    def newest(self) -> Newest:
+        return self._newest.result()

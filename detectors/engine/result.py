@@ -11,6 +11,7 @@ from detectors.engine.blind_spots import Spots
 from detectors.engine.bookmark import Bookmark
 from detectors.engine.doubts import Doubt
 from detectors.engine.feed import Fed
+from detectors.engine.newest import NOTHING_NEW, Newest
 from detectors.findings import Alike, Found
 from detectors.source import Notice
 
@@ -30,6 +31,8 @@ class ScanResult:
     """The canonical tables that the source has."""
     event_days: Mapping[date, int] = field(default_factory=dict)
     audit_began: datetime | None = None
+    newest: Newest = NOTHING_NEW
+    """The newest rows, where the tables were looked at as a whole."""
     reached: datetime | None = None
     """The time of the newest audit row at or before the scan's: at least up to there the source is complete."""
     disbelieved: Mapping[str, str] = field(default_factory=dict)

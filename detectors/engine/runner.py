@@ -93,7 +93,7 @@ def _scan(
     if scope is not None:
         source.notices += left_out(source)
     run.inspect_schema()
-    rows_read, event_days = run.read(days)
+    counted = run.read(days)
     run.cases.settle_alike()
     findings: list[Found] = [finding for ending in run.endings.values() for finding in ending.findings]
     if scope is not None:
@@ -107,14 +107,15 @@ def _scan(
     return ScanResult(
         tuple(findings),
         run.coverage(findings),
-        rows_read,
+        counted.rows,
         (*run.notices, *held_back),
         spots=run.spots,
         doubts=run.outset.doubts,
         unknown_types=run.unknown_types,
         tables=frozenset(source.schema.tables),
-        event_days=event_days if run.outset.audit_known else {},
+        event_days=counted.days if run.outset.audit_known else {},
         audit_began=run.outset.context.audit_began,
+        newest=counted.newest,
         reached=run.outset.reached,
         alike=run.cases.alike,
         fed=fed,
@@ -171,29 +172,25 @@ class _Run:
                 for finding in self.endings.guarded(detector, detector.inspect, self._source.schema, self._context):
                     self.endings[detector.id].evaluated.add(finding)
 
-    def read(self, days: Collection[date]) -> tuple[dict[str, int], dict[date, int]]:
+    def read(self, days: Collection[date]) -> Counted:
         """Every pass that somebody has a condition on, and what its rows lead to.
 
-        Returns the rows of each table, and the audit rows of `days`. What fires becomes a case, or is aggregated at once, or
-        waits until all else is evaluated.
+        Returns what was counted besides. What fires becomes a case, or is aggregated at once, or waits for all else.
         """
         with ThreadPoolExecutor(max_workers=self._at_once) as pool, ended_at_once(self._source):
             explained, counted = self._read_and_evaluate(pool, self._aside(days))
             counted.remark()
-            rows_read, event_days = counted.rows, counted.days
         late = replace(self._context, explained=frozenset(explained))
         for subscriber, detector, rows in self._waiting:
             self._aggregate(subscriber, detector, rows, late)
-        return rows_read, event_days
+        return counted
 
     def _aside(self, days: Collection[date]) -> Aside:
         """What is counted besides; a look at changes counts what it has been told of."""
         known = self.outset.health.rows if self._fed is None else {**self._fed.rows, **self.outset.health.rows}
         asked = frozenset[str]().union(*map(tables_of, self.by_id.values()))
         tables = asked if self._changed is None else HOUSEHOLD_COLUMN.keys() & known.keys()
-        return Aside(
-            self._source, self._scope, self._context, known, tables, days if self._changed is None else frozenset()
-        )
+        return Aside(self._source, self._scope, self._context, known, tables, days, whole=self._changed is None)
 
     def _read_and_evaluate(self, pool: ThreadPoolExecutor, aside: Aside) -> tuple[set[str], Counted]:
         """Read the passes, and evaluate a kind of case as soon as no pass is left that may name one.

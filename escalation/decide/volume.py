@@ -25,12 +25,13 @@ LONG_OUTAGE = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What a table held when it was last believed: its `latest` state, and the most of late with the night of that."""
+    """What a table held when it was `last` believed: its `latest` state, and the most of late with the night of that."""
 
     latest: Volume
     rows: int
     at: datetime
     days: Mapping[date, int]
+    last: datetime
 
 
 def baseline_of(believed: Sequence[tuple[datetime, Volume]]) -> Baseline | None:
@@ -47,7 +48,7 @@ def baseline_of(believed: Sequence[tuple[datetime, Volume]]) -> Baseline | None:
     for _, one in since:
         for day, number in one.days.items():
             days[day] = max(number, days.get(day, 0))
-    return Baseline(believed[0][1], most.rows or 0, at, days)
+    return Baseline(believed[0][1], most.rows or 0, at, days, believed[0][0])
 
 
 def days_to_count(baseline: Baseline | None, as_of: datetime, rules: VolumeRules) -> frozenset[date]:

@@ -61,6 +61,8 @@ Look = Literal["night", "quick"]
 """A night looks at a whole day; a quick look in between at what cannot wait."""
 OutboxKind = Literal["create", "update", "comment", "follow-up"]
 Destination = Literal["queue", "slack"]
+Marks = tuple[tuple[datetime, str], ...]
+"""Times of rows, each with the household or the user whom the row is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,10 @@ class Volume:
     believed: bool = True
     accepted: bool = False
     """Somebody said that a drop was real: what was there before says nothing any more."""
+    newest: Mapping[str, Marks] = field(default_factory=dict)
+    """By column of times the newest rows, of different households or users; empty where nobody asked."""
+    sample: Marks = ()
+    """Of the table of households: some of them, with when they began."""
 
     @property
     def empty(self) -> bool:

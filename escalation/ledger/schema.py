@@ -44,7 +44,7 @@ class UtcTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-REVISION = "0011_servers"
+REVISION = "0012_newest"
 """The last migration: a database that is there needs none. A test holds it to the migrations."""
 METADATA = MetaData(
     naming_convention={
@@ -80,6 +80,8 @@ VOLUMES = Table(
     Column("oldest", UtcTime),
     Column("believed", Boolean, nullable=False),
     Column("accepted", Boolean, nullable=False),
+    Column("newest", JSON),
+    Column("sample", JSON),
 )
 
 ENDINGS = Table(

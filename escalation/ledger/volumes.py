@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from escalation.ledger.records import Volume
+from escalation.ledger.records import Marks, Volume
 from escalation.ledger.schema import NIGHTS, VOLUMES
 from escalation.ledger.undamaged import undamaged
 
@@ -31,6 +32,8 @@ class VolumesPart:
                 "oldest": one.oldest,
                 "believed": one.believed,
                 "accepted": one.accepted,
+                "newest": {column: _plain(marks) for column, marks in one.newest.items()} or None,
+                "sample": _plain(one.sample) or None,
             }
             for one in volumes
         ]
@@ -64,6 +67,8 @@ class VolumesPart:
                         {date.fromisoformat(day): number for day, number in row["days"].items()},
                         row["oldest"],
                         accepted=row["accepted"],
+                        newest={column: _marks(told) for column, told in (row["newest"] or {}).items()},
+                        sample=_marks(row["sample"] or ()),
                     ),
                 )
                 for row in self._connection.execute(query).mappings()
@@ -96,3 +101,11 @@ class VolumesPart:
         lost = self._connection.execute(believed.where(VOLUMES.c.accepted)).first()
         moments = [last.oldest if last else None, lost.as_of if lost else None]
         return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _plain(marks: Marks) -> list[list[str]]:
+    return [[at.isoformat(timespec="seconds"), subject] for at, subject in marks]
+
+
+def _marks(told: Any) -> Marks:
+    return tuple((datetime.fromisoformat(at), str(subject)) for at, subject in told)

@@ -1,0 +1,135 @@
+"""The newest rows of each table and a sample of its households: by them a later scan tells an older copy, and another town."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Text, cast, select
+
+from detectors.domain.values import text_of
+from detectors.source import QueryError, Source
+from detectors.source.ids import plain_id
+from detectors.source.trail import EVENTS
+
+logger = logging.getLogger("hearthwatch.scan")
+Marks = tuple[tuple[datetime, str], ...]
+"""Times of rows, each with whom the row is about."""
+TIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "households": ("id", ("created_at", "updated_at")),
+    "household_members": ("household_id", ("joined_at",)),
+    "household_join_requests": ("household_id", ("requested_at", "responded_at")),
+    "users": ("id", ("created_at",)),
+    "support_requests": ("requester_id", ("created_at",)),
+    "sessions": ("user_id", ("created_at", "last_activity_at")),
+    EVENTS: ("household_id", ("event_timestamp",)),
+}
+"""By table, whom its rows are about, and the times that only go forward while the app is at work."""
+KEPT = 8
+"""So many different households or users: one that leaves takes all of its rows along."""
+OLDEST = 24
+"""Households that began first are the last to leave, and new ones never come among them."""
+_ROWS, _AUDIT_ROWS = 64, 400
+"""So many rows are read for them: one household writes many audit rows in a minute."""
+_HOMES = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
+_ZONES = timedelta(hours=15)
+"""By more than this no two zones read one time differently."""
+_COUNTED = 16
+"""Ids with fewer digits are counted up from one in every database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What a later scan of the same source must find again, or newer."""
+
+    rows: Mapping[str, Mapping[str, Marks]] = field(default_factory=dict)
+    """By table and column; a column that could not be asked is left out."""
+    sample: Marks = ()
+    """Households with when they began."""
+
+
+NOTHING_NEW = Newest()
+
+
+def newest_of(source: Source, as_of: datetime, tables: Collection[str]) -> Newest:
+    """The newest rows of `tables` up to `as_of`. What cannot be asked is left out."""
+    rows = {name: _of_table(source, name, as_of) for name in TIMES if name in tables and name in source.tables}
+    if "households" not in rows:
+        return Newest(rows)
+    sample = dict.fromkeys(
+        [*_marks(source, "households", "created_at", None, OLDEST), *rows["households"].get("created_at", ())]
+    )
+    return Newest(rows, tuple(sample))
+
+
+def _of_table(source: Source, name: str, as_of: datetime) -> dict[str, Marks]:
+    found = {}
+    for column in TIMES[name][1]:
+        if column not in source.schema.tables[name].columns:
+            continue
+        marks = _marks(source, name, column, as_of, KEPT)
+        if marks:
+            found[column] = marks
+    return found
+
+
+def _marks(source: Source, name: str, column: str, until: datetime | None, most: int) -> Marks:
+    """The first rows by a time, or, with `until`, the last ones up to then; of each subject one, and `most` of them."""
+    table = source.tables[name]
+    at, subject = table.c[column], table.c[TIMES[name][0]]
+    rows = select(at.label("at"), subject.label("subject")).where(at.is_not(None), subject.is_not(None))
+    # Of equal times the same rows must come each night.
+    order = [at, subject] if until is None else [at.desc()]
+    rows = rows if until is None else rows.where(at <= until)
+    limit = most if until is None else _AUDIT_ROWS if name == EVENTS else _ROWS
+    try:
+        read = source.rows(
+            rows.order_by(*order).limit(limit), "newest rows", reach="picked" if name == EVENTS else "whole"
+        )
+    except QueryError:
+        logger.debug("asking for the newest rows of %s failed", name, exc_info=True)
+        return ()
+    found: dict[str, datetime] = {}
+    for row in read:
+        found.setdefault(text_of(row["subject"]), row["at"].astimezone(UTC))
+    return tuple((at, subject) for subject, at in list(found.items())[:most])
+
+
+def homes_left(source: Source, homes: Collection[str]) -> frozenset[str] | None:
+    """Those of `homes` of which any state table holds a row; None if that cannot be asked."""
+    left: set[str] = set()
+    for name, column in _HOMES.items():
+        if name not in source.tables:
+            continue
+        own = source.tables[name].c[column]
+        statement = select(cast(own, Text).label("id")).where(source.tables.households_in(own, homes)).distinct()
+        try:
+            left |= {plain_id(text_of(row["id"])) for row in source.rows(statement, "rows still there")}
+        except (QueryError, ValueError):
+            return None
+    return frozenset(left)
+
+
+def known_again(source: Source, sample: Marks) -> int | None:
+    """How many households of a `sample` the source holds; None if that cannot be asked, or if it holds no household at all."""
+    if "households" not in source.tables or not sample:
+        return None
+    homes = source.tables["households"]
+    named = source.tables.households_in(homes.c.id, [one for _, one in sample])
+    asked = select(cast(homes.c.id, Text).label("id"), homes.c.created_at.label("at"))
+    try:
+        found = {plain_id(text_of(row["id"])): row["at"] for row in source.rows(asked.where(named), "rows still there")}
+        if not found and not source.rows(asked.limit(1), "rows still there"):
+            return None
+    except (QueryError, ValueError):
+        return None
+    return sum(one in found and _same(one, at, found[one]) for at, one in sample)
+
+
+def _same(home: str, then: datetime, now: datetime | None) -> bool:
+    """Whether a household of the same id is the same one: of numbers that are counted up, if it began at the same time."""
+    if now is None or not home.isdigit() or len(home) >= _COUNTED:
+        return True
+    return abs(now.astimezone(UTC) - then) <= _ZONES
