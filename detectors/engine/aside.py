@@ -26,15 +26,17 @@ class Aside:
     tables: Collection[str]
     days: Collection[date]
     whole: bool
-    """False for a look at changes, which asks for no day and for no newest rows."""
+    """False for a look at changes, which asks for no day."""
 
     def begin(self, pool: Executor) -> Counted:
         """Count in the time that `pool` has left: nobody waits for it, and many rows take long."""
-        dated = self.tables if self.whole and self.scope is None else ()
+        days = self.days if self.whole else ()
+        # Only who knows of days has anything to compare with.
+        dated = self.tables if days and self.scope is None else ()
         return Counted(
             self,
             pool.submit(count_rows, self.source, self.scope, self.known, self.tables),
-            pool.submit(count_event_days, self.source, self.days if self.whole else ()),
+            pool.submit(count_event_days, self.source, days),
             pool.submit(lost_rows, self.source, self.scope, self.context),
             pool.submit(newest_of, self.source, self.context.as_of, dated),
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Text, cast, select
+from sqlalchemy import Text, cast, func, select
 
 from detectors.domain.values import text_of
 from detectors.source import QueryError, Source
@@ -26,11 +26,11 @@ TIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "sessions": ("user_id", ("created_at", "last_activity_at")),
     EVENTS: ("household_id", ("event_timestamp",)),
 }
-"""By table, whom its rows are about, and the times that only go forward while the app is at work."""
+"""By table, whom its rows are about, and the times of which the latest only goes forward while the app is at work."""
 KEPT = 8
 """So many different households or users: one that leaves takes all of its rows along."""
-OLDEST = 24
-"""Households that began first are the last to leave, and new ones never come among them."""
+LEAST = 24
+"""Households of the least ids, which an index finds: of some kinds of ids those that began first, of others any."""
 _ROWS, _AUDIT_ROWS = 64, 400
 """So many rows are read for them: one household writes many audit rows in a minute."""
 _HOMES = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
@@ -45,7 +45,7 @@ class Newest:
     """What a later scan of the same source must find again, or newer."""
 
     rows: Mapping[str, Mapping[str, Marks]] = field(default_factory=dict)
-    """By table and column; a column that could not be asked is left out."""
+    """By table and the name of its times; of a table that could not be asked there are none."""
     sample: Marks = ()
     """Households with when they began."""
 
@@ -55,46 +55,47 @@ NOTHING_NEW = Newest()
 
 def newest_of(source: Source, as_of: datetime, tables: Collection[str]) -> Newest:
     """The newest rows of `tables` up to `as_of`. What cannot be asked is left out."""
-    rows = {name: _of_table(source, name, as_of) for name in TIMES if name in tables and name in source.tables}
-    if "households" not in rows:
-        return Newest(rows)
-    sample = dict.fromkeys(
-        [*_marks(source, "households", "created_at", None, OLDEST), *rows["households"].get("created_at", ())]
-    )
-    return Newest(rows, tuple(sample))
+    rows = {name: dict(_of_table(source, name, as_of)) for name in TIMES if name in tables and name in source.tables}
+    return Newest(rows, _sample(source, rows["households"]) if "households" in rows else ())
 
 
-def _of_table(source: Source, name: str, as_of: datetime) -> dict[str, Marks]:
-    found = {}
-    for column in TIMES[name][1]:
-        if column not in source.schema.tables[name].columns:
-            continue
-        marks = _marks(source, name, column, as_of, KEPT)
-        if marks:
-            found[column] = marks
-    return found
-
-
-def _marks(source: Source, name: str, column: str, until: datetime | None, most: int) -> Marks:
-    """The first rows by a time, or, with `until`, the last ones up to then; of each subject one, and `most` of them."""
-    table = source.tables[name]
-    at, subject = table.c[column], table.c[TIMES[name][0]]
-    rows = select(at.label("at"), subject.label("subject")).where(at.is_not(None), subject.is_not(None))
-    # Of equal times the same rows must come each night.
-    order = [at, subject] if until is None else [at.desc()]
-    rows = rows if until is None else rows.where(at <= until)
-    limit = most if until is None else _AUDIT_ROWS if name == EVENTS else _ROWS
+def _of_table(source: Source, name: str, as_of: datetime) -> Iterator[tuple[str, Marks]]:
+    """The last rows by the latest of their times, each of somebody else, with the name of these times. It reads a table once."""
+    table, (whom, times) = source.tables[name], TIMES[name]
+    there = [column for column in times if column in source.schema.tables[name].columns]
+    if not there:
+        return
+    at = func.greatest(*(table.c[column] for column in there)) if len(there) > 1 else table.c[there[0]]
+    rows = select(at.label("at"), table.c[whom].label("whom")).where(at <= as_of, table.c[whom].is_not(None))
+    few, limit = name == EVENTS, _AUDIT_ROWS if name == EVENTS else _ROWS
+    found: dict[str, datetime] = {}
     try:
-        read = source.rows(
-            rows.order_by(*order).limit(limit), "newest rows", reach="picked" if name == EVENTS else "whole"
-        )
+        for row in source.rows(
+            rows.order_by(at.desc()).limit(limit), "newest rows", reach="picked" if few else "whole"
+        ):
+            found.setdefault(text_of(row["whom"]), row["at"].astimezone(UTC))
     except QueryError:
         logger.debug("asking for the newest rows of %s failed", name, exc_info=True)
+        return
+    if found:
+        yield " or ".join(there), tuple((at, whom) for whom, at in list(found.items())[:KEPT])
+
+
+def _sample(source: Source, newest: Mapping[str, Marks]) -> Marks:
+    """The households of the least ids, which an index finds, and those that were written last."""
+    homes = source.tables["households"]
+    columns = homes.c.id.label("id"), homes.c.created_at.label("at")
+    some = select(*columns).order_by(homes.c.id).limit(LEAST)
+    last = {whom for marks in newest.values() for _, whom in marks}
+    try:
+        rows = [*source.rows(some, "newest rows")]
+        rows += source.rows(select(*columns).where(source.tables.households_in(homes.c.id, last)), "newest rows")
+    except QueryError:
+        logger.debug("asking for some households failed", exc_info=True)
         return ()
-    found: dict[str, datetime] = {}
-    for row in read:
-        found.setdefault(text_of(row["subject"]), row["at"].astimezone(UTC))
-    return tuple((at, subject) for subject, at in list(found.items())[:most])
+    return tuple(
+        {text_of(row["id"]): (row["at"].astimezone(UTC), text_of(row["id"])) for row in rows if row["at"]}.values()
+    )
 
 
 def homes_left(source: Source, homes: Collection[str]) -> frozenset[str] | None:
