@@ -60,6 +60,6 @@ def refuse_another_town(source: Source, baselines: Baselines) -> None:
     if another_town(sample, there):
         raise SourceError(
             f"{source.label}: of {len(sample)} households of the last run {'none' if not there else f'only {there}'} is there any "
-            "more, while others are: this is another database, or its ids are others; nothing was recorded. Run on the one of "
+            "more, while others are: this is another database, a part of it, or its ids are others; nothing was recorded. Run on the one of "
             "before, or, if all has moved there, take that once with `hearthwatch run --accept-volume`"
         )

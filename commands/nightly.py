@@ -64,7 +64,7 @@ WAITED = timedelta(seconds=PATIENCE_SECONDS)
 @click.option(
     "--accept-volume",
     is_flag=True,
-    help="Take it once that a table has lost rows, or that the data is on another server: it is really so.",
+    help="Take it once that a table has lost rows or is older, or that the data is elsewhere: it is really so.",
 )
 @click.option("--quick", is_flag=True, help="Look at what cannot wait for the night; meant for every few minutes.")
 @click.option("--explain", is_flag=True, help="With --quick: show what it looks at and what it leaves; run nothing.")

@@ -1,6 +1,6 @@
 """Months of nights at random, against a plain model: nothing is said twice, nothing is lost, nothing is said while muted.
 
-Findings appear, vanish and worsen; detectors fail; tables come empty, cut or not at all; people acknowledge, resolve, reopen, delete, snooze and dismiss; the
+Findings appear, vanish and worsen; detectors fail; tables come empty, cut, as an older copy or not at all; people acknowledge, resolve, reopen, delete, snooze and dismiss; the
 clock moves; the queue is down, or takes something and does not answer; the process dies between any two of its steps.
 """
 
@@ -20,10 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from sqlalchemy import event
 
 from detectors.contract import SEVERITY_ORDER, Coverage, Finding, Impact, Severity
+from escalation.decide.age import older
 from escalation.decide.volume import baseline_of, doubts, recorded
 from escalation.errors import RefusedError
 from escalation.ledger.ledger import Ledger, Transaction
-from escalation.ledger.records import Entry, Looked, SilenceKind, Ticket, Volume
+from escalation.ledger.records import Entry, Looked, Marks, SilenceKind, Ticket, Volume
 from escalation.ledger.store import open_store
 from escalation.nights.night import NightReport, run_night
 from escalation.nights.windows_of_runs import next_window
@@ -68,7 +69,8 @@ damages = st.one_of(
     st.none(),
     st.none(),
     st.tuples(
-        st.sampled_from(["household_members", "household_events"]), st.sampled_from(["empty", "missing", "halved"])
+        st.sampled_from(["household_members", "household_events"]),
+        st.sampled_from(["empty", "missing", "halved", "older"]),
     ),
 )
 towns = st.one_of(
@@ -255,14 +257,28 @@ class Nights(RuleBasedStateMachine):
             getattr(self, name)(*arguments)
         self.night(hours, failed, trouble, damage)
 
+    @staticmethod
+    def newest(at: datetime) -> Marks:
+        """Four rows that were written last."""
+        return tuple((at - back * HOUR, f"h{back}") for back in range(4))
+
     def delivered(self, damage: tuple[str, str] | None) -> set[str]:
         """What of the source arrives tonight is held against the nights before: the detectors that rest on what does not."""
         members, events = (100, 20) if damage is None else (50, 10)
         volumes = {
-            "household_members": Volume("household_members", 100),
-            "household_events": Volume("household_events", 20, {NOON.date(): 20}, NOON - WEEK),
+            "household_members": Volume("household_members", 100, newest={"joined_at": self.newest(self.now)}),
+            "household_events": Volume(
+                "household_events",
+                20,
+                {NOON.date(): 20},
+                NOON - WEEK,
+                newest={"event_timestamp": self.newest(self.now)},
+            ),
         }
-        if damage is not None:
+        if damage is not None and damage[1] == "older":
+            whole = volumes[damage[0]]
+            volumes[damage[0]] = replace(whole, newest={name: self.newest(NOON - WEEK) for name in whole.newest})
+        elif damage is not None:
             table, how = damage
             rows = {"empty": 0, "missing": None, "halved": members if table == "household_members" else events}[how]
             if table == "household_events" and how != "missing":
@@ -271,7 +287,9 @@ class Nights(RuleBasedStateMachine):
                 volumes[table] = Volume(table, rows)
         with self.ledger.begin() as tx:
             known = {table: baseline_of(nights) for table, nights in tx.volumes().items()}
-        reasons = doubts({table: one for table, one in known.items() if one}, volumes, POLICY.volume)
+        baselines = {table: one for table, one in known.items() if one}
+        aged = older(baselines, volumes, POLICY.volume, self.now)
+        reasons = {table: one.reason for table, one in aged.items()} | doubts(baselines, volumes, POLICY.volume)
         assert not reasons or damage is not None
         assert bool(reasons) == (damage is not None and bool(known))
         self.looked = Looked(
