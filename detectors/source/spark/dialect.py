@@ -28,7 +28,7 @@ _KNOWN = frozenset(
     [
         *("coalesce", "count", "max", "min", "sum", "bool_and", "bool_or", "rank", "row_number", "nullif", "concat"),
         *("length", "lower", "upper", "replace", "substr", "split_part", "trim", "md5", "date_trunc", "to_json"),
-        "to_utc_timestamp",
+        *("to_utc_timestamp", "greatest"),
     ]
 )
 """The functions that Spark calls as PostgreSQL does, and that do the same there. Any other one is a fault of ours."""
