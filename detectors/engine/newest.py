@@ -66,19 +66,25 @@ def _of_table(source: Source, name: str, as_of: datetime) -> Iterator[tuple[str,
     if not there:
         return
     at = func.greatest(*(table.c[column] for column in there)) if len(there) > 1 else table.c[there[0]]
-    rows = select(at.label("at"), table.c[whom].label("whom")).where(at <= as_of, table.c[whom].is_not(None))
+    each = (table.c[column].label(column) for column in there)
+    rows = select(at.label("at"), table.c[whom].label("whom"), *each).where(at <= as_of, table.c[whom].is_not(None))
     few, limit = name == EVENTS, _AUDIT_ROWS if name == EVENTS else _ROWS
-    found: dict[str, datetime] = {}
+    found, filled = dict[str, datetime](), set[str]()
     try:
         for row in source.rows(
             rows.order_by(at.desc()).limit(limit), "newest rows", reach="picked" if few else "whole"
         ):
             found.setdefault(text_of(row["whom"]), row["at"].astimezone(UTC))
+            filled.update(column for column in there if row[column] is not None)
     except QueryError:
         logger.debug("asking for the newest rows of %s failed", name, exc_info=True)
         return
     if found:
-        yield " or ".join(there), tuple((at, whom) for whom, at in list(found.items())[:KEPT])
+        # What is no longer filled in makes no older copy.
+        yield (
+            " or ".join(column for column in there if column in filled),
+            tuple((at, whom) for whom, at in list(found.items())[:KEPT]),
+        )
 
 
 def _sample(source: Source, newest: Mapping[str, Marks]) -> Marks:
