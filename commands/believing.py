@@ -11,7 +11,7 @@ from typing import cast
 import click
 
 from commands.copies import older_copies, refuse_another_town, volumes_of
-from commands.scanning import After
+from commands.scanning import After, refuse_empty
 from detectors.contract import Detector, Finding, SubjectKey, fingerprint
 from detectors.engine.applicability import believable, health_of, tables_of
 from detectors.engine.belief import disbelieve, rows_gone
@@ -23,14 +23,14 @@ from detectors.engine.result import ScanResult
 from detectors.engine.row_counts import count_rows
 from detectors.engine.rows_behind import behind_each
 from detectors.engine.subscribed import forgetful
-from detectors.source import Source, SourceError
+from detectors.source import Source
 from detectors.source.identity import server_of
 from detectors.source.trail import EVENTS
 from detectors.text.wording import count, stamp
 from escalation.decide.incidents import INCIDENT, told_of
 from escalation.decide.observations import IDS_KEPT
 from escalation.decide.remains import rows_to_look_for
-from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, nothing_left, recorded
+from escalation.decide.volume import LONG_OUTAGE, Baseline, baseline_of, days_to_count, doubts, recorded
 from escalation.errors import LedgerError
 from escalation.ledger.ledger import Ledger, open_ledger
 from escalation.ledger.nights import NightRow
@@ -117,19 +117,22 @@ def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -
     """A whole scan without what rests on tables that are not believed; with `accept` all are."""
 
     def after(source: Source, result: ScanResult) -> ScanResult:
-        seen = volumes_of(result, known.baselines)
-        reasons = {} if accept else known.doubts(seen, source)
-        if nothing_left(reasons, seen):
-            raise SourceError(
-                "households and household_members have no rows at all, though they had some on the last run: this is an empty "
-                "export, another database or a role that may not read; nothing was recorded (--accept-volume takes it as it is)"
-            )
+        reasons = {}
         if not accept:
+            if not _was_empty(known.baselines):
+                refuse_empty(source, result, "; nothing was recorded (--accept-volume takes it as it is)")
             refuse_another_town(source, known.baselines)
+            reasons = known.doubts(volumes_of(result, known.baselines), source)
         here = replace(known, night=None, looks=()) if accept else known
         return _after(source, disbelieve(result, reasons, detectors), here, known.entries, detectors)
 
     return after
+
+
+def _was_empty(baselines: Mapping[str, Baseline]) -> bool:
+    """Whether somebody has said that there are no households."""
+    before = baselines.get("households")
+    return before is not None and before.latest.rows == 0
 
 
 def told_by_ledger(url: str, policy: Policy, as_of: datetime, result: ScanResult) -> list[str]:

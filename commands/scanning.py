@@ -48,11 +48,11 @@ from detectors.engine.runner import scan as run_scan
 from detectors.engine.subscribed import passes_of
 from detectors.engine.waiting_cases import Counting
 from detectors.registry import BY_ID, DETECTORS
-from detectors.source import CANONICAL, NEWS, ONE_HOUSEHOLD, WHOLE, Source
+from detectors.source import CANONICAL, NEWS, ONE_HOUSEHOLD, WHOLE, Source, SourceError
 from detectors.source.base import and_others
 from detectors.text.wording import count
 from escalation.decide.incidents import one_per_cause
-from escalation.decide.volume import what_to_do
+from escalation.decide.volume import STATE_TABLES, what_to_do
 from escalation.policy.policy import Policy, load_policy
 from reports import scan_formats, terminal
 from reports.reach import trail_ended
@@ -64,6 +64,20 @@ MISSING_NAMED = 6
 NOBODY = "no such household: the source holds no household, member or request of this id"
 SCOPED_DAYS = timedelta(days=30)
 """A scan of one household or user looks at its patterns over this many days."""
+
+
+def unchanged(_: Source, result: ScanResult) -> ScanResult:
+    return result
+
+
+def refuse_empty(source: Source, result: ScanResult, more: str = "") -> ScanResult:
+    """The result as it is. Raises SourceError where there is nobody to watch, which would read as if nothing had been found."""
+    if all(result.rows_read.get(table) == 0 for table in STATE_TABLES):
+        raise SourceError(
+            f"{source.label}: households and household_members have no rows at all: this is an empty export, another database or "
+            f"schema, or a role that may not read; check --source and the mapping{more}"
+        )
+    return result
 
 
 @click.command()
@@ -101,7 +115,14 @@ def scan(settings: Settings, form: str, fail_on: Severity | None, explain_passes
     looked_at = window_of(settings, policy, chosen["since"], chosen["until"], scoped=scoped)
     context = context_of(settings, policy, looked_at)
     result, info = scanned(
-        settings, policy, context, detectors, chosen["households"], chosen["users"], counting=Counting()
+        settings,
+        policy,
+        context,
+        detectors,
+        chosen["households"],
+        chosen["users"],
+        after=unchanged if scoped else refuse_empty,
+        counting=Counting(),
     )
     if not scoped:
         ended = trail_ended(looked_at, result.reached, audited=result.audit_began is not None)
@@ -173,7 +194,7 @@ def scanned(
     users: Sequence[str] = (),
     recheck: Mapping[str, Sequence[str]] | None = None,
     days: Collection[date] = (),
-    after: After = lambda _, result: result,
+    after: After = unchanged,
     counting: Counting | None = None,
     *,
     feed: Feed | None = None,

@@ -111,11 +111,6 @@ def _lost(table: str, lost: int, of: int, since: str, percent: int) -> str:
     return f"{table} lost {lost:,} of {of:,} rows {since} (more than {percent} %)"
 
 
-def nothing_left(reasons: Mapping[str, str], seen: Mapping[str, Volume]) -> bool:
-    """True where all of the town is gone at once: then the source as a whole is not to be believed."""
-    return all(table in reasons and table in seen and not seen[table].rows for table in STATE_TABLES)
-
-
 def recorded(seen: Mapping[str, Volume], reasons: Mapping[str, str], *, accept: bool) -> tuple[Volume, ...]:
     """The volumes for the ledger; with `accept` the tables of `reasons` begin anew from tonight."""
     return tuple(

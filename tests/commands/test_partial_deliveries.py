@@ -368,3 +368,12 @@ def test_a_town_that_is_all_gone_is_no_town(nights: Nights) -> None:
     assert nights.run(lonely(), FIRST).exit_code == 0
     gone = nights.run(Town(), SECOND)
     assert (gone.exit_code, "no rows at all" in gone.stderr) == (3, True)
+
+
+def test_an_empty_source_is_no_clean_one(nights: Nights) -> None:
+    """Not even for a scan or a first night; an app without a household is one where somebody says so, once."""
+    source = nights.source(Town())
+    assert call("scan", "--source", source, "--as-of", FIRST).exit_code == 3
+    assert nights.run(Town(), FIRST).exit_code == 3
+    assert nights.run(Town(), FIRST, "--accept-volume").exit_code == 0
+    assert nights.run(Town(), SECOND).exit_code == 0
