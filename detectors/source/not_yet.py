@@ -108,14 +108,26 @@ def _answers(source: Source, newest: datetime, as_of: datetime) -> Iterator[Noti
     )
     homes = _awaited(source, since)
     if homes and _came_before(source, events.event_timestamp, newest, as_of) >= _EVENTS_BEFORE:
+        homes |= _written_since(source, newest, as_of)
         yield Notice(
             "household_join_requests",
-            f"{len(homes):,} households began or were joined after the newest rows of household_join_requests and {EVENTS}; "
-            "what was asked and answered there will be in their next copy",
-            frozenset({"household_join_requests.status"}),
+            f"{len(homes):,} households began, were joined or changed after the newest rows of household_join_requests and "
+            f"{EVENTS}; what was asked, answered and handed over there will be in their next copy",
+            frozenset({"household_join_requests.status", f"{EVENTS}.metadata"}),
             "copy household_members before the others, or all tables at one moment",
             households=frozenset(homes),
         )
+
+
+def _written_since(source: Source, newest: datetime, as_of: datetime) -> set[str]:
+    """Households whose own row was written after the newest audit row: it may have changed hands."""
+    if not source.schema.has("households.updated_at"):
+        return set()
+    households = source.tables["households"].c
+    written = select(cast(households.id, Text).label("home")).where(
+        households.updated_at > newest, households.updated_at <= as_of
+    )
+    return {row["home"] for row in source.rows(written.limit(MOST_NAMED), "words")}
 
 
 def _came_before(source: Source, at: ColumnElement[Any], newest: datetime, as_of: datetime) -> int:
