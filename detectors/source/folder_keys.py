@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from detectors.source.base import Notice, and_others
+from detectors.source.copies import APART, BORN, Repeats
+from detectors.source.folder_copies import refuse_copies
+from detectors.source.folder_shapes import Shape
 from detectors.source.repeated import ACT, LATEST, MOST_DOUBTED, key_of
 
 _MOST_NAMED = 3
@@ -18,8 +21,13 @@ _THINGS = {
 Execute = Callable[[str], Sequence[Any]]
 
 
-def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory: Callable[[], None]) -> list[Notice]:
-    """Leave one row of each id. Of rows that differ it is the one that was written last, as exports follow a table's life."""
+def read_once(
+    table: str, columns: Sequence[str], parts: Sequence[Shape], execute: Execute, into_memory: Callable[[], None]
+) -> list[Notice]:
+    """Leave one row of each id. Of rows that differ it is the one that was written last, as exports follow a table's life.
+
+    Raises SourceError where the table's files, its `parts`, are copies of several times, or of several databases.
+    """
     if "id" not in columns:
         return []
     # Numbers of the ids are counted with a fraction of the memory; where two ids share one, the next step sees it.
@@ -35,6 +43,8 @@ def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory:
     if not execute("SELECT 1 FROM twice LIMIT 1"):
         return notices
     into_memory()
+    if table != "household_events":
+        refuse_copies(table, parts, _repeats(table, key, columns, execute), execute)
     notices += _told(table, key, columns, execute)
     told_by = LATEST.get(table, "")
     latest = f"{told_by} DESC NULLS LAST, " if told_by in columns else ""
@@ -43,6 +53,20 @@ def read_once(table: str, columns: Sequence[str], execute: Execute, into_memory:
         f"(PARTITION BY {key} ORDER BY {latest}rowid DESC) AS nth FROM {table} SEMI JOIN twice USING (id)) WHERE nth > 1)"
     )
     return notices
+
+
+def _repeats(table: str, key: str, columns: Sequence[str], execute: Execute) -> Repeats:
+    """What of the ids in `twice` shows that they are more than single rows that were exported twice."""
+    distinct = f"SELECT DISTINCT {', '.join(columns)} FROM {table} SEMI JOIN twice USING (id)"
+    born = BORN.get(table)
+    apart = f"max({born}) - min({born}) > INTERVAL {APART.days} DAYS" if born in columns else "false"
+    each = f"SELECT count(*) > 1 AS differs, {apart} AS reborn FROM ({distinct}) GROUP BY {key}"
+    ((differing, reborn),) = execute(
+        f"SELECT count(*) FILTER (WHERE differs), count(*) FILTER (WHERE reborn) FROM ({each})"
+    )
+    ((repeated,),) = execute("SELECT count(*) FROM twice")
+    ((ids,),) = execute(f"SELECT count(DISTINCT ({key})) FROM {table} WHERE id IS NOT NULL")
+    return Repeats(ids, repeated, differing, reborn)
 
 
 def _acts_of_one_id(table: str, execute: Execute) -> list[Notice]:

@@ -54,6 +54,10 @@ class Shape:
     def relation(self) -> str:
         return self.over(self.files)
 
+    def by_file(self, column: str) -> str:
+        """DuckDB's relation of all files, with a `column` that names each row's."""
+        return self.relation.removesuffix(")") + f", filename = {literal(column)})"
+
     def over(self, files: Sequence[DataFile]) -> str:
         """DuckDB's relation of some of the files."""
         if not self.options:

@@ -58,11 +58,11 @@ class TableReader:
         if delivery.passed_over:
             notices.append(_passed_over(delivery))
         if delivery.format == "csv":
-            shapes = csv_shapes(delivery, self._mapping, self._execute)
+            shapes = parts = csv_shapes(delivery, self._mapping, self._execute)
             lacking = lacking_in_parts(delivery.table, shapes)
             shapes = [self._rows_of(delivery.table, shapes, notices)]
         else:
-            shapes = parquet_shapes(delivery, self._mapping, self._execute)
+            shapes = parts = parquet_shapes(delivery, self._mapping, self._execute)
             lacking = lacking_in_parts(delivery.table, shapes)
         notices += [not_in_all(delivery.table, column, told) for column, told in lacking.items()]
         refuse_gone(delivery.table, shapes, self._mapping, self._execute)
@@ -71,7 +71,7 @@ class TableReader:
             full: told for column, told in lacking.items() if (full := f"{delivery.table}.{column}") not in ONLY_TOLD
         }
         one = _OneTable(delivery.table, shapes, self._execute, self._mapping.zone, unusable)
-        loaded = one.load(notices, in_memory=delivery.format == "csv")
+        loaded = one.load(notices, parts, in_memory=delivery.format == "csv")
         for file in delivery.files:
             file.check_unchanged()
         self._execute(f"DROP TABLE IF EXISTS {_RAW}")
@@ -103,7 +103,8 @@ class _OneTable:
         self._readings: Readings = [self._readings_of(shape, zone) for shape in shapes]
         self._counts = [self._counted(shape, readings) for shape, readings in zip(shapes, self._readings, strict=True)]
 
-    def load(self, notices: list[Notice], *, in_memory: bool) -> Loaded:
+    def load(self, notices: list[Notice], parts: Sequence[Shape], *, in_memory: bool) -> Loaded:
+        """The table, of whose files `parts` tells one from another."""
         for column in self._kinds:
             notices += self._judge(column)
         dear = any(
@@ -127,7 +128,7 @@ class _OneTable:
                 self._make("TABLE", rows)
                 in_memory = True
 
-        notices += read_once(self._name, list(columns), self._execute, into_memory)
+        notices += read_once(self._name, list(columns), parts, self._execute, into_memory)
         files = [] if in_memory else [file for shape in self._shapes for file in shape.files]
         return Loaded(FoundTable(self._name, columns), self._unusable, notices, files)
 
