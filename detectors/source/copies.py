@@ -1,6 +1,6 @@
 """Copies of several times, and rows of several databases, that are read as one table: deleted rows come back, and rows hide each other.
 
-Single rows that were exported twice do no harm, and are read once. The audit table only grows: its copies may overlap.
+Single rows that were exported twice do no harm, and are read once.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ FEW = 5
 """Fewer rows than this were met twice by pages that moved on while they were read."""
 _APPENDED, _FOREIGN = 2, 2
 """One id in so many is repeated; one repeated id in so many is of several births."""
-BORN = {"households": "created_at", "users": "created_at", "sessions": "created_at"}
+BORN = dict.fromkeys(("households", "users", "sessions", "support_requests"), "created_at")
 """A time that never changes, of rows that would hide each other if they were two."""
+TOLD = frozenset({"household_events", "sessions"})
+"""Of what was once written there the latest row tells: copies of several times add nothing wrong."""
 APART = timedelta(days=1)
 """Two copies of one time differ by less, whatever their zones and precision."""
 
@@ -27,16 +29,20 @@ class Repeats:
     differing: int
     reborn: int = 0
 
-    def fault_of(self, table: str) -> str | None:
-        """Why the table cannot be believed, if these are no single rows."""
-        if self.reborn >= FEW and self.reborn * _FOREIGN >= self.repeated:
-            return (
-                f"{self.reborn:,} ids of {table} stand in rows whose {BORN[table]} differs by more than a day: rows of several databases, "
-                "shards or regions, hide each other under one id; scan each by itself, or make their ids distinct"
-            )
-        if self.differing and self.repeated >= FEW and self.repeated * _APPENDED >= self.ids:
-            return (
-                f"{self.repeated:,} of {self.ids:,} ids of {table} stand in several rows, and {self.differing:,} of them in rows that "
-                "differ: copies of several times were put together, so deleted rows come back; keep the latest copy alone"
-            )
-        return None
+    def of_others(self, table: str) -> str | None:
+        """Why the rows are of several databases, if they are."""
+        if self.reborn < FEW or self.reborn * _FOREIGN < self.repeated:
+            return None
+        return (
+            f"{self.reborn:,} ids of {table} stand in rows whose {BORN[table]} differs by more than a day: rows of several databases, "
+            "shards or regions, hide each other under one id; scan each by itself, or make their ids distinct"
+        )
+
+    def of_times(self, table: str) -> str | None:
+        """Why the rows are copies of several times, if they are. Of one time they would not differ."""
+        if table in TOLD or not self.differing or self.repeated < FEW or self.repeated * _APPENDED < self.ids:
+            return None
+        return (
+            f"{self.repeated:,} of {self.ids:,} ids of {table} stand in several rows, and {self.differing:,} of them in rows that "
+            "differ: copies of several times were put together, so deleted rows come back; keep the latest copy alone"
+        )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import SourceError
-from detectors.source.copies import FEW, Repeats
+from detectors.source.copies import FEW, TOLD, Repeats
 from detectors.source.folder_files import shown
 from detectors.source.folder_shapes import Execute, Shape
 from detectors.source.repeated import key_of
@@ -19,14 +19,16 @@ _FILE = "hearthwatch_file"
 
 def refuse_copies(table: str, parts: Sequence[Shape], repeats: Repeats, execute: Execute) -> None:
     """Raise SourceError where the files of a table are copies of several times, or of several databases."""
-    fault = repeats.fault_of(table)
-    if fault is None and sum(len(shape.files) for shape in parts) > 1 and repeats.repeated >= FEW:
+    fault = repeats.of_others(table)
+    if fault is None and table not in TOLD and sum(len(shape.files) for shape in parts) > 1:
         fault = _overlapping(table, parts, repeats, execute)
-    if fault:
+    if fault := fault or repeats.of_times(table):
         raise SourceError(f"{shown(parts[0].files[0].path)}: {fault}")
 
 
 def _overlapping(table: str, parts: Sequence[Shape], repeats: Repeats, execute: Execute) -> str | None:
+    if repeats.repeated < FEW:
+        return None
     keys = [key for key in key_of(table) if all(key in shape.fields for shape in parts)]
     rows = " UNION ALL ".join(
         f"SELECT {', '.join(f'CAST({shape.fields[key].sql} AS VARCHAR) AS {key}' for key in keys)}, {_FILE} "

@@ -219,7 +219,8 @@ def _find_unfilled(
             zeros = [zero for name, first in few.items() for zero in zeros_of(source, name, first)]
         copies = repeated(source, health.rows, None if own is None else source.tables.mapping.look_through_rows)
         health.once = frozenset(copies)
-        health.notices += [notice for _, notice in copies.values()]
+        health.faults += [told for _, told in copies.values() if isinstance(told, str)]
+        health.notices += [told for _, told in copies.values() if isinstance(told, Notice)]
         health.rows |= {table: health.rows[table] - more for table, (more, _) in copies.items() if table in health.rows}
         health.zeros = frozenset(zero.place for zero in zeros)
         health.notices += [zero.notice for zero in zeros]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import Text, cast, func, select
 
 from detectors.source.base import Notice, Source
+from detectors.source.copies import APART, BORN, FEW, Repeats
 
 ACT = {
     "household_events": ("event_type", "household_id", "user_id", "event_timestamp"),
@@ -21,8 +22,12 @@ _LOOKED_AT = ("households", "household_members", "household_join_requests", "use
 _MOST = 500_000
 
 
-def repeated(source: Source, counted: Mapping[str, int], most: int | None = None) -> dict[str, tuple[int, Notice]]:
+def repeated(
+    source: Source, counted: Mapping[str, int], most: int | None = None
+) -> dict[str, tuple[int, Notice | str]]:
     """The tables of state with several rows of one id, how many too many, and what to say; `counted` are rows that are known.
+
+    A line of text says why nothing of the source can be believed.
 
     Tables with a key, and those of more than `most` rows, are not asked. Raises QueryError.
     """
@@ -38,7 +43,8 @@ def repeated(source: Source, counted: Mapping[str, int], most: int | None = None
         )
         (row,) = source.rows(select((every - different.scalar_subquery()).label("more")), "words")
         if row["more"]:
-            found[table] = int(row["more"]), _notice(source, table, int(row["more"]))
+            more = int(row["more"])
+            found[table] = more, (_fault(source, table) if more >= FEW else None) or _notice(source, table, more)
     return found
 
 
@@ -56,6 +62,30 @@ def _is_asked(source: Source, table: str, counted: Mapping[str, int], most: int 
         and source.schema.unique_on(table, "id") is None
         and max(rows, 0) <= (_MOST if most is None else most)
     )
+
+
+def _fault(source: Source, table: str) -> str | None:
+    """Why the rows are more than single ones that were written twice: copies of several times, or of several databases."""
+    rows, keys = source.tables[table], key_of(table)
+    columns = [column for column in source.schema.tables[table].columns if column != "metadata"]
+    every = select(*(rows.c[key] for key in keys)).where(rows.c.id.is_not(None))
+    versions = select(*(cast(rows.c[name], Text).label(name) for name in columns)).where(rows.c.id.is_not(None))
+    several = versions.distinct().subquery("several")
+    born = rows.c[BORN[table]] if BORN.get(table) in columns else None
+    counted = {
+        "ids": every.distinct(),
+        "repeated": every.group_by(*(rows.c[key] for key in keys)).having(func.count() > 1),
+        "differing": select(several.c.id).group_by(*(several.c[key] for key in keys)).having(func.count() > 1),
+    }
+    if born is not None:
+        counted["reborn"] = select(rows.c.id).group_by(rows.c.id).having(func.max(born) > func.min(born) + APART)
+    asked = (
+        select(func.count()).select_from(each.subquery(name)).scalar_subquery().label(name)
+        for name, each in counted.items()
+    )
+    (row,) = source.rows(select(*asked), "words")
+    repeats = Repeats(**{name: int(number) for name, number in row.items()})
+    return repeats.of_others(table) or repeats.of_times(table)
 
 
 def _notice(source: Source, table: str, more: int) -> Notice:
