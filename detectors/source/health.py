@@ -34,6 +34,7 @@ from detectors.source.masked import leave_out_masked
 from detectors.source.mixed_up import mixed_up
 from detectors.source.not_yet import not_yet_copied
 from detectors.source.notations import unblanked
+from detectors.source.outdated import outdated
 from detectors.source.own_rows import OWN_HOUSEHOLD, Own, own_rows
 from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
@@ -123,7 +124,7 @@ def look_at(
     _read_events(source, more_words, elements, own, health)
     _remark(source, own, health)
     if own is None:
-        _compare_clocks(source, health)
+        _compare_times(source, health, as_of)
         health.faults += [
             *empty_beside_full(source.schema.tables, health.empty, source.engine),
             *word_faults(source, health.spoken, health.rows),
@@ -157,9 +158,11 @@ def _read_events(
             )
 
 
-def _compare_clocks(source: Source, health: Health) -> None:
+def _compare_times(source: Source, health: Health, as_of: datetime) -> None:
     try:
         health.faults += other_clocks(source, health.trail)
+        if not health.faults:
+            health.faults += outdated(source, source.tables.respelled(health.spellings), as_of)
     except QueryError as error:
         health.unseen.append(f"whether audit rows tell the times of the other tables: {error}")
 

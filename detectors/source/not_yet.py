@@ -88,14 +88,27 @@ def _members(source: Source, newest: datetime, as_of: datetime) -> Iterator[Noti
     )
     homes = _awaited(source, since)
     if homes and _came_before(source, members.joined_at, newest, as_of) >= _ROWS_BEFORE:
+        homes |= _changed(source, newest, as_of)
         yield Notice(
             "household_members",
-            f"{len(homes):,} households began or let somebody in after the newest row of household_members, as {EVENTS} tells; "
+            f"{len(homes):,} households began, let somebody in or changed after the newest row of household_members, as {EVENTS} tells; "
             "these rows will be in its next copy",
             frozenset({"household_members.joined_at", "household_members.status"}),
             "copy household_members after the others, or all tables at one moment",
             households=frozenset(homes),
         )
+
+
+def _changed(source: Source, newest: datetime, as_of: datetime) -> set[str]:
+    """Households that somebody left, or that changed hands, after the newest member row."""
+    events = source.tables[EVENTS].c
+    changed = select(cast(events.household_id, Text).label("home")).where(
+        source.tables.event_is(EventType.MEMBER_REMOVED, EventType.LEFT, EventType.LEADERSHIP_TRANSFERRED),
+        events.event_timestamp > newest,
+        events.event_timestamp <= as_of,
+        events.household_id.is_not(None),
+    )
+    return {row["home"] for row in source.rows(changed.distinct().limit(MOST_NAMED), "words")}
 
 
 def _answers(source: Source, newest: datetime, as_of: datetime) -> Iterator[Notice]:
