@@ -35,8 +35,13 @@ def _overlapping(table: str, parts: Sequence[Shape], repeats: Repeats, execute: 
         f"FROM {shape.by_file(_FILE)}"
         for shape in parts
     )
-    of_each = f"SELECT count(DISTINCT {_FILE}) AS files FROM ({rows}) WHERE id IS NOT NULL GROUP BY {', '.join(keys)}"
-    counts = f"SELECT count(*), count(*) FILTER (WHERE files > 1), min(files), max(files) FROM ({of_each})"
+    of_each = (
+        f"SELECT count(DISTINCT {_FILE}) AS files, count(DISTINCT ({', '.join(keys)})) AS things FROM ({rows}) "
+        "WHERE id IS NOT NULL GROUP BY id"
+    )
+    counts = (
+        f"SELECT count(*), count(*) FILTER (WHERE files > 1 AND things = 1), min(files), max(files) FROM ({of_each})"
+    )
     try:
         ((ids, shared, least, most),) = execute(counts)
     except DBAPIError:  # bytes that had to be mended: these files have no rows of their own any more

@@ -57,15 +57,18 @@ def read_once(
 
 def _repeats(table: str, key: str, columns: Sequence[str], execute: Execute) -> Repeats:
     """What of the ids in `twice` shows that they are more than single rows that were exported twice."""
-    distinct = f"SELECT DISTINCT {', '.join(columns)} FROM {table} SEMI JOIN twice USING (id)"
+    rows = f"FROM {table} SEMI JOIN twice USING (id)"
     born = BORN.get(table)
     apart = f"max({born}) - min({born}) > INTERVAL {APART.days} DAYS" if born in columns else "false"
-    each = f"SELECT count(*) > 1 AS differs, {apart} AS reborn FROM ({distinct}) GROUP BY {key}"
-    ((differing, reborn),) = execute(
-        f"SELECT count(*) FILTER (WHERE differs), count(*) FILTER (WHERE reborn) FROM ({each})"
+    # An id of several memberships tells nothing of any of them.
+    of_one = f"GROUP BY id HAVING count(DISTINCT ({key})) = 1"
+    each = (
+        f"SELECT count(*) > 1 AS differs, {apart} AS reborn FROM (SELECT DISTINCT {', '.join(columns)} {rows}) {of_one}"
     )
-    ((repeated,),) = execute("SELECT count(*) FROM twice")
-    ((ids,),) = execute(f"SELECT count(DISTINCT ({key})) FROM {table} WHERE id IS NOT NULL")
+    ((repeated, differing, reborn),) = execute(
+        f"SELECT count(*), count(*) FILTER (WHERE differs), count(*) FILTER (WHERE reborn) FROM ({each})"
+    )
+    ((ids,),) = execute(f"SELECT count(DISTINCT id) FROM {table}")
     return Repeats(ids, repeated, differing, reborn)
 
 

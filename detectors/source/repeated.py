@@ -68,14 +68,22 @@ def _fault(source: Source, table: str) -> str | None:
     """Why the rows are more than single ones that were written twice: copies of several times, or of several databases."""
     rows, keys = source.tables[table], key_of(table)
     columns = [column for column in source.schema.tables[table].columns if column != "metadata"]
-    every = select(*(rows.c[key] for key in keys)).where(rows.c.id.is_not(None))
     versions = select(*(cast(rows.c[name], Text).label(name) for name in columns)).where(rows.c.id.is_not(None))
-    several = versions.distinct().subquery("several")
+    several, things = (
+        versions.distinct().subquery("several"),
+        select(*(rows.c[key] for key in keys)).distinct().subquery("things"),
+    )
+    # An id of several memberships tells nothing of any of them.
+    of_one = select(things.c.id).group_by(things.c.id).having(func.count() == 1)
+    texts = select(cast(of_one.subquery("of_one").c.id, Text))
     born = rows.c[BORN[table]] if BORN.get(table) in columns else None
     counted = {
-        "ids": every.distinct(),
-        "repeated": every.group_by(*(rows.c[key] for key in keys)).having(func.count() > 1),
-        "differing": select(several.c.id).group_by(*(several.c[key] for key in keys)).having(func.count() > 1),
+        "ids": select(rows.c.id).where(rows.c.id.is_not(None)).distinct(),
+        "repeated": select(rows.c.id).where(rows.c.id.in_(of_one)).group_by(rows.c.id).having(func.count() > 1),
+        "differing": select(several.c.id)
+        .where(several.c.id.in_(texts))
+        .group_by(several.c.id)
+        .having(func.count() > 1),
     }
     if born is not None:
         counted["reborn"] = select(rows.c.id).group_by(rows.c.id).having(func.max(born) > func.min(born) + APART)
