@@ -162,7 +162,7 @@ def _compare_times(source: Source, health: Health, as_of: datetime) -> None:
     try:
         health.faults += other_clocks(source, health.trail)
         if not health.faults:
-            health.faults += outdated(source, source.tables.respelled(health.spellings), as_of)
+            health.faults += outdated(source, source.tables.respelled(health.spellings), health.trail, as_of)
     except QueryError as error:
         health.unseen.append(f"whether audit rows tell the times of the other tables: {error}")
 

@@ -18,7 +18,7 @@ from detectors.source.base import Source
 from detectors.source.filled import TOLERATED
 from detectors.source.sql import json_text
 from detectors.source.tables import Tables
-from detectors.source.trail import EVENTS
+from detectors.source.trail import EVENTS, Trail
 
 LATE = timedelta(hours=12)
 """What lags behind by less is awaited: tables are copied one after the other."""
@@ -27,7 +27,10 @@ _OF_EACH, _TOGETHER = 2, 5
 """So many acts of each of two kinds, and so many of all, lack."""
 _LEFT_A_TRACE, _HAD_LEFT = 0.1, 0.75
 """At most this share of the acts since then left a trace, and at least that one of those before."""
-_MOST = 300
+_MOST, _LAST = 300, 30
+"""So many acts are looked at, and first so many of the last ones, as those of a table that is up to date left their traces."""
+_LONG = timedelta(days=60)
+"""Older acts are not looked for."""
 HOMES, MEMBERS, REQUESTS = "households", "household_members", "household_join_requests"
 _TIMES = {HOMES: ("created_at", "updated_at"), MEMBERS: ("joined_at",), REQUESTS: ("requested_at", "responded_at")}
 _KINDS = {
@@ -80,23 +83,25 @@ class _States:
         return self.requests.get(pair, False) if kind == "answered" else pair in self.members
 
 
-def outdated(source: Source, spelled: Tables, as_of: datetime) -> Iterator[str]:
+def outdated(source: Source, spelled: Tables, trail: Trail | None, as_of: datetime) -> Iterator[str]:
     """A line where tables of state are copies of an earlier time than the audit table. Raises QueryError."""
-    if EVENTS not in source.tables or not source.tables.finds(EVENTS, "event_timestamp"):
+    asked = () if trail is None or not source.tables.finds(EVENTS, "event_timestamp") else trail.written & _TYPES.keys()
+    if len(asked) < 2:
         return
-    newest = _newest(source, as_of)
-    for tables, kinds in _KINDS.items():
+    told, until = spelled[EVENTS].c.event_timestamp, as_of - _WRITING
+    _, acts = _acts(source, spelled, (told > until - _LONG, told <= until), _LAST)
+    states = _states_of(source, spelled, acts)
+    suspected = {tables: kinds for tables, kinds in _KINDS.items() if not _left_traces(kinds, acts, states)}
+    newest = _newest(source, as_of) if acts and suspected else {}
+    for tables, kinds in suspected.items():
         end = max((newest[table] for table in tables if table in newest), default=as_of)
         if as_of - end < LATE:
             continue
-        told = spelled[EVENTS].c.event_timestamp
-        last, since = _acts(source, spelled, (told > end + _WRITING, told <= as_of - _WRITING))
+        last, since = _acts(source, spelled, (told > max(end + _WRITING, until - _LONG), told <= until))
         if last is None or last - end < LATE or len(since) < _TOGETHER:
             continue
-        _, before = _acts(source, spelled, (told <= end,))
-        lacking = _lacking(
-            kinds, since, before, _states_of(source, spelled, {home for _, home, _ in [*since, *before]})
-        )
+        _, before = _acts(source, spelled, (told > end - _LONG, told <= end))
+        lacking = _lacking(kinds, since, before, _states_of(source, spelled, [*since, *before]))
         if lacking:
             named = " and ".join(filter(None, (", ".join(tables[:-1]), tables[-1])))
             yield (
@@ -104,6 +109,17 @@ def outdated(source: Source, spelled: Tables, as_of: datetime) -> Iterator[str]:
                 f"of which {lacking:,} left no trace there: an older copy, or a restored backup; scan tables of one time"
             )
             return
+
+
+def _left_traces(kinds: Sequence[str], acts: Sequence[Act], states: _States) -> bool:
+    """Whether most of the last acts of some `kinds` left a trace, so that nothing more need be asked."""
+    told = (
+        states.tell(kind, home, who, since=True)
+        for what, home, who in acts
+        for kind in kinds
+        if kind in _TYPES[EventType(what)]
+    )
+    return 2 * sum([answer for answer in told if answer is not None][:_TOGETHER]) > _TOGETHER
 
 
 def _newest(source: Source, as_of: datetime) -> dict[str, datetime]:
@@ -128,7 +144,7 @@ def _newest(source: Source, as_of: datetime) -> dict[str, datetime]:
 
 
 def _acts(
-    source: Source, spelled: Tables, when: Sequence[ColumnElement[bool]]
+    source: Source, spelled: Tables, when: Sequence[ColumnElement[bool]], most: int = _MOST
 ) -> tuple[datetime | None, Sequence[Act]]:
     """The last acts of a time, each once, and when the very last was."""
     events = spelled[EVENTS].c
@@ -145,14 +161,15 @@ def _acts(
         )
         .where(spelled.event_is(*_TYPES), events.household_id.is_not(None), *when)
         .order_by(events.event_timestamp.desc())
-        .limit(_MOST)
+        .limit(most)
     )
     rows = source.rows(asked, "words")
     acts = {(spelled.canonical_event(row["event_type"]), row["home"], row["who"]): None for row in rows if row["who"]}
     return (rows[0]["at"] if rows else None), list(acts)
 
 
-def _states_of(source: Source, spelled: Tables, homes: set[str]) -> _States:
+def _states_of(source: Source, spelled: Tables, acts: Sequence[Act]) -> _States:
+    homes = {home for _, home, _ in acts}
     households, members, requests = (spelled[name].c for name in (HOMES, MEMBERS, REQUESTS))
     leader = cast(households.leader_id, Text).label("who")
     led = select(cast(households.id, Text).label("home"), leader).where(spelled.households_in(households.id, homes))
