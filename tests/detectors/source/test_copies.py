@@ -12,9 +12,10 @@ import pytest
 from detectors.engine.applicability import health_of
 from detectors.limits import Limits
 from detectors.source import SourceError, SourceMapping, open_source
+from tests.support.field import call
 from tests.support.folders import as_parquet
 from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load
-from tests.support.towns import AS_OF, DAY, LONG_AGO, Town, cell, write_csv
+from tests.support.towns import AS_OF, DAY, LONG_AGO, Town, cell, uid, write_csv
 
 MEMBERS = "household_members"
 Rows = list[dict[str, Any]]
@@ -166,3 +167,19 @@ def test_a_bug_that_writes_everybody_twice_is_scanned(faults: Callable[[Town], s
     ]
     town.household_members += twice[:10]
     assert faults(town) == ""
+
+
+@pytest.mark.parametrize(
+    "command", [("scan",), ("scan", "--household", "h1"), ("run",), ("run", "--quick"), ("doctor",)]
+)
+def test_every_command_says_so(
+    tmp_path: Path, town: Town, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "export"
+    folder.mkdir()
+    parts_of(folder, town, MEMBERS, town.household_members, town.household_members[2:])
+    words = [uid(word) if word == "h1" else word for word in command]
+    result = call(*words, "--source", str(folder))
+    assert result.exit_code == 3
+    assert "18 of 20 ids of household_members stand in more than one of its 2 files" in result.output
