@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,14 +12,14 @@ from sqlalchemy import Engine, event
 
 from detectors.source.folder_values import literal
 
-_NAME = "bound"
-"""Of the prepared statement; each connection runs one statement at a time."""
+_PLACE = re.compile(r"""'[^']*'|"[^"]*"|\$(\d+)""")
+"""A value's place, or what is quoted. A doubled quote ends one quoted piece and begins the next."""
 _BETWEEN = "\x1f"
 """The separator of units, which nobody types."""
 
 
 def bind_by_ourselves(engine: Engine) -> None:
-    """Have the statements of `engine` prepared and executed with literals. Where a value has another type, the driver binds all.
+    """Have the statements of `engine` executed with literals. Where a value has another type, the driver binds all.
 
     The literals reach the driver alone: SQLAlchemy's messages and logs quote statements, and values are no part of them.
     """
@@ -29,13 +30,18 @@ def _executed(cursor: Any, statement: str, parameters: object, _: object) -> boo
     """Whether the statement has been executed here."""
     values = _written(parameters) if isinstance(parameters, tuple) else []
     if values:
-        cursor.execute(f"PREPARE {_NAME} AS {statement}")
         try:
-            cursor.execute(f"EXECUTE {_NAME}({', '.join(values)})")
+            # Not prepared first: DuckDB plans it then, and anew when it gets the values. Planning is most of what few rows cost.
+            cursor.execute(with_values(statement, values))
         except duckdb.Error as error:
-            # The text goes on with the line that failed, which is our values.
+            # The text goes on with the line that failed, which has our values.
             raise type(error)(str(error).partition("LINE ")[0].strip()) from None
     return bool(values)
+
+
+def with_values(statement: str, values: Sequence[str]) -> str:
+    """`statement` with an expression of `values` in the place of $1, $2 and so on, wherever they are no part of a text or a name."""
+    return _PLACE.sub(lambda found: values[int(found[1]) - 1] if found[1] else found[0], statement)
 
 
 def _written(parameters: Iterable[object]) -> list[str]:
@@ -57,7 +63,8 @@ def value_of(value: object) -> str | None:
         case bool():
             return "true" if value else "false"
         case int():
-            return str(value)
+            # Two hyphens would begin a comment.
+            return str(value) if value >= 0 else f"({value})"
         case str() if "\0" not in value:
             return f"CAST({literal(value)} AS VARCHAR)"
         case datetime() if value.tzinfo is not None:

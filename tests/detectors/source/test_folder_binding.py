@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.folder_binding import bind_by_ourselves, value_of
+from detectors.source.folder_binding import bind_by_ourselves, value_of, with_values
 
 HOSTILE = [
     "'",
@@ -62,8 +62,16 @@ def test_a_written_value_is_what_the_driver_would_bind(connection: duckdb.DuckDB
     if written is None:
         return  # then it is the driver that binds it
     bound = connection.execute("SELECT $1, typeof($1)", [value]).fetchall()
-    connection.execute("PREPARE bound AS SELECT $1, typeof($1)")
-    assert connection.execute(f"EXECUTE bound({written})").fetchall() == bound
+    assert connection.execute(with_values("SELECT $1, typeof($1)", [written])).fetchall() == bound
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_only_a_value_s_own_place_is_filled(connection: duckdb.DuckDBPyConnection, hostile: str) -> None:
+    statement = "SELECT $1, '$1''$2', \"$2\", $10, 7 -$2 FROM (SELECT '$1' AS \"$2\")"
+    values = [hostile, -1, *[None] * 7, "tenth"]
+    written = [value_of(value) or "" for value in values]
+    (row,) = connection.execute(with_values(statement, written)).fetchall()
+    assert row == (hostile, "$1'$2", "$1", "tenth", 8)
 
 
 @pytest.mark.parametrize(
