@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import ONLY_TOLD, ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
+from detectors.source.folder_counts import counts_of
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
 from detectors.source.folder_parts import lacking_in_parts, not_in_all, refuse_gone
@@ -108,7 +109,7 @@ class _OneTable:
         for column in self._kinds:
             notices += self._judge(column)
         dear = any(
-            reading.dear and count[column, "odd"]
+            (reading.dear and count[column, "odd"]) or (reading.worked_out and count[column, "any"])
             for readings, count in zip(self._readings, self._counts, strict=True)
             for column, reading in readings.items()
         )
@@ -135,7 +136,8 @@ class _OneTable:
     def _make(self, what: str, rows: str) -> None:
         try:
             self._execute(f"CREATE {what} {self._name} AS {rows}")
-            self._execute(f"SELECT * FROM {self._name} LIMIT 1")
+            if what == "VIEW":
+                self._execute(f"SELECT * FROM {self._name} LIMIT 1")
         except DBAPIError as error:
             raise SourceError(
                 f"{self._place()}: a value cannot be read as its column needs; export it again"
@@ -165,38 +167,14 @@ class _OneTable:
         self._unusable[f"{self._name}.{column}"] = why
 
     def _counted(self, shape: Shape, readings: Mapping[str, Reading]) -> Counter[tuple[str, str]]:
-        """How many values of each column there are, and how many of them are odd, bad or lost."""
-        asked = {
-            (column, what): condition
-            for column, each in readings.items()
-            for what, condition in (("odd", each.odd), ("bad", each.bad), ("lost", each.lost))
-            if condition
-        }
-        counts = {key: f"count(*) FILTER (WHERE {condition})" for key, condition in asked.items()}
-        counts |= {(column, "any"): f"count({shape.fields[column].sql})" for column, what in asked if what == "bad"}
-        counts |= {
-            # Reading a text to its end is what shows that it is one.
-            (column, "text"): f"sum(strlen({field.sql}))"
-            for column, field in shape.fields.items()
-            if field.stored == "VARCHAR" and column in readings and shape.options
-        }
-        found: Counter[tuple[str, str]] = Counter()
-        if counts:
-            try:
-                (row,) = self._execute(f"SELECT {', '.join(counts.values())} FROM {shape.relation}")
-            except DBAPIError as error:
-                self._blame(shape, readings, error)
-                return self._counted(
-                    shape, {c: r for c, r in readings.items() if f"{self._name}.{c}" not in self._unusable}
-                )
-            found.update({key: int(value or 0) for key, value in zip(counts, row, strict=True)})
-        for column, each in readings.items():
-            if each.beyond:
-                # The files' statistics answer this. Conditions on a time that is worked out could no longer use them.
-                found[column, "beyond"] = len(
-                    self._execute(f"SELECT 1 FROM {shape.relation} WHERE {each.beyond} LIMIT 1")
-                )
-        return found
+        """`counts_of` the values, without the columns that cannot be read."""
+        try:
+            return counts_of(shape, readings, self._execute)
+        except DBAPIError as error:
+            self._blame(shape, readings, error)
+            return self._counted(
+                shape, {c: r for c, r in readings.items() if f"{self._name}.{c}" not in self._unusable}
+            )
 
     def _blame(self, shape: Shape, readings: Mapping[str, Reading], error: DBAPIError) -> None:
         """Leave out the columns that cannot be read to the end. Raises SourceError where that is not their text's fault."""

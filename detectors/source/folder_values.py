@@ -49,6 +49,15 @@ class Reading:
     """A condition that the statistics of Parquet answer without reading a row: then too `careful` is needed."""
     dear: bool = False
     """Whether `careful` costs so much that it should be worked out once for all statements."""
+    worked_out: bool = False
+    """Whether `plain` does, too."""
+    doubt: str = ""
+    """A cheap condition that holds wherever one of the dear ones does."""
+
+    @property
+    def first_asked(self) -> str:
+        """What holds wherever `odd`, `bad` or `lost` does; empty where nothing is to be asked."""
+        return self.doubt or self.odd or self.bad or self.lost
 
 
 def reading(kind: str, field: str, stored: str, zone: str) -> Reading | None:
@@ -92,6 +101,7 @@ def _id(field: str, stored: str) -> Reading | None:
         odd=f"{closer} {text} IS DISTINCT FROM {careful} END",
         lost=f"{closer} {lost} END",
         dear=True,
+        doubt=f"NOT regexp_matches({text}, {literal(_PLAIN)})",
     )
 
 
@@ -130,7 +140,12 @@ def _of_bytes(kind: str, field: str, zone: str) -> Reading | None:
         return None
     bad = f"({unread} OR {inner.bad})" if inner.bad else unread
     return Reading(
-        inner.plain, inner.careful or inner.plain, odd=f"({inner.odd or 'false'} OR {bad})", bad=bad, dear=True
+        inner.plain,
+        inner.careful or inner.plain,
+        odd=f"({inner.odd or 'false'} OR {bad})",
+        bad=bad,
+        dear=True,
+        worked_out=inner.worked_out,
     )
 
 
@@ -174,15 +189,16 @@ def _beginning(text: str) -> str:
 def _time(field: str, stored: str, zone: str) -> Reading | None:
     if stored == "VARCHAR":
         # The connection's zone is the source's while files are loaded.
+        simple = f"TRY_CAST({field} AS TIMESTAMPTZ)"
         cast = time_of_text(field)
-        careful = nearest_of_text(field)
         empty = _is_nothing(field)
         return Reading(
-            careful,
-            careful,
+            nearest(simple),
+            nearest_of_text(field),
             bad=f"CASE WHEN {field} IS NULL OR {cast} IS NOT NULL THEN false ELSE NOT {is_before_christ(field)} AND NOT {empty} END",
-            odd=f"{field} IS NOT NULL",
+            odd=f"{field} IS NOT NULL AND {simple} IS NULL",
             dear=True,
+            worked_out=True,
         )
     if stored == "TIMESTAMP WITH TIME ZONE":
         cast, dear = field, False
@@ -208,7 +224,8 @@ def _flag(field: str, stored: str) -> Reading | None:
         return None
     text = f"trim(CAST({field} AS VARCHAR))"
     cast = f"coalesce(TRY_CAST({text} AS BOOLEAN), CASE {text} WHEN '1.0' THEN true WHEN '0.0' THEN false END)"
-    return Reading(cast, cast, bad=f"{field} IS NOT NULL AND {cast} IS NULL AND NOT {_is_nothing(text)}")
+    bad = f"{field} IS NOT NULL AND {cast} IS NULL AND NOT {_is_nothing(text)}"
+    return Reading(cast, cast, bad=bad, doubt=f"CAST({field} AS VARCHAR) NOT IN ('true', 'false')")
 
 
 def _number(field: str, stored: str) -> Reading | None:
@@ -220,7 +237,7 @@ def _number(field: str, stored: str) -> Reading | None:
         bad += f" AND NOT isnan({field})"
     elif stored == "VARCHAR":
         bad += f" AND NOT {_is_nothing(field)}"
-    return Reading(cast, cast, bad=bad)
+    return Reading(cast, cast, bad=bad, doubt=f"{field} IS NOT NULL AND {cast} IS NULL")
 
 
 def literal(text: str) -> str:
