@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, True_, false, func, or_, select
 
 from detectors.contract import Context, Subscription
 from detectors.passes import (
@@ -60,6 +60,11 @@ class Subscriber:
     subscription: Subscription
 
 
+def _holds(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """False where the condition is unknown. Where it is simply true, the statement need not ask for any of the others."""
+    return condition if isinstance(condition, True_) else func.coalesce(condition, false())
+
+
 def statement(
     one: Pass, subscribers: Sequence[Subscriber], tables: Tables, scope: Scope | None, context: Context
 ) -> Select[Any]:
@@ -71,8 +76,7 @@ def statement(
     rows = one.rows(tables, scope, context)
     try:
         conditions = {
-            subscriber.flag: func.coalesce(subscriber.subscription.condition(rows, context), false())
-            for subscriber in subscribers
+            subscriber.flag: _holds(subscriber.subscription.condition(rows, context)) for subscriber in subscribers
         }
     except AttributeError as error:
         raise QueryError(f"there is no column {error}: docs/passes.md names those that there are") from error
