@@ -81,7 +81,7 @@ class FolderSource:
             # Where it takes a program for a person at a prompt, it would draw bars among the results.
             self._execute("SET enable_progress_bar = false")
             ((self._memory,),) = self._execute("SELECT current_setting('memory_limit')")
-            self._modest = self._memory
+            self._modest = self._limit = self._memory
             with self._in_time():
                 self.schema = self._load(folder, mapping)
             self.tables = Tables(self.schema, _canonical_columns(mapping))
@@ -109,7 +109,8 @@ class FolderSource:
                     f"file in the policy under [source.tables.{name}]"
                 )
         size = sum(file.size for delivery in found.values() for file in delivery.files)
-        if size < SMALL:
+        self._small = size < SMALL
+        if self._small:
             self._execute("SET threads = 1")
         self._modest = _least(f"{max(MODEST, size // 2) // 10**6} MB", self._memory)
         # Times without a zone are read as this one's; from then on all are moments.
@@ -159,7 +160,8 @@ class FolderSource:
     def _read(self, statement: Executable) -> Sequence[Any]:
         """The rows of a statement, with modest memory if that will do: setting a limit gives back what earlier ones left, too."""
         try:
-            self._raw.execute(f"SET memory_limit = {literal(self._modest)}")
+            if self._limit != self._modest or not self._small:
+                self._limit_memory(self._modest)
             return self._connection.execute(statement).mappings().all()
         except (DBAPIError, duckdb.Error) as error:
             # Where there is no room to spill, all memory may do: the tables alone can be more than is modest.
@@ -167,8 +169,12 @@ class FolderSource:
                 getattr(error, "orig", error), duckdb.OutOfMemoryException
             ):
                 raise
-        self._raw.execute(f"SET memory_limit = {literal(self._memory)}")
+        self._limit_memory(self._memory)
         return self._connection.execute(statement).mappings().all()
+
+    def _limit_memory(self, limit: str) -> None:
+        self._raw.execute(f"SET memory_limit = {literal(limit)}")
+        self._limit = limit
 
     @contextmanager
     def _in_time(self) -> Iterator[None]:
