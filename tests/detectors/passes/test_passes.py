@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pkgutil import iter_modules
 
-from sqlalchemy import false, select
+from sqlalchemy import false, select, true
 from sqlalchemy.dialects.postgresql import dialect
 
 from detectors import passes
 from detectors.context import FEW_CHANGED
 from detectors.contract import Context, Subscription, Window
-from detectors.passes import PASSES
+from detectors.passes import PASSES, Subscriber, statement
 from detectors.registry import DETECTORS
 from detectors.rules.integrity.no_leader import DETECTOR
 from detectors.source import SourceMapping, open_source
-from tests.support.towns import Scanner, Town
+from tests.support.towns import AS_OF, DAY, Scanner, Town
 
 
 def test_every_module_of_passes_is_known_and_no_two_share_an_id() -> None:
@@ -45,6 +45,27 @@ def test_a_detector_waits_for_one_kind_of_case() -> None:
             )
             <= 1
         ), detector.id
+
+
+def test_conditions_are_not_asked_twice_where_all_rows_come_anyway(on_duckdb: Scanner) -> None:
+    some = Subscription("households", lambda household, _: household.c.active_members > 7)
+    whole = Subscription("households", lambda household, _: true())
+    context = Context(AS_OF, Window(AS_OF - DAY, AS_OF))
+    with open_source(on_duckdb.open_town(sound_town().tables()), SourceMapping()) as source:
+        asked = [
+            statement(
+                PASSES["households"],
+                [Subscriber(f"flag_{place}", one) for place, one in enumerate(each)],
+                source.tables,
+                None,
+                context,
+            )
+            for each in ((some,), (some, whole))
+        ]
+        times = [str(one.compile(dialect=dialect())).count("active_members > ") for one in asked]
+        rows = [len(source.rows(one, "test")) for one in asked]
+    assert times[0] - times[1] == 1
+    assert rows[0] <= rows[1]
 
 
 def sound_town() -> Town:
