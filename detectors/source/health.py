@@ -124,7 +124,9 @@ def look_at(
     _read_events(source, more_words, elements, own, health)
     _remark(source, own, health)
     if own is None:
-        _compare_times(source, health, as_of)
+        # Changes are looked at where the tables are known from the look before.
+        if of_words is None:
+            _compare_times(source, health, as_of)
         health.faults += [
             *empty_beside_full(source.schema.tables, health.empty, source.engine),
             *word_faults(source, health.spoken, health.rows),

@@ -123,23 +123,15 @@ def _left_traces(kinds: Sequence[str], acts: Sequence[Act], states: _States) -> 
 
 
 def _newest(source: Source, as_of: datetime) -> dict[str, datetime]:
-    """When something was last written to each table of state."""
-    columns = {
-        (table, name): source.tables[table].c[name]
-        for table, names in _TIMES.items()
-        for name in names
-        if source.schema.has(f"{table}.{name}")
-    }
-    asked = [
-        select(func.max(at)).where(at <= as_of + TOLERATED).scalar_subquery().label(f"{table}_{name}")
-        for (table, name), at in columns.items()
-    ]
-    (row,) = source.rows(select(*asked), "words")
+    """When something was last written to each table of state; each is read once."""
     found: dict[str, datetime] = {}
-    for table, name in columns:
-        at = row[f"{table}_{name}"]
-        if at is not None:
-            found[table] = max(at, found.get(table, at))
+    for table, names in _TIMES.items():
+        times = [source.tables[table].c[name] for name in names if source.schema.has(f"{table}.{name}")]
+        latest = [func.max(at).filter(at <= as_of + TOLERATED).label(f"at{place}") for place, at in enumerate(times)]
+        (row,) = source.rows(select(*latest), "words") if latest else ({},)
+        written = [at for at in row.values() if at is not None]
+        if written:
+            found[table] = max(written)
     return found
 
 
