@@ -5,8 +5,9 @@ What people did before they were removed looks then as if they had done it after
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import Select, and_, select
 
@@ -38,8 +39,7 @@ def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
     for kind, place in _PAIRS:
         if kind not in trail.written:
             continue
-        rows = source.rows(_pairs_of(tables, kind, place), "words")
-        apart = [row["told"] - row["written"] for row in rows]
+        apart = _apart(source.rows(_pairs_of(tables, kind, place), "words"))
         shifted = sorted(one for one in apart if is_shift(one))
         if len(shifted) >= _FEW and len(shifted) * _SHARE >= len(apart):
             middle = shifted[len(shifted) // 2]
@@ -52,7 +52,16 @@ def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
             return
 
 
-def _pairs_of(tables: Tables, kind: str, place: str) -> Select[datetime, datetime]:
+def _apart(rows: Iterable[Any]) -> list[timedelta]:
+    """How far each act lies from its own row: the nearest, as who asks again every hour has many rows that lie hours apart."""
+    nearest: dict[object, timedelta] = {}
+    for row in rows:
+        apart, act = row["told"] - row["written"], (row["told"], row["household_id"], row["user_id"])
+        nearest[act] = min(apart, nearest.get(act, apart), key=abs)
+    return list(nearest.values())
+
+
+def _pairs_of(tables: Tables, kind: str, place: str) -> Select[Any]:
     """When acts of a `kind` were audited, and when the row that they wrote says they were done."""
     table, _, column = place.partition(".")
     events, theirs = tables[EVENTS].c, tables[table].c
@@ -63,7 +72,8 @@ def _pairs_of(tables: Tables, kind: str, place: str) -> Select[datetime, datetim
         if table == "households"
         else and_(theirs.household_id == act.household_id, theirs.user_id == act.user_id)
     )
-    return select(act.told, theirs[column].label("written")).where(own, theirs[column].is_not(None))
+    written = theirs[column].label("written")
+    return select(act.told, act.household_id, act.user_id, written).where(own, theirs[column].is_not(None))
 
 
 def is_shift(apart: timedelta) -> bool:

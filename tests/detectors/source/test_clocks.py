@@ -52,6 +52,15 @@ def test_summers_alone_are_enough(on_duckdb: Scanner, town: Town) -> None:
     assert not faults(on_duckdb, town)
 
 
+def test_who_asks_again_every_half_hour_shifts_no_clock(on_duckdb: Scanner, town: Town) -> None:
+    """Each of these acts lies whole half hours from the rows of all the others."""
+    for number in range(24):
+        at = LONG_AGO + 30 * DAY + number * HOUR / 2
+        town.request(f"bot {number}", "h0", "bot", status="withdrawn", at=at)
+        town.event("household_join_request_submitted", "h0", "bot", at=at + SECOND)
+    assert not faults(on_duckdb, town)
+
+
 def test_rows_that_a_move_dated_anew_are_of_no_other_zone(on_duckdb: Scanner, town: Town) -> None:
     for row in town.households:
         row["created_at"] = LONG_AGO
