@@ -23,8 +23,12 @@ from detectors.source.trail import EVENTS, Trail
 LATE = timedelta(hours=12)
 """What lags behind by less is awaited: tables are copied one after the other."""
 _WRITING = timedelta(minutes=2)
-_OF_EACH, _TOGETHER = 2, 5
-"""So many acts of each of two kinds, and so many of all, lack."""
+_OF_EACH, _TOGETHER = 2, 8
+"""So many acts of each of two kinds, and so many of all, lack. Fewer may be faults of their own."""
+_DELETED = 5
+"""Fewer households or people of whom nothing is left may have been deleted."""
+_ASKED_FIRST = 5
+"""So many of the last acts show whether most left a trace."""
 _LEFT_A_TRACE, _HAD_LEFT = 0.1, 0.75
 """At most this share of the acts since then left a trace, and at least that one of those before."""
 _MOST, _LAST = 300, 30
@@ -69,6 +73,13 @@ class _States:
     requests: Mapping[tuple[str, str], bool]
     """By household and user, whether one of their requests was approved."""
 
+    def without_gone(self, acts: Sequence[Act]) -> Sequence[Act]:
+        """`acts` without those of a few households or people of whom nothing is left: they were deleted, which nothing audits."""
+        people = {*self.members, *self.requests, *self.leaders.items()}
+        homes = {home for home, _ in people}
+        gone = {act: act[1:] if act[1] in homes else act[1] for act in acts if act[1:] not in people}
+        return acts if len({*gone.values()}) >= _DELETED else [act for act in acts if act not in gone]
+
     def tell(self, kind: str, home: str, who: str, *, since: bool) -> bool | None:
         """Whether an act of a `kind` left its trace; None where that can't be told of one `since` the copy."""
         pair = home, who
@@ -101,12 +112,13 @@ def outdated(source: Source, spelled: Tables, trail: Trail | None, as_of: dateti
         if last is None or last - end < LATE or len(since) < _TOGETHER:
             continue
         _, before = _acts(source, spelled, (told > end - _LONG, told <= end))
-        lacking = _lacking(kinds, since, before, _states_of(source, spelled, [*since, *before]))
+        states = _states_of(source, spelled, [*since, *before])
+        lacking = _lacking(kinds, states.without_gone(since), before, states)
         if lacking:
             named = " and ".join(filter(None, (", ".join(tables[:-1]), tables[-1])))
             yield (
                 f"{named} end{'s' if len(tables) == 1 else ''} at {end:%Y-%m-%d %H:%M:%S} UTC, though {EVENTS} tells of later acts, "
-                f"of which {lacking:,} left no trace there: an older copy, or a restored backup; scan tables of one time"
+                f"of which {lacking:,} left no trace there: an older copy, a restored backup, or an app that no longer writes there; scan tables of one time"
             )
             return
 
@@ -119,7 +131,7 @@ def _left_traces(kinds: Sequence[str], acts: Sequence[Act], states: _States) -> 
         for kind in kinds
         if kind in _TYPES[EventType(what)]
     )
-    return 2 * sum([answer for answer in told if answer is not None][:_TOGETHER]) > _TOGETHER
+    return 2 * sum([answer for answer in told if answer is not None][:_ASKED_FIRST]) > _ASKED_FIRST
 
 
 def _newest(source: Source, as_of: datetime) -> dict[str, datetime]:

@@ -66,7 +66,7 @@ def test_a_restored_backup_beside_today_s_events_ends_the_scan(scanner: Scanner)
     assert not faults(scanner, lived())
     said = faults(scanner, lived(END))
     assert said.startswith("households, household_members and household_join_requests end at 2026-01-30 03:00:00 UTC")
-    assert "left no trace there: an older copy, or a restored backup" in said
+    assert "left no trace there: an older copy, a restored backup, or an app" in said
 
 
 @pytest.mark.parametrize("table", STATE)
@@ -139,4 +139,39 @@ def test_a_quiet_town_is_scanned(on_duckdb: Scanner) -> None:
     late = [row for row in town.household_events if row["event_timestamp"] > END]
     kept = [row for row in late if row["event_type"] in {"household_created", "household_join_request_submitted"}][-4:]
     town.household_events = [row for row in town.household_events if row not in late] + kept
+    assert not faults(on_duckdb, town)
+
+
+@pytest.mark.parametrize("erased", [1, 2, 4])
+def test_newest_families_that_were_erased_make_no_older_copy(on_duckdb: Scanner, erased: int) -> None:
+    """Their audit rows stay, and tell of later acts than all rows that are left."""
+    town = lived()
+    gone = {uid(f"h{number}") for number in range(20 - erased, 20)}
+    town.households = [row for row in town.households if row["id"] not in gone]
+    town.household_members = [row for row in town.household_members if row["household_id"] not in gone]
+    town.household_join_requests = [row for row in town.household_join_requests if row["household_id"] not in gone]
+    assert not faults(on_duckdb, town)
+
+
+def test_newest_accounts_that_were_erased_make_no_older_copy(on_duckdb: Scanner) -> None:
+    """Three that joined last, of whom the audit rows alone are left."""
+    town = lived()
+    for number in (17, 18, 19):
+        home, name = f"h{number}", f"erased {number}"
+        town.event("household_join_request_submitted", home, name, at=AS_OF - 2 * HOUR)
+        town.event("household_join_request_approved", home, f"{home} ben", at=AS_OF - HOUR, new_member_id=name)
+    assert not faults(on_duckdb, town)
+
+
+def test_some_faults_of_two_kinds_are_found(on_duckdb: Scanner) -> None:
+    """Three removals and three approvals that were not applied, in a town where nothing else has happened since."""
+    town = lived()
+    newest = max(row["joined_at"] for row in town.household_members)
+    town.household_events = [row for row in town.household_events if row["event_timestamp"] <= newest]
+    for number in (17, 18, 19):
+        home, name = f"h{number}", f"late {number}"
+        town.request(f"{name} request", home, name, status="approved", at=AS_OF - 3 * HOUR, by=f"{home} ben")
+        town.event("household_join_request_approved", home, f"{home} ben", at=AS_OF - HOUR, new_member_id=name)
+        town.row(home, f"{home} carl")["status"] = "active"
+        town.event("household_member_removed", home, f"{home} ben", at=AS_OF - HOUR, member_id=f"{home} carl")
     assert not faults(on_duckdb, town)
