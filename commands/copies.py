@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from detectors.engine.newest import homes_left, known_again
+from detectors.engine.newest import known_again, left_of
 from detectors.engine.result import ScanResult
 from detectors.source import Source, SourceError
 from detectors.source.trail import EVENTS
@@ -47,7 +47,7 @@ def _were_deleted(
     # Only where one of the other tables has gone on the rows are looked for.
     if source is None or not left_for_good(table, one, baselines, seen, frozenset()):
         return False
-    return left_for_good(table, one, baselines, seen, homes_left(source, one.subjects))
+    return left_for_good(table, one, baselines, seen, left_of(source, table, one.subjects))
 
 
 def refuse_another_town(source: Source, baselines: Baselines) -> None:

@@ -34,6 +34,7 @@ LEAST = 24
 _ROWS, _AUDIT_ROWS = 64, 400
 """So many rows are read for them: one household writes many audit rows in a minute."""
 _HOMES = {"households": "id", "household_members": "household_id", "household_join_requests": "household_id"}
+_PEOPLE = {"household_members": "user_id", "household_join_requests": "user_id", "sessions": "user_id"}
 _ZONES = timedelta(hours=15)
 """By more than this no two zones read one time differently."""
 _COUNTED = 16
@@ -104,14 +105,14 @@ def _sample(source: Source, newest: Mapping[str, Marks]) -> Marks:
     )
 
 
-def homes_left(source: Source, homes: Collection[str]) -> frozenset[str] | None:
-    """Those of `homes` of which any state table holds a row; None if that cannot be asked."""
+def left_of(source: Source, table: str, subjects: Collection[str]) -> frozenset[str] | None:
+    """Those of the households (of `users`: the people) of whom any other table holds a row; None if that cannot be asked."""
     left: set[str] = set()
-    for name, column in _HOMES.items():
+    for name, column in (_PEOPLE if table == "users" else _HOMES).items():
         if name not in source.tables:
             continue
         own = source.tables[name].c[column]
-        statement = select(cast(own, Text).label("id")).where(source.tables.households_in(own, homes)).distinct()
+        statement = select(cast(own, Text).label("id")).where(source.tables.ids_in(own, subjects)).distinct()
         try:
             left |= {plain_id(text_of(row["id"])) for row in source.rows(statement, "rows still there")}
         except (QueryError, ValueError):

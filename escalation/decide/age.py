@@ -66,15 +66,16 @@ def moved_on(before: Baseline, now: Volume) -> bool:
 def left_for_good(
     table: str, one: Older, baselines: Mapping[str, Baseline], seen: Mapping[str, Volume], left: frozenset[str] | None
 ) -> bool:
-    """Whether others tell that the rows which lack were deleted: no table holds a row of those households (`left`) any more.
+    """Whether others tell that the rows which lack were deleted: no table holds a row of those households or people (`left`) any more.
 
     Where all of these tables went back together, they tell nothing: one of them must have gone on.
     """
-    if table not in HOMES or left is None or left & one.subjects:
+    others = HOMES if table in HOMES else (*HOMES, "sessions")
+    if table not in (*HOMES, "users") or left is None or left & one.subjects:
         return False
     return any(
         moved_on(baselines[other], seen[other])
-        for other in HOMES
+        for other in others
         if other != table and other in baselines and other in seen
     )
 

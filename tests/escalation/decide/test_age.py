@@ -166,7 +166,9 @@ def test_deleted_households_are_gone_from_every_table_while_others_go_on() -> No
     assert not left_for_good("households", SPAM, baselines, gone_on, somebody)
     assert not left_for_good("households", SPAM, baselines, gone_on, None)
     assert not left_for_good("households", SPAM, baselines, old_too, nobody)
-    assert not left_for_good("users", SPAM, baselines, gone_on, nobody)
+    assert left_for_good("users", SPAM, baselines, gone_on, nobody)
+    assert not left_for_good("users", SPAM, baselines, old_too, nobody)
+    assert not left_for_good("support_requests", SPAM, baselines, gone_on, nobody)
 
 
 @pytest.mark.parametrize(
