@@ -59,7 +59,11 @@ def refuse_another_town(source: Source, baselines: Baselines) -> None:
     there = known_again(source, sample)
     if another_town(sample, there):
         raise SourceError(
-            f"{source.label}: of {len(sample)} households of the last run {'none' if not there else f'only {there}'} is there any "
-            "more, while others are: this is another database, a part of it, or its ids are others; nothing was recorded. Run on the one of "
-            "before, or, if all has moved there, take that once with `hearthwatch run --accept-volume`"
+            f"{source.label}: of {len(sample)} households of the last run {_left(there)} there any more, while others are: this is "
+            "another database, a part of it, or its ids are others; nothing was recorded. Run on the one of before, or, if all has "
+            "moved there, take that once with `hearthwatch run --accept-volume`"
         )
+
+
+def _left(there: int | None) -> str:
+    return f"only {there} are" if there and there > 1 else "only one is" if there else "none is"

@@ -6,7 +6,7 @@ What people did before they were removed looks then as if they had done it after
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, select
@@ -53,12 +53,15 @@ def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
 
 
 def _apart(rows: Iterable[Any]) -> list[timedelta]:
-    """How far each act lies from its own row: the nearest, as who asks again every hour has many rows that lie hours apart."""
-    nearest: dict[object, timedelta] = {}
+    """How far acts lie from their own rows, once for each time of a row: an import dates many rows alike.
+
+    Of several rows it is the nearest, as who asks again every hour has many that lie hours apart.
+    """
+    nearest: dict[object, tuple[timedelta, datetime]] = {}
     for row in rows:
-        apart, act = row["told"] - row["written"], (row["told"], row["household_id"], row["user_id"])
-        nearest[act] = min(apart, nearest.get(act, apart), key=abs)
-    return list(nearest.values())
+        one, act = (row["told"] - row["written"], row["written"]), (row["told"], row["household_id"], row["user_id"])
+        nearest[act] = min(one, nearest.get(act, one), key=lambda each: abs(each[0]))
+    return list({written: apart for apart, written in nearest.values()}.values())
 
 
 def _pairs_of(tables: Tables, kind: str, place: str) -> Select[Any]:

@@ -210,6 +210,18 @@ def test_another_database_ends_the_run_and_is_taken_once(scanner: Scanner) -> No
     run(source, THIRD)
 
 
+def test_of_another_database_a_few_households_may_be_known(tmp_path: Path) -> None:
+    run(str(exported(tmp_path / "one", town(homes=30))), FIRST)
+    other = renamed(town(homes=30))
+    with sqlite3.connect("hearthwatch.db") as ledger:
+        (sample,) = ledger.execute("SELECT sample FROM volumes WHERE table_name = 'households'").fetchone()
+    known = {home for _, home in json.loads(sample)}
+    for home in [f"home {number}" for number in range(30) if uid(f"home {number}") in known][:2]:
+        other.family(home, f"{home} leader")
+    said = run(str(exported(tmp_path / "two", other)), SECOND, code=3).stderr
+    assert "households of the last run only 2 are there any more, while others are" in said
+
+
 def capitals(value: str) -> str:
     return f"{{{value.upper()}}}"
 

@@ -61,6 +61,14 @@ def test_who_asks_again_every_half_hour_shifts_no_clock(on_duckdb: Scanner, town
     assert not faults(on_duckdb, town)
 
 
+def test_an_import_of_a_night_that_dates_its_rows_by_the_day_shifts_no_clock(on_duckdb: Scanner, town: Town) -> None:
+    for number in range(30):
+        home, at = f"import {number}", LONG_AGO.replace(hour=2) + 10 * DAY
+        town.family(home, f"{home} anna", at=at - 2 * HOUR)
+        town.event("household_created", home, f"{home} anna", at=at + number * SECOND / 10)
+    assert not faults(on_duckdb, town)
+
+
 def test_rows_that_a_move_dated_anew_are_of_no_other_zone(on_duckdb: Scanner, town: Town) -> None:
     for row in town.households:
         row["created_at"] = LONG_AGO
