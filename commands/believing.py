@@ -119,20 +119,17 @@ def held_against(known: Known, detectors: Sequence[Detector], *, accept: bool) -
     def after(source: Source, result: ScanResult) -> ScanResult:
         reasons = {}
         if not accept:
-            if not _was_empty(known.baselines):
-                refuse_empty(source, result, "; nothing was recorded (--accept-volume takes it as it is)")
+            before = known.baselines.get("households")
+            # Somebody may have said that the app has no households yet.
+            if before is None or before.latest.rows:
+                taken = "; nothing was recorded (--accept-volume takes it as it is)"
+                result = refuse_empty(source, result, unexpected=before is not None, more=taken)
             refuse_another_town(source, known.baselines)
             reasons = known.doubts(volumes_of(result, known.baselines), source)
         here = replace(known, night=None, looks=()) if accept else known
         return _after(source, disbelieve(result, reasons, detectors), here, known.entries, detectors)
 
     return after
-
-
-def _was_empty(baselines: Mapping[str, Baseline]) -> bool:
-    """Whether somebody has said that there are no households."""
-    before = baselines.get("households")
-    return before is not None and before.latest.rows == 0
 
 
 def told_by_ledger(url: str, policy: Policy, as_of: datetime, result: ScanResult) -> list[str]:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -48,7 +49,7 @@ from detectors.engine.runner import scan as run_scan
 from detectors.engine.subscribed import passes_of
 from detectors.engine.waiting_cases import Counting
 from detectors.registry import BY_ID, DETECTORS
-from detectors.source import CANONICAL, NEWS, ONE_HOUSEHOLD, WHOLE, Source, SourceError
+from detectors.source import CANONICAL, NEWS, ONE_HOUSEHOLD, WHOLE, Notice, Source, SourceError
 from detectors.source.base import and_others
 from detectors.text.wording import count
 from escalation.decide.incidents import one_per_cause
@@ -70,14 +71,20 @@ def unchanged(_: Source, result: ScanResult) -> ScanResult:
     return result
 
 
-def refuse_empty(source: Source, result: ScanResult, more: str = "") -> ScanResult:
-    """The result as it is. Raises SourceError where there is nobody to watch, which would read as if nothing had been found."""
-    if all(result.rows_read.get(table) == 0 for table in STATE_TABLES):
-        raise SourceError(
-            f"{source.label}: households and household_members have no rows at all: this is an empty export, another database or "
-            f"schema, or a role that may not read; check --source and the mapping{more}"
-        )
-    return result
+def refuse_empty(source: Source, result: ScanResult, *, unexpected: bool = False, more: str = "") -> ScanResult:
+    """The result, with a note where there is no household to watch. Raises SourceError where that would read as a clean source.
+
+    So it would where nothing was found, and where there `unexpected`ly are none any more.
+    """
+    if any(result.rows_read.get(table) != 0 for table in STATE_TABLES):
+        return result
+    said = "households and household_members have no rows at all"
+    why = "this is an empty export, another database or schema, or a role that may not read; check --source and the mapping"
+    if unexpected or not result.findings:
+        raise SourceError(f"{source.label}: {said}: {why}{more}")
+    return replace(
+        result, notices=(*result.notices, Notice("households", said, remedy=f"unless the app has none, {why}"))
+    )
 
 
 @click.command()

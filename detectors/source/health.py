@@ -128,7 +128,7 @@ def look_at(
         if of_words is None:
             _compare_times(source, health, as_of)
         health.faults += [
-            *empty_beside_full(source.schema.tables, health.empty, source.engine),
+            *empty_beside_full(health.empty, source.engine),
             *word_faults(source, health.spoken, health.rows),
             *strange_trail(health.trail),
         ]

@@ -49,15 +49,13 @@ _WHY_EMPTY: dict[Engine, str] = {
 }
 
 
-def empty_beside_full(tables: Collection[str], empty: Collection[str], engine: Engine) -> Iterator[str]:
-    """What lacks where others of the `tables` hold rows that come of it, if some are `empty`. Of an empty source nothing is said."""
+def empty_beside_full(tables: Collection[str], engine: Engine) -> Iterator[str]:
+    """Of two tables that fill together one, if `tables` without a row are not both."""
     required = ("households", "household_members")
-    lacking = [name for name in required if name in empty]
-    named = required if len(lacking) == 1 else ("household_join_requests", EVENTS)
-    full = [name for name in named if name in tables and name not in empty]
-    if lacking and full:
-        verb = "has" if len(lacking) == 1 else "have"
-        yield f"{' and '.join(lacking)} {verb} no row that can be read, although {full[0]} has some: {_WHY_EMPTY[engine]}"
+    empty = [name for name in required if name in tables]
+    if len(empty) == 1:
+        (full,) = set(required) - set(empty)
+        yield (f"{empty[0]} has no row that can be read, although {full} has some: {_WHY_EMPTY[engine]}")
 
 
 def word_faults(source: Source, spoken: Mapping[str, Spoken], counted: Collection[str]) -> Iterator[str]:

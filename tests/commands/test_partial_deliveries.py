@@ -377,3 +377,12 @@ def test_an_empty_source_is_no_clean_one(nights: Nights) -> None:
     assert nights.run(Town(), FIRST).exit_code == 3
     assert nights.run(Town(), FIRST, "--accept-volume").exit_code == 0
     assert nights.run(Town(), SECOND).exit_code == 0
+
+
+def test_what_an_audit_table_tells_alone_is_shown_with_a_note(nights: Nights) -> None:
+    town = Town()
+    for number in range(12):
+        town.event("household_created", f"h{number}", "anna", at=NOON + number * MINUTE)
+    told = call("scan", "--source", nights.source(town), "--as-of", FIRST)
+    assert (told.exit_code, "mass-creation" in told.stdout) == (0, True)
+    assert "note: households and household_members have no rows at all" in told.stderr

@@ -320,11 +320,3 @@ def test_tables_that_end_at_one_round_number_end_the_scan(on_duckdb: Scanner) ->
 @pytest.mark.parametrize(("rows", "cut"), [(500, True), (550, False), (1000, True), (400, False), (65_535, True)])
 def test_where_exports_end(rows: int, cut: bool) -> None:
     assert is_cap(rows) == cut
-
-
-def test_rows_of_households_that_are_all_gone_are_told(scanner: Scanner, town: Town) -> None:
-    town.households.clear()
-    town.household_members.clear()
-    told = "households and household_members have no row that can be read, although household_join_requests has some"
-    assert told in faults(scanner, town)
-    assert not faults(scanner, Town())
