@@ -74,13 +74,14 @@ def unchanged(_: Source, result: ScanResult) -> ScanResult:
 def refuse_empty(source: Source, result: ScanResult, *, unexpected: bool = False, more: str = "") -> ScanResult:
     """The result, with a note where there is no household to watch. Raises SourceError where that would read as a clean source.
 
-    So it would where nothing was found, and where there `unexpected`ly are none any more.
+    So it would where nothing was found and nothing failed, and where there `unexpected`ly are none any more.
     """
     if any(result.rows_read.get(table) != 0 for table in STATE_TABLES):
         return result
     said = "households and household_members have no rows at all"
     why = "this is an empty export, another database or schema, or a role that may not read; check --source and the mapping"
-    if unexpected or not result.findings:
+    said_more = result.findings or any(entry.status == "failed" for entry in result.coverage)
+    if unexpected or not said_more:
         raise SourceError(f"{source.label}: {said}: {why}{more}")
     return replace(
         result, notices=(*result.notices, Notice("households", said, remedy=f"unless the app has none, {why}"))
