@@ -52,10 +52,11 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
             yield Check("note", f"table {name}", why, f"map the column, [source.tables.{name}.columns], or correct it")
             continue
         if found is None:
+            alike = f"; there is {source.schema.elsewhere[name]}" if name in source.schema.elsewhere else ""
             yield Check(
                 "note",
                 f"table {name}",
-                "may not be read by this role" if hidden else f"missing (looked for {mapping.table_name(name)})",
+                "may not be read by this role" if hidden else f"missing (looked for {mapping.table_name(name)}{alike})",
                 f"GRANT SELECT ON {quoted(mapping.table_name(name))} to this role"
                 if hidden
                 else f"if it has another name, say so in the policy: [source.tables.{name}] name = …; it is optional",

@@ -12,6 +12,7 @@ from psycopg import sql
 from sqlalchemy import select, text
 
 from detectors.contract import Context
+from detectors.engine.doctor import examine
 from detectors.engine.runner import scan
 from detectors.findings import whole
 from detectors.registry import DETECTORS
@@ -145,6 +146,8 @@ def test_a_table_elsewhere_is_named(petforce_db: Database, town: Town) -> None:
         assert source.schema.missing(frozenset({"household_events.id", "users.id"})) == [
             "household_events (there is audit.household_events)"
         ]
+        checks = {check.topic: check.found for check in examine(source, SourceMapping(), DETECTORS, CONTEXT)}
+    assert checks["table household_events"] == "missing (looked for household_events; there is audit.household_events)"
     with petforce_db.connect() as connection:
         connection.execute('ALTER TABLE household_members RENAME TO "HouseholdMember"')
     with pytest.raises(SourceError, match=r'there is public\."HouseholdMember"'):
