@@ -12,15 +12,16 @@ from sqlalchemy import Text, cast, func, select
 from detectors.domain.values import text_of
 from detectors.source import QueryError, Source
 from detectors.source.ids import plain_id
+from detectors.source.outdated import TIMES as WRITTEN
 from detectors.source.trail import EVENTS
 
 logger = logging.getLogger("hearthwatch.scan")
 Marks = tuple[tuple[datetime, str], ...]
 """Times of rows, each with whom the row is about."""
 TIMES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "households": ("id", ("created_at", "updated_at")),
-    "household_members": ("household_id", ("joined_at",)),
-    "household_join_requests": ("household_id", ("requested_at", "responded_at")),
+    "households": ("id", WRITTEN["households"]),
+    "household_members": ("household_id", WRITTEN["household_members"]),
+    "household_join_requests": ("household_id", WRITTEN["household_join_requests"]),
     "users": ("id", ("created_at",)),
     "support_requests": ("requester_id", ("created_at",)),
     "sessions": ("user_id", ("created_at", "last_activity_at")),

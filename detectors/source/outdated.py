@@ -36,7 +36,8 @@ _MOST, _LAST = 300, 30
 _LONG = timedelta(days=60)
 """Older acts are not looked for."""
 HOMES, MEMBERS, REQUESTS = "households", "household_members", "household_join_requests"
-_TIMES = {HOMES: ("created_at", "updated_at"), MEMBERS: ("joined_at",), REQUESTS: ("requested_at", "responded_at")}
+TIMES = {HOMES: ("created_at", "updated_at"), MEMBERS: ("joined_at",), REQUESTS: ("requested_at", "responded_at")}
+"""When something was written to a table of state, as its rows tell."""
 _KINDS = {
     (HOMES, MEMBERS, REQUESTS): ("created", "transferred", "joined", "ended", "asked"),
     (MEMBERS,): ("began", "joined", "ended"),
@@ -137,7 +138,7 @@ def _left_traces(kinds: Sequence[str], acts: Sequence[Act], states: _States) -> 
 def _newest(source: Source, as_of: datetime) -> dict[str, datetime]:
     """When something was last written to each table of state; each is read once."""
     found: dict[str, datetime] = {}
-    for table, names in _TIMES.items():
+    for table, names in TIMES.items():
         times = [source.tables[table].c[name] for name in names if source.schema.has(f"{table}.{name}")]
         latest = [func.max(at).filter(at <= as_of + TOLERATED).label(f"at{place}") for place, at in enumerate(times)]
         (row,) = source.rows(select(*latest), "words") if latest else ({},)
