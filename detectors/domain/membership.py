@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from detectors.contract import Context
+from detectors.domain.erasure import may_be_erased
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event, JoinRequest, Membership
 from detectors.events import BELONGING, EventType
@@ -23,7 +24,7 @@ def added_by_leader(case: HouseholdCase, row: Membership, context: Context) -> b
     """Whether the row is a sitter's whom a leader, present or past, added; where nobody is named, that is assumed."""
     if not row.is_temporary:
         return False
-    if row.invited_by is None or row.invited_by in leaders_ever(case):
+    if row.invited_by is None or row.invited_by in leaders_ever(case) or may_be_erased(case, row.invited_by):
         return True
     return any(member.user_id == row.invited_by and is_creator(case, member, context) for member in case.members)
 

@@ -12,7 +12,7 @@ from detectors.contract import Detector, Kind
 from detectors.engine.blind_spots import NO_SPOTS, Spot, Spots, concerns, types_gone, types_of
 from detectors.engine.doubts import doubt_about
 from detectors.engine.result import ScanResult
-from detectors.engine.rows_behind import METADATA, Rows, added_up, rows_behind
+from detectors.engine.rows_behind import ANONYMISED, METADATA, Rows, added_up, rows_behind
 from detectors.source import Source
 from detectors.source.trail import EVENTS
 
@@ -61,7 +61,8 @@ def looked_back(
             fewer = _fewer(seen, counted, detector, result.disbelieved)
             new = dict(_new_spots(source, seen, fewer, result, as_of))
             reason = doubt_about(detector, seen.households, result.doubts)
-            reason = reason or _why(source, seen, fewer, new, detector, renamed=result.unknown_types)
+            erased = _erased_since(seen, counted)
+            reason = reason or _why(source, seen, fewer - erased, new, detector, renamed=result.unknown_types)
             if reason is not None:
                 unseen[seen.fingerprint] = reason
             elif fewer:
@@ -76,8 +77,17 @@ def _fewer(seen: Seen, counted: Mapping[str, Rows], detector: Detector, disbelie
     return frozenset(
         key
         for key, number in seen.rows.items()
-        if re.split("[.:]", key)[0] not in disbelieved and key.partition(":")[0] in asked and now.get(key, 0) < number
+        if key != ANONYMISED
+        and re.split("[.:]", key)[0] not in disbelieved
+        and key.partition(":")[0] in asked
+        and now.get(key, 0) < number
     )
+
+
+def _erased_since(seen: Seen, counted: Mapping[str, Rows]) -> frozenset[str]:
+    """What there is less of because a person had their data erased since: no delivery brings it back."""
+    now = sum(counted[home].get(ANONYMISED, 0) for home in seen.households if home in counted)
+    return frozenset({METADATA}) if now > seen.rows.get(ANONYMISED, 0) else frozenset()
 
 
 def _new_spots(

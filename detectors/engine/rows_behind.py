@@ -11,26 +11,19 @@ from sqlalchemy import ColumnElement, func, literal, select
 
 from detectors.contract import Detector
 from detectors.engine.applicability import tables_of
-from detectors.events import LIFECYCLE
+from detectors.events import LIFECYCLE, NAMING
 from detectors.findings import Found
 from detectors.source import QueryError, Source
+from detectors.source.erased import is_anonymised_row
 from detectors.source.sql import json_text
 from detectors.source.trail import EVENTS
 
 Rows = Mapping[str, int]
-"""By table: how many people, requests or audit rows; of the audit rows also how many of each type, and (METADATA) how many
-of the keys that rules conclude from are named."""
+"""By table: how many people, requests or audit rows; of the audit rows also how many of each type, how many of the keys that
+rules conclude from are named (METADATA), and how many are of people who had their data erased (ANONYMISED)."""
 METADATA = f"{EVENTS}.metadata"
-KEYS = (
-    "member_id",
-    "new_member_id",
-    "requester_id",
-    "from_user_id",
-    "to_user_id",
-    "request_id",
-    "was_leader",
-    "correlation_id",
-)
+ANONYMISED = f"{EVENTS}.anonymised"
+KEYS = (*NAMING, "was_leader", "correlation_id")
 _TIMES = {"household_members": "joined_at", "household_join_requests": "requested_at", EVENTS: "event_timestamp"}
 _AT_ONCE = 500
 
@@ -55,7 +48,7 @@ def rows_behind(source: Source, households: Collection[str], until: datetime) ->
 
 
 def _always(table: str) -> tuple[str, ...]:
-    return (table, METADATA) if table == EVENTS else (table,)
+    return (table, METADATA, ANONYMISED) if table == EVENTS else (table,)
 
 
 def _counted(source: Source, table: str, households: Sequence[str], until: datetime) -> dict[str, dict[str, int]]:
@@ -77,18 +70,22 @@ def _counted_events(source: Source, households: Sequence[str], until: datetime) 
     rows = source.tables[EVENTS]
     home, kind = rows.c.household_id, rows.c.event_type
     named: ColumnElement[int] = literal(0)
+    erased: ColumnElement[int] = literal(0)
     if source.schema.has(METADATA):
         named = sum((func.count(json_text(rows.c.metadata, key)) for key in KEYS), literal(0))
+        erased = func.count().filter(is_anonymised_row(rows))
     life = source.tables.event_is(*LIFECYCLE, common=True)
     found: dict[str, dict[str, int]] = {}
     for mine in _some(source, home, households):
-        counted = select(home.label("home"), kind.label("kind"), func.count().label("number"), named.label("named"))
+        numbers = (func.count().label("number"), named.label("named"), erased.label("erased"))
+        counted = select(home.label("home"), kind.label("kind"), *numbers)
         for row in source.rows(
             counted.where(mine, life, rows.c.event_timestamp <= until).group_by(home, kind), "rows behind"
         ):
             own = found.setdefault(str(row["home"]), dict.fromkeys(_always(EVENTS), 0))
             each = f"{EVENTS}:{source.tables.canonical_event(str(row['kind']))}"
-            for key, number in ((EVENTS, row["number"]), (METADATA, row["named"]), (each, row["number"])):
+            told = {EVENTS: row["number"], METADATA: row["named"], ANONYMISED: row["erased"], each: row["number"]}
+            for key, number in told.items():
                 own[key] = own.get(key, 0) + int(number)
     return found
 

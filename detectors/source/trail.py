@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
+from sqlalchemy import ColumnElement, Select, Text, cast, func, not_, or_, select
 
 from detectors.events import EVENT_TYPES
 from detectors.source.base import Notice, QueryError, Source
+from detectors.source.erased import is_marked
 from detectors.source.mapping import folded
 from detectors.source.spelling import Dictionary, shown
 from detectors.source.sql import json_text
+from detectors.source.tables import Tables
 
 EVENTS = "household_events"
 MOST_TYPES = 500
@@ -186,7 +188,22 @@ def _keyless(source: Source, elements: Collection[str], trail: Trail) -> frozens
         (row,) = source.rows(select(*(one.label(f"k{place}") for place, one in enumerate(asked))), "words")
     except QueryError:
         return frozenset()
-    return frozenset(element for place, element in enumerate(elements) if not row[f"k{place}"])
+    keyless = [element for place, element in enumerate(elements) if not row[f"k{place}"]]
+    return frozenset(keyless) - _erased(source, tables, keyless)
+
+
+def _erased(source: Source, tables: Tables, keyless: Sequence[str]) -> frozenset[str]:
+    """Those of the `keyless` of whose type each row is of somebody who had their data erased: what the app writes is not known."""
+    metadata, types = tables[EVENTS].c.metadata, sorted({element.partition(".")[0] for element in keyless})
+    if not types:
+        return frozenset()
+    some = [select(metadata).where(tables.event_is(name)).limit(PROBED).subquery().c.metadata for name in types]
+    kept = [select(each).where(not_(is_marked(each))).exists() for each in some]
+    try:
+        (row,) = source.rows(select(*(one.label(name) for name, one in zip(types, kept, strict=True))), "words")
+    except QueryError:
+        return frozenset()
+    return frozenset(element for element in keyless if not row[element.partition(".")[0]])
 
 
 def _holds(metadata: ColumnElement[Any], keys: str) -> ColumnElement[bool]:

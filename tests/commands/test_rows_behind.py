@@ -51,6 +51,15 @@ def lost(table: str, place: int = -1) -> Change:
     return change
 
 
+def remover_erased(town: Tables) -> Tables:
+    """All that the leader did has lost who did it and what it names."""
+    rows = [
+        row | {"user_id": None, "metadata": {"anonymized": True}} if row["user_id"] == person(1) else row
+        for row in town["household_events"]
+    ]
+    return town | {"household_events": rows}
+
+
 def demoted(town: Tables) -> Tables:
     rows = [row | {"role": "member"} if row["user_id"] == person(4) else row for row in town["household_members"]]
     return town | {"household_members": rows}
@@ -79,8 +88,12 @@ def night(folder: Path, town: Tables, as_of: str) -> str:
 
 @pytest.mark.parametrize(
     ("town", "change"),
-    [(with_removal(base()), lost("household_events")), (two_leaders(), lost("household_members"))],
-    ids=["audit row", "member row"],
+    [
+        (with_removal(base()), lost("household_events")),
+        (two_leaders(), lost("household_members")),
+        (with_removal(base()), remover_erased),
+    ],
+    ids=["audit row", "member row", "audit row anonymised"],
 )
 def test_a_lost_row_repairs_nothing(tmp_path: Path, town: Tables, change: Change) -> None:
     assert "1 ticket made" in night(tmp_path, town, NIGHT_1)

@@ -200,6 +200,17 @@ class Town:
         """The row of a household, to be changed in place."""
         return next(r for r in self.households if r["id"] == uid(household))
 
+    def erase(self, user: str, parts: Iterable[str] = ("members", "requests", "events")) -> None:
+        """Somebody had their data erased, in whole or, as the app does it in no transaction, in part."""
+        if "members" in parts:
+            self.household_members = [row for row in self.household_members if row["user_id"] != uid(user)]
+        if "requests" in parts:
+            self.household_join_requests = [row for row in self.household_join_requests if row["user_id"] != uid(user)]
+        if "events" in parts:
+            for event in self.household_events:
+                if event["user_id"] == uid(user):
+                    event.update(user_id=None, metadata={"anonymized": True})
+
     def tables(self) -> Tables:
         return {name: list(getattr(self, name)) for name in CANONICAL}
 

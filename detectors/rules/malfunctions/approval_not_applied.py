@@ -13,7 +13,8 @@ that was written after the request.
 Stays silent when
 -----------------
 The person joined and later left, by their row or, where there is none any more, by the audit trail (they left, were
-removed, or did what only members do); another approved request of the same person was applied after this one was made; the
+removed, or did what only members do); they may have had their data erased, and the request alone was left (no act of the
+household is theirs, and some have lost their actor and all that they name); another approved request of the same person was applied after this one was made; the
 person was still a member when this request was approved and left afterwards; the household no longer exists. responded_at
 comes from a browser and is not trusted: the time of the approval is that of its event, else the request's own.
 
@@ -48,6 +49,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, or_
 
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.erasure import may_be_erased
 from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import last_inside
 from detectors.domain.records import Event, JoinRequest, Membership
@@ -89,7 +91,7 @@ def _was_applied(case: HouseholdCase, request: JoinRequest) -> bool:
     rows = [member for member in case.members if member.user_id == request.user_id]
     if any(row.active or row.joined_at >= request.requested_at for row in rows):
         return True
-    if any(_was_member_already(case, request, row) for row in rows):
+    if any(_was_member_already(case, request, row) for row in rows) or may_be_erased(case, request.user_id):
         return True
     # Where rows are deleted on leaving, the trail alone tells that somebody came and went.
     approval = _approval(case, request)

@@ -46,6 +46,7 @@ from sqlalchemy import ColumnElement, FromClause, and_
 
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.erasure import anonymised
 from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import added_by_leader, answers, approval_event, is_creator
 from detectors.domain.records import JoinRequest, Membership
@@ -104,6 +105,8 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
             continue
         if any(_was_overtaken(case, request, row) for request in asked for row in theirs):
             continue
+        if any(_let_in_by_the_erased(case, row, context) for row in theirs):
+            continue
         yield _finding(case, theirs[0], asked, context)
 
 
@@ -117,6 +120,12 @@ def _was_overtaken(case: HouseholdCase, request: JoinRequest, row: Membership) -
         return False
     told = answers(case, request, EventType.JOIN_REQUEST_REJECTED)
     return not told or told[0].at > row.joined_at
+
+
+def _let_in_by_the_erased(case: HouseholdCase, row: Membership, context: Context) -> bool:
+    """Whether the row was written with an approval that has lost whom it let in."""
+    approvals = anonymised(case, EventType.JOIN_REQUEST_APPROVED)
+    return any(abs(approval.at - row.joined_at) <= context.limits.grace for approval in approvals)
 
 
 def _finding(case: HouseholdCase, row: Membership, asked: list[JoinRequest], context: Context) -> Finding:

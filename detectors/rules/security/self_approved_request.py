@@ -13,7 +13,8 @@ the household.
 Stays silent when
 -----------------
 The leader who answered has since changed or left: their member row, the household's events or leader_id still show that
-they belonged. Also while the answer is younger than the grace period, and for households that no longer exist. Where the source holds no
+they belonged, or they may have had their data erased: no act of the household is theirs, none tells of the answer, and some
+have lost their actor and all that they name. Also while the answer is younger than the grace period, and for households that no longer exist. Where the source holds no
 responder of any of its requests (ten or more), nothing is concluded from there being none.
 
 Evidence
@@ -44,6 +45,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, or_
 
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.erasure import may_be_erased
 from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import answer_in_flight, answers, belonged_ever
 from detectors.domain.records import JoinRequest
@@ -80,19 +82,24 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     belonged = belonged_ever(case)
     for request in case.requests:
         if request.status in {"approved", "rejected"} and not answer_in_flight(case, request, context):
-            why = _why_wrong(request, belonged)
+            why = _why_wrong(case, request, belonged)
             if why:
                 yield _finding(case, request, why, context)
 
 
-def _why_wrong(request: JoinRequest, belonged: set[str]) -> str | None:
+def _why_wrong(case: HouseholdCase, request: JoinRequest, belonged: set[str]) -> str | None:
     if request.responded_by is None:
         return "nobody is named as its responder"
     if request.responded_by == request.user_id:
         return "the requester answered it"
-    if request.responded_by not in belonged:
-        return "its responder never belonged to the household"
-    return None
+    if request.responded_by in belonged or _answered_by_the_erased(case, request, request.responded_by):
+        return None
+    return "its responder never belonged to the household"
+
+
+def _answered_by_the_erased(case: HouseholdCase, request: JoinRequest, responder: str) -> bool:
+    told = answers(case, request, f"household_join_request_{request.status}")
+    return not told and may_be_erased(case, responder)
 
 
 def _finding(case: HouseholdCase, request: JoinRequest, why: str, context: Context) -> Finding:

@@ -20,7 +20,8 @@ Stays silent when
 -----------------
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
 *new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
-somebody who led before is deleted, or the trail tells neither how the household began nor how many others did. Also
+somebody who led before is deleted, or a transfer or a leave has lost its actor and all that it names (theirs, who had their data
+erased), or the trail tells neither how the household began nor how many others did. Also
 within the grace period. Where the source never wrote household_leave_started (for *not-by-old-leader*: household_left
 neither, for *no-event*: or holds a type that nobody knows and that may be a transfer), its absence says nothing, and only
 the other ways are looked at.
@@ -58,6 +59,7 @@ from sqlalchemy import ColumnElement, FromClause
 from detectors.cases.hand_over import HandedOverCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
+from detectors.domain.erasure import anonymised
 from detectors.domain.household import HouseholdCase
 from detectors.domain.leadership import in_flight, leads_effectively
 from detectors.domain.membership import is_creator
@@ -194,7 +196,7 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     if context.births_untold and not home.events_of(EventType.CREATED):
         return False
     creators = _creators(home, context)
-    if not creators or leader in creators:
+    if not creators or leader in creators or anonymised(home, TRANSFER, *LEAVING):
         return False
     transfers = home.events_of(TRANSFER)
     led = creators | {event.text("to_user_id") for event in transfers}
