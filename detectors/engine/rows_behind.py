@@ -19,12 +19,13 @@ from detectors.source.sql import json_text
 from detectors.source.trail import EVENTS
 
 Rows = Mapping[str, int]
-"""By table: how many people, requests or audit rows; of the audit rows also how many of each type, how many of the keys that
+"""By table: how many people, their accounts, requests or audit rows; of the audit rows also how many of each type, how many of the keys that
 rules conclude from are named (METADATA), and how many are of people who had their data erased (ANONYMISED)."""
 METADATA = f"{EVENTS}.metadata"
 ANONYMISED = f"{EVENTS}.anonymised"
 KEYS = (*NAMING, "was_leader", "correlation_id")
 _TIMES = {"household_members": "joined_at", "household_join_requests": "requested_at", EVENTS: "event_timestamp"}
+_ACCOUNTS = "users"
 _AT_ONCE = 500
 
 
@@ -35,7 +36,7 @@ def rows_behind(source: Source, households: Collection[str], until: datetime) ->
     out, for every household.
     """
     found: dict[str, dict[str, int]] = {household: {} for household in households}
-    for table in _TIMES:
+    for table in (*_TIMES, _ACCOUNTS):
         try:
             counted = _counted(source, table, sorted(households), until) if table in source.tables else None
         except (QueryError, ValueError):
@@ -54,6 +55,8 @@ def _always(table: str) -> tuple[str, ...]:
 def _counted(source: Source, table: str, households: Sequence[str], until: datetime) -> dict[str, dict[str, int]]:
     if table == EVENTS:
         return _counted_events(source, households, until)
+    if table == _ACCOUNTS:
+        return _counted_accounts(source, households, until)
     rows = source.tables[table]
     number = func.count(func.distinct(rows.c.user_id)) if table == "household_members" else func.count()
     found: dict[str, dict[str, int]] = {}
@@ -87,6 +90,21 @@ def _counted_events(source: Source, households: Sequence[str], until: datetime) 
             told = {EVENTS: row["number"], METADATA: row["named"], ANONYMISED: row["erased"], each: row["number"]}
             for key, number in told.items():
                 own[key] = own.get(key, 0) + int(number)
+    return found
+
+
+def _counted_accounts(source: Source, households: Sequence[str], until: datetime) -> dict[str, dict[str, int]]:
+    """Of each household how many of its people have an account's row: a deleted one is purged some day, and the person seems alive."""
+    members, users = source.tables["household_members"], source.tables[_ACCOUNTS]
+    home, found = members.c.household_id, dict[str, dict[str, int]]()
+    for mine in _some(source, home, households):
+        counted = (
+            select(home.label("home"), func.count(func.distinct(members.c.user_id)).label("number"))
+            .select_from(members.join(users, users.c.id == members.c.user_id))
+            .where(mine, members.c.joined_at <= until)
+        )
+        for row in source.rows(counted.group_by(home), "rows behind"):
+            found[str(row["home"])] = {_ACCOUNTS: int(row["number"])}
     return found
 
 

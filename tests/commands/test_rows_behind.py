@@ -65,6 +65,16 @@ def demoted(town: Tables) -> Tables:
     return town | {"household_members": rows}
 
 
+def led_by_the_deleted() -> Tables:
+    town = base()
+    rows = [row | {"deleted_at": LONG_AGO} if row["id"] == person(1) else row for row in town["users"]]
+    return town | {"users": rows}
+
+
+def restored(town: Tables) -> Tables:
+    return town | {"users": [row | {"deleted_at": None} for row in town["users"]]}
+
+
 def removed(town: Tables) -> Tables:
     rows = [row | {"status": "removed"} if row["user_id"] == person(3) else row for row in town["household_members"]]
     return town | {"household_members": rows}
@@ -92,8 +102,9 @@ def night(folder: Path, town: Tables, as_of: str) -> str:
         (with_removal(base()), lost("household_events")),
         (two_leaders(), lost("household_members")),
         (with_removal(base()), remover_erased),
+        (led_by_the_deleted(), lost("users", 0)),
     ],
-    ids=["audit row", "member row", "audit row anonymised"],
+    ids=["audit row", "member row", "audit row anonymised", "deleted account purged"],
 )
 def test_a_lost_row_repairs_nothing(tmp_path: Path, town: Tables, change: Change) -> None:
     assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
@@ -109,8 +120,9 @@ def test_a_lost_row_repairs_nothing(tmp_path: Path, town: Tables, change: Change
         (with_removal(base()), removed),
         (two_leaders(), demoted),
         (twice_a_member(), lost("household_members")),
+        (led_by_the_deleted(), restored),
     ],
-    ids=["row set to removed", "leader demoted", "duplicate deleted"],
+    ids=["row set to removed", "leader demoted", "duplicate deleted", "account restored"],
 )
 def test_a_repair_is_seen(tmp_path: Path, town: Tables, change: Change) -> None:
     assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
