@@ -155,6 +155,12 @@ def _erased(clients: Clients, write: Write, at: datetime) -> Statements:
     ]
 
 
+def _anonymised(clients: Clients, write: Write, at: datetime) -> Statements:
+    """All that somebody did has lost who did it and what it names."""
+    anonymous = "UPDATE household_events SET user_id = NULL, metadata = '{\"anonymized\": true}' WHERE user_id = %s"
+    return [(anonymous, (uid(f"{write.home} {write.person}"),))]
+
+
 def _account_deleted(clients: Clients, write: Write, at: datetime) -> Statements:
     user = uid(f"{write.home} {write.person}")
     return [("UPDATE users SET deleted_at = CASE WHEN deleted_at IS NULL THEN %s END WHERE id = %s", (at, user))]
@@ -288,6 +294,7 @@ WRITES: dict[str, Callable[[Clients, Write, datetime], Statements]] = {
         _sitter,
         _moved,
         _erased,
+        _anonymised,
         _account_deleted,
         _home_lost,
         _requests_lost,
