@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, not_, or_, select
+from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, func, not_, or_, select
 
 from detectors.events import EVENT_TYPES
 from detectors.source.base import Notice, QueryError, Source
@@ -25,6 +25,7 @@ PROBED = 10_000
 FEW_KEYS = 3
 """Fewer may all lack by chance."""
 _OF_ALL_TYPES = "correlation_id|ip_address|user_agent|session_id|duration_ms|error_code|source"
+_ACTOR = ".user_id"
 STYLES: tuple[Callable[[str], str], ...] = (str.upper, str.title, str.capitalize)
 
 
@@ -154,19 +155,19 @@ def _listed(source: Source, statement: Select[Any]) -> list[str]:
 
 
 def _keyless(source: Source, elements: Collection[str], trail: Trail) -> frozenset[str]:
-    """Those of `elements` (type.key, or type.key|key for one of them) whose key no row of the type holds.
+    """Those of `elements` (type.key, or type.key|key for one of them) whose key no row of the type holds; user_id is the column.
 
     Each stops at the first row that has it. Of older rows the index gives some, and of all types the newest are asked too.
     """
     if "metadata" not in source.schema.tables[EVENTS].columns:
-        return frozenset(elements)
+        return frozenset(element for element in elements if not element.endswith(_ACTOR))
     if not elements or not (_indexed(source, "event_type") or source.engine != "postgresql" or trail.complete):
         return frozenset()
     tables = source.tables.respelled({f"{EVENTS}.event_type": trail.spellings})
     events = tables[EVENTS]
     newest = _indexed(source, "event_timestamp")
     latest = (
-        select(events.c.event_type, events.c.metadata)
+        select(events.c.event_type, events.c.user_id, events.c.metadata)
         .order_by(events.c.event_timestamp.desc())
         .limit(PROBED)
         .cte("latest")
@@ -174,15 +175,11 @@ def _keyless(source: Source, elements: Collection[str], trail: Trail) -> frozens
     asked = []
     for element in elements:
         event_type, _, keys = element.partition(".")
-        some = select(events.c.metadata).where(tables.event_is(event_type)).limit(PROBED).subquery()
-        ways = [select(some.c.metadata).where(_holds(some.c.metadata, keys)).exists()]
+        some = select(events.c.user_id, events.c.metadata).where(tables.event_is(event_type)).limit(PROBED).subquery()
+        ways = [select(some.c.metadata).where(_says(some, keys)).exists()]
         if newest:
             named = tables.spelled(event_type)
-            ways.append(
-                select(latest.c.metadata)
-                .where(latest.c.event_type.in_(named), _holds(latest.c.metadata, keys))
-                .exists()
-            )
+            ways.append(select(latest.c.metadata).where(latest.c.event_type.in_(named), _says(latest, keys)).exists())
         asked.append(or_(*ways))
     try:
         (row,) = source.rows(select(*(one.label(f"k{place}") for place, one in enumerate(asked))), "words")
@@ -204,6 +201,10 @@ def _erased(source: Source, tables: Tables, keyless: Sequence[str]) -> frozenset
     except QueryError:
         return frozenset()
     return frozenset(element for element in keyless if not row[element.partition(".")[0]])
+
+
+def _says(events: FromClause, keys: str) -> ColumnElement[bool]:
+    return events.c.user_id.is_not(None) if keys == _ACTOR[1:] else _holds(events.c.metadata, keys)
 
 
 def _holds(metadata: ColumnElement[Any], keys: str) -> ColumnElement[bool]:

@@ -73,7 +73,7 @@ META = Meta(
     consults=frozenset({"household_join_requests"}),
     ways={
         "join requests": (frozenset({"household_join_requests"}),),
-        "household creations": (frozenset({EventType.CREATED}),),
+        "household creations": (frozenset({f"{EventType.CREATED}.user_id"}),),
         "removals of members": (frozenset({EventType.MEMBER_REMOVED}),),
         "code regenerations": (frozenset({EventType.INVITE_CODE_REGENERATED}),),
         "code validations": (frozenset({"household_invite_code_validated.ip_address"}),),

@@ -79,8 +79,14 @@ META = Meta(
     consults=frozenset({"household_members", "household_join_requests", "sessions"}),
     ways={
         "reports": (frozenset({"support_requests"}),),
-        "removals": (frozenset({"household_member_removed.member_id"}),),
-        "rejections": (frozenset({"household_join_request_rejected.requester_id"}),),
+        "removals": (
+            frozenset({"household_member_removed.member_id"}),
+            frozenset({"household_member_removed.user_id"}),
+        ),
+        "rejections": (
+            frozenset({"household_join_request_rejected.requester_id"}),
+            frozenset({"household_join_request_rejected.user_id"}),
+        ),
     },
     roles={"subject.user_id": "target", "evidence.people": "acts against the target"},
     sure="inferred",

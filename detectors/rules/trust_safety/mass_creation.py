@@ -57,7 +57,7 @@ META = Meta(
     needs=frozenset(
         f"household_events.{column}" for column in ("event_type", "user_id", "event_timestamp", "metadata")
     ),
-    events=(frozenset({EventType.CREATED}),),
+    events=(frozenset({f"{EventType.CREATED}.user_id"}),),
     roles={"subject.user_id": "actor"},
     sure="trail",
     refuted_by="a test account of our own, or an import that was announced",

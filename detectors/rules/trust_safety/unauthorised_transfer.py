@@ -84,7 +84,7 @@ META = Meta(
     consults=frozenset({"users", "sessions"}),
     events=(frozenset({f"{TRANSFER}.to_user_id"}),),
     ways={
-        "hand-overs by somebody else than the old leader": (frozenset(LEAVING),),
+        "hand-overs by somebody else than the old leader": (frozenset(LEAVING), frozenset({f"{TRANSFER}.user_id"})),
         "transfers from a foreign session": (frozenset(f"{event}.session_id" for event in (TRANSFER, *LEAVING)),),
         "transfers from a new address": (frozenset(f"{event}.ip_address" for event in (TRANSFER, *LEAVING)),),
         "leaders of whom no event tells": (frozenset({EventType.LEAVE_STARTED}),),

@@ -22,7 +22,7 @@ from detectors.rules.integrity import no_leader, orphaned_household
 from detectors.rules.legal import legal_matter
 from detectors.rules.malfunctions import removal_not_applied
 from detectors.rules.security import member_without_approval
-from detectors.rules.trust_safety import abuse_report, fake_households
+from detectors.rules.trust_safety import abuse_report, fake_households, mass_removal
 from detectors.source import SourceError, SourceMapping, open_source
 from tests.support.towns import AS_OF, DAY, HOUR, NOON, YESTERDAY, Scanner, Town, uid
 
@@ -242,6 +242,22 @@ def test_what_was_never_written(scanner: Scanner, town: Town) -> None:
     town.support_requests = []
     endings = {entry.detector: entry for entry in looked(scanner, town).coverage}
     assert endings["abuse-report"].reason == "support_requests has no rows"
+
+
+def test_a_type_of_event_that_never_says_who(scanner: Scanner, town: Town) -> None:
+    for event in town.household_events:
+        event.update(user_id=None)
+        event["metadata"]["removed_by"] = uid("ann")
+    (ending,) = scanner(town, mass_removal.DETECTOR).coverage
+    assert (ending.status, ending.reason) == ("not_applicable", "household_member_removed never names user_id")
+    # Who had their data erased says nothing of what the app writes.
+    for event in town.household_events:
+        event.update(metadata={"anonymized": True})
+    (ending,) = scanner(town, mass_removal.DETECTOR).coverage
+    assert ending.status == "ran"
+    town.event("household_member_removed", "a", "ann", member_id="bob", at=NOON)
+    (ending,) = scanner(town, mass_removal.DETECTOR).coverage
+    assert ending.status == "ran"
 
 
 def test_no_fakes_where_no_pet_is_ever_fed(scanner: Scanner, town: Town) -> None:
