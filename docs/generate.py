@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from rich._export_format import CONSOLE_SVG_FORMAT
@@ -195,26 +196,32 @@ def scan_picture() -> str:
     return console.export_svg(title="hearthwatch scan", code_format=plain, unique_id="scan")
 
 
-def pages() -> dict[str, str]:
-    """Every generated page by its path below the root."""
-    commands = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    return {
-        "docs/commands.md": with_help(commands),
-        "docs/detectors.md": detectors_page(),
-        "docs/passes.md": passes_page(ROOT / "fixtures" / "demo" / "night-1"),
-        "docs/scan.svg": scan_picture(),
-        "docs/shell/hearthwatch.1": man_page(),
-        "docs/shell/hearthwatch": completion("bash"),
-        "docs/shell/hearthwatch.fish": completion("fish"),
-        "docs/shell/_hearthwatch": completion("zsh"),
-        "docs/tables.md": tables_page(),
-    }
+def _commands_page() -> str:
+    return with_help((ROOT / "docs" / "commands.md").read_text(encoding="utf-8"))
+
+
+def _passes_page() -> str:
+    return passes_page(ROOT / "fixtures" / "demo" / "night-1")
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/commands.md": _commands_page,
+    "docs/detectors.md": detectors_page,
+    "docs/passes.md": _passes_page,
+    "docs/scan.svg": scan_picture,
+    "docs/shell/hearthwatch.1": man_page,
+    "docs/shell/hearthwatch": partial(completion, "bash"),
+    "docs/shell/hearthwatch.fish": partial(completion, "fish"),
+    "docs/shell/_hearthwatch": partial(completion, "zsh"),
+    "docs/tables.md": tables_page,
+}
+"""Every generated page by its path below the root, and what writes it."""
 
 
 def main() -> None:
-    for name, text in pages().items():
+    for name, written in PAGES.items():
         (ROOT / name).parent.mkdir(exist_ok=True)
-        (ROOT / name).write_text(text, encoding="utf-8")
+        (ROOT / name).write_text(written(), encoding="utf-8")
 
 
 if __name__ == "__main__":

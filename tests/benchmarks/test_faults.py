@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -13,9 +14,20 @@ from benchmarks.town.faults import EVERYONE_LEFT
 
 SPEC = replace(preset("tiny"), plant=3, duplicates=True)
 TOWN = generate(SPEC)
-TABLES = TOWN.tables()
-ACTIVE = [row for row in TABLES["household_members"] if row["status"] == "active"]
-EVENTS = TABLES["household_events"]
+
+
+@cache
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """The town's rows. Not made at import, as each worker of a run imports every file."""
+    return TOWN.tables()
+
+
+def active() -> list[dict[str, Any]]:
+    return [row for row in tables()["household_members"] if row["status"] == "active"]
+
+
+def events() -> list[dict[str, Any]]:
+    return tables()["household_events"]
 
 
 def expected(detector: str, key: str) -> set[str]:
@@ -23,7 +35,7 @@ def expected(detector: str, key: str) -> set[str]:
 
 
 def counted(kind: str) -> Counter[tuple[str, Any]]:
-    unique = {event["metadata"]["correlation_id"]: event for event in EVENTS if event["event_type"] == kind}
+    unique = {event["metadata"]["correlation_id"]: event for event in events() if event["event_type"] == kind}
     return Counter((event["user_id"], event["event_timestamp"].date()) for event in unique.values())
 
 
@@ -43,54 +55,54 @@ def test_every_case_is_in_the_truth() -> None:
 
 
 def test_leaders() -> None:
-    leading = Counter(row["household_id"] for row in ACTIVE if row["role"] == "leader")
+    leading = Counter(row["household_id"] for row in active() if row["role"] == "leader")
     assert {household for household, count in leading.items() if count > 1} == expected(
         "multiple-leaders", "household_id"
     )
-    inhabited = {row["household_id"] for row in ACTIVE}
-    there = {(row["household_id"], row["user_id"]) for row in ACTIVE}
+    inhabited = {row["household_id"] for row in active()}
+    there = {(row["household_id"], row["user_id"]) for row in active()}
     without = {
         row["id"]
-        for row in TABLES["households"]
+        for row in tables()["households"]
         if row["id"] in inhabited and (not leading[row["id"]] or (row["id"], row["leader_id"]) not in there)
     }
     assert without == expected("no-leader", "household_id")
 
 
 def test_orphans() -> None:
-    inhabited = {row["household_id"] for row in ACTIVE}
-    ever = {row["household_id"] for row in TABLES["household_members"]}
-    households = {row["id"] for row in TABLES["households"]}
+    inhabited = {row["household_id"] for row in active()}
+    ever = {row["household_id"] for row in tables()["household_members"]}
+    households = {row["id"] for row in tables()["households"]}
     assert households - ever == expected("orphaned-household", "household_id")
     assert ever - inhabited == expected(EVERYONE_LEFT, "household_id")
 
 
 def test_members() -> None:
-    places = Counter((row["household_id"], row["user_id"]) for row in ACTIVE)
+    places = Counter((row["household_id"], row["user_id"]) for row in active())
     twice = {pair for pair, count in places.items() if count > 1}
     assert twice == {(subject["household_id"], subject["user_id"]) for subject in TOWN.truth["duplicate-member"]}
-    homes = {(row["household_id"], row["user_id"]) for row in ACTIVE if not row["is_temporary"]}
+    homes = {(row["household_id"], row["user_id"]) for row in active() if not row["is_temporary"]}
     many = {user for user, count in Counter(user for _, user in homes).items() if count > 1}
     assert many == expected("member-of-many-households", "user_id")
 
 
 def test_approvals_and_removals() -> None:
-    rows = TABLES["household_members"]
+    rows = tables()["household_members"]
     applied = {
         request["id"]
-        for request in TABLES["household_join_requests"]
+        for request in tables()["household_join_requests"]
         for row in rows
         if (row["household_id"], row["user_id"]) == (request["household_id"], request["user_id"])
         and (row["status"] == "active" or row["joined_at"] > request["requested_at"])
     }
-    approved = {request["id"] for request in TABLES["household_join_requests"] if request["status"] == "approved"}
+    approved = {request["id"] for request in tables()["household_join_requests"] if request["status"] == "approved"}
     assert approved - applied == expected("approval-not-applied", "request_id")
     gone = {
         (event["household_id"], event["metadata"].get("member_id", event["user_id"]))
-        for event in EVENTS
+        for event in events()
         if event["event_type"] in ("household_member_removed", "household_left")
     }
-    still = gone & {(row["household_id"], row["user_id"]) for row in ACTIVE}
+    still = gone & {(row["household_id"], row["user_id"]) for row in active()}
     assert still == {(subject["household_id"], subject["user_id"]) for subject in TOWN.truth["removal-not-applied"]}
 
 

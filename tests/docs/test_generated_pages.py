@@ -17,10 +17,10 @@ generate = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(generate)
 
 
-@pytest.mark.parametrize("name", generate.pages())
+@pytest.mark.parametrize("name", generate.PAGES)
 def test_the_page_is_what_its_generator_makes(name: str) -> None:
     written = (ROOT / name).read_text(encoding="utf-8")
-    assert generate.pages()[name] == written, "run `make docs` and commit what it changes"
+    assert generate.PAGES[name]() == written, "run `make docs` and commit what it changes"
 
 
 def test_every_row_of_the_process_has_a_detector_or_a_person_and_every_detector_a_row() -> None:
