@@ -45,6 +45,10 @@ MODEST = 250_000_000
 """In bytes; half of all files where that is more. With so much a statement is tried first: most fit, and joins spill a part."""
 SMALL = 4_000_000
 """In bytes, of all files: dividing less among several threads takes longer than reading it."""
+TINY = 1_000_000
+"""In bytes, of all files: making a statement's plan better takes longer than carrying out a plain one."""
+WORTHWHILE = ("filter_pushdown", "filter_pullup", "unused_columns")
+"""What makes joins of products and reads no more of a file than is asked for: of DuckDB's optimizers these still gain more than they cost."""
 # One connection a source: an in-memory DuckDB lives and dies with it. The engine remembers how statements are written.
 _ENGINE = create_engine("duckdb:///:memory:", poolclass=NullPool, hide_parameters=True)
 bind_by_ourselves(_ENGINE)
@@ -112,6 +116,8 @@ class FolderSource:
         self._small = size < SMALL
         if self._small:
             self._execute("SET threads = 1")
+        if size < TINY:
+            self._plan_plainly()
         self._modest = _least(f"{max(MODEST, size // 2) // 10**6} MB", self._memory)
         # Times without a zone are read as this one's; from then on all are moments.
         self._execute(f"SET TimeZone = {literal(mapping.zone)}")
@@ -133,6 +139,11 @@ class FolderSource:
         self._read_later = [file for each in loaded.values() for file in each.read_later]
         unusable = left_out | {column: why for each in loaded.values() for column, why in each.unusable.items()}
         return Schema({name: each.table for name, each in loaded.items()}, unusable=unusable)
+
+    def _plan_plainly(self) -> None:
+        """Have the next statements planned with few optimizers. None of them changes what is found."""
+        left_out = [name for (name,) in self._execute("SELECT name FROM duckdb_optimizers()") if name not in WORTHWHILE]
+        self._execute(f"SET disabled_optimizers = {literal(','.join(left_out))}")
 
     def widen(self) -> int:
         """One: each statement uses all cores by itself."""

@@ -13,6 +13,7 @@ from detectors.contract import Context
 from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
 from detectors.source import SlowError, SourceError, SourceMapping, open_source
+from detectors.source.folder import WORTHWHILE, FolderSource
 from detectors.source.folder_text import LONGEST_LINE
 from detectors.source.mapping import TableMapping
 from tests.support.towns import AS_OF, YESTERDAY, Town, uid, write_csv
@@ -132,3 +133,20 @@ def test_a_whole_scan_of_files_has_a_limit(tmp_path: Path, town: Town) -> None:
         # What follows fails at once, for the same reason.
         with pytest.raises(SlowError, match="limit of 2 s"):
             source.rows(text("SELECT 1"), "after")
+
+
+def test_a_tiny_folder_is_planned_plainly_and_a_larger_one_with_care(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(write_csv(tmp_path, Town().tables()))
+
+    def left_out() -> set[str]:
+        with FolderSource(Path(folder), SourceMapping()) as source:
+            return {
+                name for (name,) in source._execute("SELECT unnest(current_setting('disabled_optimizers').split(','))")
+            }
+
+    assert "statistics_propagation" in left_out()
+    assert left_out().isdisjoint(WORTHWHILE)
+    monkeypatch.setattr("detectors.source.folder.TINY", 0)
+    assert left_out() <= {""}
