@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
+from escalation.ledger import store
 from tests.support.apache_spark import QUICK, apache_spark, engines
 from tests.support.effort import load_profile
+from tests.support.ledgers import migrate_once, wait_for_no_disk
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
-from tests.support.selection import add_option, keep_fast
+from tests.support.selection import add_option, keep_fast, long_first
 from tests.support.towns import Scanner, Tables, write_csv
 
 ON_A_LAKE = os.environ.get("HEARTHWATCH_TEST_LAKE", "")
 """`sail` or `apache`: the rules' tests run on Spark too, and all of that on this server. By hand, as it takes hours."""
 load_profile()
+wait_for_no_disk()
 # Statements and towns are many small objects that live for one test: looking for cycles among them took a tenth of the time.
 gc.set_threshold(100_000, 20, 100)
 
@@ -37,6 +40,14 @@ def pytest_report_header() -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     keep_fast(config, items)
+    long_first(items)
+
+
+@pytest.fixture(autouse=True)
+def copied_ledgers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new ledger's file is a copy of one that was migrated before; the store's own tests migrate each."""
+    if request.path.name != "test_store.py":
+        monkeypatch.setattr(store, "_migrate", migrate_once)
 
 
 @dataclass(frozen=True)

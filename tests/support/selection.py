@@ -40,6 +40,11 @@ def keep_fast(config: pytest.Config, items: list[pytest.Item]) -> None:
     items[:] = kept
 
 
+def long_first(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the whole program, which take up to minutes each: begun last, one of them keeps the other cores idle."""
+    items.sort(key=lambda item: item.path.parent != SLOW.parent)
+
+
 def _name(file: str, test: str) -> str:
     """A test without its folder and variant, so that it is known wherever its file goes."""
     return f"{file}::{test.partition('[')[0]}"
