@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
@@ -189,11 +190,19 @@ def night(folder: Path, delivery: Delivery, as_of: str) -> Night:
     return Night(result.exit_code, found, coverage, result.stderr, tickets)
 
 
-def nights(first: Tables, second: Delivery) -> tuple[Night, Night]:
+def nights(first: Tables, *seconds: Delivery) -> tuple[Night, ...]:
+    """A night on the whole town, and each of the second ones as if it came next."""
     with tempfile.TemporaryDirectory() as folder:
-        one = night(Path(folder), Delivery(first, frozenset()), NIGHT_1)
-        assert one.code == 0, one.talk
-        return one, night(Path(folder), second, NIGHT_2)
+        place, kept = Path(folder) / "place", Path(folder) / "kept"
+        place.mkdir()
+        played = [night(place, Delivery(first, frozenset()), NIGHT_1)]
+        assert played[0].code == 0, played[0].talk
+        shutil.copytree(place, kept)
+        for second in seconds:
+            shutil.rmtree(place)
+            shutil.copytree(kept, place)
+            played.append(night(place, second, NIGHT_2))
+        return tuple(played)
 
 
 def explained(key: Key, after: Night) -> bool:
@@ -209,8 +218,7 @@ def explained(key: Key, after: Night) -> bool:
 def test_what_is_lost_is_not_repaired_and_makes_no_faults(data: st.DataObject) -> None:
     town = data.draw(towns()).tables()
     delivery = data.draw(losses(copy.deepcopy(town)))
-    _, whole = nights(town, Delivery(town, frozenset()))
-    _, after = nights(town, delivery)
+    _, whole, after = nights(town, Delivery(town, frozenset()), delivery)
     for key, finding in after.found.items():
         homes = set(finding["households"])
         if homes and not homes & delivery.damaged:
@@ -233,8 +241,8 @@ def test_what_is_written_otherwise_means_the_same(
 ) -> None:
     tables = town.tables()
     table = data.draw(st.sampled_from([name for name, rows in tables.items() if rows]))
-    _, whole = nights(tables, Delivery(tables, frozenset()))
-    _, after = nights(tables, Delivery(written(copy.deepcopy(tables), table), frozenset()))
+    otherwise = Delivery(written(copy.deepcopy(tables), table), frozenset())
+    _, whole, after = nights(tables, Delivery(tables, frozenset()), otherwise)
     assert after.code == 0, after.talk
     assert after.found.keys() == whole.found.keys()
     assert after.tickets == whole.tickets
