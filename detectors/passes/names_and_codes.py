@@ -14,7 +14,6 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    column,
     false,
     func,
     not_,
@@ -22,7 +21,6 @@ from sqlalchemy import (
     select,
     true,
     union,
-    values,
 )
 
 from detectors.contract import Context
@@ -30,7 +28,7 @@ from detectors.events import EventType
 from detectors.limits import Limits
 from detectors.passes.base import EVENTS, HOUSEHOLDS, Pass, Scope, of_households, of_users
 from detectors.source import Tables
-from detectors.source.sql import byte_length, json_text, like_any, matches
+from detectors.source.sql import Listed, byte_length, json_text, like_any, matches
 from detectors.text.markup import MARKUP_PREFILTER
 from detectors.text.reading import (
     BREAKS,
@@ -112,7 +110,7 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
         plain = func.replace(plain, mark, " ")
     # Spread out and joined to a short list, words are looked up in a hash table; the overlap of arrays is not.
     each = select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
-    said = values(column("word", Text), column("pattern", Text), name="said").data(index_words(words))
+    said = Listed.of(index_words(words), "said", "word", "pattern")
     worded = (
         select(*(each.c[one.name] for one in others), _beginning(each.c.name), _beginning(each.c.description))
         .select_from(each.join(said, said.c.word == each.c.word))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,9 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    Values,
     bindparam,
+    column,
     func,
     literal_column,
 )
@@ -181,6 +184,30 @@ def _one_of_many_duckdb(element: one_of_many, compiler: SQLCompiler, **kw: Any) 
     return f"({column} IN (SELECT unnest({values})))"
 
 
+class Listed(Values):
+    """Rows of two texts, each row a row of a statement: `Listed.of(rows, "name", "first", "second")`."""
+
+    inherit_cache = True
+    rows: Sequence[tuple[str, str]] = ()
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[str, str]], name: str, first: str, second: str) -> Listed:
+        listed = cls(column(first, Text), column(second, Text), name=name).data(rows)
+        listed.rows = rows
+        return listed
+
+
+@compiles(Listed, "duckdb")
+def _listed_duckdb(element: Listed, compiler: SQLCompiler, **kw: Any) -> str:
+    # Two lists, as reading a thousand expressions takes DuckDB longer than it takes to answer.
+    lists = (bindparam(None, list(texts), ARRAY(Text), unique=True) for texts in zip(*element.rows, strict=True))
+    first, second = (
+        f"unnest({compiler.process(texts)}) AS {compiler.preparer.quote(named.name)}"
+        for texts, named in zip(lists, element.c, strict=True)
+    )
+    return f"(SELECT {first}, {second}) AS {compiler.preparer.quote(element.name or '')}"
+
+
 class byte_length(FunctionElement[int]):  # noqa: N801  # reads as a function in statements
     """How many bytes a text takes as UTF-8, which costs less than to count its characters: `byte_length(column)`."""
 
@@ -220,19 +247,33 @@ class like_any(FunctionElement[bool]):  # noqa: N801  # reads as a function in s
     type = Boolean()
 
     def __init__(self, column: ColumnElement[Any], patterns: Sequence[str]) -> None:
-        super().__init__(column, *(bindparam(None, pattern, Text(), unique=True) for pattern in patterns))
+        each = (bindparam(None, pattern, Text(), unique=True) for pattern in patterns)
+        super().__init__(column, bindparam(None, _as_expression(patterns), Text(), unique=True), *each)
+
+
+def _as_expression(patterns: Sequence[str]) -> str:
+    """A regular expression of whatever is like one of the LIKE patterns."""
+    wild = {"%": ".*", "_": "."}
+
+    def of_one(pattern: str) -> str:
+        body = "".join(wild.get(character, re.escape(character)) for character in pattern.strip("%"))
+        return f"{'' if pattern.startswith('%') else '^'}{body}{'' if pattern.endswith('%') else '$'}"
+
+    return "|".join(map(of_one, patterns))
 
 
 @compiles(like_any, "postgresql")
 def _like_any_postgresql(element: like_any, compiler: SQLCompiler, **kw: Any) -> str:
-    column, *patterns = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"({column} LIKE ANY (ARRAY[{', '.join(patterns)}]))"
+    column, _, *patterns = element.clauses
+    text = compiler.process(column, **kw)
+    return f"({text} LIKE ANY (ARRAY[{', '.join(compiler.process(pattern, **kw) for pattern in patterns)}]))"
 
 
 @compiles(like_any, "duckdb")
 def _like_any_duckdb(element: like_any, compiler: SQLCompiler, **kw: Any) -> str:
-    column, *patterns = (compiler.process(clause, **kw) for clause in element.clauses)
-    return "(" + " OR ".join(f"{column} LIKE {pattern}" for pattern in patterns) + ")"
+    # It has no LIKE ANY, and the column would be read and planned anew for each of a hundred LIKEs.
+    column, expression, *_ = element.clauses
+    return f"regexp_matches({compiler.process(column, **kw)}, {compiler.process(expression, **kw)}, 's')"
 
 
 @compiles(matches, "postgresql")

@@ -80,7 +80,7 @@ def _byte_length(element: byte_length, compiler: SQLCompiler, **kw: Any) -> str:
 
 @compiles(like_any, "spark")
 def _like_any(element: like_any, compiler: SQLCompiler, **kw: Any) -> str:
-    column, *patterns = element.clauses
+    column, _, *patterns = element.clauses
     text = compiler.process(column, **kw)
     return "(" + " OR ".join(f"{text} LIKE {compiler.process(pattern, **kw)}" for pattern in patterns) + ")"
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Integer, Text, column, create_engine, make_url, select, values
+from sqlalchemy import Connection, Integer, Text, column, create_engine, make_url, or_, select, values
 from sqlalchemy.dialects.postgresql import BYTEA, JSON, JSONB
 
 from detectors.source import json_postgres
 from detectors.source.ids import plain_id
 from detectors.source.notations import plain_text
 from detectors.source.objects import read_object
-from detectors.source.sql import json_is_lost, json_text, unless_too_long
+from detectors.source.sql import Listed, json_is_lost, json_text, like_any, unless_too_long
 from tests.support.effort import tries
 from tests.support.postgres import PostgresServer
 
@@ -66,6 +66,33 @@ def test_ids_are_written_alike_in_sql_and_in_python(server: Connection, files: C
     asked = select(plain_text(rows.c.text)).order_by(rows.c.place)
     for engine in (server, files):
         assert list(engine.scalars(asked)) == [plain_id(text) or None for text in texts]
+
+
+PIECES = st.text("aB ü.(%_+[^$|\n", max_size=6)
+
+
+@tries(60)
+@given(st.lists(PIECES, min_size=1, max_size=4), st.lists(PIECES, min_size=1, max_size=5))
+def test_what_is_like_any_pattern_is_so_on_each_engine(
+    server: Connection, files: Connection, patterns: list[str], texts: list[str]
+) -> None:
+    """DuckDB is asked by one expression in the place of the patterns; SQL's own LIKE is what it must mean."""
+    rows = values(column("place", Integer), column("text", Text), name="rows").data(list(enumerate(texts)))
+    each = or_(*(rows.c.text.like(pattern) for pattern in patterns))
+    for engine in (server, files):
+        asked = select(like_any(rows.c.text, patterns), each).order_by(rows.c.place)
+        for text, (together, apart) in zip(texts, engine.execute(asked), strict=True):
+            assert together == apart, (text, patterns)
+
+
+@tries(20)
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4))
+def test_listed_texts_are_rows_on_each_engine(
+    server: Connection, files: Connection, pairs: list[tuple[str, str]]
+) -> None:
+    listed = Listed.of(pairs, "said", "word", "pattern")
+    for engine in (server, files):
+        assert sorted(map(tuple, engine.execute(select(listed.c.word, listed.c.pattern)))) == sorted(pairs)
 
 
 FLAT = st.none() | st.booleans() | st.integers() | st.sampled_from([0.5, -1e300, float("nan")]) | TEXTS
