@@ -167,7 +167,8 @@ def _lacks(element: str, health: Health) -> bool:
 
 
 def _reason(group: frozenset[str], health: Health) -> str:
-    written = (health.trail or Trail()).written
+    trail = health.trail or Trail()
+    written = trail.written
     told = [f"{table} has no rows" for table in sorted(group & CANONICAL.keys())]
     columns = {element for element in group if is_column(element)}
     told += [f"{column} is empty in every row" for column in sorted(columns)]
@@ -178,7 +179,8 @@ def _reason(group: frozenset[str], health: Health) -> str:
     for element in elements:
         event_type, _, keys = element.partition(".")
         if event_type in written:
-            told.append(f"{event_type} never names {_either(keys.split('|'))}")
+            who = "nobody whom another table knows as" if f"{event_type}.{keys}" in trail.strangers else ""
+            told.append(f"{event_type} {f'names {who}' if who else 'never names'} {_either(keys.split('|'))}")
     return listed(told, 3)
 
 

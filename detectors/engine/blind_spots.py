@@ -56,7 +56,10 @@ def _spots(
     for name, groups in parts.items():
         if reason := sees(groups, health):
             elements = {element for group in groups for element in group}
-            yield name, Spot(_by_now(reason), not any(is_column(one) or one in CANONICAL for one in elements))
+            # That rows are as many as they were says nothing where they name nobody any more.
+            named = health.trail.strangers if health.trail else frozenset()
+            elsewhere = any(is_column(one) or one in CANONICAL or one in named for one in elements)
+            yield name, Spot(_by_now(reason), not elsewhere)
     for notice in notices:
         for column in sorted(notice.columns):
             if rests_on(detector, (column,)) or (_of_trail(column) and EVENTS in tables):

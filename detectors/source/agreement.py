@@ -37,7 +37,7 @@ from detectors.source.looking_up import (
     sample_of_column,
 )
 from detectors.source.misplaced import leaders_astray, misplaced
-from detectors.source.nobodys import names_nobody, nobody_elsewhere, nobody_in_metadata
+from detectors.source.nobodys import names_nobody, nobody_elsewhere
 from detectors.source.sampled_homes import sampled_homes
 from detectors.source.tables import Tables
 from detectors.source.thinned import thinned_members
@@ -91,7 +91,7 @@ _PROPER = {
 
 
 def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iterator[str | Notice | QueryError]:
-    """A line for each two columns that must agree and don't, a notice on ids in metadata; or why that could not be looked at.
+    """A line for each two columns that must agree and don't, a notice on ids that name nobody; or why that could not be looked at.
 
     `few` are the tables that have fewer rows than are comparable; `spelled` know the source's spellings of events.
     """
@@ -122,7 +122,6 @@ def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iter
 def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryError]:
     """What several columns show together, where each two agree."""
     try:
-        yield from nobody_in_metadata(source, spelled)
         yield from nobody_elsewhere(source)
         sampled = sampled_homes(source, spelled)
         astray = [*capped(source, sampled.homes.values()), *misplaced(source, spelled, sampled)]

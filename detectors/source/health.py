@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import Text, and_, cast, or_, select
+from sqlalchemy import Text, and_, cast, or_
 
 from detectors.source.agreement import COMPARABLE, disagreements
 from detectors.source.base import Notice, QueryError, Source, SourceError
 from detectors.source.clocks import other_clocks
 from detectors.source.filled import (
-    FEW,
     FIRST,
-    MOST_LATER,
-    NEVER,
-    TOLERATED,
     Later,
     Sample,
     answered_backwards,
@@ -30,6 +26,7 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
+from detectors.source.later import said_of_later
 from detectors.source.masked import leave_out_masked
 from detectors.source.mixed_up import mixed_up
 from detectors.source.not_yet import not_yet_copied
@@ -38,6 +35,7 @@ from detectors.source.outdated import outdated
 from detectors.source.own_rows import OWN_HOUSEHOLD, Own, own_rows
 from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
+from detectors.source.strangers import notice_of_strangers, strangers_in_metadata
 from detectors.source.trail import EVENTS, Trail, read_trail, unknown_types
 from detectors.source.unbelievable import empty_beside_full, other_rows, strange_trail, word_faults
 from detectors.source.zero_times import Zero, zeros_of
@@ -122,6 +120,8 @@ def look_at(
     health.notices += leave_out_masked(source, samples)
     _find_unfilled(source, elements, own, samples, health, as_of)
     _read_events(source, more_words, elements, own, health)
+    if any(name in samples and samples[name].rows >= COMPARABLE for name in ("households", "household_members")):
+        _look_for_strangers(source, health)
     _remark(source, own, health)
     if own is None:
         # Changes are looked at where the tables are known from the look before.
@@ -158,6 +158,20 @@ def _read_events(
             health.unseen.append(
                 "whether a type of event was never written: household_events has no index on its types and is too big to read"
             )
+
+
+def _look_for_strangers(source: Source, health: Health) -> None:
+    """Whom metadata names, also for a scan of one household: what rests on ids that nobody knows sees nothing, and repairs nothing."""
+    if health.trail is None:
+        return
+    try:
+        elements = strangers_in_metadata(source, source.tables.respelled(health.spellings))
+    except QueryError as error:
+        health.unseen.append(f"whether anybody knows whom metadata names: {error}")
+        return
+    if elements:
+        health.trail = replace(health.trail, strangers=elements)
+        health.notices.append(notice_of_strangers(elements))
 
 
 def _compare_times(source: Source, health: Health, as_of: datetime) -> None:
@@ -214,9 +228,13 @@ def _find_unfilled(
         if own is None:
             health.faults += unfilled_faults(source, samples)
             odd = [*incomplete(source, samples, as_of), *not_yet_copied(source, as_of), answered_backwards(source)]
+            later, audited = (
+                [one for one in odd if isinstance(one, Later)],
+                EVENTS in samples and EVENTS not in health.empty,
+            )
+            odd += said_of_later(source, later, as_of, audited=audited)
             health.faults += [one for one in odd if isinstance(one, str)]
             health.notices += [one for one in odd if isinstance(one, Notice)]
-            _remark_later(source, [one for one in odd if isinstance(one, Later)], as_of, health)
             zeros = [one for one in odd if isinstance(one, Zero)]
         else:
             small = source.tables.mapping.look_through_rows
@@ -231,31 +249,6 @@ def _find_unfilled(
         health.notices += [zero.notice for zero in zeros]
     except QueryError as error:
         health.unseen.append(f"whether columns hold anything: {error}")
-
-
-def _remark_later(source: Source, later: Sequence[Later], as_of: datetime, health: Health) -> None:
-    """What to say of state rows from after `as_of`: where audit rows are, too, the scan is of the past. Raises QueryError."""
-    if not later:
-        return
-    past, audited = False, EVENTS in source.tables and EVENTS not in health.empty
-    if audited:
-        at = source.tables[EVENTS].c.event_timestamp
-        past = bool(source.rows(select(at).where(at > as_of + TOLERATED, at <= NEVER).limit(1), "words"))
-    for one in later:
-        table, told = (
-            one.place.partition(".")[0],
-            f"{one.place} lies after {as_of:%Y-%m-%d %H:%M:%S} UTC in {one.rows:,} of {one.of:,} rows",
-        )
-        if past:
-            health.notices.append(Notice(table, f"{told}, as this scan is of a past time"))
-            continue
-        not_yet = f"{told}, which have not happened yet"
-        health.notices.append(Notice(table, not_yet, frozenset({one.place}), households=one.households))
-        if audited and one.rows >= FEW and one.rows * 100 > MOST_LATER * one.of:
-            health.faults.append(
-                f"{told}, though no audit row does: these times are wrong, so export or map the column again; where they are "
-                "right, give a later --as-of"
-            )
 
 
 def _compare_columns(source: Source, few: Collection[str], health: Health) -> None:

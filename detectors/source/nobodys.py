@@ -24,7 +24,7 @@ FEW = 10
 MANY = 30
 """So many different people, of whom not one is anywhere else, are no strangers."""
 REQUESTS = "household_join_requests"
-_PEOPLE: tuple[Side, ...] = (
+PEOPLE: tuple[Side, ...] = (
     ("users", "id"),
     ("household_members", "user_id"),
     ("households", "leader_id"),
@@ -52,7 +52,7 @@ def names_nobody(source: Source, tables: Tables, side: Side, number: int) -> str
 
     Raises QueryError.
     """
-    others = tuple(one for one in _PEOPLE if one != side and present(source, *one))
+    others = tuple(one for one in PEOPLE if one != side and present(source, *one))
     if known_of(source, side, others)[1]:
         return None
     if side == (EVENTS, "user_id"):
@@ -114,36 +114,9 @@ def _known(source: Source, tables: Tables, people: set[str], others: Sequence[Si
     return False
 
 
-def nobody_in_metadata(source: Source, tables: Tables) -> Iterator[Notice]:
-    """A notice where the audit table's metadata names people of whom nobody is known. Raises QueryError."""
-    if EVENTS not in source.tables or not source.schema.has(f"{EVENTS}.metadata"):
-        return
-    events = tables[EVENTS].c
-    first = select(events.event_type, events.metadata).limit(FIRST).subquery("first_rows").c
-    kinds = [
-        name for kind in (EventType.JOIN_REQUEST_APPROVED, EventType.MEMBER_REMOVED) for name in tables.spelled(kind)
-    ]
-    let_in, removed = (json_text(first.metadata, key) for key in ("new_member_id", "member_id"))
-    some = select(let_in.label("let_in"), removed.label("removed")).where(first.event_type.in_(kinds)).limit(50)
-    people = {
-        tables.plain_user_id(one)
-        for row in source.rows(some, "agreement")
-        for one in (row["let_in"], row["removed"])
-        if one
-    }
-    others = tuple(one for one in _PEOPLE if present(source, *one))
-    if len(people) >= ENOUGH and not _known(source, tables, people, others):
-        yield Notice(
-            EVENTS,
-            f"the people whom {EVENTS}.metadata names (member_id, new_member_id) are in no other table: their ids are masked, or of another kind",
-            frozenset({f"{EVENTS}.metadata"}),
-            "export metadata with the ids that the other tables have",
-        )
-
-
 def nobody_elsewhere(source: Source) -> Iterator[Notice]:
     """A notice on each column of people from which little is concluded, and of whom nobody is known. Raises QueryError."""
-    others = tuple(one for one in _PEOPLE if present(source, *one))
+    others = tuple(one for one in PEOPLE if present(source, *one))
     sides = [side for side in _LESS if present(source, *side)]
     each = [
         counting_known(source, side, others).add_columns(literal(place).label("place"))

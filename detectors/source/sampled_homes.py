@@ -60,7 +60,8 @@ def sampled_homes(source: Source, spelled: Tables) -> Sampled:
     Their rows are asked for by the ids, as two columns of a big table are then read and no others.
     """
     households = spelled["households"].c
-    some = select(households.id, households.leader_id).order_by(households.id.desc()).limit(SAMPLE).subquery("some").c
+    known = select(households.id, households.leader_id).where(households.id.is_not(None))
+    some = known.order_by(households.id.desc()).limit(SAMPLE).subquery("some").c
     parts = [_part("leads", some.id, some.leader_id), *_creations(source, spelled)]
     told = source.rows(union_all(*parts) if len(parts) > 1 else parts[0], "agreement")
     homes = {row["home"]: Home(row["who"]) for row in told if row["what"] == "leads"}

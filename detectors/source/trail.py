@@ -43,11 +43,18 @@ class Trail:
     """What was asked for as type.key and is in no row of its type."""
     foreign_keys: bool = False
     """Whether metadata is written, and with none of the keys that were asked for."""
+    strangers: frozenset[str] = frozenset()
+    """The elements (type.key) that name people of whom nobody is known."""
 
     def lacks(self, element: str) -> bool:
-        """Whether the trail can't tell of `element`: a type that was never written, or a key (type.key) never named."""
-        event_type = element.partition(".")[0]
-        return element in self.keyless or (self.complete and event_type not in self.written)
+        """Whether the trail can't tell of `element`: a type that was never written, or a key (type.key) that names nothing known."""
+        event_type, _, keys = element.partition(".")
+        named = (f"{event_type}.{key}" for key in keys.split("|"))
+        return (
+            element in self.keyless
+            or (self.complete and event_type not in self.written)
+            or (bool(keys) and self.strangers.issuperset(named))
+        )
 
 
 def read_trail(

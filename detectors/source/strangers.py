@@ -1,0 +1,86 @@
+"""People whom the audit table's metadata names and of whom nobody is known: their ids were masked, or are of another kind.
+
+Such a removal meets no member, and such a hand-over no leader: what rests on them would be silent, or call the leader a stranger.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from sqlalchemy import Text, cast, func, select
+
+from detectors.events import EventType
+from detectors.source.base import Notice, Source
+from detectors.source.looking_up import Side, present
+from detectors.source.nobodys import ENOUGH, FIRST, PEOPLE
+from detectors.source.sql import json_text
+from detectors.source.tables import Tables
+from detectors.source.trail import EVENTS
+
+_NAMED: Mapping[str, tuple[str, ...]] = {
+    EventType.JOIN_REQUEST_APPROVED: ("new_member_id",),
+    EventType.JOIN_REQUEST_REJECTED: ("requester_id",),
+    EventType.MEMBER_REMOVED: ("member_id",),
+    EventType.LEADERSHIP_TRANSFERRED: ("from_user_id", "to_user_id"),
+}
+"""Under which keys which type of event names people."""
+_OF_EACH = 50
+
+
+def strangers_in_metadata(source: Source, tables: Tables) -> frozenset[str]:
+    """The elements (type.key) of the trail that name several people and nobody whom another table knows. Raises QueryError."""
+    if EVENTS not in source.tables or not source.schema.has(f"{EVENTS}.metadata"):
+        return frozenset()
+    named = _named_people(source, tables)
+    for side in PEOPLE:
+        people = set[str]().union(*named.values())
+        if len(people) < ENOUGH:
+            return frozenset()
+        if present(source, *side):
+            known = _known_in(source, tables, side, people)
+            named = {element: theirs for element, theirs in named.items() if not theirs & known}
+    return frozenset(named) if len(set[str]().union(*named.values())) >= ENOUGH else frozenset()
+
+
+def notice_of_strangers(elements: frozenset[str]) -> Notice:
+    """What to say of these elements."""
+    keys = ", ".join(sorted({element.partition(".")[2] for element in elements}))
+    return Notice(
+        EVENTS,
+        f"the people whom {EVENTS}.metadata names ({keys}) are in no other table: their ids are masked, or of another kind",
+        frozenset({f"{EVENTS}.metadata"}),
+        "export metadata with the ids that the other tables have",
+    )
+
+
+def _named_people(source: Source, tables: Tables) -> dict[str, set[str]]:
+    """Whom the first audit rows of each type name, by element."""
+    events = tables[EVENTS].c
+    first = select(events.event_type, events.metadata).limit(FIRST).subquery("first_rows").c
+    spelled = {name: kind for kind in _NAMED for name in tables.spelled(kind)}
+    keys = sorted({key for each in _NAMED.values() for key in each})
+    place = func.row_number().over(partition_by=first.event_type).label("place")
+    some = (
+        select(
+            cast(first.event_type, Text).label("name"),
+            place,
+            *(json_text(first.metadata, key).label(key) for key in keys),
+        )
+        .where(cast(first.event_type, Text).in_(list(spelled)))
+        .subquery("some")
+    )
+    named = defaultdict[str, set[str]](set)
+    for row in source.rows(select(some).where(some.c.place <= _OF_EACH), "agreement"):
+        kind = spelled[row["name"]]
+        for key in _NAMED[kind]:
+            if row[key]:
+                named[f"{kind}.{key}"].add(tables.plain_user_id(row[key]))
+    return named
+
+
+def _known_in(source: Source, tables: Tables, side: Side, people: set[str]) -> set[str]:
+    """Those of `people` who are in a column."""
+    theirs = tables[side[0]].c[side[1]]
+    some = select(cast(theirs, Text).label("who")).where(tables.users_in(theirs, sorted(people))).distinct()
+    return {row["who"] for row in source.rows(some, "agreement")}
