@@ -50,6 +50,8 @@ class Context:
     environment: str = "production"
     audit_began: datetime | None = None
     """When the audit table's first row was written; None where there is no audit table or no row."""
+    audit_reached: datetime | None = None
+    """When its last row was written, of those up to the scan's time."""
     everything: bool = False
     """True for a scan of named households or users, which looks at the whole history instead of the look-back."""
     known: frozenset[str] = frozenset()

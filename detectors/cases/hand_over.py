@@ -9,6 +9,7 @@ from datetime import datetime
 from detectors.cases.audit_rows import activity_of_users, addresses_of
 from detectors.cases.household import household_cases_by_id
 from detectors.cases.rows import batches, session_owners, sessions_of
+from detectors.cases.silence import in_holes
 from detectors.contract import Context
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event, Session
@@ -31,6 +32,8 @@ class HandedOverCase:
     session_owner: Mapping[str, str]
     sessions: Mapping[str, tuple[Session, ...]]
     earlier_addresses: Mapping[str, frozenset[str]]
+    unheard: bool = False
+    """Whether the household's own row was written when the audit trail, which names no transfer to its leader, told nothing."""
 
 
 def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> Iterator[HandedOverCase]:
@@ -52,8 +55,27 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
         owners = session_owners(source, sorted(used - {""}))
         sessions = sessions_of(source, troubled)
         earlier = addresses_of(source, troubled, LONG_AGO, context.window.start - context.back("habits"))
+        unheard = _unheard(source, homes, context)
         for key in some:
-            yield HandedOverCase(key, homes[key], activity, owners, sessions, earlier)
+            yield HandedOverCase(key, homes[key], activity, owners, sessions, earlier, key in unheard)
+
+
+def _unheard(source: Source, homes: Mapping[str, HouseholdCase], context: Context) -> set[str]:
+    """Households without a transfer to their leader whose row was written after the trail's end, or in a hole of it."""
+    written = {
+        key: row.updated_at
+        for key, home in homes.items()
+        if (row := home.household) is not None
+        and row.updated_at is not None
+        and row.updated_at > row.created_at + context.limits.grace
+        and not any(
+            event.text("to_user_id") == row.leader_id for event in home.events_of(EventType.LEADERSHIP_TRANSFERRED)
+        )
+    }
+    reached = context.audit_reached
+    later = {key for key, at in written.items() if reached is not None and at > reached + context.limits.grace}
+    holes = in_holes(source, (at for key, at in written.items() if key not in later))
+    return later | {key for key, at in written.items() if at in holes}
 
 
 def _before_hand_overs(

@@ -72,7 +72,13 @@ def begin(
         health,
         doubts_of(source, noticed(source, health)),
         endings,
-        replace(context, audit_began=began, never_written=never, births_untold=births is not None),
+        replace(
+            context,
+            audit_began=began,
+            audit_reached=reached,
+            never_written=never,
+            births_untold=births is not None,
+        ),
         span is not None,
         reached,
     )

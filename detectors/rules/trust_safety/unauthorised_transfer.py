@@ -21,8 +21,10 @@ Stays silent when
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
 *new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
 somebody who led before is deleted, or a transfer or a leave has lost its actor and all that it names (theirs, who had
-their data erased), or a transfer names nobody who was ever a member there, or the trail tells neither how the household began nor how many others did. Also
-within the grace period. Where the source never wrote household_leave_started (for *not-by-old-leader*: household_left
+their data erased), or a transfer names nobody who was ever a member there, or the trail tells neither
+how the household began nor how many others did; or the household's row was last written (updated_at) after the newest
+audit row, or amid 20 hours or more of which nothing was audited, though as long before and after much was. Also within
+the grace period. Where the source never wrote household_leave_started (for *not-by-old-leader*: household_left
 neither, for *no-event*: or holds a type that nobody knows and that may be a transfer), its absence says nothing, and only
 the other ways are looked at.
 
@@ -116,7 +118,8 @@ def evaluate(case: HandedOverCase, context: Context) -> Iterator[Finding]:
         if event.at in context.window and event.at <= context.watermark
         for way in ways(case, event, context)
     ]
-    if not moves and not context.so_far and case.home.household and taken_silently(case.home, context):
+    told = not (context.so_far or case.unheard)
+    if not moves and told and case.home.household and taken_silently(case.home, context):
         before = _led_before(case.home, context)
         moves = [{"way": "no-event", "old_leader": before, "new_leader": case.home.household.leader_id}]
     if moves:

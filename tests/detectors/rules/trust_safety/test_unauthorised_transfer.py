@@ -374,3 +374,39 @@ def test_silent_where_types_that_nobody_knows_may_be_transfers(on_duckdb: Scanne
     assert len(on_duckdb(with_later_life(town), DETECTOR).findings) == 1
     town.event("household.leadership_transferred", "oak", "anna", at=NOON - 9 * DAY)
     assert not on_duckdb(with_later_life(town), DETECTOR).findings
+
+
+@pytest.mark.parametrize(
+    ("written", "lost", "expected"),
+    [
+        (timedelta(minutes=1), timedelta(), 1),
+        (5 * DAY, timedelta(), 1),
+        (10 * DAY, timedelta(), 0),
+        (5 * DAY, 2 * DAY, 0),
+        (5 * DAY, 10 * HOUR, 1),
+        (3 * DAY, 2 * DAY, 1),
+    ],
+    ids=["with its creation", "while the trail told", "after its end", "in a hole", "in a night", "before the hole"],
+)
+def test_what_the_trail_could_not_tell_is_no_evidence(
+    scanner: Scanner, town: Town, written: timedelta, lost: timedelta, expected: int
+) -> None:
+    """Of nine days something is audited in each hour, but for those that were lost."""
+    young(town)
+    middle = LONG_AGO + 5 * DAY
+    town.household_events.clear()
+    for kind in ("household_leave_started", "household_leadership_transferred"):
+        town.event(kind, None, None, at=LONG_AGO - DAY, to_user_id="nobody")
+    for hour in range(9 * 24):
+        at = LONG_AGO + hour * HOUR
+        if not middle - lost / 2 < at < middle + lost / 2:
+            town.event("pet_activity_logged", "elm", "dora", at=at)
+    town.home("oak")["updated_at"] = LONG_AGO + written
+    assert len(scanner(town, DETECTOR).findings) == expected
+
+
+def test_a_transfer_to_somebody_written_otherwise_proves_nothing(on_duckdb: Scanner, town: Town) -> None:
+    transfer(young(town))
+    town.household_events[-1]["event_timestamp"] -= 9 * DAY
+    town.household_events[-1]["metadata"]["to_user_id"] = f"User:{uid('ben')}"
+    assert not on_duckdb(town, DETECTOR).findings

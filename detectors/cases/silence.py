@@ -1,0 +1,47 @@
+"""Where the audit trail has a hole: what was done then it cannot tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from detectors.source import Source
+
+_HOLE = timedelta(hours=20)
+"""Shorter silences may be nights."""
+_LIVELY = 10
+"""So many rows in as long a time before a hole, and after it, do not stop and begin by chance."""
+_MOST = 20
+"""Moments that are looked up; where there are more, most lie in holes that are known by then."""
+
+
+def in_holes(source: Source, moments: Iterable[datetime]) -> frozenset[datetime]:
+    """Those of `moments` that lie in a hole of the trail: a long silence of all households, amid a lively time. Raises QueryError."""
+    found, stretches, asked = set[datetime](), list[tuple[datetime, datetime]](), 0
+    for moment in sorted(set(moments)):
+        if not any(start < moment < end for start, end in stretches) and asked < _MOST:
+            asked += 1
+            stretches += [stretch] if (stretch := _silence(source, moment)) else []
+        if any(start < moment < end for start, end in stretches):
+            found.add(moment)
+    return frozenset(found)
+
+
+def _silence(source: Source, moment: datetime) -> tuple[datetime, datetime] | None:
+    """The silence around a moment, if it is a hole."""
+    at = source.tables["household_events"].c.event_timestamp
+    around = select(
+        select(func.max(at)).where(at <= moment).scalar_subquery().label("before"),
+        select(func.min(at)).where(at > moment).scalar_subquery().label("after"),
+    )
+    (row,) = source.rows(around, "hand-overs")
+    before, after = row["before"], row["after"]
+    if before is None or after is None or after - before < _HOLE:
+        return None
+    for start, end in ((before - (after - before), before), (after, after + (after - before))):
+        some = select(at).where(at >= start, at <= end).limit(_LIVELY)
+        if len(source.rows(some, "hand-overs")) < _LIVELY:
+            return None
+    return before, after
