@@ -60,7 +60,7 @@ def looked_back(
             detector = detectors[seen.detector]
             fewer = _fewer(seen, counted, detector, result.disbelieved)
             new = dict(_new_spots(source, seen, fewer, result, as_of))
-            reason = doubt_about(detector, seen.households, result.doubts)
+            reason = result.withheld.get(seen.fingerprint) or doubt_about(detector, seen.households, result.doubts)
             erased = _erased_since(seen, counted)
             reason = reason or _why(source, seen, fewer - erased, new, detector, renamed=result.unknown_types)
             if reason is not None:

@@ -45,6 +45,8 @@ class ScanResult:
     """By detector, what it does not look at here (see blind_spots.py)."""
     doubts: tuple[Doubt, ...] = ()
     """The households of which some rows cannot be relied on."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """By fingerprint, why nothing can be said of a finding that was made."""
     unknown_types: bool = False
     """Whether the audit table holds types of events that nobody knows: one of ours may be among them by another name."""
     unseen: Mapping[str, str] = field(default_factory=dict)

@@ -23,6 +23,7 @@ from detectors.engine.feed import Fed, Feed, read_feed
 from detectors.engine.guards import ended_at_once, few_collections
 from detectors.engine.involved import NONE_KNOWN, ties_of, with_people
 from detectors.engine.marks import marked_by
+from detectors.engine.purged import without_purged
 from detectors.engine.reading import Answer, PassReader
 from detectors.engine.result import ScanResult
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN, unseen
@@ -100,17 +101,19 @@ def _scan(
         wanted = Wanted(frozenset(households), frozenset(users), frozenset(scope.households))
         findings = [finding for finding in findings if wanted.concerns(finding)]
     findings, held_back = without_doubtful(run.marked(in_order(findings)), run.by_id, run.outset.doubts)
+    purged = without_purged(source, findings, run.outset.context)
     known_ties = NONE_KNOWN if feed is None else feed.ties(context)
     findings = with_people(
-        source, detectors, findings, context, ties=scope is None, known_ties=known_ties, at_once=at_once
+        source, detectors, purged.findings, context, ties=scope is None, known_ties=known_ties, at_once=at_once
     )
     return ScanResult(
         tuple(findings),
         run.coverage(findings),
         counted.rows,
-        (*run.notices, *held_back),
+        (*run.notices, *held_back, *purged.notices),
         spots=run.spots,
         doubts=run.outset.doubts,
+        withheld=purged.withheld,
         unknown_types=run.unknown_types,
         tables=frozenset(source.schema.tables),
         event_days=counted.days if run.outset.audit_known else {},
