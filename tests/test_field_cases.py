@@ -895,6 +895,29 @@ def test_times_without_an_hour_are_not_believed(place: Place) -> None:
     assert "days without an hour" not in scanned(place.put(tables)).talk
 
 
+def test_times_of_whole_hours_are_not_believed(place: Place) -> None:
+    """A last use at 10:59 seems to follow a removal that was written down as of 10:00."""
+    tables = with_removal(base())
+    tables["household_events"] += [
+        event(
+            tables, "household_dashboard_viewed", "a", 1, REMOVAL_AT - timedelta(hours=3 * number, minutes=number + 1)
+        )
+        | {"id": 100 + number}
+        for number in range(60)
+    ]
+    assert scanned(place.put(tables)).detectors == ["removal-not-applied"]
+    for row in tables["household_events"]:
+        row["event_timestamp"] = row["event_timestamp"].replace(minute=0, second=0)
+    told = scanned(place.put(tables))
+    assert (told.code, "household_events.event_timestamp holds whole hours" in told.talk) == (3, True)
+    # A handful of rows may all be of whole hours, and a job may write every quarter of one.
+    few = tables | {"household_events": tables["household_events"][:30]}
+    assert "whole hours" not in scanned(place.put(few)).talk
+    for row in tables["household_events"][::3]:
+        row["event_timestamp"] = row["event_timestamp"].replace(minute=15)
+    assert scanned(place.put(tables)).code == 0
+
+
 @pytest.mark.parametrize("change", [str.upper, lambda key: f"the_{key}"])
 def test_keys_of_metadata_that_nobody_knows_are_told(tmp_path: Path, change: Callable[[str], str]) -> None:
     def renamed(_: str, row: dict[str, Any]) -> dict[str, Any]:

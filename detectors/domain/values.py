@@ -18,6 +18,8 @@ def optional_text(value: Any) -> str | None:
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for a time that an export lacks."""
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The nil UUID: apps write it where an account was erased, or where there never was one."""
 
 
 def moment(value: datetime | None) -> datetime:

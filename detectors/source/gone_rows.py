@@ -19,14 +19,16 @@ _FLAGS = frozenset(
     [
         *("deleted", "isdeleted", "softdeleted", "issoftdeleted", "markeddeleted"),
         *("fivetrandeleted", "peerdbisdeleted", "hoodieisdeleted", "dbtisdeleted", "hevomarkeddeleted"),
-        *("datastreammetadataisdeleted", "artiedelete"),
+        *("datastreammetadataisdeleted", "artiedelete", "deletedflag", "deleteflag", "delflag", "isdel"),
+        *("tombstone", "istombstone", "trashed", "istrashed"),
     ]
 )
 """Names of columns as `_plain` writes them: their letters and digits, in whatever style an ORM or a loader joins them."""
 _CURRENT = frozenset({"iscurrent", "dbtiscurrent", "fivetranactive"})
 _TIMES = frozenset(
     [
-        *("deletedat", "deletedon", "deleteddate", "datedeleted", "softdeletedat", "discardedat"),
+        *("deletedat", "deletedon", "deleteddate", "datedeleted", "softdeletedat", "discardedat", "trashedat"),
+        *("deletetime", "deletedtime", "deletiontime", "deletiondate", "deletets", "deletedts"),
         *("abcdcdeletedat", "sdcdeletedat", "slingdeletedat", "dbtvalidto", "dltvalidto", "fivetranend"),
     ]
 )
@@ -42,6 +44,7 @@ _ENDS = {
 _ENDED = ("d", "delete", "deleted", "update_preimage", "-d", "-u")
 _OPERATIONS = {
     **dict.fromkeys(("op", "cdcoperation", "changetype", "optype", "metadataaction", "rowkind"), _ENDED),
+    **dict.fromkeys(("cdcop", "recordstatus", "recordstate", "rowstatus", "rowstate"), _ENDED),
     "headerchangeoper": ("d", "b"),
     "$operation": ("1", "3"),
     "_sign": ("-1",),

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func, select
+from sqlalchemy import ColumnElement, Select, Text, cast, exists, func, or_, select
 
 from detectors.events import EventType
 from detectors.source.base import Notice, Source
 from detectors.source.filled import MOST_NAMED, TOLERATED
+from detectors.source.sql import json_text
 from detectors.source.trail import EVENTS
 
 _LAG = timedelta(days=2)
@@ -79,12 +80,18 @@ def _households(source: Source, as_of: datetime) -> Iterator[Notice]:
 def _members(source: Source, newest: datetime, as_of: datetime) -> Iterator[Notice]:
     """Households whose creation, or approvals, were audited after the newest member row."""
     events, members = source.tables[EVENTS].c, source.tables["household_members"].c
-    created = source.tables.event_is(EventType.CREATED).label("began")
-    since = select(cast(events.household_id, Text).label("home"), created).where(
+    created = source.tables.event_is(EventType.CREATED)
+    # A restore, or a column of days, dates rows as of before: those that are there are not awaited.
+    let_in = created
+    if source.schema.has(f"{EVENTS}.metadata"):
+        let_in = or_(created, members.user_id == source.tables.user_key(json_text(events.metadata, "new_member_id")))
+    there = exists(select(members.household_id).where(members.household_id == events.household_id, let_in))
+    since = select(cast(events.household_id, Text).label("home"), created.label("began")).where(
         source.tables.event_is(EventType.CREATED, EventType.JOIN_REQUEST_APPROVED),
         events.event_timestamp > newest + _WRITING,
         events.event_timestamp <= as_of,
         events.household_id.is_not(None),
+        ~there,
     )
     homes = _awaited(source, since)
     if homes and _came_before(source, members.joined_at, newest, as_of) >= _ROWS_BEFORE:

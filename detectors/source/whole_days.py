@@ -1,4 +1,4 @@
-"""Times that have lost their hour on the way, as where a spreadsheet or a cast kept the day alone."""
+"""Times that have lost their hour or their minutes on the way, as where a spreadsheet or a cast kept the day or the hour alone."""
 
 from __future__ import annotations
 
@@ -17,22 +17,38 @@ _TOLD_BY_MINUTES = {"household_events": "event_timestamp", "household_join_reque
 _RECENT = timedelta(days=8)
 _DAYS = 3
 """On fewer days many rows may have been written at one moment."""
+_MANY_HOURS, _HOURS = 50, 24
+"""So many rows, in so many different hours, are not all written as the clock strikes."""
 
 
 def whole_days(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[str]:
-    """A line for each of these columns that holds days alone, in its first rows and in its recent ones. Raises QueryError."""
+    """A line for each of these columns that holds days or hours alone, in its first rows and in its recent ones. Raises QueryError."""
     for table, column in _TOLD_BY_MINUTES.items():
         first = [row.get(column) for row in samples[table].first] if table in samples else []
         times = [at for at in first if at is not None]
-        if len(times) < FEW or len(set(times)) < _DAYS or not _are_days(source, times):
+        if len(times) < FEW or len(set(times)) < _DAYS or not _are_hours(times):
             continue
         theirs = source.tables[table].c[column]
         recent = select(theirs).where(theirs > as_of - _RECENT, theirs <= as_of).limit(FIRST)
-        if _are_days(source, [row[column] for row in source.rows(recent, "words")]):
+        others = [row[column] for row in source.rows(recent, "words")]
+        if _are_days(source, times) and _are_days(source, others):
             yield (
                 f"{table}.{column} holds days without an hour, so that nobody can tell what came first: export the column with "
                 "its time of day"
             )
+        elif len(times) >= _MANY_HOURS and len(set(times)) >= _HOURS and _are_hours(others):
+            yield (
+                f"{table}.{column} holds whole hours, so that nobody can tell what came first: export the column with its "
+                "minutes and seconds"
+            )
+
+
+def _are_hours(times: list[datetime]) -> bool:
+    # Zones differ by quarters of an hour at the least: of a time in one of them the minutes are others.
+    return (
+        all(at.minute % 15 == 0 and at.second == at.microsecond == 0 for at in times)
+        and len({at.minute for at in times}) <= 1
+    )
 
 
 def _are_days(source: Source, times: list[datetime]) -> bool:

@@ -12,7 +12,7 @@ A user is an active member of more than one household, where the policy says one
 Stays silent when
 -----------------
 The further memberships are temporary: a sitter may look after several households. Rows younger than the grace period do
-not count.
+not count, nor do those of the nil UUID, which stands for nobody.
 
 Evidence
 --------
@@ -41,6 +41,7 @@ from sqlalchemy import ColumnElement, FromClause
 from detectors.cases.user import UserCase
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
 from detectors.domain.records import Membership
+from detectors.domain.values import NOBODY
 from detectors.limits import Limits
 from detectors.source import Schema
 from detectors.text.wording import count, listed, stamp
@@ -68,7 +69,7 @@ def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
     for member in case.memberships:
         if member.active and not member.is_temporary and member.joined_at <= context.watermark:
             first.setdefault(member.household_id, member)
-    if len(first) < 2:
+    if len(first) < 2 or case.user_id == NOBODY:
         return
     rows = sorted(first.values(), key=lambda member: (member.joined_at, member.household_id))
     yield find(

@@ -14,8 +14,9 @@ Stays silent when
 -----------------
 The person joined and later left, by their row or, where there is none any more, by the audit trail (they left, were
 removed, or did what only members do); they may have had their data erased, and the request alone was left (no act of the
-household is theirs, and some have lost their actor and all that they name); another approved request of the same person was applied after this one was made; the
-person was still a member when this request was approved and left afterwards; the household no longer exists. responded_at
+household is theirs, and some have lost their actor and all that they name); another approved request of the same person
+was applied after this one was made; the person was still a member when this request was approved and left afterwards; the
+household no longer exists; the request is of the nil UUID, which stands for nobody. responded_at
 comes from a browser and is not trusted: the time of the approval is that of its event, else the request's own.
 
 Evidence
@@ -53,6 +54,7 @@ from detectors.domain.erasure import may_be_erased
 from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import last_inside
 from detectors.domain.records import Event, JoinRequest, Membership
+from detectors.domain.values import NOBODY
 from detectors.events import EventType
 from detectors.text.wording import stamp
 
@@ -82,7 +84,7 @@ def approved_without_row(admission: FromClause, context: Context) -> ColumnEleme
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     if case.household is None:
         return
-    for request in case.requests:
+    for request in (one for one in case.requests if one.user_id != NOBODY):
         if request.status == "approved" and not _was_applied(case, request) and not _in_flight(case, request, context):
             yield _finding(case, request, context)
 

@@ -14,7 +14,7 @@ Stays silent when
 They are a temporary member whom a leader, present or past, added. Their request was approved and then overtaken by a
 second answer (that is concurrent-conflict): it is withdrawn and has a responder, or it was rejected after they joined.
 invited_by null proves nothing. It is not known when the household was created or the row written: then anybody may be the
-creator. Also while the row is younger than the grace period.
+creator. user_id is the nil UUID, which stands for nobody. Also while the row is younger than the grace period.
 
 Evidence
 --------
@@ -50,7 +50,7 @@ from detectors.domain.erasure import anonymised
 from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import added_by_leader, answers, approval_event, is_creator
 from detectors.domain.records import JoinRequest, Membership
-from detectors.domain.values import LONG_AGO
+from detectors.domain.values import LONG_AGO, NOBODY
 from detectors.events import EventType
 from detectors.text.wording import count, stamp
 
@@ -95,7 +95,7 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         return
     rows: dict[str, list[Membership]] = {}
     for member in case.active:
-        if LONG_AGO < member.joined_at <= context.watermark:
+        if LONG_AGO < member.joined_at <= context.watermark and member.user_id != NOBODY:
             rows.setdefault(member.user_id, []).append(member)
     for user_id, theirs in rows.items():
         asked = [request for request in case.requests if request.user_id == user_id]

@@ -13,7 +13,7 @@ from cli import main
 from detectors.findings import whole
 from detectors.rules.security.member_without_approval import DETECTOR
 from tests.support.folders import exported
-from tests.support.towns import DAY, HOUR, LONG_AGO, Scanner, Town, uid
+from tests.support.towns import DAY, HOUR, LONG_AGO, MINUTE, Scanner, Town, uid
 
 HOMES = 12
 PURGED = timedelta(days=10)
@@ -23,7 +23,7 @@ def grown(homes: int = HOMES) -> Town:
     """Two families a day, of which the trail tells how they began and who was let in; somebody slipped in on the last day."""
     town = Town()
     for number in range(homes):
-        home, at = f"h{number}", LONG_AGO + number * DAY
+        home, at = f"h{number}", LONG_AGO + number * DAY + number * MINUTE
         anna, ben = f"{home} anna", f"{home} ben"
         town.family(home, anna, ben, at=at)
         town.event("household_created", home, anna, at=at)

@@ -263,6 +263,23 @@ def test_what_is_newer_than_the_copy_of_a_table_is_awaited(on_duckdb: Scanner, e
     assert on_duckdb(town, *rules).findings
 
 
+def test_rows_that_are_there_are_not_awaited(on_duckdb: Scanner) -> None:
+    """A restore dated all member rows as of before; a column of days would, too."""
+    town = Town()
+    for number in range(20):
+        home, at = f"h{number}", AS_OF - (25 - number) * HOUR
+        town.family(home, f"{home} anna", f"{home} ben", at=at - DAY - HOUR)
+        town.home(home)["created_at"] = at
+        town.event("household_created", home, f"{home} anna", at=at)
+        at += 2 * HOUR
+        town.event("household_join_request_approved", home, f"{home} anna", at=at, new_member_id=f"{home} ben")
+    for place, row in enumerate(town.household_members):
+        row["joined_at"] = AS_OF - 9 * HOUR - place * DAY / 86_400
+    assert not any("next copy" in notice.said for notice in on_duckdb(town, orphaned_household.DETECTOR).notices)
+    del town.household_members[-10:]
+    assert any("next copy" in notice.said for notice in on_duckdb(town, orphaned_household.DETECTOR).notices)
+
+
 @pytest.mark.parametrize("column", ["_fivetran_synced", "_dlt_load_id", None])
 def test_a_servers_table_is_awaited_where_a_tool_copies_it(petforce_db: Database, column: str | None) -> None:
     town = Town()

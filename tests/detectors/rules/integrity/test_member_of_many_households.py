@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from detectors.domain.values import NOBODY
 from detectors.limits import Limits
 from detectors.rules.integrity.member_of_many_households import DETECTOR
 from tests.support.postgres import PostgresServer, load
@@ -85,3 +86,10 @@ def test_with_the_unique_key_of_the_app(postgres: PostgresServer) -> None:
         with database.connect() as admin:
             admin.execute(b"UPDATE household_members SET status = 'active'")
         assert [finding.subject for finding in app.findings(town, DETECTOR)] == [{"user_id": uid("ben")}]
+
+
+def test_the_nil_uuid_is_nobody(on_postgres: Scanner, town: Town) -> None:
+    for home in ("oak", "elm"):
+        town.member(home, "erased")
+        town.household_members[-1]["user_id"] = NOBODY
+    assert on_postgres.findings(town, DETECTOR) == []

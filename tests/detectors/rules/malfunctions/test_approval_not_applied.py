@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from detectors.domain.values import NOBODY
 from detectors.rules.malfunctions.approval_not_applied import DETECTOR
 from tests.support.effort import tries
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
@@ -183,3 +184,10 @@ def test_agrees_with_the_oracle_on_both_engines(
     first = on_duckdb.findings(town, DETECTOR)
     assert {f.subject["request_id"] for f in first} == wanted
     assert on_postgres.findings(town, DETECTOR) == first
+
+
+def test_the_nil_uuid_is_nobody(on_duckdb: Scanner, town: Town) -> None:
+    approve(town)
+    assert len(on_duckdb.findings(town, DETECTOR)) == 1
+    town.household_join_requests[-1]["user_id"] = NOBODY
+    assert on_duckdb.findings(town, DETECTOR) == []

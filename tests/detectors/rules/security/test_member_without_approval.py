@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from detectors.domain.values import NOBODY
 from detectors.rules.security.member_without_approval import DETECTOR
 from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, MINUTE, Scanner, Town, uid
 
@@ -163,3 +164,10 @@ def test_a_household_that_is_there_twice_and_differs_is_not_judged(on_duckdb: Sc
     intruder(town)
     town.households.insert(0, town.home("oak") | {"created_at": LONG_AGO + 9 * DAY})
     assert on_duckdb.subjects(town, DETECTOR) == []
+
+
+def test_the_nil_uuid_is_nobody(on_duckdb: Scanner, town: Town) -> None:
+    town.member("oak", "erased", at=LONG_AGO + DAY)
+    assert len(on_duckdb.findings(town, DETECTOR)) == 1
+    town.household_members[-1]["user_id"] = NOBODY
+    assert on_duckdb.findings(town, DETECTOR) == []

@@ -398,7 +398,7 @@ def test_what_the_trail_could_not_tell_is_no_evidence(
     for kind in ("household_leave_started", "household_leadership_transferred"):
         town.event(kind, None, None, at=LONG_AGO - DAY, to_user_id="nobody")
     for hour in range(9 * 24):
-        at = LONG_AGO + hour * HOUR
+        at = LONG_AGO + hour * HOUR + 7 * MINUTE
         if not middle - lost / 2 < at < middle + lost / 2:
             town.event("pet_activity_logged", "elm", "dora", at=at)
     town.home("oak")["updated_at"] = LONG_AGO + written
