@@ -100,7 +100,7 @@ class Schema:
     unusable: Mapping[str, str] = field(default_factory=dict)
     """Why an optional column that exists cannot be read as what it should hold, by table.column; or a whole optional table."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
-    """Of optional tables that were not found, which others of the server have names like theirs."""
+    """Of optional tables that were not found, which others of the server, or files of the folder, have names like theirs."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
     holds_unicode: bool = True

@@ -1,9 +1,9 @@
-"""Tables of a PostgreSQL that were not found by their names, and that may be there in another schema or under a name in another style."""
+"""Tables that were not found by their names, and that may be there in another schema, or under a name in another style."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -12,6 +12,8 @@ from detectors.source.base import and_others
 from detectors.source.quoting import quoted
 
 _MOST_NAMED = 3
+_PIECES = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
+"""What a name is made of, in whatever style it is joined."""
 _ALIKE = text(
     """
     SELECT w.canonical, n.nspname AS schema_name, c.relname AS table_name
@@ -34,6 +36,22 @@ def elsewhere(ask: Callable[..., Sequence[Any]], missing: Collection[str]) -> di
     for row in ask(_ALIKE, wanted):
         found.setdefault(row["canonical"], []).append(quoted(row["schema_name"], row["table_name"]))
     return {name: and_others(places, _MOST_NAMED) for name, places in found.items()}
+
+
+def files_elsewhere(names: Collection[str], missing: Mapping[str, str]) -> dict[str, str]:
+    """By a table of `missing`, those of a folder's file `names` that end like the file it should have, as "public_users.csv".
+
+    Programs name files by schema and table, and models in the singular.
+    """
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        stem, *ending = name.split(".csv", 1) if ".csv" in name else name.rsplit(".", 1)
+        pieces = [piece.lower() for piece in _PIECES.findall(stem)]
+        ends = {"".join(pieces[place:]).rstrip("s") for place in range(len(pieces))}
+        for table, wanted in missing.items():
+            if ending and _letters(wanted) in ends:
+                found.setdefault(table, []).append(name)
+    return {table: and_others(files, _MOST_NAMED) for table, files in found.items()}
 
 
 def _letters(name: str) -> str:

@@ -27,6 +27,7 @@ from detectors.source.base import (
     SlowError,
     SourceError,
 )
+from detectors.source.elsewhere import files_elsewhere
 from detectors.source.folder_binding import bind_by_ourselves
 from detectors.source.folder_files import FORMATS, DataFile, changed, deliveries
 from detectors.source.folder_spill import PrivateFolder
@@ -106,10 +107,15 @@ class FolderSource:
 
     def _load(self, folder: Path, mapping: SourceMapping) -> Schema:
         found = deliveries(folder, mapping)
-        for name, canonical in CANONICAL.items():
-            if name not in found and not canonical.optional:
+        missing = {name: mapping.table_name(name) for name in CANONICAL if name not in found}
+        # What is read already is no other table's.
+        read = {file.path.name for delivery in found.values() for file in delivery.files}
+        alike = files_elsewhere({file.name for file in folder.iterdir()} - read, missing) if missing else {}
+        for name in missing:
+            if not CANONICAL[name].optional:
+                there = f" (there is {alike[name]})" if name in alike else ""
                 raise SourceError(
-                    f"{folder} has no {mapping.table_name(name)}.csv or .parquet: export the table as {FORMATS}, or name its "
+                    f"{folder} has no {mapping.table_name(name)}.csv or .parquet{there}: export the table as {FORMATS}, or name its "
                     f"file in the policy under [source.tables.{name}]"
                 )
         size = sum(file.size for delivery in found.values() for file in delivery.files)
@@ -138,7 +144,7 @@ class FolderSource:
         self.notices += [notice for each in loaded.values() for notice in each.notices]
         self._read_later = [file for each in loaded.values() for file in each.read_later]
         unusable = left_out | {column: why for each in loaded.values() for column, why in each.unusable.items()}
-        return Schema({name: each.table for name, each in loaded.items()}, unusable=unusable)
+        return Schema({name: each.table for name, each in loaded.items()}, unusable=unusable, elsewhere=alike)
 
     def _plan_plainly(self) -> None:
         """Have the next statements planned with few optimizers. None of them changes what is found."""

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 
 from detectors.source import SourceError, SourceMapping, open_source
+from detectors.source.elsewhere import files_elsewhere
 from detectors.source.mapping import TableMapping
 from tests.support.folders import (
     THE_FAULT,
@@ -333,3 +334,34 @@ def test_a_path_is_no_pattern(tmp_path: Path, name: str, parquet: bool) -> None:
             as_parquet(folder, table)
     folder.rename(tmp_path / name)
     assert found_in(tmp_path / name) == THE_FAULT
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("public.household_events.csv", True),
+        ("petforce_public_household_events.csv.gz", True),
+        ("HouseholdEvent.parquet", True),
+        ("Copy of household_events.csv", True),
+        ("householdEvents.csv", True),
+        ("events.csv", False),
+        ("household_events_old.csv", False),
+        ("old household_eventsource.csv", False),
+    ],
+)
+def test_a_file_named_in_another_style_is_told(name: str, *, told: bool) -> None:
+    missing = {"household_events": "household_events", "users": "users"}
+    assert files_elsewhere(["auth.users.csv", "superusers.csv", name], missing) == {
+        "users": "auth.users.csv",
+        **({"household_events": name} if told else {}),
+    }
+
+
+def test_where_a_table_may_be_is_said(tmp_path: Path) -> None:
+    folder = exported(tmp_path / "source")
+    (folder / "household_events.csv").rename(folder / "public.household_events.csv")
+    told = looked_at(folder)[0].coverage
+    assert any("household_events (there is public.household_events.csv)" in (one.reason or "") for one in told)
+    (folder / "households.csv").rename(folder / "Household.csv")
+    with pytest.raises(SourceError, match=r"no households.csv or .parquet \(there is Household.csv\)"):
+        looked_at(folder)
