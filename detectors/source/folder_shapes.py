@@ -216,11 +216,15 @@ def loaded_csv(shapes: Sequence[Shape], into: str, execute: Execute) -> Shape:
         + f" FROM {shape.relation}"
         for shape in shapes
     ]
+    fields = {column: Field(column, "VARCHAR", field.name) for s in shapes for column, field in s.fields.items()}
+    # Spreadsheets write lines of separators alone for cells that somebody once touched: they are no rows.
+    empty = literal("")
+    some = f"coalesce({', '.join(f'nullif({column}, {empty})' for column in fields)}) IS NOT NULL"
+    rows = " UNION ALL BY NAME ".join(parts)
     try:
-        execute(f"CREATE OR REPLACE TEMP TABLE {into} AS " + " UNION ALL BY NAME ".join(parts))
+        execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM ({rows}) WHERE {some}")
     except DBAPIError as error:
         raise _no_csv(shapes, error, execute) from error
-    fields = {column: Field(column, "VARCHAR", field.name) for s in shapes for column, field in s.fields.items()}
     kept = tuple(Field(f"mark_{place}", "VARCHAR", name) for place, name in enumerate(marks))
     return Shape(fields, tuple(file for shape in shapes for file in shape.files), into, marks=kept)
 

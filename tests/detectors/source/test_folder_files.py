@@ -365,3 +365,13 @@ def test_where_a_table_may_be_is_said(tmp_path: Path) -> None:
     (folder / "households.csv").rename(folder / "Household.csv")
     with pytest.raises(SourceError, match=r"no households.csv or .parquet \(there is Household.csv\)"):
         looked_at(folder)
+
+
+def test_lines_of_separators_alone_are_no_rows(tmp_path: Path) -> None:
+    folder = exported(tmp_path / "source")
+    for table in TABLES:
+        rewritten(folder / f"{table}.csv", lambda rows: [*rows, *([""] * len(rows[0]) for _ in range(50))])
+    result, found = looked_at(folder)
+    assert found == THE_FAULT
+    assert not any("empty in" in notice.said for notice in result.notices)
+    assert result.rows_read["households"] == 2
