@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.base import SourceError
+from detectors.source.base import ColumnError, SourceError
 from detectors.source.copies import FEW, TOLD, Repeats
 from detectors.source.folder_files import shown
 from detectors.source.folder_shapes import Execute, Shape
@@ -18,8 +18,15 @@ _FILE = "hearthwatch_file"
 
 
 def refuse_copies(table: str, parts: Sequence[Shape], repeats: Repeats, execute: Execute) -> None:
-    """Raise SourceError where the files of a table are copies of several times, or of several databases."""
+    """Raise SourceError where the files of a table are copies of several times, or of several databases; ColumnError for sessions."""
     fault = repeats.of_others(table)
+    if fault is not None and table == "sessions":
+        # A log of refreshes looks so, too. It is not the sessions, and everything else can be read without them.
+        several = f"{repeats.reborn:,} ids of sessions stand in rows whose created_at differs by more than a day"
+        raise ColumnError(
+            f"{shown(parts[0].files[0].path)}: {several}, as in a log of refreshes, or in rows of several databases",
+            "export one row for each session, with the time at which it began",
+        )
     if fault is None and table not in TOLD and sum(len(shape.files) for shape in parts) > 1:
         fault = _overlapping(table, parts, repeats, execute)
     if fault := fault or repeats.of_times(table):

@@ -155,6 +155,16 @@ def test_two_databases_of_the_same_ids_end_the_scan(faults: Callable[[Town], str
     assert "5 ids of households stand in rows whose created_at differs by more than a day" in faults(town)
 
 
+def test_a_log_of_refreshes_is_left_out(tmp_path: Path, town: Town) -> None:
+    """One row for each refresh: when a session began nobody can tell. Everything else is read."""
+    for number in range(6):
+        town.session(f"s{number}", f"anna{number}")
+    town.sessions += [row | {"created_at": row["created_at"] + 2 * DAY} for row in town.sessions]
+    with open_source(str(write_csv(tmp_path, town.tables())), SourceMapping()) as source:
+        assert "sessions" not in source.schema.tables
+        assert "6 ids of sessions stand in rows whose created_at differs" in source.schema.unusable["sessions"]
+
+
 def test_a_few_rows_of_another_birth_are_faults_of_their_own(faults: Callable[[Town], str], town: Town) -> None:
     town.households += [row | {"created_at": row["created_at"] + 3 * DAY} for row in town.households[:4]]
     assert faults(town) == ""
