@@ -27,21 +27,27 @@ _STEP, _NEAR, _MOST = timedelta(minutes=30), timedelta(seconds=30), timedelta(ho
 _PAIRS = (
     (EventType.CREATED, "households.created_at"),
     (EventType.JOIN_REQUEST_SUBMITTED, "household_join_requests.requested_at"),
+    (EventType.LOGIN_SUCCEEDED, "sessions.created_at"),
 )
 """What the app writes together with an audit row, by the database's clock."""
+_TWO = 2
+"""So many differences to another zone there are in a year. What refreshes a session every hour makes more of them."""
 
 
 def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
-    """A line where creations or requests are audited whole hours before or after their own rows. Raises QueryError."""
+    """A line where creations, requests or log-ins are audited whole hours before or after their own rows. Raises QueryError."""
     if trail is None:
         return
     tables = source.tables.respelled({f"{EVENTS}.event_type": trail.spellings})
     for kind, place in _PAIRS:
-        if kind not in trail.written:
+        if kind not in trail.written or place.partition(".")[0] not in source.tables:
             continue
         apart = _apart(source.rows(_pairs_of(tables, kind, place), "words"))
         shifted = sorted(one for one in apart if is_shift(one))
-        if len(shifted) >= _FEW and len(shifted) * _SHARE >= len(apart):
+        many = len(shifted) * _SHARE >= len(apart)
+        if place.startswith("sessions."):
+            many = 2 * len(shifted) >= len(apart) and len({_hours(one) for one in shifted}) <= _TWO
+        if len(shifted) >= _FEW and many:
             middle = shifted[len(shifted) // 2]
             way = "before" if middle < timedelta() else "after"
             yield (
@@ -70,11 +76,11 @@ def _pairs_of(tables: Tables, kind: str, place: str) -> Select[Any]:
     events, theirs = tables[EVENTS].c, tables[table].c
     acts = select(events.event_timestamp.label("told"), events.household_id, events.user_id)
     act = acts.where(tables.event_is(kind), events.event_timestamp.is_not(None)).limit(_SAMPLE).subquery("act").c
-    own = (
-        theirs.id == act.household_id
-        if table == "households"
-        else and_(theirs.household_id == act.household_id, theirs.user_id == act.user_id)
-    )
+    own = {
+        "households": lambda: theirs.id == act.household_id,
+        "household_join_requests": lambda: and_(theirs.household_id == act.household_id, theirs.user_id == act.user_id),
+        "sessions": lambda: theirs.user_id == act.user_id,
+    }[table]()
     written = theirs[column].label("written")
     return select(act.told, act.household_id, act.user_id, written).where(own, theirs[column].is_not(None))
 

@@ -89,3 +89,19 @@ def test_rows_that_a_move_dated_anew_are_of_no_other_zone(on_duckdb: Scanner, to
 )
 def test_what_zones_differ_by(apart: timedelta, shifted: bool) -> None:
     assert is_shift(apart) is shifted
+
+
+def test_sessions_of_another_zone_end_the_scan(scanner: Scanner, town: Town) -> None:
+    """Of uses before a removal they would say that they came afterwards."""
+    for number in range(12):
+        who, at = f"h{number} anna", LONG_AGO + number * 7 * HOUR
+        town.event("login_succeeded", None, who, at=at)
+        town.session(f"s{number}", who, at=at + SECOND)
+    assert not faults(scanner, town)
+    for row in town.sessions:
+        row["created_at"] -= 5 * HOUR
+    assert "lies 5 hours after sessions.created_at of the same act in 12 of 12 rows" in faults(scanner, town)
+    # What is renewed after some hours each time, and keeps the latest alone, is of no other zone.
+    for number, row in enumerate(town.sessions):
+        row["created_at"] += 5 * HOUR + number % 4 * HOUR
+    assert not faults(scanner, town)
