@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 
 from detectors.source import Source
+from detectors.source.filled import is_big
+from detectors.source.trail import EVENTS, is_indexed
 
 _HOLE = timedelta(hours=20)
 """Shorter silences may be nights."""
@@ -19,6 +21,8 @@ _MOST = 20
 
 def in_holes(source: Source, moments: Iterable[datetime]) -> frozenset[datetime]:
     """Those of `moments` that lie in a hole of the trail: a long silence of all households, amid a lively time. Raises QueryError."""
+    if is_big(source, EVENTS) and not is_indexed(source, "event_timestamp"):
+        return frozenset()
     found, stretches, asked = set[datetime](), list[tuple[datetime, datetime]](), 0
     for moment in sorted(set(moments)):
         if not any(start < moment < end for start, end in stretches) and asked < _MOST:
@@ -31,7 +35,7 @@ def in_holes(source: Source, moments: Iterable[datetime]) -> frozenset[datetime]
 
 def _silence(source: Source, moment: datetime) -> tuple[datetime, datetime] | None:
     """The silence around a moment, if it is a hole."""
-    at = source.tables["household_events"].c.event_timestamp
+    at = source.tables[EVENTS].c.event_timestamp
     around = select(
         select(func.max(at)).where(at <= moment).scalar_subquery().label("before"),
         select(func.min(at)).where(at > moment).scalar_subquery().label("after"),

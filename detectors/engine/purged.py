@@ -40,14 +40,15 @@ def without_purged(source: Source, findings: Sequence[Found], context: Context) 
         return whole
     try:
         began = _first_told(source, context)
-        told = began and _evidence(source, began)
-        if began is None or not told:
-            return whole
-        early = _early(source, began, sorted({home for finding in mine for home in finding.households}))
+        early = began and _early(source, began, sorted({home for finding in mine for home in finding.households}))
+        gone = {
+            one.fingerprint for one in mine if (one.subject["household_id"], one.subject["user_id"]) in (early or ())
+        }
+        # Asked last, as it looks through the table where there is nothing to be found.
+        told = _evidence(source, began) if began is not None and gone else ""
     except QueryError:
         return whole
-    gone = {one.fingerprint for one in mine if (one.subject["household_id"], one.subject["user_id"]) in early}
-    if not gone:
+    if began is None or not told:
         return whole
     reason = (
         f"household_join_requests and {EVENTS} tell of no approval before {began:%Y-%m-%d %H:%M} UTC, though at least {told} "

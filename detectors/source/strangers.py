@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, select, true
 
 from detectors.events import EventType
 from detectors.source.base import Notice, Source
+from detectors.source.filled import is_big
 from detectors.source.looking_up import Side, present
 from detectors.source.nobodys import ENOUGH, FIRST, PEOPLE
 from detectors.source.sql import json_text
 from detectors.source.tables import Tables
-from detectors.source.trail import EVENTS
+from detectors.source.trail import EVENTS, is_indexed
 
 _NAMED: Mapping[str, tuple[str, ...]] = {
     EventType.JOIN_REQUEST_APPROVED: ("new_member_id",),
@@ -26,13 +28,23 @@ _NAMED: Mapping[str, tuple[str, ...]] = {
 }
 """Under which keys which type of event names people."""
 _OF_EACH = 50
+_RECENT = timedelta(days=8)
 
 
-def strangers_in_metadata(source: Source, tables: Tables) -> frozenset[str]:
-    """The elements (type.key) of the trail that name several people and nobody whom another table knows. Raises QueryError."""
+def strangers_in_metadata(source: Source, tables: Tables, as_of: datetime) -> frozenset[str]:
+    """The elements (type.key) of the trail that name several people and nobody whom another table knows. Raises QueryError.
+
+    Of an element the rows of the last days answer for all where they name enough people: an app may begin to write otherwise.
+    """
     if EVENTS not in source.tables or not source.schema.has(f"{EVENTS}.metadata"):
         return frozenset()
-    named = _named_people(source, tables)
+    named = _named_people(source, tables, true())
+    if not is_big(source, EVENTS) or is_indexed(source, "event_timestamp"):
+        at = tables[EVENTS].c.event_timestamp
+        recent = _named_people(source, tables, and_(at > as_of - _RECENT, at <= as_of))
+        named |= {element: people for element, people in recent.items() if len(people) >= ENOUGH}
+    if not _keeps_the_removed(source, tables):
+        named.pop(f"{EventType.MEMBER_REMOVED}.member_id", None)
     for side in PEOPLE:
         people = set[str]().union(*named.values())
         if len(people) < ENOUGH:
@@ -41,6 +53,14 @@ def strangers_in_metadata(source: Source, tables: Tables) -> frozenset[str]:
             known = _known_in(source, tables, side, people)
             named = {element: theirs for element, theirs in named.items() if not theirs & known}
     return frozenset(named) if len(set[str]().union(*named.values())) >= ENOUGH else frozenset()
+
+
+def _keeps_the_removed(source: Source, tables: Tables) -> bool:
+    """Whether somebody who was removed is still to be found: some apps delete the rows, and have no table of users."""
+    if "users" in source.tables:
+        return True
+    members = tables["household_members"].c
+    return bool(source.rows(select(members.user_id).where(members.status == "removed").limit(1), "agreement"))
 
 
 def notice_of_strangers(elements: frozenset[str]) -> Notice:
@@ -54,10 +74,10 @@ def notice_of_strangers(elements: frozenset[str]) -> Notice:
     )
 
 
-def _named_people(source: Source, tables: Tables) -> dict[str, set[str]]:
-    """Whom the first audit rows of each type name, by element."""
+def _named_people(source: Source, tables: Tables, which: ColumnElement[bool]) -> dict[str, set[str]]:
+    """Whom the first of these audit rows of each type name, by element."""
     events = tables[EVENTS].c
-    first = select(events.event_type, events.metadata).limit(FIRST).subquery("first_rows").c
+    first = select(events.event_type, events.metadata).where(which).limit(FIRST).subquery("first_rows").c
     spelled = {name: kind for kind in _NAMED for name in tables.spelled(kind)}
     keys = sorted({key for each in _NAMED.values() for key in each})
     place = func.row_number().over(partition_by=first.event_type).label("place")

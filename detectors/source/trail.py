@@ -119,7 +119,8 @@ def _in_the_style_of(spellings: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _indexed(source: Source, column: str) -> bool:
+def is_indexed(source: Source, column: str) -> bool:
+    """Whether an index begins with a column of the audit table."""
     table = source.schema.tables[EVENTS]
     name = table.column_names.get(column, column)
     return any(
@@ -131,7 +132,7 @@ def _indexed(source: Source, column: str) -> bool:
 def _names(source: Source, mine: ColumnElement[bool] | None) -> tuple[list[str], bool]:
     """The types of events that the source holds, as it spells them, and whether these are all."""
     column = cast(source.tables[EVENTS].c.event_type, Text)
-    if _indexed(source, "event_type"):
+    if is_indexed(source, "event_type"):
         names = _listed(source, _walk(source))
         return names, len(names) < MOST_TYPES
     some = select(column.label("word")).where(column.is_not(None))
@@ -168,11 +169,11 @@ def _keyless(source: Source, elements: Collection[str], trail: Trail) -> frozens
     """
     if "metadata" not in source.schema.tables[EVENTS].columns:
         return frozenset(element for element in elements if not element.endswith(_ACTOR))
-    if not elements or not (_indexed(source, "event_type") or source.engine != "postgresql" or trail.complete):
+    if not elements or not (is_indexed(source, "event_type") or source.engine != "postgresql" or trail.complete):
         return frozenset()
     tables = source.tables.respelled({f"{EVENTS}.event_type": trail.spellings})
     events = tables[EVENTS]
-    newest = _indexed(source, "event_timestamp")
+    newest = is_indexed(source, "event_timestamp")
     latest = (
         select(events.c.event_type, events.c.user_id, events.c.metadata)
         .order_by(events.c.event_timestamp.desc())

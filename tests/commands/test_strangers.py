@@ -96,6 +96,28 @@ def test_a_few_strangers_among_others_change_nothing(on_duckdb: Scanner, town: T
     assert found(on_duckdb, town) == ["removal-not-applied"]
 
 
+def test_the_rows_of_the_last_days_answer_for_all(on_duckdb: Scanner, town: Town) -> None:
+    """Since yesterday the app writes another notation; the transfers of before are long known."""
+    result = on_duckdb(renamed(town, ["member_id"]), *RULES)
+    assert not result.findings
+    assert any("names (member_id) are in no other table" in notice.said for notice in result.notices)
+    assert {entry.detector: entry.status for entry in result.coverage}["unauthorised-transfer"] == "ran"
+
+
+def test_where_rows_are_deleted_the_removed_are_nobody(on_duckdb: Scanner, town: Town) -> None:
+    """They are in no other table, as their ids would not be in any notation."""
+    town.household_members = [row for row in town.household_members if row["status"] == "active"]
+    for number in range(4):
+        town.family(f"more {number}", f"more {number} anna", f"more {number} ben")
+    for row in town.household_events:
+        if "member_id" in row["metadata"]:
+            row["metadata"]["member_id"] = uid(f"guest {row['id']}")
+    scanner = on_duckdb.without("users")
+    assert not any("are in no other table" in notice.said for notice in scanner(town, *RULES).notices)
+    town.member("h1", "zoe", status="removed")
+    assert any("are in no other table" in notice.said for notice in scanner(town, *RULES).notices)
+
+
 def call(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
