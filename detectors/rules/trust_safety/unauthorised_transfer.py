@@ -18,7 +18,8 @@ also where the creator still has the role beside them, as a hand-over always sta
 
 Stays silent when
 -----------------
-The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing). For
+The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing), or the event
+names nobody who was ever a member there. For
 *new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
 somebody who led before is deleted, or a transfer or a leave has lost its actor and all that it names (theirs, who had
 their data erased), or a transfer names nobody who was ever a member there, or the trail tells neither
@@ -136,6 +137,9 @@ def ways(case: HandedOverCase, event: Event, context: Context) -> Iterator[str]:
     """In which ways a transfer event is suspicious, if any."""
     old = event.text("from_user_id")
     if not old or old == event.text("to_user_id") or event.user_id in context.limits.service_accounts:
+        return
+    if {old, event.text("to_user_id")}.isdisjoint(row.user_id for row in case.home.members):
+        # The event writes people in another way; of a leader who was removed since, the row may be deleted.
         return
     left = _own_leave(case.home, old, event, context)
     by_another = event.user_id and event.user_id != old and not left
