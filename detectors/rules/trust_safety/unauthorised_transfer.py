@@ -18,16 +18,15 @@ also where the creator still has the role beside them, as a hand-over always sta
 
 Stays silent when
 -----------------
-The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing), or the event
-names nobody who was ever a member there. For
-*new-address*: no earlier address of the old leader is known. For *no-event*: the creator is unknown, or the account of
-somebody who led before is deleted, or a transfer or a leave has lost its actor and all that it names (theirs, who had
-their data erased), or a transfer names nobody who was ever a member there, or the trail tells neither
-how the household began nor how many others did; or the household's row was last written (updated_at) after the newest
-audit row, or amid 20 hours or more of which nothing was audited, though as long before and after much was. Also within
-the grace period. Where the source never wrote household_leave_started (for *not-by-old-leader*: household_left
-neither, for *no-event*: or holds a type that nobody knows and that may be a transfer), its absence says nothing, and only
-the other ways are looked at.
+The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing), or the
+event names nobody who was ever a member there. For *new-address*: no earlier address of the old leader is known. For
+*no-event*: the creator is unknown, or the account of somebody who led before is deleted, or a transfer or a leave has
+lost its actor and all that it names (they had their data erased), or a transfer names nobody who was ever a member
+there, or the trail tells neither how the household began nor how many others did; or the household's row was last
+written (updated_at) after the newest audit row, or amid 20 hours or more of which nothing was audited, though as long
+before and after much was. Also within the grace period. Where the source never wrote household_leave_started (for
+*not-by-old-leader*: household_left neither, for *no-event*: or holds a type that nobody knows and that may be a
+transfer), its absence says nothing, and only the other ways are looked at.
 
 Evidence
 --------
@@ -206,8 +205,7 @@ def taken_silently(home: HouseholdCase, context: Context) -> bool:
     if not creators or leader in creators or anonymised(home, TRANSFER, *LEAVING):
         return False
     transfers = home.events_of(TRANSFER)
-    people = {row.user_id for row in home.members}
-    if not all(event.text("to_user_id") in people for event in transfers):
+    if not {event.text("to_user_id") for event in transfers} <= {row.user_id for row in home.members}:
         # It went to somebody, who may be written there in another way.
         return False
     led = creators | {event.text("to_user_id") for event in transfers}
