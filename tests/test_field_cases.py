@@ -910,6 +910,9 @@ def test_times_of_whole_hours_are_not_believed(place: Place) -> None:
         row["event_timestamp"] = row["event_timestamp"].replace(minute=0, second=0)
     told = scanned(place.put(tables))
     assert (told.code, "household_events.event_timestamp holds whole hours" in told.talk) == (3, True)
+    # Where nothing tells minutes the town was made up so.
+    joined = [row | {"joined_at": row["joined_at"].replace(minute=0, second=0)} for row in tables["household_members"]]
+    assert "whole hours" not in scanned(place.put(tables | {"household_members": joined})).talk
     # A handful of rows may all be of whole hours, and a job may write every quarter of one.
     few = tables | {"household_events": tables["household_events"][:30]}
     assert "whole hours" not in scanned(place.put(few)).talk
