@@ -91,6 +91,8 @@ class PostgresSource:
         self._engine = _engine_of(frozenset(server.parameters.items()))
         self._connections: dict[Connection, psycopg.Connection] = {}
         self._idle: SimpleQueue[Connection] = SimpleQueue()
+        # Those with an open savepoint; a snapshot cannot be shared from inside one, and settings would not last.
+        self._guarded: set[Connection] = set()
         self._cancelled = False
         # Whoever holds a table through one limit holds it through the next: that is waited for once, not by each statement.
         self._met_lock = False
@@ -136,6 +138,9 @@ class PostgresSource:
     def _run(self, connection: Connection, statement: Executable, parameters: dict[str, Any] | None = None) -> Any:
         """A statement outside any savepoint: if it fails, the transaction has."""
         try:
+            if connection in self._guarded:
+                self._guarded.remove(connection)
+                connection.exec_driver_sql("RELEASE SAVEPOINT statement")
             return connection.execute(statement, parameters or {})
         except _FAULTS as error:
             raise self._fault(error, connection) from error
@@ -164,6 +169,7 @@ class PostgresSource:
         """A new snapshot in the first connection: nothing was read yet but the schema, so it is as good."""
         try:
             first.rollback()
+            self._guarded.discard(first)
             first.begin()
         except _FAULTS as error:
             raise (reason if isinstance(reason, LostError) else lost("", self.label)) from error
@@ -196,8 +202,10 @@ class PostgresSource:
         if left <= 0:
             raise self._too_long()
         try:
-            # By hand: a savepoint that is only rolled back stays open, and a snapshot cannot be shared from inside one.
-            connection.exec_driver_sql("SAVEPOINT statement")
+            # By hand: a savepoint that is only rolled back stays open, and serves the next statement, too.
+            if connection not in self._guarded:
+                connection.exec_driver_sql("SAVEPOINT statement")
+                self._guarded.add(connection)
             try:
                 if reach != "picked":
                     connection.execute(_READ[reach])
@@ -295,7 +303,7 @@ def _engine_of(parameters: frozenset[tuple[str, str]]) -> sqlalchemy.Engine:
 
 
 def _undo(connection: Connection) -> None:
-    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT statement; RELEASE SAVEPOINT statement")
+    connection.exec_driver_sql("ROLLBACK TO SAVEPOINT statement")
 
 
 def _drop(connection: Connection) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from psycopg import sql
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from detectors.contract import Context
 from detectors.engine.doctor import examine
@@ -18,6 +18,8 @@ from detectors.findings import whole
 from detectors.registry import DETECTORS
 from detectors.source import QueryError, SourceError, SourceMapping, SubjectError, open_source
 from detectors.source.mapping import TableMapping
+from detectors.source.postgres import PostgresSource
+from detectors.source.urls import server_at
 from tests.conftest import ReadDatabase
 from tests.support.postgres import Database, PostgresServer, load
 from tests.support.towns import AS_OF, LONG_AGO, YESTERDAY, Scanner, Town, uid
@@ -432,3 +434,24 @@ def test_the_doctor_speaks_of_the_connection(postgres: PostgresServer, petforce_
             (check,) = (check for check in source.server_checks() if check.topic == "connection")
         assert check.found == found
         assert ("sslmode=verify-full" in check.remedy) == (found == "not encrypted")
+
+
+def test_one_savepoint_serves_all_statements_and_what_fails_ends_none_of_them(petforce_db: Database) -> None:
+    asked: list[str] = []
+
+    def seen(_: Any, __: Any, statement: str, *___: Any) -> None:
+        asked.append(statement)
+
+    with PostgresSource(server_at(petforce_db.url), SourceMapping()) as source:
+        assert source.widen() == 2
+        event.listen(source._engine, "before_cursor_execute", seen)
+        try:
+            for _ in range(6):
+                with pytest.raises(QueryError):
+                    source.rows(text("SELECT 1 / 0"), "test")
+                assert [tuple(row.values()) for row in source.rows(text("SELECT 1"), "test")] == [(1,)]
+        finally:
+            event.remove(source._engine, "before_cursor_execute", seen)
+    # One for each connection.
+    assert sum(statement.startswith("SAVEPOINT") for statement in asked) <= 2
+    assert sum(statement.startswith("ROLLBACK TO") for statement in asked) == 12
