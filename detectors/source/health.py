@@ -121,7 +121,7 @@ def look_at(
     _find_unfilled(source, elements, own, samples, health, as_of)
     _read_events(source, more_words, elements, own, health)
     if any(name in samples and samples[name].rows >= COMPARABLE for name in ("households", "household_members")):
-        _look_for_strangers(source, health, as_of)
+        _look_for_strangers(source, health, as_of, limited=of_words is not None)
     _remark(source, own, health)
     if own is None:
         # Changes are looked at where the tables are known from the look before.
@@ -160,12 +160,12 @@ def _read_events(
             )
 
 
-def _look_for_strangers(source: Source, health: Health, as_of: datetime) -> None:
+def _look_for_strangers(source: Source, health: Health, as_of: datetime, *, limited: bool) -> None:
     """Whom metadata names, also for a scan of one household: what rests on ids that nobody knows sees nothing, and repairs nothing."""
     if health.trail is None:
         return
     try:
-        elements = strangers_in_metadata(source, source.tables.respelled(health.spellings), as_of)
+        elements = strangers_in_metadata(source, source.tables.respelled(health.spellings), as_of, limited=limited)
     except QueryError as error:
         health.unseen.append(f"whether anybody knows whom metadata names: {error}")
         return

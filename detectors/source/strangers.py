@@ -29,19 +29,21 @@ _NAMED: Mapping[str, tuple[str, ...]] = {
 """Under which keys which type of event names people."""
 _OF_EACH = 50
 _RECENT = timedelta(days=8)
+_FEW_ROWS = 500
 
 
-def strangers_in_metadata(source: Source, tables: Tables, as_of: datetime) -> frozenset[str]:
+def strangers_in_metadata(source: Source, tables: Tables, as_of: datetime, *, limited: bool) -> frozenset[str]:
     """The elements (type.key) of the trail that name several people and nobody whom another table knows. Raises QueryError.
 
-    Of an element the rows of the last days answer for all where they name enough people: an app may begin to write otherwise.
+    A `limited` scan reads few rows for it. Of an element the rows of the last days answer for all where they name enough people: an app may begin to write otherwise.
     """
     if EVENTS not in source.tables or not source.schema.has(f"{EVENTS}.metadata"):
         return frozenset()
-    named = _named_people(source, tables, true())
+    most = _FEW_ROWS if limited else FIRST
+    named = _named_people(source, tables, true(), most)
     if not is_big(source, EVENTS) or is_indexed(source, "event_timestamp"):
         at = tables[EVENTS].c.event_timestamp
-        recent = _named_people(source, tables, and_(at > as_of - _RECENT, at <= as_of))
+        recent = _named_people(source, tables, and_(at > as_of - _RECENT, at <= as_of), most)
         named |= {element: people for element, people in recent.items() if len(people) >= ENOUGH}
     if not _keeps_the_removed(source, tables):
         named.pop(f"{EventType.MEMBER_REMOVED}.member_id", None)
@@ -74,10 +76,10 @@ def notice_of_strangers(elements: frozenset[str]) -> Notice:
     )
 
 
-def _named_people(source: Source, tables: Tables, which: ColumnElement[bool]) -> dict[str, set[str]]:
+def _named_people(source: Source, tables: Tables, which: ColumnElement[bool], most: int) -> dict[str, set[str]]:
     """Whom the first of these audit rows of each type name, by element."""
     events = tables[EVENTS].c
-    first = select(events.event_type, events.metadata).where(which).limit(FIRST).subquery("first_rows").c
+    first = select(events.event_type, events.metadata).where(which).limit(most).subquery("first_rows").c
     spelled = {name: kind for kind in _NAMED for name in tables.spelled(kind)}
     keys = sorted({key for each in _NAMED.values() for key in each})
     place = func.row_number().over(partition_by=first.event_type).label("place")
