@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,15 +18,23 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def request_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RequestTracker]:
-    """The worker's own RT, because tests stop it; its contents are made once for all workers."""
+def request_tracker_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What every RT of the run is copied from, made once for all workers."""
     base = tmp_path_factory.getbasetemp()
     template = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "request-tracker"
     try:
         prepare(template)
     except RequestTrackerUnavailableError as reason:
         pytest.skip(f"no Request Tracker here: {reason}")
-    with running(template, base / "request-tracker-copy") as tracker:
+    return template
+
+
+@pytest.fixture(scope="session")
+def request_tracker(
+    request_tracker_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RequestTracker]:
+    """The worker's own RT, because tests stop it."""
+    with running(request_tracker_template, tmp_path_factory.getbasetemp() / "request-tracker-copy") as tracker:
         yield tracker
 
 

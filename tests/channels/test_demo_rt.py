@@ -7,15 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.support.request_tracker import RequestTracker
-
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_the_demo_files_its_tickets_and_goes(request_tracker: RequestTracker) -> None:
+def test_the_demo_files_its_tickets_and_goes(request_tracker_template: Path) -> None:
     before = set(Path(tempfile.gettempdir()).glob("hearthwatch-rt-*"))
     shown = subprocess.run(
-        [sys.executable, "-m", "tests.support.demo_rt"],
+        [sys.executable, "-m", "tests.support.demo_rt", request_tracker_template],
         cwd=REPOSITORY,
         stdin=subprocess.DEVNULL,
         capture_output=True,
