@@ -19,6 +19,7 @@ from detectors.source.server_types import (
     ACCEPTED,
     AS_TEXT,
     BASE,
+    FLAGS_AS_NUMBERS,
     NATIVE,
     WANTED,
     Reading,
@@ -26,6 +27,7 @@ from detectors.source.server_types import (
     cast_to,
     in_zone,
     instead,
+    is_not_zero,
     one_after_the_other,
 )
 
@@ -219,6 +221,8 @@ class _Reader:
         type_name = row["type_name"]
         if kind == "time" and type_name == "timestamp":
             return "time", [in_zone(self.mapping.zone)]
+        if kind == "flag" and type_name in FLAGS_AS_NUMBERS:
+            return "flag", [is_not_zero]
         how: list[Reading] = []
         if row["type_kind"] == "e" or type_name in AS_TEXT:
             native: NativeType | None = "text"

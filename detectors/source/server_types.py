@@ -55,6 +55,10 @@ WANTED = {
 }
 
 
+FLAGS_AS_NUMBERS = {"int2", "int4", "int8", "numeric"}
+"""As a database without booleans leaves them."""
+
+
 def instead(row: Any, kind: str) -> str:
     if kind == "time" and row["type_name"] in {"int4", "int8", "numeric", "float8"}:
         return "map a view with to_timestamp(…) in its place, as a number doesn't say what it counts"
@@ -65,6 +69,10 @@ def instead(row: Any, kind: str) -> str:
 
 def cast_to(kind: TypeEngine[Any]) -> Reading:
     return lambda column: cast(column, kind)
+
+
+def is_not_zero(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return column != literal_column("0")
 
 
 def in_zone(zone: str) -> Reading:

@@ -117,6 +117,7 @@ READ: dict[str, list[str]] = {
         as_bytes("household_events", "household_id", "user_id"),
         as_bytes("users", "id"),
     ],
+    "flags as numbers": [altered("household_members", is_temporary="smallint USING is_temporary::int")],
     "times without zone": [
         "SET timezone = 'UTC'",
         altered("households", created_at="timestamp", updated_at="timestamp", invite_code_expires_at="timestamp"),
@@ -184,7 +185,7 @@ def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
 @pytest.mark.parametrize(
     ("table", "column", "kind", "blind", "says"),
     [
-        ("household_members", "is_temporary", "int USING 0", "temporary-access-expired", "integer, but boolean"),
+        ("household_members", "is_temporary", "text", "temporary-access-expired", "text, but boolean"),
         (
             "household_members",
             "temporary_expires_at",
