@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event
-from detectors.events import LIFECYCLE, LIVED_IN, NAMING, EventType
+from detectors.events import LIFECYCLE, LIVED_IN, EventType
+from detectors.source.erased import MARKS
 
 _ACTS = frozenset((*LIFECYCLE, *LIVED_IN)) - {EventType.CREATE_FAILED}
 """What somebody who is logged in does: the app always writes who."""
 
 
 def is_anonymised(event: Event) -> bool:
-    """Whether an act has lost its actor and all whom and what it names; `source.erased` tells it of rows."""
-    return event.type in _ACTS and not event.user_id and not any(event.text(key) for key in NAMING)
+    """Whether an act bears the app's mark and no actor; `source.erased` tells it of rows.
+
+    One without the mark says nothing: the column may be mapped wrongly, or one type of event may never fill it.
+    """
+    return event.type in _ACTS and not event.user_id and any(event.text(mark) for mark in MARKS)
 
 
 def anonymised(case: HouseholdCase, *types: str) -> tuple[Event, ...]:

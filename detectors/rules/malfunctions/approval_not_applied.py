@@ -14,10 +14,9 @@ Stays silent when
 -----------------
 The person joined and later left, by their row or, where there is none any more, by the audit trail (they left, were
 removed, or did what only members do); they may have had their data erased, and the request alone was left (no act of the
-household is theirs, and some have lost their actor and all that they name); another approved request of the same person
-was applied after this one was made; the person was still a member when this request was approved and left afterwards; the
-household no longer exists; the request is of the nil UUID, which stands for nobody. responded_at
-comes from a browser and is not trusted: the time of the approval is that of its event, else the request's own.
+household is theirs, and some are marked as anonymised); another approved request of the same person was applied after this
+one was made; the person was still a member when this request was approved and left afterwards; the household no longer
+exists; the request is of the nil UUID, which stands for nobody. responded_at comes from a browser and is not trusted: the time of the approval is that of its event, else the request's own.
 
 Evidence
 --------

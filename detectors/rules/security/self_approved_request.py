@@ -14,8 +14,8 @@ Stays silent when
 -----------------
 The leader who answered has since changed or left: their member row, the household's events or leader_id still show that
 they belonged, or they may have had their data erased: no act of the household is theirs, none tells of the answer, and some
-have lost their actor and all that they name. Also while the answer is younger than the grace period, and for households that no longer exist. Where the source holds no
-responder of any of its requests (ten or more), nothing is concluded from there being none.
+are marked as anonymised. Also while the answer is younger than the grace period, and for households that no longer
+exist. Where the source holds no responder of any of its requests (ten or more), nothing is concluded from there being none.
 
 Evidence
 --------

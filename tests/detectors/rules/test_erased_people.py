@@ -101,3 +101,16 @@ def test_an_erasure_explains_nothing_of_which_the_trail_tells(on_duckdb: Scanner
             ("unauthorised-transfer", (uid("taken"),)),
         ]
     )
+
+
+def test_a_trail_that_never_says_who_acted_is_not_one_of_erased_people(on_duckdb: Scanner) -> None:
+    town = begun()
+    lived_in(town, "oak")
+    town.request("unheeded", "oak", "gina", status="approved", by="oak anna", at=BEGAN + 5 * DAY)
+    mine = [one for one in DETECTORS if one.id == "approval-not-applied"]
+    unnamed = [({"household_created"}, {}), ({one["event_type"] for one in town.household_events}, {"metadata": {}})]
+    for types, lost in unnamed:
+        for event in town.household_events:
+            if event["event_type"] in types:
+                event.update(user_id=None, **lost)
+        assert on_duckdb.subjects(town, *mine) == [{"request_id": uid("unheeded")}]
