@@ -9,7 +9,7 @@ from datetime import datetime
 from detectors.cases.audit_rows import activity_of_users, addresses_of
 from detectors.cases.household import household_cases_by_id
 from detectors.cases.rows import batches, session_owners, sessions_of
-from detectors.cases.silence import in_holes
+from detectors.cases.silence import in_holes, went_on
 from detectors.contract import Context
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import Event, Session
@@ -62,6 +62,8 @@ def handed_over_cases(source: Source, ids: Sequence[str], context: Context) -> I
 
 def _unheard(source: Source, homes: Mapping[str, HouseholdCase], context: Context) -> set[str]:
     """Households without a transfer to their leader whose row was written after the trail's end, or in a hole of it."""
+    if context.so_far:
+        return set()
     written = {
         key: row.updated_at
         for key, home in homes.items()
@@ -72,9 +74,11 @@ def _unheard(source: Source, homes: Mapping[str, HouseholdCase], context: Contex
             event.text("to_user_id") == row.leader_id for event in home.events_of(EventType.LEADERSHIP_TRANSFERRED)
         )
     }
-    reached = context.audit_reached
-    later = {key for key, at in written.items() if reached is not None and at > reached + context.limits.grace}
+    end = context.audit_reached and context.audit_reached + context.limits.grace
+    later = {key for key, at in written.items() if end is not None and at > end}
     holes = in_holes(source, (at for key, at in written.items() if key not in later))
+    if not (end and later and went_on(source, end)):
+        later = set()
     return later | {key for key, at in written.items() if at in holes}
 
 

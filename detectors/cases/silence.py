@@ -1,11 +1,11 @@
-"""Where the audit trail has a hole: what was done then it cannot tell."""
+"""Where the audit trail is silent although people went on: what was done then it cannot tell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from detectors.source import Source
 from detectors.source.filled import is_big
@@ -17,6 +17,9 @@ _LIVELY = 10
 """So many rows in as long a time before a hole, and after it, do not stop and begin by chance."""
 _MOST = 20
 """Moments that are looked up; where there are more, most lie in holes that are known by then."""
+_WRITTEN = 3
+"""Of so many households, and not of most, the app wrote the rows meanwhile. One alone may be the one that was taken, and all
+are written by a migration or an import."""
 
 
 def in_holes(source: Source, moments: Iterable[datetime]) -> frozenset[datetime]:
@@ -48,4 +51,13 @@ def _silence(source: Source, moment: datetime) -> tuple[datetime, datetime] | No
         some = select(at).where(at >= start, at <= end).limit(_LIVELY)
         if len(source.rows(some, "hand-overs")) < _LIVELY:
             return None
-    return before, after
+    return (before, after) if went_on(source, before, after) else None
+
+
+def went_on(source: Source, start: datetime, end: datetime | None = None) -> bool:
+    """Whether the app was used after `start`, and before `end`, as far as the households' rows tell. Raises QueryError."""
+    at = source.tables["households"].c.updated_at
+    meanwhile = at > start if end is None else and_(at > start, at < end)
+    counted = select(func.count().filter(meanwhile).label("written"), func.count(at).label("all"))
+    (row,) = source.rows(counted, "hand-overs")
+    return _WRITTEN <= row["written"] <= row["all"] // 2

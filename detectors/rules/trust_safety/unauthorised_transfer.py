@@ -21,10 +21,10 @@ Stays silent when
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing), or the
 event names nobody who was ever a member there. For *new-address*: no earlier address of the old leader is known. For
 *no-event*: the creator is unknown, or the account of somebody who led before is deleted, or a transfer or a leave has
-lost its actor and is marked as anonymised, or a transfer names nobody who was ever a member
-there, or the trail tells neither how the household began nor how many others did; or the household's row was last
-written (updated_at) after the newest audit row, or amid 20 hours or more of which nothing was audited, though as long
-before and after much was. Also within the grace period. Where the source never wrote household_leave_started (for
+lost its actor and is marked as anonymised, or a transfer names nobody who was ever a member there, or the trail tells
+neither how the household began nor how many others did; or the household's row was last written (updated_at) after the
+newest audit row, or amid 20 hours or more of which nothing was audited, though as long before and after much was, and so
+were two other households or more, but not most. Also within the grace period. Where the source never wrote household_leave_started (for
 *not-by-old-leader*: household_left neither, for *no-event*: or holds a type that nobody knows and that may be a
 transfer), its absence says nothing, and only the other ways are looked at.
 

@@ -377,28 +377,44 @@ def test_silent_where_types_that_nobody_knows_may_be_transfers(on_duckdb: Scanne
 
 
 @pytest.mark.parametrize(
-    ("written", "lost", "expected"),
+    ("written", "lost", "others", "expected"),
     [
-        (timedelta(minutes=1), timedelta(), 1),
-        (5 * DAY, timedelta(), 1),
-        (10 * DAY, timedelta(), 0),
-        (5 * DAY, 2 * DAY, 0),
-        (5 * DAY, 10 * HOUR, 1),
-        (3 * DAY, 2 * DAY, 1),
+        (timedelta(minutes=1), timedelta(), 2, 1),
+        (5 * DAY, timedelta(), 2, 1),
+        (10 * DAY, timedelta(), 2, 0),
+        (10 * DAY, timedelta(), 0, 1),
+        (10 * DAY, timedelta(), 4, 1),
+        (5 * DAY, 2 * DAY, 2, 0),
+        (5 * DAY, 2 * DAY, 0, 1),
+        (5 * DAY, 10 * HOUR, 2, 1),
+        (3 * DAY, 2 * DAY, 2, 1),
     ],
-    ids=["with its creation", "while the trail told", "after its end", "in a hole", "in a night", "before the hole"],
+    ids=[
+        "with its creation",
+        "while the trail told",
+        "after its end",
+        "alone after its end",
+        "as most after its end",
+        "in a hole",
+        "alone in a hole",
+        "in a night",
+        "before the hole",
+    ],
 )
 def test_what_the_trail_could_not_tell_is_no_evidence(
-    scanner: Scanner, town: Town, written: timedelta, lost: timedelta, expected: int
+    scanner: Scanner, town: Town, written: timedelta, lost: timedelta, others: int, expected: int
 ) -> None:
-    """Of nine days something is audited in each hour, but for those that were lost."""
+    """Of nine days something is audited in each hour, but for those that were lost; `others` were written as late."""
     young(town)
     middle = LONG_AGO + 5 * DAY
+    for place in range(4):
+        town.family(f"beech {place}", f"erin {place}")
+        town.home(f"beech {place}")["updated_at"] = LONG_AGO + (written if place < others else timedelta())
     town.household_events.clear()
     for kind in ("household_leave_started", "household_leadership_transferred"):
         town.event(kind, None, None, at=LONG_AGO - DAY, to_user_id="nobody")
     for hour in range(9 * 24):
-        at = LONG_AGO + hour * HOUR + 7 * MINUTE
+        at = LONG_AGO + hour * HOUR
         if not middle - lost / 2 < at < middle + lost / 2:
             town.event("pet_activity_logged", "elm", "dora", at=at)
     town.home("oak")["updated_at"] = LONG_AGO + written
