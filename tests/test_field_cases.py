@@ -905,14 +905,20 @@ def test_times_of_whole_hours_are_not_believed(place: Place) -> None:
         | {"id": 100 + number}
         for number in range(60)
     ]
+    joined = tables["household_members"][0]["joined_at"]
+    tables["household_members"] += [
+        member("b", 9, at=joined.replace(minute=minute), status="removed")
+        | {"id": f"33333333-0000-4000-8000-0000000009{minute}"}
+        for minute in range(10, 20)
+    ]
     assert scanned(place.put(tables)).detectors == ["removal-not-applied"]
     for row in tables["household_events"]:
         row["event_timestamp"] = row["event_timestamp"].replace(minute=0, second=0)
     told = scanned(place.put(tables))
     assert (told.code, "household_events.event_timestamp holds whole hours" in told.talk) == (3, True)
-    # Where nothing tells minutes the town was made up so.
-    joined = [row | {"joined_at": row["joined_at"].replace(minute=0, second=0)} for row in tables["household_members"]]
-    assert "whole hours" not in scanned(place.put(tables | {"household_members": joined})).talk
+    # Where nothing tells other minutes the town was made up so, though whoever joins does it a second later.
+    made_up = [row | {"joined_at": row["joined_at"].replace(minute=0, second=1)} for row in tables["household_members"]]
+    assert "whole hours" not in scanned(place.put(tables | {"household_members": made_up})).talk
     # A handful of rows may all be of whole hours, and a job may write every quarter of one.
     few = tables | {"household_events": tables["household_events"][:30]}
     assert "whole hours" not in scanned(place.put(few)).talk

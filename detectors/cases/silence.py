@@ -60,4 +60,4 @@ def went_on(source: Source, start: datetime, end: datetime | None = None) -> boo
     meanwhile = at > start if end is None else and_(at > start, at < end)
     counted = select(func.count().filter(meanwhile).label("written"), func.count(at).label("all"))
     (row,) = source.rows(counted, "hand-overs")
-    return _WRITTEN <= row["written"] <= row["all"] // 2
+    return bool(_WRITTEN <= row["written"] <= row["all"] // 2)

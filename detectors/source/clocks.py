@@ -43,10 +43,12 @@ def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
         if kind not in trail.written or place.partition(".")[0] not in source.tables:
             continue
         apart = _apart(source.rows(_pairs_of(tables, kind, place), "words"))
-        shifted = sorted(one for one in apart if is_shift(one))
+        shifted = sorted(one for one in apart.values() if is_shift(one))
         many = len(shifted) * _SHARE >= len(apart)
         if place.startswith("sessions."):
             many = 2 * len(shifted) >= len(apart) and len({_hours(one) for one in shifted}) <= _TWO
+            # Of a town that was made up at whole minutes any two times may lie whole hours apart.
+            many = many and any(written.second for written in apart)
         if len(shifted) >= _FEW and many:
             middle = shifted[len(shifted) // 2]
             way = "before" if middle < timedelta() else "after"
@@ -58,8 +60,8 @@ def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
             return
 
 
-def _apart(rows: Iterable[Any]) -> list[timedelta]:
-    """How far acts lie from their own rows, once for each time of a row: an import dates many rows alike.
+def _apart(rows: Iterable[Any]) -> dict[datetime, timedelta]:
+    """How far acts lie from their own rows, by the time of a row: an import dates many rows alike.
 
     Of several rows it is the nearest, as who asks again every hour has many that lie hours apart.
     """
@@ -67,7 +69,7 @@ def _apart(rows: Iterable[Any]) -> list[timedelta]:
     for row in rows:
         one, act = (row["told"] - row["written"], row["written"]), (row["told"], row["household_id"], row["user_id"])
         nearest[act] = min(one, nearest.get(act, one), key=lambda each: abs(each[0]))
-    return list({written: apart for apart, written in nearest.values()}.values())
+    return {written: apart for apart, written in nearest.values()}
 
 
 def _pairs_of(tables: Tables, kind: str, place: str) -> Select[Any]:

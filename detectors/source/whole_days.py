@@ -19,6 +19,10 @@ _DAYS = 3
 """On fewer days many rows may have been written at one moment."""
 _MANY_HOURS, _HOURS = 50, 24
 """So many rows, in so many different hours, are not all written as the clock strikes."""
+_BESIDE = {"households": "created_at", "household_members": "joined_at"}
+"""Times of other tables. Where they lie about whole hours, too, the town was made up so, and nothing was lost on the way."""
+_MINUTES = 10
+"""So many different ones are told by chance; a second or five minutes after the hour is made up, too."""
 
 
 def whole_days(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[str]:
@@ -36,17 +40,16 @@ def whole_days(source: Source, samples: Mapping[str, Sample], as_of: datetime) -
                 f"{table}.{column} holds days without an hour, so that nobody can tell what came first: export the column with "
                 "its time of day"
             )
-        elif len(times) >= _MANY_HOURS and len(set(times)) >= _HOURS and _are_hours(others) and _has_minutes(samples):
+        elif len(times) >= _MANY_HOURS and len(set(times)) >= _HOURS and _are_hours(others) and _tell_minutes(samples):
             yield (
                 f"{table}.{column} holds whole hours, so that nobody can tell what came first: export the column with its "
                 "minutes and seconds"
             )
 
 
-def _has_minutes(samples: Mapping[str, Sample]) -> bool:
-    """Whether memberships are dated more closely: where all is of whole hours, as somebody made it up, it agrees with itself."""
-    first = samples["household_members"].first if "household_members" in samples else []
-    return not _are_hours([at for row in first if (at := row.get("joined_at")) is not None])
+def _tell_minutes(samples: Mapping[str, Sample]) -> bool:
+    beside = [row.get(column) for table, column in _BESIDE.items() if table in samples for row in samples[table].first]
+    return len({at.minute for at in beside if at is not None}) >= _MINUTES
 
 
 def _are_hours(times: list[datetime]) -> bool:
