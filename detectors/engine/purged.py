@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Text, and_, cast, func, or_, select, true
+from sqlalchemy import Text, and_, cast, exists, func, or_, select, true
 
 from detectors.contract import Context
 from detectors.events import EventType
@@ -75,8 +75,13 @@ def _first_told(source: Source, context: Context) -> datetime | None:
 
 
 def _evidence(source: Source, began: datetime) -> str:
-    """How many ordinary members of how many households joined before that; empty where they are few."""
+    """How many ordinary members without an approval, of how many households, joined before that; empty where they are few."""
     members, homes = source.tables["household_members"].c, source.tables["households"].c
+    asked = source.tables["household_join_requests"].c
+    # Requests that were dated anew tell how their people came, whenever that was.
+    let_in = exists().where(
+        asked.household_id == members.household_id, asked.user_id == members.user_id, asked.status == "approved"
+    )
     beside = and_(homes.id == members.household_id, homes.leader_id != members.user_id)
     some = (
         select(members.household_id, members.user_id)
@@ -85,6 +90,7 @@ def _evidence(source: Source, began: datetime) -> str:
             members.joined_at < began,
             members.status == "active",
             members.role == "member",
+            ~let_in,
             or_(members.is_temporary.is_(None), members.is_temporary.is_(False)),
         )
         .limit(_LOOKED_AT)

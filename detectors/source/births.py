@@ -27,7 +27,7 @@ def untold_births(source: Source, began: datetime, as_of: datetime) -> Notice | 
         return None
     households, events = source.tables["households"].c, source.tables[EVENTS].c
     younger = select(cast(households.id, Text).label("home"), households.id.label("id")).where(
-        households.created_at > began, households.created_at <= as_of
+        households.id.is_not(None), households.created_at > began, households.created_at <= as_of
     )
     homes = set[str]()
     for order in (households.id.desc(), households.id):

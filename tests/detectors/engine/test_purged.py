@@ -78,6 +78,15 @@ def test_requests_alone_may_be_purged_where_the_trail_tells(on_duckdb: Scanner) 
     assert suspects(on_duckdb, town) == [uid("mallory")]
 
 
+def test_requests_that_were_dated_anew_were_not_purged(on_duckdb: Scanner) -> None:
+    town = grown()
+    town.household_events.clear()
+    for row in town.household_join_requests:
+        row["requested_at"] = row["responded_at"] = LONG_AGO + HOMES * DAY
+    town.row("h0", "mallory")["joined_at"] = LONG_AGO + DAY
+    assert suspects(on_duckdb, town) == [uid("mallory")]
+
+
 def test_what_was_found_before_is_not_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     town = grown(30)

@@ -331,6 +331,16 @@ def test_an_id_with_a_line_break_is_none(scanner: Scanner, town: Town, key: str)
     assert entry.status == "ran"
 
 
+def test_a_household_without_an_id_has_no_beginning(on_duckdb: Scanner, town: Town) -> None:
+    young(town)
+    for number in range(6):
+        town.family(f"elm {number}", f"elm {number} anna", at=LONG_AGO + DAY)
+        town.event("household_created", f"elm {number}", f"elm {number} anna", at=LONG_AGO + DAY)
+    town.households.append(town.home("elm 5") | {"id": None, "invite_code": None})
+    (finding,) = on_duckdb.findings(town, DETECTOR)
+    assert finding.households == (uid("oak"),)
+
+
 def test_silent_where_the_trail_tells_nothing_of_how_households_began(scanner: Scanner, town: Town) -> None:
     """A row of long before makes the trail look older than it is; without it the leader is found."""
     young(town)
