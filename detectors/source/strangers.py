@@ -58,11 +58,12 @@ def strangers_in_metadata(source: Source, tables: Tables, as_of: datetime, *, li
 
 
 def _keeps_the_removed(source: Source, tables: Tables) -> bool:
-    """Whether somebody who was removed is still to be found: some apps delete the rows, and have no table of users."""
-    if "users" in source.tables:
-        return True
+    """Whether somebody who was removed is still to be found: some apps delete the rows, and have no users, or a table without rows."""
     members = tables["household_members"].c
-    return bool(source.rows(select(members.user_id).where(members.status == "removed").limit(1), "agreement"))
+    some = [select(members.user_id).where(members.status == "removed")]
+    if "users" in source.tables:
+        some.append(select(tables["users"].c.id))
+    return any(source.rows(each.limit(1), "agreement") for each in reversed(some))
 
 
 def notice_of_strangers(elements: frozenset[str]) -> Notice:
