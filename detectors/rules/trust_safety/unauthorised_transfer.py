@@ -19,14 +19,14 @@ also where the creator still has the role beside them, as a hand-over always sta
 Stays silent when
 -----------------
 The old leader left, from where they always are. Nobody known acted (an event without an actor proves nothing), or the
-event names nobody who was ever a member there. For *new-address*: no earlier address of the old leader is known. For
-*no-event*: the creator is unknown, or the account of somebody who led before is deleted, or a transfer or a leave has
-lost its actor and is marked as anonymised, or a transfer names nobody who was ever a member there, or the trail tells
+event names nobody whom the household's rows or acts know. For *new-address*: no earlier address of the old leader is
+known. For *no-event*: the creator is unknown, or the account of somebody who led before is deleted, or a transfer or a
+leave has lost its actor and is marked as anonymised, or a transfer names nobody whom they know, or the trail tells
 neither how the household began nor how many others did; or the household's row was last written (updated_at) after the
-newest audit row, or amid 20 hours or more of which nothing was audited, though as long before and after much was, and so
-were two other households or more, but not most. Also within the grace period. Where the source never wrote household_leave_started (for
-*not-by-old-leader*: household_left neither, for *no-event*: or holds a type that nobody knows and that may be a
-transfer), its absence says nothing, and only the other ways are looked at.
+newest audit row, or amid 20 hours or more of which nothing was audited, though as long before and after much was, and
+so were two other households or more, but not most. Also within the grace period. Where the source never wrote
+household_leave_started (for *not-by-old-leader*: household_left neither, for *no-event*: or holds a type that nobody
+knows and that may be a transfer), its absence says nothing, and only the other ways are looked at.
 
 Evidence
 --------
@@ -61,19 +61,14 @@ from sqlalchemy import ColumnElement, FromClause
 from detectors.cases.hand_over import HandedOverCase
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
-from detectors.domain.erasure import anonymised
 from detectors.domain.household import HouseholdCase
-from detectors.domain.leadership import in_flight, leads_effectively
-from detectors.domain.membership import is_creator
 from detectors.domain.records import Event
 from detectors.domain.spans import habit
 from detectors.events import EventType
 from detectors.limits import Limits
+from detectors.rules.trust_safety._silent_transfer import LEAVING, TRANSFER, creators_of, taken_silently, written_there
 from detectors.text.addresses import plain_address
 from detectors.text.wording import listed, stamp
-
-TRANSFER = EventType.LEADERSHIP_TRANSFERRED
-LEAVING = (EventType.LEAVE_STARTED, EventType.LEFT)
 
 META = Meta(
     id="unauthorised-transfer",
@@ -137,7 +132,7 @@ def ways(case: HandedOverCase, event: Event, context: Context) -> Iterator[str]:
     old = event.text("from_user_id")
     if not old or old == event.text("to_user_id") or event.user_id in context.limits.service_accounts:
         return
-    if {old, event.text("to_user_id")}.isdisjoint(row.user_id for row in case.home.members):
+    if written_there(case.home).isdisjoint({old, event.text("to_user_id")}):
         # The event writes people in another way; of a leader who was removed since, the row may be deleted.
         return
     left = _own_leave(case.home, old, event, context)
@@ -189,47 +184,9 @@ def _from_new_address(case: HandedOverCase, event: Event, left: list[Event], con
     return bool(known) and not addresses <= known
 
 
-def taken_silently(home: HouseholdCase, context: Context) -> bool:
-    """Whether somebody leads who did not create the household, without a trace of how they came to it."""
-    household, began = home.household, context.audit_began
-    if household is None or household.leader_id is None or began is None or household.created_at <= began:
-        return False
-    if not context.never_written.isdisjoint({EventType.LEAVE_STARTED, TRANSFER}):
-        return False
-    leader = household.leader_id
-    if in_flight(home, context) or not leads_effectively(home, leader):
-        return False
-    if context.births_untold and not home.events_of(EventType.CREATED):
-        return False
-    creators = _creators(home, context)
-    if not creators or leader in creators or anonymised(home, TRANSFER, *LEAVING):
-        return False
-    transfers = home.events_of(TRANSFER)
-    if not {event.text("to_user_id") for event in transfers} <= {row.user_id for row in home.members}:
-        # It went to somebody, who may be written there in another way.
-        return False
-    led = creators | {event.text("to_user_id") for event in transfers}
-    led |= {row.user_id for row in home.members if row.role == "leader"}
-    led.discard(leader)
-    if led & home.gone.keys():
-        # A deleted account leads nobody: its successor may have been named by hand.
-        return False
-    left = [e for e in home.events_of(*LEAVING) if e.user_id in led]
-    if transfers:
-        # Where leadership went after an earlier leave is known; what happened after the last transfer is not.
-        last = transfers[-1]
-        left = [e for e in left if e.at > last.at and e.user_id != last.text("from_user_id")]
-    return not left and not any(event.text("to_user_id") == leader for event in transfers)
-
-
-def _creators(home: HouseholdCase, context: Context) -> set[str]:
-    creators = {row.user_id for row in home.members if is_creator(home, row, context)}
-    return creators | {event.user_id for event in home.events_of(EventType.CREATED)} - {""}
-
-
 def _led_before(home: HouseholdCase, context: Context) -> str | None:
     """Who led last as far as anything tells: whom the last transfer names, else the creator."""
-    transfers, creators = home.events_of(TRANSFER), _creators(home, context)
+    transfers, creators = home.events_of(TRANSFER), creators_of(home, context)
     named = transfers[-1].text("to_user_id") if transfers else ""
     return named or (creators.pop() if len(creators) == 1 and not transfers else None)
 

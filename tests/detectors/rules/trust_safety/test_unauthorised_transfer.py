@@ -448,3 +448,14 @@ def test_a_transfer_between_people_written_otherwise_proves_nothing(on_duckdb: S
     written |= {"from_user_id": uid("anna"), "to_user_id": uid("ben")}
     town.household_members.remove(town.row("oak", "anna"))
     assert len(on_duckdb(town, DETECTOR).findings) == 1
+
+
+def test_fires_where_an_earlier_leaders_row_is_deleted(on_duckdb: Scanner, town: Town) -> None:
+    """Leadership went to zoe and from her to cleo; ben, who has it now, nobody gave it to."""
+    young(town)
+    for number, (old, new) in enumerate((("anna", "zoe"), ("zoe", "cleo"))):
+        at = LONG_AGO + (number + 1) * DAY
+        town.event("household_leave_started", "oak", old, at=at)
+        transfer(town, old, at=at + MINUTE, from_user_id=old, to_user_id=new)
+        town.event("household_left", "oak", old, at=at + 2 * MINUTE, was_leader=True)
+    assert ways(on_duckdb, town) == ["no-event"]
