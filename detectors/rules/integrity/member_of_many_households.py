@@ -12,7 +12,7 @@ A user is an active member of more than one household, where the policy says one
 Stays silent when
 -----------------
 The further memberships are temporary: a sitter may look after several households. Rows younger than the grace period do
-not count, nor do those of the nil UUID, which stands for nobody.
+not count, nor do those without a household or of the nil UUID, which stands for nobody.
 
 Evidence
 --------
@@ -67,7 +67,7 @@ def several_permanent_rows(user: FromClause, context: Context) -> ColumnElement[
 def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
     first: dict[str, Membership] = {}
     for member in case.memberships:
-        if member.active and not member.is_temporary and member.joined_at <= context.watermark:
+        if member.household_id and member.active and not member.is_temporary and member.joined_at <= context.watermark:
             first.setdefault(member.household_id, member)
     if len(first) < 2 or case.user_id == NOBODY:
         return

@@ -93,3 +93,9 @@ def test_the_nil_uuid_is_nobody(on_postgres: Scanner, town: Town) -> None:
         town.member(home, "erased")
         town.household_members[-1]["user_id"] = NOBODY
     assert on_postgres.findings(town, DETECTOR) == []
+
+
+def test_a_row_without_a_household_is_no_membership(on_duckdb: Scanner, town: Town) -> None:
+    town.member("elm", "ben")
+    town.household_members[-1]["household_id"] = None
+    assert on_duckdb.findings(town, DETECTOR) == []
