@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import Any
 
 from detectors.registry import DETECTORS
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, Scanner, Town, uid, with_later_life
@@ -108,7 +109,8 @@ def test_a_trail_that_never_says_who_acted_is_not_one_of_erased_people(on_duckdb
     lived_in(town, "oak")
     town.request("unheeded", "oak", "gina", status="approved", by="oak anna", at=BEGAN + 5 * DAY)
     mine = [one for one in DETECTORS if one.id == "approval-not-applied"]
-    unnamed = [({"household_created"}, {}), ({one["event_type"] for one in town.household_events}, {"metadata": {}})]
+    every = {one["event_type"] for one in town.household_events}
+    unnamed: list[tuple[set[str], dict[str, Any]]] = [({"household_created"}, {}), (every, {"metadata": {}})]
     for types, lost in unnamed:
         for event in town.household_events:
             if event["event_type"] in types:
