@@ -34,6 +34,10 @@ _TWO = 2
 """So many differences to another zone there are in a year. What refreshes a session every hour makes more of them."""
 
 
+_OLD = timedelta(hours=3)
+"""A session that began less before the log-in may have been in use; no zone with many people lies so near behind UTC."""
+
+
 def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
     """A line where creations, requests or log-ins are audited whole hours before or after their own rows. Raises QueryError."""
     if trail is None:
@@ -49,6 +53,7 @@ def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
             many = 2 * len(shifted) >= len(apart) and len({_hours(one) for one in shifted}) <= _TWO
             # Of a town that was made up at whole minutes any two times may lie whole hours apart.
             many = many and any(written.second for written in apart)
+            shifted = [one for one in shifted if not timedelta() < one < _OLD - _NEAR]
         if len(shifted) >= _FEW and many:
             middle = shifted[len(shifted) // 2]
             way = "before" if middle < timedelta() else "after"

@@ -101,6 +101,15 @@ def test_sessions_of_another_zone_end_the_scan(scanner: Scanner, town: Town) -> 
     for row in town.sessions:
         row["created_at"] -= 5 * HOUR
     assert "lies 5 hours after sessions.created_at of the same act in 12 of 12 rows" in faults(scanner, town)
+    # Who logs in again an hour or two after a session began, always, is in no zone of many people.
+    for row in town.sessions:
+        row["created_at"] += 4 * HOUR
+    assert not faults(scanner, town)
+    for row in town.sessions:
+        row["created_at"] += 3 * HOUR
+    assert "lies 2 hours before sessions.created_at of the same act in 12 of 12 rows" in faults(scanner, town)
+    for row in town.sessions:
+        row["created_at"] -= 7 * HOUR
     # A town that was made up at whole minutes may have sessions that began some hours before a log-in.
     for row in town.sessions:
         row["created_at"] -= SECOND
