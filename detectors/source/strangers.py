@@ -28,6 +28,8 @@ _NAMED: Mapping[str, tuple[str, ...]] = {
 }
 """Under which keys which type of event names people."""
 _OF_EACH = 50
+_ACTORS = 2
+"""What one actor makes up, such as removals of people who never were, is no other notation."""
 _RECENT = timedelta(days=8)
 _FEW_ROWS = 500
 
@@ -78,9 +80,10 @@ def notice_of_strangers(elements: frozenset[str]) -> Notice:
 
 
 def _named_people(source: Source, tables: Tables, which: ColumnElement[bool], most: int) -> dict[str, set[str]]:
-    """Whom the first of these audit rows of each type name, by element."""
+    """Whom the first of these audit rows of each type name, by element, where several actors do."""
     events = tables[EVENTS].c
-    first = select(events.event_type, events.metadata).where(which).limit(most).subquery("first_rows").c
+    actor = func.coalesce(cast(events.user_id, Text), cast(events.household_id, Text)).label("actor")
+    first = select(events.event_type, events.metadata, actor).where(which).limit(most).subquery("first_rows").c
     spelled = {name: kind for kind in _NAMED for name in tables.spelled(kind)}
     keys = sorted({key for each in _NAMED.values() for key in each})
     place = func.row_number().over(partition_by=first.event_type).label("place")
@@ -88,18 +91,20 @@ def _named_people(source: Source, tables: Tables, which: ColumnElement[bool], mo
         select(
             cast(first.event_type, Text).label("name"),
             place,
+            first.actor,
             *(json_text(first.metadata, key).label(key) for key in keys),
         )
         .where(cast(first.event_type, Text).in_(list(spelled)))
         .subquery("some")
     )
-    named = defaultdict[str, set[str]](set)
+    named, actors = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for row in source.rows(select(some).where(some.c.place <= _OF_EACH), "agreement"):
         kind = spelled[row["name"]]
         for key in _NAMED[kind]:
             if row[key]:
                 named[f"{kind}.{key}"].add(tables.plain_user_id(row[key]))
-    return named
+                actors[f"{kind}.{key}"].add(row["actor"])
+    return {element: people for element, people in named.items() if len(actors[element]) >= _ACTORS}
 
 
 def _known_in(source: Source, tables: Tables, side: Side, people: set[str]) -> set[str]:

@@ -95,7 +95,9 @@ def read_trail(
     return replace(trail, keyless=keyless, foreign_keys=_are_foreign(source, asked, keyless))
 
 
-def _are_foreign(source: Source, asked: Collection[str], keyless: frozenset[str]) -> bool:
+def _are_foreign(source: Source, elements: Collection[str], keyless: frozenset[str]) -> bool:
+    # Who acted has a column of its own.
+    asked = [element for element in elements if not element.endswith(_ACTOR)]
     if len(asked) < FEW_KEYS or not keyless.issuperset(asked) or "metadata" not in source.schema.tables[EVENTS].columns:
         return False
     metadata = source.tables[EVENTS].c.metadata
