@@ -82,8 +82,6 @@ DEEDS = (
     EventType.JOIN_REQUEST_WITHDRAWN,
 )
 """What a person does, as opposed to looking at it; feeding a pet is ordinary use and may be entered in batches."""
-NAMING = ("member_id", "new_member_id", "requester_id", "from_user_id", "to_user_id", "request_id")
-"""The keys of metadata that name whom, or which request, an act concerned."""
 LEADERSHIP_EVENTS = (
     EventType.CREATED,
     EventType.LEAVE_STARTED,

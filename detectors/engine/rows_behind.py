@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, literal, select
 
 from detectors.contract import Detector
 from detectors.engine.applicability import tables_of
-from detectors.events import LIFECYCLE, NAMING
+from detectors.events import LIFECYCLE
 from detectors.findings import Found
 from detectors.source import QueryError, Source
 from detectors.source.erased import is_anonymised_row
@@ -23,7 +23,16 @@ Rows = Mapping[str, int]
 rules conclude from are named (METADATA), and how many are of people who had their data erased (ANONYMISED)."""
 METADATA = f"{EVENTS}.metadata"
 ANONYMISED = f"{EVENTS}.anonymised"
-KEYS = (*NAMING, "was_leader", "correlation_id")
+KEYS = (
+    "member_id",
+    "new_member_id",
+    "requester_id",
+    "from_user_id",
+    "to_user_id",
+    "request_id",
+    "was_leader",
+    "correlation_id",
+)
 _TIMES = {"household_members": "joined_at", "household_join_requests": "requested_at", EVENTS: "event_timestamp"}
 _ACCOUNTS = "users"
 _AT_ONCE = 500
