@@ -96,6 +96,15 @@ def test_a_few_strangers_among_others_change_nothing(on_duckdb: Scanner, town: T
     assert found(on_duckdb, town) == ["removal-not-applied"]
 
 
+def test_what_one_actor_makes_up_is_no_other_notation(on_duckdb: Scanner, town: Town) -> None:
+    made_up = [row for row in town.household_events if row["event_type"] == "household_member_removed"]
+    for number, row in enumerate(made_up):
+        row.update(user_id=uid("h1 ben"), metadata={"member_id": uid(f"never {number}")})
+    assert not any(NOBODY in (entry.reason or "") for entry in on_duckdb(town, *RULES).coverage)
+    made_up[0]["user_id"] = uid("h2 ben")
+    assert any(NOBODY in (entry.reason or "") for entry in on_duckdb(town, *RULES).coverage)
+
+
 def test_the_rows_of_the_last_days_answer_for_all(on_duckdb: Scanner, town: Town) -> None:
     """Since yesterday the app writes another notation; the transfers of before are long known."""
     result = on_duckdb(renamed(town, ["member_id"]), *RULES)
