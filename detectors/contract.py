@@ -131,6 +131,8 @@ class Meta(BaseModel):
     consults: frozenset[str] = frozenset()
     """Tables beyond those of `needs` whose missing rows could make it say something untrue, or keep it silent. `table.column`
     is a column of such a table that must be there if the table is."""
+    not_where: frozenset[str] = frozenset()
+    """What must not be otherwise in the app (source/app.py), as it would make a finding of what is in order there."""
     partly: dict[str, frozenset[str]] = {}
     """What it looks at only where the source has these columns (table.column), in words: without them it says so."""
     events: Groups = ()

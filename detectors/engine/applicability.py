@@ -10,6 +10,7 @@ from detectors.contract import NEVER_WROTE, Context, Detector, Groups, Meta, Sta
 from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
+from detectors.source.app import UNFIT
 from detectors.source.filled import is_column
 from detectors.source.health import Health, look_at
 from detectors.source.own_rows import Own
@@ -110,6 +111,9 @@ def outlook(detector: Detector, schema: Schema, context: Context, health: Health
     pointless = detector.pointless(context.limits)
     if pointless:
         return Outlook("not_applicable", pointless)
+    foreign = sorted(detector.meta.not_where & schema.otherwise)
+    if foreign:
+        return Outlook("not_applicable", UNFIT[foreign[0]])
     missing = lacking(detector, schema)
     if missing:
         return Outlook("not_applicable", f"needs {', '.join(missing)}")

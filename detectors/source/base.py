@@ -83,6 +83,8 @@ class FoundTable:
     """Its schema and its table on a server, as they are; `name` has them as SQL writes them."""
     read_as: Mapping[str, Callable[[ColumnElement[Any]], ColumnElement[Any]]] = field(default_factory=dict)
     """What makes a value of its native type of a column that is stored another way."""
+    computed: frozenset[str] = frozenset()
+    """The columns that the app does not have as we know them, and that are worked out of others."""
     marking: tuple[str, ...] = ()
     """The source's columns that may mark rows as deleted or outdated; none where that was looked at already (files)."""
     copied: bool = False
@@ -101,6 +103,8 @@ class Schema:
     """Why an optional column that exists cannot be read as what it should hold, by table.column; or a whole optional table."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Of optional tables that were not found, which others of the server, or files of the folder, have names like theirs."""
+    otherwise: frozenset[str] = frozenset()
+    """What is otherwise in this app than in PetForce's own; the words for it stand in app.UNFIT."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
     holds_unicode: bool = True

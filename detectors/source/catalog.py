@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from typing import Any
 
 from sqlalchemy import Text, func, text
 
+from detectors.source.app import worked_out
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
 from detectors.source.elsewhere import elsewhere
 from detectors.source.gone_rows import is_copied, marking
@@ -97,21 +98,22 @@ def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) ->
     columns = zip(*wanted, strict=True)
     found = {row["canonical"]: row for row in ask(_TABLES, dict(zip(_WORDS, map(list, columns), strict=True)))}
     alike = elsewhere(ask, [name for name in CANONICAL if name not in found])
-    for name, canonical in CANONICAL.items():
-        if not canonical.optional and not (name in found and found[name]["usable"]):
+    for name in CANONICAL:
+        if mapping.needs_table(name) and not (name in found and found[name]["usable"]):
             raise SourceError(f"{label}: {_not_there(name, mapping, found.get(name), alike.get(name, ''))}")
     by_oid = {"canonical": list(found), "oid": [row["oid"] for row in found.values()]}
     reader = _Reader(mapping, found, _by_table(ask(_COLUMNS, by_oid)), _by_table(ask(_INDEXES, by_oid)))
     tables = {name: table for name in CANONICAL if name in found and (table := reader.table(name))}
-    return Schema(
+    schema = Schema(
         tables,
-        tuple(_unique_keys(tables)),
-        frozenset(reader.unreadable),
-        reader.unusable,
-        alike,
+        unreadable=frozenset(reader.unreadable),
+        unusable=reader.unusable,
+        elsewhere=alike,
         has_catalog=True,
         holds_unicode=encoding in ("UTF8", ""),
     )
+    schema = worked_out(schema, mapping)
+    return replace(schema, unique_keys=tuple(_unique_keys(schema.tables)))
 
 
 _WORDS = ("canonical", "place", "schema", "name")

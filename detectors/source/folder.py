@@ -15,6 +15,7 @@ import duckdb
 from sqlalchemy import Executable, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+from detectors.source.app import worked_out
 from detectors.source.base import (
     Check,
     ColumnError,
@@ -112,7 +113,7 @@ class FolderSource:
         read = {file.path.name for delivery in found.values() for file in delivery.files}
         alike = files_elsewhere({file.name for file in folder.iterdir()} - read, missing) if missing else {}
         for name in missing:
-            if not CANONICAL[name].optional:
+            if mapping.needs_table(name):
                 there = f" (there is {alike[name]})" if name in alike else ""
                 raise SourceError(
                     f"{folder} has no {mapping.table_name(name)}.csv or .parquet{there}: export the table as {FORMATS}, or name its "
@@ -144,7 +145,8 @@ class FolderSource:
         self.notices += [notice for each in loaded.values() for notice in each.notices]
         self._read_later = [file for each in loaded.values() for file in each.read_later]
         unusable = left_out | {column: why for each in loaded.values() for column, why in each.unusable.items()}
-        return Schema({name: each.table for name, each in loaded.items()}, unusable=unusable, elsewhere=alike)
+        schema = Schema({name: each.table for name, each in loaded.items()}, unusable=unusable, elsewhere=alike)
+        return worked_out(schema, _canonical_columns(mapping))
 
     def _plan_plainly(self) -> None:
         """Have the next statements planned with few optimizers. None of them changes what is found."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detectors.events import EVENT_TYPES
+from detectors.source.app import BY_MEMBER, App, with_preset
 from detectors.source.ids import WRAPPING
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
@@ -172,7 +173,8 @@ class SourceMapping(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    preset: Literal["petforce"] = "petforce"
+    preset: Literal["petforce", "petforce-2", "kitchenowl", "donetick"] = "petforce"
+    app: App = App()
     schema_name: str | None = Field(default=None, alias="schema", min_length=1)
     tables: dict[str, TableMapping] = {}
     event_types: dict[str, str] = {}
@@ -184,6 +186,11 @@ class SourceMapping(BaseModel):
     """How long a server may work on one statement, and on all of a scan."""
     look_through_rows: int = Field(default=500_000, ge=0, le=1_000_000_000)
     """A table of up to so many rows may be read from end to end for one household; in a bigger one an index must find its rows."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _begin_with_preset(cls, given: Any) -> Any:
+        return with_preset(given) if isinstance(given, dict) else given
 
     @field_validator("zone")
     @classmethod
@@ -206,6 +213,9 @@ class SourceMapping(BaseModel):
             raise ValueError(f"unknown event types {', '.join(unknown)}")
         if len(set(self.event_types.values())) < len(self.event_types):
             raise ValueError("two event types have the same name in the source")
+        odd = sorted(set(self.app.people_by_member) - set(BY_MEMBER))
+        if odd:
+            raise ValueError(f"app.people_by_member: {odd[0]!r} is none of {', '.join(BY_MEMBER)}")
         return self
 
     @model_validator(mode="after")
@@ -236,15 +246,24 @@ class SourceMapping(BaseModel):
             told[folded(word)] = ours
         return told
 
+    def needs_table(self, table: str) -> bool:
+        """Whether nothing can be read of a source that lacks a canonical table."""
+        return not CANONICAL[table].optional and not (table == "household_join_requests" and self.app.no_requests)
+
     def table_name(self, table: str) -> str:
         """The source's name of a canonical table, without its schema."""
         mapping = self.tables.get(table)
         return (mapping and mapping.name) or table
 
     def column_name(self, table: str, column: str) -> str:
-        """The source's name of a canonical column."""
-        mapping = self.tables.get(table)
+        """The source's name of a canonical column, or of the one that it is worked out of."""
+        mapping, column = self.tables.get(table), self.app.stands_in(table, column) or column
         return mapping.columns.get(column, column) if mapping else column
+
+    def words_for(self, place: str, ours: str) -> set[str]:
+        """The source's words for one of ours in `place` (table.column), folded."""
+        said = self.said(place)
+        return {word for word, meant in said.items() if meant == ours} | ({folded(ours)} - said.keys())
 
     def event_name(self, event_type: str) -> str:
         """The source's name of an event type."""

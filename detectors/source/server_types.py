@@ -37,7 +37,7 @@ ACCEPTED: dict[str, set[NativeType]] = {
     "user": _IDS,
     "household": _IDS,
     "id": _IDS,
-    "text": {"uuid", "text", "integer"},
+    "text": {"uuid", "text", "integer", "flag"},
     "flag": {"flag"},
     "time": {"time"},
     "json": {"json", "jsonb", "text", "bytes"},

@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    false,
     func,
     null,
     select,
@@ -79,6 +80,12 @@ class Tables:
 
     def __contains__(self, name: str) -> bool:
         return name in self.schema.tables
+
+    def _no_rows(self, name: str) -> FromClause:
+        """A table that the app does not have: it has our columns and no rows."""
+        kinds = {column: canonical.kind for column, canonical in CANONICAL[name].columns.items()}
+        types = {column: TYPES[self._target(f"{name}.{column}", kind, "text")] for column, kind in kinds.items()}
+        return select(*(cast(null(), types[column]).label(column) for column in kinds)).where(false()).subquery(name)
 
     def respelled(self, spellings: Spellings, zeros: Collection[str] = (), once: Collection[str] = ()) -> Tables:
         """The same tables, with the words of these columns in our spelling. A tidy source keeps its plain columns.
@@ -163,8 +170,10 @@ class Tables:
     def _make_source_table(self, name: str) -> TableClause:
         found = self.schema.tables[name]
         schema_name, table_name = found.place or (None, found.name)
-        # One column of the source may be several of ours.
-        natives = {self.mapping.column_name(name, column): native for column, native in found.columns.items()}
+        # One column of the source may be several of ours; what is worked out of it says nothing of its type.
+        natives: dict[str, NativeType] = {}
+        for column in sorted(found.columns, key=found.computed.__contains__):
+            natives.setdefault(self.mapping.column_name(name, column), found.columns[column])
         # Not Table: statements about it are equal whenever it looks the same, and are then compiled once.
         return sqlalchemy.table(
             table_name,
@@ -178,6 +187,8 @@ class Tables:
         return read_as[column](own) if column in read_as else own
 
     def _table(self, name: str) -> FromClause:
+        if name == "household_join_requests" and self.mapping.app.no_requests:
+            return self._no_rows(name)
         found, raw = self.schema.tables[name], self.source_table(name)
         columns: list[ColumnElement[Any]] = []
         for column, canonical in CANONICAL[name].columns.items():

@@ -96,6 +96,8 @@ def read_trail(
 
 
 def _are_foreign(source: Source, elements: Collection[str], keyless: frozenset[str]) -> bool:
+    if "other_metadata" in source.schema.otherwise:
+        return False
     # Who acted has a column of its own.
     asked = [element for element in elements if not element.endswith(_ACTOR)]
     if len(asked) < FEW_KEYS or not keyless.issuperset(asked) or "metadata" not in source.schema.tables[EVENTS].columns:

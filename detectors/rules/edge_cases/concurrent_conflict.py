@@ -64,6 +64,7 @@ META = Meta(
     subject=("household_id", "user_id"),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by"}),
     consults=frozenset({"household_members", "household_events"}),
+    not_where=frozenset({"rows_are_deleted", "without_requests"}),
     sure="rows",
     refuted_by="one of the answers was set by hand, to correct the other one",
     process="Engineering Escalations, P2: Concurrent operation conflicts",

@@ -89,7 +89,8 @@ def inspect(schema: Schema, context: Context) -> Iterator[Finding]:
         table = schema.tables.get(name)
         if table is None or not table.indexable:
             continue
-        missing = [(c, why) for c, why in wanted if c in table.columns and not _indexed(table, c, valid=True)]
+        there = table.columns.keys() - table.computed
+        missing = [(c, why) for c, why in wanted if c in there and not _indexed(table, c, valid=True)]
         if missing:
             yield _finding(name, table, missing, context)
 

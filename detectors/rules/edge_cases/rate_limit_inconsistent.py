@@ -68,6 +68,7 @@ META = Meta(
         "removals of members": (frozenset({EventType.MEMBER_REMOVED}),),
         "code regenerations": (frozenset({EventType.INVITE_CODE_REGENERATED}),),
     },
+    not_where=frozenset({"other_limits"}),
     sure="trail",
     refuted_by="operations were done that are not in the audit trail",
     process="Engineering Escalations, P2: Rate limit cache inconsistencies",

@@ -54,6 +54,7 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset(f"household_members.{column}" for column in ("household_id", "user_id", "status", "is_temporary")),
+    not_where=frozenset({"several_households"}),
     sure="rows",
     refuted_by="the memberships are sittings that nobody marked as temporary",
     process="Engineering Escalations, P0: Data integrity issues",

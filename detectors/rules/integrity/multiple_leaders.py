@@ -57,6 +57,7 @@ META = Meta(
     needs=frozenset({"household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
     partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
+    not_where=frozenset({"several_leaders"}),
     sure="rows",
     refuted_by="the source was read while a leader changed, or a role means something else in this deployment",
     process="Engineering Escalations, P0: Multiple leaders in one household",

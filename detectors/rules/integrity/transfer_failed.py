@@ -106,6 +106,7 @@ META = Meta(
         "leaves of leaders without a transfer": (frozenset({"household_left.was_leader"}),),
         "transfers that are not in force": (frozenset({"household_leadership_transferred.to_user_id"}),),
     },
+    not_where=frozenset({"leaders_by_role"}),
     sure="rows",
     refuted_by="leadership was meant to stand like this, and was set by hand",
     process="Engineering Escalations, P0: Leadership transfer failures",

@@ -68,6 +68,7 @@ META = Meta(
         {"household_join_requests.status", "household_join_requests.requested_at", "household_members.joined_at"}
     ),
     consults=frozenset({"household_events", "household_events.metadata"}),
+    not_where=frozenset({"rows_are_deleted"}),
     sure="rows",
     refuted_by="the leader took the approval back, and told nobody",
     process="Engineering Escalations, P1: Join request approval not adding member",

@@ -70,6 +70,7 @@ META = Meta(
         "removals": (frozenset({"household_member_removed.member_id"}),),
         "leaves": (frozenset({EventType.LEFT}),),
     },
+    not_where=frozenset({"without_requests"}),
     sure="rows",
     refuted_by="the person came back by a way that writes neither request nor event",
     process="Engineering Escalations, P1: Member removal not updating status",

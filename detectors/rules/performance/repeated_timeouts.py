@@ -75,6 +75,7 @@ META = Meta(
         "calls": (frozenset({"api_request.duration_ms|status"}),),
         "locks": (frozenset({EventType.LOCK_ACQUISITION_TIMEOUT}),),
     },
+    not_where=frozenset({"other_metadata"}),
     sure="trail",
     refuted_by="the person's own network is slow",
     process="Engineering Escalations, P1: Repeated timeout errors",

@@ -72,6 +72,7 @@ META = Meta(
     ),
     consults=frozenset({"household_events", "household_events.metadata"}),
     partly={"sitters whom no leader added": frozenset({"household_members.invited_by"})},
+    not_where=frozenset({"without_requests"}),
     sure="inferred",
     refuted_by="the leader knows the person and let them in by a way that writes no request",
     process="Engineering Escalations, P0: Unauthorized access to household data",

@@ -78,6 +78,7 @@ META = Meta(
         "code regenerations": (frozenset({EventType.INVITE_CODE_REGENERATED}),),
         "code validations": (frozenset({"household_invite_code_validated.ip_address"}),),
     },
+    not_where=frozenset({"other_limits"}),
     sure="trail",
     refuted_by="the limit was raised on purpose for this account, or operations were logged twice",
     process="Engineering Escalations, P0: Rate limiting bypass",

@@ -61,6 +61,7 @@ META = Meta(
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by", "households.leader_id"}),
     consults=frozenset({"household_members", "household_events", "household_events.metadata"}),
     events=(frozenset({"household_join_requests.responded_by"}),),
+    not_where=frozenset({"rows_are_deleted"}),
     sure="rows",
     refuted_by="the answer came from somebody who may answer, and the row names nobody or the wrong person",
     process="Engineering Escalations, P0: Unauthorized access to household data",

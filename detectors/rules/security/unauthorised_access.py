@@ -88,6 +88,7 @@ META = Meta(
         "visits after a leave or a removal": (frozenset({"household_member_removed.member_id", EventType.LEFT}),),
         "acts of former leaders": (frozenset({"household_leadership_transferred.from_user_id"}),),
     },
+    not_where=frozenset({"rows_are_deleted"}),
     sure="trail",
     refuted_by="a membership or a service account explains the access, and the tables do not hold it",
     process="Engineering Escalations, P0: Unauthorized access to household data",

@@ -66,6 +66,7 @@ META = Meta(
         "error codes": (frozenset({"household_events"}),),
         "calls": (frozenset({"api_request.duration_ms|status"}),),
     },
+    not_where=frozenset({"other_metadata"}),
     sure="trail",
     refuted_by="the durations were measured on the users' devices, and their networks were slow",
     process="Engineering Escalations, P0: API timeouts (>30 seconds)",

@@ -69,6 +69,7 @@ META = Meta(
     kind="occurrence",
     subject=("operation",),
     needs=frozenset({"household_events.event_type", "household_events.metadata"}),
+    not_where=frozenset({"other_metadata"}),
     sure="trail",
     refuted_by="the errors come of one client or one statement, and the database is well",
     process="Engineering Escalations, P0: Database connection errors",

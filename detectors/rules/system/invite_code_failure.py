@@ -71,6 +71,7 @@ META = Meta(
         "stored codes and prefixes": (),
         "failures to find a free code": (frozenset({EventType.INVITE_CODE_FAILED}),),
     },
+    not_where=frozenset({"other_codes"}),
     sure="rows",
     refuted_by="codes of another form are in order in this deployment",
     process="Engineering Escalations, P0: Invite code generation failures",

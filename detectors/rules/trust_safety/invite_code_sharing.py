@@ -68,6 +68,7 @@ META = Meta(
     },
     roles={"evidence.leader_id": "household leader", "users": "used the code"},
     actor="household leader",
+    not_where=frozenset({"rows_are_deleted"}),
     sure="trail",
     refuted_by="the household invited a group that it knows, as a club does",
     process="Trust & Safety Escalations, Same-Day: Invite code sharing/selling for profit",

@@ -92,6 +92,7 @@ META = Meta(
         "evidence.transfers.actor": "moved leadership",
     },
     actor="moved leadership",
+    not_where=frozenset({"leaders_by_role", "several_leaders", "rows_are_deleted"}),
     sure="inferred",
     refuted_by="the old leader handed over by themselves, and the app lost the event",
     process="Trust & Safety Escalations, Immediate: Unauthorized leadership transfers",

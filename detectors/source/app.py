@@ -1,0 +1,175 @@
+"""What an app does otherwise than PetForce's own, and the columns of ours that are worked out where it has none.
+
+An app may have no column for who leads or for who is still a member: then the leader's role says it, or that the row is there.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement, Text, cast, func, literal, select
+
+from detectors.source.base import FoundTable, NativeType, Schema
+from detectors.source.notations import unblanked
+from detectors.source.typed_ids import TYPES
+
+if TYPE_CHECKING:
+    from detectors.source.mapping import SourceMapping
+
+PRESETS = ("petforce", "petforce-2", "kitchenowl", "donetick")
+"""The apps whose names of tables, columns and words are known; `petforce` has the canonical ones."""
+BY_MEMBER = ("household_events.user_id", "household_join_requests.responded_by", "household_members.invited_by")
+"""The columns that may name a member's row in the place of a person."""
+
+
+class App(BaseModel):
+    """What is otherwise in the app whose tables are read. Each default is PetForce's own way."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    leaders_by_role: bool = False
+    """Households name no leader: whoever has the leader's role leads."""
+    several_leaders: bool = False
+    """A household may have more than one leader."""
+    rows_are_deleted: bool = False
+    """Of a member who left no row is kept; members have no status."""
+    no_requests: bool = False
+    """Nobody asks to join: there is no table of requests."""
+    joins_without_request: bool = False
+    """People also join by an invitation, or are added."""
+    several_households: bool = False
+    """One person may belong to several households."""
+    other_codes: bool = False
+    """Invite codes are written another way, or may lack."""
+    other_limits: bool = False
+    """The app has other limits than PetForce, or none."""
+    other_metadata: bool = False
+    """The metadata of audit rows hold other keys than PetForce's: they name no person, address, duration or error."""
+    people_by_member: tuple[str, ...] = Field(default=())
+    """The columns (table.column) that name a member's row (household_members.id) in the place of a person."""
+
+    @property
+    def without_requests(self) -> bool:
+        return self.no_requests or self.joins_without_request
+
+    @property
+    def otherwise(self) -> frozenset[str]:
+        """What of `UNFIT` is true."""
+        return frozenset(fact for fact in UNFIT if getattr(self, fact))
+
+    def stands_in(self, table: str, column: str) -> str | None:
+        """The column of ours from which one that this app does not have is worked out; None if it has it."""
+        return self._stand_ins.get(f"{table}.{column}")
+
+    @property
+    def _stand_ins(self) -> Mapping[str, str]:
+        # Whichever it is, it is there in each row; what is worked out begins from its row.
+        return ({"households.leader_id": "id"} if self.leaders_by_role else {}) | (
+            {"household_members.status": "role"} if self.rows_are_deleted else {}
+        )
+
+
+UNFIT: dict[str, str] = {
+    "leaders_by_role": "in this app a role alone says who leads",
+    "several_leaders": "in this app several people may lead a household",
+    "rows_are_deleted": "in this app no row is kept of a member who left",
+    "without_requests": "in this app people also join without a request",
+    "several_households": "in this app one person may belong to several households",
+    "other_codes": "in this app codes are written another way",
+    "other_limits": "this app has other limits",
+    "other_metadata": "in this app the metadata of audit rows hold other keys",
+}
+"""Why what a rule looks for is in order in an app of which this is true."""
+
+
+def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a source with those of its preset beneath. What is given counts."""
+    name = given.get("preset", "petforce")
+    if name == "petforce" or name not in PRESETS:
+        return dict(given)
+    text = resources.files("detectors.source.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return _over(tomllib.loads(text), given)
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = {key: _over(below[key], above[key]) for key in below if isinstance(above.get(key), Mapping)}
+    return {**below, **above, **both}
+
+
+def worked_out(schema: Schema, mapping: SourceMapping) -> Schema:
+    """The schema with the columns that an app does not have worked out of those that it has."""
+    members, tables = schema.tables["household_members"], dict(schema.tables)
+    lookup = _Members(members, mapping)
+    if mapping.app.leaders_by_role:
+        tables["households"] = _with(
+            tables["households"], "leader_id", members.columns["user_id"], lookup.leader_of_household
+        )
+    if mapping.app.rows_are_deleted:
+        tables["household_members"] = _with(members, "status", "text", _always_active)
+    for place in mapping.app.people_by_member:
+        table, column = place.split(".")
+        if table in tables and column in tables[table].columns:
+            tables[table] = _with(tables[table], column, members.columns["user_id"], lookup.person_of_row)
+    return replace(schema, tables=tables, otherwise=mapping.app.otherwise)
+
+
+def _with(
+    table: FoundTable, column: str, native: NativeType, read_as: Callable[[ColumnElement[Any]], ColumnElement[Any]]
+) -> FoundTable:
+    # An index of the column that it is worked out of finds nothing by it.
+    names = {name: own for name, own in table.column_names.items() if name != column}
+    return replace(
+        table,
+        columns={**table.columns, column: native},
+        column_names=names,
+        read_as={**table.read_as, column: read_as},
+        computed=table.computed | {column},
+    )
+
+
+def _always_active(_: ColumnElement[Any]) -> ColumnElement[str]:
+    return literal("active", Text())
+
+
+class _Members:
+    """Questions to the rows of members, each within a row of another table."""
+
+    def __init__(self, members: FoundTable, mapping: SourceMapping) -> None:
+        self._members, self._mapping = members, mapping
+
+    def leader_of_household(self, household: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Whoever leads, and of several always the same one."""
+        rows = self._rows()
+        word = unblanked(func.lower(cast(rows.c[self._own("role")], Text)))
+        leads = word.in_(sorted(self._mapping.words_for("household_members.role", "leader")))
+        theirs = rows.c[self._own("household_id")] == household
+        # No server knows the least UUID.
+        least = func.min(cast(self._value(rows, "user_id"), Text))
+        native = self._members.columns["user_id"]
+        person = least if native == "text" else cast(least, TYPES[native])
+        return select(person).where(theirs, leads).correlate_except(rows).scalar_subquery()
+
+    def person_of_row(self, row: ColumnElement[Any]) -> ColumnElement[Any]:
+        rows = self._rows()
+        found = select(self._value(rows, "user_id")).where(rows.c[self._own("id")] == row)
+        return found.correlate_except(rows).scalar_subquery()
+
+    def _own(self, column: str) -> str:
+        return self._mapping.column_name("household_members", column)
+
+    def _rows(self) -> Any:
+        place, name = self._members.place or (None, self._members.name)
+        natives = self._members.columns
+        asked = [one for one in ("id", "household_id", "user_id", "role") if one in natives]
+        columns = [sqlalchemy.column(self._own(one), TYPES.get(natives[one], Text())) for one in asked]
+        return sqlalchemy.table(name, *columns, schema=place).alias()
+
+    def _value(self, rows: Any, column: str) -> ColumnElement[Any]:
+        own: ColumnElement[Any] = rows.c[self._own(column)]
+        return self._members.read_as[column](own) if column in self._members.read_as else own
