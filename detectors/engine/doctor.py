@@ -64,7 +64,7 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
             continue
         missing = [column for column in canonical.columns if column not in found.columns]
         renamed = [
-            f"{column} is {mapping.column_name(name, column)}"
+            f"{column} is {'worked out from ' if column in found.computed else ''}{mapping.column_name(name, column)}"
             for column in found.columns
             if mapping.column_name(name, column) != column
         ]
@@ -181,6 +181,8 @@ def _remedy(detector: Detector, source: Source, context: Context) -> str:
     """What lets a detector run; what the source never wrote is told of beside its types of events."""
     if detector.pointless(context.limits):
         return "change the policy if it should run"
+    if detector.meta.not_where & source.schema.otherwise:
+        return ""
     if detector.inspect and not source.schema.has_catalog:
         # A lake has none to scan.
         return "" if source.engine == "spark" else "scan the database itself"

@@ -6,7 +6,7 @@ An app may have no column for who leads or for who is still a member: then the l
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -88,13 +88,27 @@ UNFIT: dict[str, str] = {
 """Why what a rule looks for is in order in an app of which this is true."""
 
 
+def preset_hint(names: Collection[str]) -> str:
+    """What to say where tables with these `names` are those of an app that is known; empty where they are not."""
+    here = {name.lower() for name in names}
+    for preset in PRESETS[1:]:
+        if all(told.get("name", table).lower() in here for table, told in _settings_of(preset)["tables"].items()):
+            return f'; there are the tables of {preset}: say [source] preset = "{preset}" in the policy'
+    return ""
+
+
+def _settings_of(preset: str) -> dict[str, Any]:
+    return tomllib.loads(
+        resources.files("detectors.source.presets").joinpath(f"{preset}.toml").read_text(encoding="utf-8")
+    )
+
+
 def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a source with those of its preset beneath. What is given counts."""
     name = given.get("preset", "petforce")
     if name == "petforce" or name not in PRESETS:
         return dict(given)
-    text = resources.files("detectors.source.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return _over(tomllib.loads(text), given)
+    return _over(_settings_of(name), given)
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

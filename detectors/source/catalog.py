@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Text, func, text
 
-from detectors.source.app import worked_out
+from detectors.source.app import preset_hint, worked_out
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
 from detectors.source.elsewhere import elsewhere
 from detectors.source.gone_rows import is_copied, marking
@@ -84,6 +84,10 @@ _INDEXES = text(
     """
 )
 
+_PRESENT = text(
+    "SELECT CAST(relname AS text) AS name FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_table_is_visible(oid)"
+)
+
 
 def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) -> Schema:
     """What the server holds of the mapped tables, in a database of that `encoding`.
@@ -100,7 +104,8 @@ def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) ->
     alike = elsewhere(ask, [name for name in CANONICAL if name not in found])
     for name in CANONICAL:
         if mapping.needs_table(name) and not (name in found and found[name]["usable"]):
-            raise SourceError(f"{label}: {_not_there(name, mapping, found.get(name), alike.get(name, ''))}")
+            hint = preset_hint([row["name"] for row in ask(_PRESENT, {})])
+            raise SourceError(f"{label}: {_not_there(name, mapping, found.get(name), alike.get(name, ''))}{hint}")
     by_oid = {"canonical": list(found), "oid": [row["oid"] for row in found.values()]}
     reader = _Reader(mapping, found, _by_table(ask(_COLUMNS, by_oid)), _by_table(ask(_INDEXES, by_oid)))
     tables = {name: table for name in CANONICAL if name in found and (table := reader.table(name))}

@@ -15,7 +15,7 @@ import duckdb
 from sqlalchemy import Executable, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from detectors.source.app import worked_out
+from detectors.source.app import preset_hint, worked_out
 from detectors.source.base import (
     Check,
     ColumnError,
@@ -115,9 +115,10 @@ class FolderSource:
         for name in missing:
             if mapping.needs_table(name):
                 there = f" (there is {alike[name]})" if name in alike else ""
+                hint = preset_hint({file.name.split(".")[0] for file in folder.iterdir()})
                 raise SourceError(
                     f"{folder} has no {mapping.table_name(name)}.csv or .parquet{there}: export the table as {FORMATS}, or name its "
-                    f"file in the policy under [source.tables.{name}]"
+                    f"file in the policy under [source.tables.{name}]{hint}"
                 )
         size = sum(file.size for delivery in found.values() for file in delivery.files)
         self._small = size < SMALL

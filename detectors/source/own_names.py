@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from detectors.source.mapping import CANONICAL, WORDS, SourceMapping
 from detectors.source.quoting import quoted
@@ -37,7 +38,9 @@ def in_own_names(statement: str, mapping: SourceMapping) -> str:
         alias, name = found.groups()
         if alias not in aliases:
             return found[0]
-        return f"{alias}.{_in_quotes(mapping.column_name(aliases[alias], name))}"
+        table = aliases[alias]
+        own = f"{alias}.{_in_quotes(mapping.column_name(table, name))}"
+        return _worked_out(own, f"{table}.{name}", mapping) or own
 
     def table(found: re.Match[str]) -> str:
         before, name, alias = found.groups()
@@ -45,6 +48,20 @@ def in_own_names(statement: str, mapping: SourceMapping) -> str:
         return f"{before} {own} {alias}"
 
     return _FROM.sub(table, _COLUMN.sub(column, _COMPARED.sub(compared, statement)))
+
+
+def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
+    """What stands for a column that the app does not have, worked out of its `own` one; None if it has it."""
+    members, column = _place("household_members", mapping), partial(mapping.column_name, "household_members")
+    if place in mapping.app.people_by_member:
+        return f"(SELECT x.{_in_quotes(column('user_id'))} FROM {members} x WHERE x.{_in_quotes(column('id'))} = {own})"
+    if mapping.app.stands_in(*place.split(".")) is None:
+        return None
+    if place == "household_members.status":
+        return "'active'"
+    leads = ", ".join(literal(word) for word in _own_words("household_members.role", "leader", mapping))
+    theirs = f"x.{_in_quotes(column('household_id'))} = {own} AND x.{_in_quotes(column('role'))} IN ({leads})"
+    return f"(SELECT min(CAST(x.{_in_quotes(column('user_id'))} AS text)) FROM {members} x WHERE {theirs})"
 
 
 def _place(table: str, mapping: SourceMapping) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column
 from sqlalchemy.sql.functions import Function
 
+from detectors.source.app import worked_out
 from detectors.source.base import FoundTable, NativeType, QueryError, Schema, SlowError, SourceError
 from detectors.source.gone_rows import marking
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
@@ -95,7 +96,7 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
     """
     found: dict[str, tuple[str, dict[str, str]]] = {}
     hidden: set[str] = set()
-    for name, canonical in CANONICAL.items():
+    for name in CANONICAL:
         try:
             typed = ((relation, catalog.types(relation)) for relation in _relations(place, mapping, name))
             first = next((each for each in typed if each[1]), None)
@@ -108,7 +109,7 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
             raise SourceError(f"{label}: {mapping.table_name(name)}: {error}") from error
         if first is not None:
             found[name] = first
-        elif not canonical.optional:
+        elif mapping.needs_table(name):
             raise SourceError(f"{label}: {_not_there(name, mapping, place, hidden=name in hidden)}")
     reader = _Reader(mapping)
     tables = {name: table for name, each in found.items() if (table := reader.table(name, *each))}
@@ -119,7 +120,8 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
         for name, relation in names.items()
     }
     unreadable = frozenset(f"{name}.{column}" for name in hidden for column in CANONICAL[name].columns)
-    return Lake(Schema(tables, unreadable=unreadable, unusable=reader.unusable), relations, versions, names, unsure)
+    schema = worked_out(Schema(tables, unreadable=unreadable, unusable=reader.unusable), mapping)
+    return Lake(schema, relations, versions, names, unsure)
 
 
 def _relations(place: Place, mapping: SourceMapping, name: str) -> Iterator[str]:
