@@ -1,0 +1,240 @@
+"""Other apps than PetForce: their tables are read as they are, and their ordinary ways are no faults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli import main
+from detectors.contract import Context, Window
+from detectors.engine.runner import scan
+from detectors.registry import DETECTORS
+from detectors.source import SourceError, SourceMapping, open_source
+from detectors.source.app import UNFIT
+from detectors.source.own_names import in_own_names
+from tests.support.effort import tries
+from tests.support.other_apps import (
+    NIGHT,
+    TOWNS,
+    Rows,
+    ask,
+    key,
+    log,
+    member,
+    rewrite_town,
+    schema_of,
+    write_own_csv,
+)
+from tests.support.postgres import PostgresServer, load
+
+Put = Callable[[str, Rows], str]
+YESTERDAY = Window(NIGHT - timedelta(hours=27), NIGHT - timedelta(hours=3))
+MAY_LACK = {"missing-index"}
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+def put(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Put]:
+    """Puts a town of an app somewhere, and returns the --source value for it."""
+    with ExitStack() as databases:
+
+        def in_folder(preset: str, town: Rows) -> str:
+            return str(write_own_csv(tmp_path / preset, town))
+
+        def in_database(preset: str, town: Rows) -> str:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            database = databases.enter_context(server.new_database(schema_of(preset)))
+            load(database, town)
+            return database.url
+
+        yield in_folder if request.param == "duckdb" else in_database
+
+
+def found_in(where: str, preset: str, **app: Any) -> list[tuple[str, str]]:
+    """What a scan finds, as the detector and what it is about; every detector that runs does so without a failure."""
+    mapping = SourceMapping.model_validate({"preset": preset, **({"app": app} if app else {})})
+    with open_source(where, mapping) as source:
+        result = scan(source, DETECTORS, Context(as_of=NIGHT, window=YESTERDAY))
+    assert not [one for one in result.coverage if one.status == "failed"]
+    return sorted(
+        (one.detector, " ".join(one.subject.values())) for one in result.findings if one.detector not in MAY_LACK
+    )
+
+
+@pytest.mark.parametrize("preset", TOWNS)
+def test_a_healthy_town_has_no_finding(put: Put, preset: str) -> None:
+    assert found_in(put(preset, TOWNS[preset]()), preset) == []
+
+
+@pytest.mark.parametrize("preset", TOWNS)
+def test_without_its_preset_it_is_refused_by_name(put: Put, preset: str) -> None:
+    where = put(preset, TOWNS[preset]())
+    with pytest.raises(SourceError, match=f'there are the tables of {preset}: say .source. preset = "{preset}"'):
+        open_source(where, SourceMapping())
+
+
+def test_what_is_wrong_in_the_rewrite_is_found(put: Put) -> None:
+    town = rewrite_town()
+    for row in town["members"]:
+        if row["household_id"] == key("home 1") and row["role"] == "owner":
+            row["role"] = "admin"
+    town["members"] = [row for row in town["members"] if row["household_id"] != key("home 2")]
+    town["activity_log"] = [row for row in town["activity_log"] if row["household_id"] != key("home 2")]
+    for row in town["access_requests"]:
+        row["reviewed_by"] = None if row["household_id"] == key("home 2") else row["reviewed_by"]
+    for number in range(14):
+        member(town, 3, f"more {number}", "member", NIGHT - timedelta(days=9, minutes=7 * number))
+    for number in range(21):
+        log(town, 4, "member.removed", YESTERDAY.start + timedelta(minutes=11 * number + 1))
+    town["households"][5]["name"] = "<script>alert(1)</script>"
+    assert found_in(put("petforce-2", town), "petforce-2") == [
+        ("mass-removal", "user_4owner"),
+        ("no-leader", key("home 1")),
+        ("orphaned-household", key("home 2")),
+        ("over-capacity", key("home 3")),
+        ("stored-markup", key("home 5")),
+    ]
+
+
+def test_exactly_twenty_removals_are_no_mass_removal(put: Put) -> None:
+    town = rewrite_town()
+    for number in range(20):
+        log(town, 4, "member.removed", YESTERDAY.start + timedelta(minutes=11 * number + 1))
+    assert found_in(put("petforce-2", town), "petforce-2") == []
+
+
+def test_what_is_wrong_in_kitchenowl_is_found(put: Put) -> None:
+    town = TOWNS["kitchenowl"]()
+    for row in town["household_member"]:
+        if row["household_id"] == 4:
+            row["owner"] = False
+        if row["household_id"] == 6:
+            row["owner"] = row["admin"]
+    town["household_member"] = [row for row in town["household_member"] if row["household_id"] != 9]
+    assert found_in(put("kitchenowl", town), "kitchenowl") == [
+        ("multiple-leaders", "6"),
+        ("no-leader", "4"),
+        ("orphaned-household", "9"),
+    ]
+
+
+def test_what_is_wrong_in_donetick_is_found(put: Put) -> None:
+    town = TOWNS["donetick"]()
+    for row in town["user_circles"]:
+        # Nobody who is not let in yet leads.
+        if row["circle_id"] in {4, 8}:
+            row["role"] = "admin" if row["circle_id"] == 8 and row["role"] == "member" else "member"
+    assert [row["is_active"] for row in town["user_circles"] if row["circle_id"] == 8] == [True, True, False]
+    assert found_in(put("donetick", town), "donetick") == [("no-leader", "4"), ("no-leader", "8")]
+
+
+def test_what_is_otherwise_may_be_said_by_hand(put: Put) -> None:
+    where = put("petforce-2", rewrite_town())
+    assert [what for what, _ in found_in(where, "petforce-2", several_leaders=False)] == ["multiple-leaders"] * 2
+
+
+ROLES = st.lists(st.sampled_from(["owner", "admin", "member", "sitter"]), max_size=5)
+
+
+@tries(24)
+@given(homes=st.lists(ROLES, min_size=8, max_size=12).filter(lambda homes: sum(map(len, homes)) > 12))
+def test_a_leader_is_whoever_has_the_role(homes: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    town = rewrite_town(len(homes))
+    town["members"], town["activity_log"], town["access_requests"] = [], [], town["access_requests"][:0]
+    for number, roles in enumerate(homes):
+        for place, role in enumerate(roles):
+            born = town["households"][number]["created_at"]
+            member(town, number, "owner" if place == 0 else f"p{place}", role, born + timedelta(minutes=place))
+    for number, roles in enumerate(homes):
+        if roles:
+            log(town, number, "household.updated", NIGHT - timedelta(hours=9, minutes=number))
+    ask(town, 0, "asked", NIGHT - timedelta(days=3), "pending", None)
+    expected = [
+        ("orphaned-household" if not roles else "no-leader", key(f"home {number}"))
+        for number, roles in enumerate(homes)
+        if "owner" not in roles
+    ]
+    folder = write_own_csv(tmp_path_factory.mktemp("rewrite"), town)
+    assert found_in(str(folder), "petforce-2") == sorted(expected)
+
+
+def test_what_is_put_right_is_a_repair_and_half_a_table_is_none(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text('[source]\npreset = "petforce-2"\n', encoding="utf-8")
+    town = rewrite_town(80)
+    for number in range(13):
+        member(town, 3, f"more {number}", "member", NIGHT - timedelta(days=9, minutes=7 * number))
+    for row in town["members"]:
+        if row["household_id"] == key("home 1") and row["role"] == "owner":
+            row["role"] = "admin"
+    night(tmp_path, town, 0)
+    assert "over-capacity" in tickets(tmp_path) and "no-leader" in tickets(tmp_path)
+    assert night(tmp_path, {**town, "members": town["members"][::3]}, 1) == 4
+    assert "over-capacity" in tickets(tmp_path) and "no-leader" in tickets(tmp_path)
+    assert night(tmp_path, later(rewrite_town(80)), 2) == 0
+    assert "over-capacity" not in tickets(tmp_path) and "no-leader" not in tickets(tmp_path)
+
+
+def later(town: Rows) -> Rows:
+    """The town, with a day's audit rows more."""
+    for number in range(10):
+        log(town, number, "household.updated", NIGHT + timedelta(hours=30, minutes=number))
+    return town
+
+
+def night(folder: Path, town: Rows, days: int) -> int:
+    source = write_own_csv(folder / f"night {days}", town)
+    options = ["--source", str(source), "--as-of", (NIGHT + timedelta(days=days)).isoformat(), *settings(folder)]
+    return CliRunner().invoke(main, ["run", *options, "--queue", f"folder:{folder / 'queue'}"]).exit_code
+
+
+def tickets(folder: Path) -> str:
+    return CliRunner().invoke(main, ["tickets", "list", "--format", "json", *settings(folder)]).output
+
+
+def settings(folder: Path) -> list[str]:
+    return ["--ledger", f"sqlite:///{folder / 'ledger.db'}", "--policy", str(folder / "policy.toml")]
+
+
+def test_rules_name_what_can_be_otherwise() -> None:
+    assert frozenset().union(*(one.meta.not_where for one in DETECTORS)) <= UNFIT.keys()
+
+
+def test_a_preset_may_be_written_over() -> None:
+    mapping = SourceMapping.model_validate(
+        {"preset": "petforce-2", "tables": {"household_members": {"name": "people"}}, "app": {"several_leaders": False}}
+    )
+    assert mapping.table_name("household_members") == "people"
+    assert mapping.table_name("household_events") == "activity_log"
+    assert mapping.app.leaders_by_role and not mapping.app.several_leaders
+
+
+def test_a_column_that_names_no_person_is_refused() -> None:
+    with pytest.raises(ValueError, match="people_by_member: 'users.id' is none of"):
+        SourceMapping.model_validate({"app": {"people_by_member": ["users.id"]}})
+
+
+@pytest.mark.parametrize(
+    ("statement", "rows"),
+    [
+        ("SELECT h.leader_id FROM households h WHERE h.leader_id = 'user_1owner'", [("user_1owner",)]),
+        ("SELECT m.user_id FROM household_members m WHERE m.status = 'removed'", []),
+        (
+            "SELECT DISTINCT e.user_id FROM household_events e WHERE e.event_type = 'household_member_removed' AND e.user_id = 'user_3owner'",
+            [("user_3owner",)],
+        ),
+        ("SELECT count(*) FROM household_members m WHERE m.role = 'leader' AND m.status = 'active'", [(14,)]),
+    ],
+)
+def test_statements_for_people_work_columns_out_too(postgres: PostgresServer, statement: str, rows: list[Any]) -> None:
+    with postgres.new_database(schema_of("petforce-2")) as database:
+        load(database, rewrite_town())
+        own = in_own_names(statement, SourceMapping.model_validate({"preset": "petforce-2"}))
+        with database.connect() as connection:
+            assert connection.execute(own.encode()).fetchall() == rows
