@@ -31,6 +31,7 @@ from detectors.engine.runner import scan  # noqa: E402
 from detectors.passes import PASSES  # noqa: E402
 from detectors.registry import BY_ID, DETECTORS  # noqa: E402
 from detectors.source import CANONICAL, SourceMapping, open_source  # noqa: E402
+from detectors.source.app import UNFIT  # noqa: E402
 from detectors.source.mapping import WORDS, CanonicalTable, ColumnKind  # noqa: E402
 from docs.command_pages import completion, man_page, with_help  # noqa: E402
 from docs.passes_page import passes_page  # noqa: E402
@@ -136,6 +137,13 @@ def _tables_page() -> Iterator[str]:
             - needed
         )
         yield f"| [{detector.id}](detectors.md#{detector.id}) | {_by_table(needed)} | {_by_table(further)} |"
+    yield from ("", "## What is otherwise in other apps", "")
+    yield "What a source says of its app ([sources.md](sources.md#other-apps)), and whose findings would be in order there:"
+    yield from ("", "| `[source.app]` | the scan says | not applicable |", "|---|---|---|")
+    for fact, said in UNFIT.items():
+        unfit = [f"[{one.id}](detectors.md#{one.id})" for one in DETECTORS if fact in one.meta.not_where]
+        setting = "`no_requests`, `joins_without_request`" if fact == "without_requests" else f"`{fact}`"
+        yield f"| {setting} | {said} | {', '.join(unfit)} |"
 
 
 def _by_table(places: frozenset[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 
 from detectors.source.mapping import CANONICAL, WORDS, SourceMapping
 from detectors.source.quoting import quoted
@@ -52,16 +51,20 @@ def in_own_names(statement: str, mapping: SourceMapping) -> str:
 
 def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
     """What stands for a column that the app does not have, worked out of its `own` one; None if it has it."""
-    members, column = _place("household_members", mapping), partial(mapping.column_name, "household_members")
+    members = _place("household_members", mapping)
+    key, home, person, role = (
+        f"x.{_in_quotes(mapping.column_name('household_members', column))}"
+        for column in ("id", "household_id", "user_id", "role")
+    )
     if place in mapping.app.people_by_member:
-        return f"(SELECT x.{_in_quotes(column('user_id'))} FROM {members} x WHERE x.{_in_quotes(column('id'))} = {own})"
+        return f"(SELECT {person} FROM {members} x WHERE {key} = {own})"  # noqa: S608  # quoted names, for people to read
     if mapping.app.stands_in(*place.split(".")) is None:
         return None
     if place == "household_members.status":
         return "'active'"
     leads = ", ".join(literal(word) for word in _own_words("household_members.role", "leader", mapping))
-    theirs = f"x.{_in_quotes(column('household_id'))} = {own} AND x.{_in_quotes(column('role'))} IN ({leads})"
-    return f"(SELECT min(CAST(x.{_in_quotes(column('user_id'))} AS text)) FROM {members} x WHERE {theirs})"
+    theirs = f"{home} = {own} AND {role} IN ({leads})"
+    return f"(SELECT min(CAST({person} AS text)) FROM {members} x WHERE {theirs})"  # noqa: S608  # as above
 
 
 def _place(table: str, mapping: SourceMapping) -> str:

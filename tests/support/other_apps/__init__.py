@@ -81,7 +81,7 @@ def log(town: Rows, number: int, action: str, at: datetime, metadata: Mapping[st
     """An audit row of the rewrite, by the owner of household `number`."""
     place = f"{number} {action} {at}"
     row = {"id": key(f"act {place}"), "household_id": key(f"home {number}"), "action": action}
-    about = {"subject_type": action.split(".")[0], "subject_id": key(f"thing {place}"), "subject_name": "x"}
+    about = {"subject_type": action.split(".", maxsplit=1)[0], "subject_id": key(f"thing {place}"), "subject_name": "x"}
     done = {"performed_by": key(f"row {number} owner"), "metadata": metadata, "created_at": at}
     town["activity_log"].append({**row, **about, **done})
 
@@ -111,14 +111,26 @@ def donetick_town(households: int = 12) -> Rows:
         at, home = _born(number), number + 1
         times = {"created_at": at, "updated_at": at}
         town["circles"].append(
-            {"id": home, "name": f"Circle {number}", "created_by": 3 * number + 1, "invite_code": f"ab{number}x", **times}
+            {
+                "id": home,
+                "name": f"Circle {number}",
+                "created_by": 3 * number + 1,
+                "invite_code": f"ab{number}x",
+                **times,
+            }
         )
         roles = ("admin", "manager", "admin" if number % 4 == 0 else "member")
         for place, role in enumerate(roles):
             who = 3 * number + place + 1
             account = {"id": who, "circle_id": home, "username": f"u{who}", "email": None}
             town["users"].append({**account, "created_at": at - 2 * _DAY})
-            row = {"id": who, "user_id": who, "circle_id": home, "role": role, "is_active": place < 2 or number % 5 != 2}
+            row = {
+                "id": who,
+                "user_id": who,
+                "circle_id": home,
+                "role": role,
+                "is_active": place < 2 or number % 5 != 2,
+            }
             town["user_circles"].append({**row, "created_at": at + place * _HOUR})
     return town
 
