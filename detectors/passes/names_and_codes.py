@@ -61,11 +61,20 @@ def malformed(code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
     return func.coalesce(well_formed, False).is_(False)
 
 
+def _odd(tables: Tables, code: ColumnElement[Any], limits: Limits) -> ColumnElement[bool]:
+    """Whether a code is worth a look: malformed, or in an app that writes them another way, of signs that no code needs."""
+    if not tables.schema.has("households.invite_code"):
+        return false()
+    if "other_codes" in tables.schema.otherwise:
+        return func.coalesce(matches(code, "[^A-Za-z0-9_-]"), False)
+    return malformed(code, limits)
+
+
 def _texts(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
     """Households whose name, description or code is worth a closer look: markup, listed words, escapes, odd codes."""
     # A fence: what a condition asks is asked of these few, and not of each row on the way to them.
     worth = union(*_worth_a_look(tables, scope, context.limits)).offset(0).subquery("worth")
-    odd = malformed(worth.c.invite_code, context.limits)
+    odd = _odd(tables, worth.c.invite_code, context.limits)
     return select(*worth.c, cast(odd, Boolean).label("odd_code"), _text_of(worth).label("text")).subquery("texts")
 
 
@@ -103,16 +112,21 @@ def _worth_a_look(tables: Tables, scope: Scope | None, limits: Limits) -> tuple[
         matches(text, MARKUP_PREFILTER, any_case=True),
         like_any(func.lower(text), patterns) if patterns else false(),
     )
-    odd = or_(malformed(households.c.invite_code, limits), and_(irregular, tells))
+    odd = or_(_odd(tables, households.c.invite_code, limits), and_(irregular, tells))
     strange = select(*others, _beginning(name), _beginning(description)).where(mine, odd)
     plain: ColumnElement[str] = text
     for mark in BREAKS:
         plain = func.replace(plain, mark, " ")
     # Spread out and joined to a short list, words are looked up in a hash table; the overlap of arrays is not.
-    each = select(*columns, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
+    held = [one for one in columns if one.name not in tables.schema.tables["households"].computed]
+    each = select(*held, func.unnest(func.string_to_array(plain, " ")).label("word")).where(mine).subquery("each")
     said = Listed.of(index_words(words), "said", "word", "pattern")
+    carried = [
+        each.c[one.name] if one.name in each.c else tables.worked_out("households", one.name, each.c.household_id)
+        for one in others
+    ]
     worded = (
-        select(*(each.c[one.name] for one in others), _beginning(each.c.name), _beginning(each.c.description))
+        select(*carried, _beginning(each.c.name), _beginning(each.c.description))
         .select_from(each.join(said, said.c.word == each.c.word))
         .where(func.lower(_text_of(each)).like(said.c.pattern))
     )

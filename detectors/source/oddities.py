@@ -45,6 +45,9 @@ def oddly_written(
             odd.update(question.selected_columns.keys())
             continue
         odd.update(column for column, oddly in answer.items() if oddly)
+    if "household_members.user_id" in odd:
+        # Whoever is worked out is named as the members are.
+        odd.update(f"{name}.{column}" for name, found in schema.tables.items() for column in found.computed)
     return frozenset(odd)
 
 
@@ -56,7 +59,7 @@ def _questions(tables: Tables, glance: Glance) -> Iterator[Select[Any]]:
     for name, found in tables.schema.tables.items():
         rows, flags = _looked_at(name, found, tables.source_table(name), glance), []
         for column, canonical in CANONICAL[name].columns.items():
-            native = found.columns.get(column)
+            native = None if column in found.computed else found.columns.get(column)
             if canonical.kind in IDS and native in {"text", "number"}:
                 own = tables.value(rows, name, column)
                 text = cast(own, Text) if native == "number" else own

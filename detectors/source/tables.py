@@ -197,19 +197,29 @@ class Tables:
                 native = "json" if canonical.kind == "json" else "text"
                 columns.append(cast(null(), TYPES[self._target(place, canonical.kind, native)]).label(column))
                 continue
-            own, target = self.value(raw, name, column), self._target(place, canonical.kind, native)
-            if canonical.kind in IDS and target == "text":
-                columns.append(written_as_text(own, native, place in self._odd).label(column))
-            elif native == "jsonb" and place in self._odd:
-                columns.append(type_coerce(own, WrappedJSONB()).label(column))
-            elif native == target:
-                columns.append(own.label(column))
-            else:
-                columns.append(cast(own, TYPES[target]).label(column))
+            columns.append(self._read(name, column, self.value(raw, name, column)).label(column))
         columns = [self._none_at_zero(f"{name}.{column.name}", column) for column in columns]
         spelled = (self._in_our_words(f"{name}.{column.name}", column) for column in columns)
         rows = select(*(one.label(column.name) for one, column in zip(spelled, columns, strict=True)))
         return (self._read_once(name, rows) if name in self._once else rows).subquery(name)
+
+    def _read(self, name: str, column: str, own: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A value of a column, of its own type, as the type that it is compared in."""
+        native, kind, place = (
+            self.schema.tables[name].columns[column],
+            CANONICAL[name].columns[column].kind,
+            f"{name}.{column}",
+        )
+        target = self._target(place, kind, native)
+        if kind in IDS and target == "text":
+            return written_as_text(own, native, place in self._odd)
+        if native == "jsonb" and place in self._odd:
+            return type_coerce(own, WrappedJSONB())
+        return own if native == target else cast(own, TYPES[target])
+
+    def worked_out(self, name: str, column: str, origin: ColumnElement[Any]) -> ColumnElement[Any]:
+        """A column that the app does not have, of a row whose column it is worked out of is `origin`: for few rows of many."""
+        return self._read(name, column, self.schema.tables[name].read_as[column](origin)).label(column)
 
     def _read_once(self, name: str, own: Select[Any]) -> Select[Any]:
         rows = own.subquery(f"every_{name}")
