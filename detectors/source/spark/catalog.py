@@ -121,6 +121,12 @@ def read_lake(catalog: Catalog, place: Place, mapping: SourceMapping, label: str
     }
     unreadable = frozenset(f"{name}.{column}" for name in hidden for column in CANONICAL[name].columns)
     schema = worked_out(Schema(tables, unreadable=unreadable, unusable=reader.unusable), mapping)
+    lacking = sorted(f"{name}.{column}" for name, found in schema.tables.items() for column in found.computed)
+    if lacking:
+        raise SourceError(
+            f"{label}: {', '.join(lacking)} would have to be worked out of other columns, and Spark is not asked to: "
+            "scan the database itself or a folder of exports, or make views that have them"
+        )
     return Lake(schema, relations, versions, names, unsure)
 
 

@@ -200,6 +200,13 @@ def test_metadata_that_cannot_be_read_is_counted(lake_url: str, tmp_path: Path) 
 
 # With a session of the run's own server: where the first session of a process has lost its server, later ones lose theirs.
 @pytest.mark.usefixtures("opened")
+def test_a_column_that_would_have_to_be_worked_out_is_named(lake_url: str, tmp_path: Path) -> None:
+    place = f"{lake_url};folder={lake.write_parquet(tmp_path, faulty_town().tables())}"
+    mapping = SourceMapping.model_validate({"app": {"leaders_by_role": True}})
+    with pytest.raises(SourceError, match=r"households\.leader_id would have to be worked out of other columns"):
+        open_source(place, mapping)
+
+
 def test_a_server_that_goes_away_ends_the_scan_and_says_so(tmp_path: Path) -> None:
     with lake.sail() as url:
         source = open_source(
