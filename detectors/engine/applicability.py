@@ -11,7 +11,7 @@ from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.source import CANONICAL, Schema, Source, SourceError
 from detectors.source.app import UNFIT
-from detectors.source.filled import is_column
+from detectors.source.first_rows import is_column
 from detectors.source.health import Health, look_at
 from detectors.source.own_rows import Own
 from detectors.source.spelling import shown

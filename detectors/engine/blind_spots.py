@@ -16,7 +16,8 @@ from detectors.engine.row_counts import HOUSEHOLD_COLUMN
 from detectors.events import LIFECYCLE
 from detectors.source import CANONICAL, Notice, QueryError, Schema, Source
 from detectors.source.base import ONLY_TOLD
-from detectors.source.filled import TOLERATED, is_column
+from detectors.source.filled import TOLERATED
+from detectors.source.first_rows import is_column
 from detectors.source.health import Health
 from detectors.source.moments import EVER
 from detectors.source.trail import EVENTS

@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from detectors.source.base import Notice, QueryError, SlowError, Source
 from detectors.source.capped import capped
+from detectors.source.first_rows import Samples, in_each
 from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 from detectors.source.looking_up import (
     SAMPLE,
@@ -90,12 +91,17 @@ _PROPER = {
 """Where the values of a column may be as well."""
 
 
-def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iterator[str | Notice | QueryError]:
+def disagreements(source: Source, samples: Samples, spelled: Tables) -> Iterator[str | Notice | QueryError]:
     """A line for each two columns that must agree and don't, a notice on ids that name nobody; or why that could not be looked at.
 
-    `few` are the tables that have fewer rows than are comparable; `spelled` know the source's spellings of events.
+    `samples` are the first rows of the tables; `spelled` know the source's spellings of events.
     """
-    pairs = [pair for pair in (*PAIRS, LEADERS) if all(present(source, *side) for side in (pair.column, pair.other))]
+    few = {name for name, sample in samples.items() if sample.rows < COMPARABLE}
+    pairs = [
+        pair
+        for pair in (*PAIRS, LEADERS)
+        if all(present(source, *side) for side in (pair.column, pair.other)) and not _agree(pair, few, samples)
+    ]
     try:
         at_once = _found_at_once(source, [pair for pair in pairs if pair.column[0] in few])
     except SlowError as error:
@@ -117,6 +123,12 @@ def disagreements(source: Source, few: Collection[str], spelled: Tables) -> Iter
     # Of a handful of rows nothing is concluded.
     if agree and not {"households", "household_members"} <= set(few):
         yield from _together(source, spelled)
+
+
+def _agree(pair: Pair, few: Collection[str], samples: Samples) -> bool:
+    """Whether all rows of short tables tell that two columns do."""
+    by_rows = pair is not LEADERS or pair.column[0] in few
+    return by_rows and in_each(samples, pair.column, pair.other)
 
 
 def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryError]:

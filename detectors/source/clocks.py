@@ -13,6 +13,7 @@ from sqlalchemy import Select, and_, select
 
 from detectors.events import EventType
 from detectors.source.base import Source
+from detectors.source.first_rows import Samples, acts_among
 from detectors.source.tables import Tables
 from detectors.source.trail import EVENTS, Trail
 
@@ -38,13 +39,16 @@ _OLD = timedelta(hours=3)
 """A session that began less before the log-in may have been in use; no zone with many people lies so near behind UTC."""
 
 
-def other_clocks(source: Source, trail: Trail | None) -> Iterator[str]:
+def other_clocks(source: Source, trail: Trail | None, samples: Samples) -> Iterator[str]:
     """A line where creations, requests or log-ins are audited whole hours before or after their own rows. Raises QueryError."""
     if trail is None:
         return
     tables = source.tables.respelled({f"{EVENTS}.event_type": trail.spellings})
     for kind, place in _PAIRS:
         if kind not in trail.written or place.partition(".")[0] not in source.tables:
+            continue
+        acts = acts_among(samples, tables.spelled(kind))
+        if acts is not None and len(acts) < _FEW:
             continue
         apart = _apart(source.rows(_pairs_of(tables, kind, place), "words"))
         shifted = sorted(one for one in apart.values() if is_shift(one))

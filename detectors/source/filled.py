@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, func, select
+from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, func, select
 
 from detectors.source.base import Notice, Source
+from detectors.source.first_rows import MANY, Sample, Samples, columns_among, indispensable
 from detectors.source.mapping import CANONICAL
-from detectors.source.mixed_up import SHOWN
 from detectors.source.moments import EVER
 from detectors.source.zero_times import Zero, may_be_zero, zeros_of
 
 FEW = 10
 """Of fewer rows each may be a real fault; only a time is in every row that was ever written."""
-MANY = 100
-"""Of fewer households all may have lost their leader."""
 GAPS = 0.05
 """Where a column that every row fills is empty in a larger share than this, another one stands in its place."""
 BACKWARDS = 0.5
@@ -40,15 +38,6 @@ MAY_LACK = frozenset({("households", "leader_id"), (_EVENTS, "household_id"), (_
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """The first rows of a table, `MANY` at most, and which of the columns that were asked for none of them fills."""
-
-    rows: int
-    bare: frozenset[str]
-    first: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Later:
     """How many of a state table's rows lie after the scan's own time, by the column `place` (table.column)."""
 
@@ -58,45 +47,20 @@ class Later:
     households: frozenset[str] = frozenset()
 
 
-def sample_of(source: Source, table: str, elements: Iterable[str]) -> Sample:
-    """One short statement for all that the first rows of `table` can tell; rules conclude from `elements`. Raises QueryError."""
-    found = source.schema.tables[table].columns
-    columns = {
-        *_indispensable(table),
-        *_columns(source, table, elements),
-        *(one for one in SHOWN[table] if one in found),
-    }
-    theirs = source.tables[table].c
-    first = source.rows(select(*(theirs[column] for column in sorted(columns))).limit(MANY), "words")
-    return Sample(len(first), frozenset(one for one in columns if all(row[one] is None for row in first)), first)
-
-
-def is_column(element: str) -> bool:
-    """Whether what a rule concludes from is a column of a table, not a type of event."""
-    table, _, column = element.partition(".")
-    return table in CANONICAL and column in CANONICAL[table].columns
-
-
-def unfilled(source: Source, elements: Iterable[str], samples: Mapping[str, Sample]) -> frozenset[str]:
+def unfilled(source: Source, elements: Iterable[str], samples: Samples) -> frozenset[str]:
     """Those of `elements` that are columns (table.column), and empty in every one of several rows. Raises QueryError."""
     told = list(elements)
     return frozenset(
         f"{table}.{column}"
         for table, sample in samples.items()
-        for column in _empty(source, table, sample, _columns(source, table, told))
+        for column in _empty(source, table, sample, columns_among(source, table, told))
     )
 
 
-def _columns(source: Source, table: str, elements: Iterable[str]) -> list[str]:
-    """The columns of `table` that are among `elements` and that the source has."""
-    own = [element for element in elements if is_column(element) and element.partition(".")[0] == table]
-    return [element.partition(".")[2] for element in own if source.schema.has(element)]
-
-
-def unfilled_faults(source: Source, samples: Mapping[str, Sample]) -> Iterator[str]:
+def unfilled_faults(source: Source, samples: Samples) -> Iterator[str]:
     """A line for each column that no rule can do without and that is empty in every row. Raises QueryError."""
     for table, sample in samples.items():
-        needed = [one for one in _indispensable(table) if not _may_be_nobodys(table, one)]
+        needed = [one for one in indispensable(table) if not _may_be_nobodys(table, one)]
         for column in _empty(source, table, sample, needed):
             yield (
                 f"{_named(source, table, column)} is empty in every row: map the column that holds it, "
@@ -104,7 +68,7 @@ def unfilled_faults(source: Source, samples: Mapping[str, Sample]) -> Iterator[s
             )
 
 
-def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -> Iterator[Notice | Later | Zero | str]:
+def incomplete(source: Source, samples: Samples, as_of: datetime) -> Iterator[Notice | Later | Zero | str]:
     """What to say of rows that no rule can place, as they lack a value or lie in no time, and which lie after `as_of`.
 
     A text is a fault. Raises QueryError.
@@ -113,31 +77,29 @@ def incomplete(source: Source, samples: Mapping[str, Sample], as_of: datetime) -
     """
     for table, sample in samples.items():
         for column in _empty(
-            source, table, sample, [one for one in _indispensable(table) if _may_be_nobodys(table, one)]
+            source, table, sample, [one for one in indispensable(table) if _may_be_nobodys(table, one)]
         ):
             yield Notice(table, f"{table}.{column} is empty in every row", frozenset({f"{table}.{column}"}))
         if is_big(source, table):
             # What its first rows hold answers for most.
             yield from zeros_of(source, table, FIRST)
         else:
-            yield from _unplaced(source, table, as_of)
+            yield from _unplaced(source, table, as_of, sample)
 
 
-def _unplaced(source: Source, table: str, as_of: datetime) -> Iterator[Notice | Later | Zero | str]:
+def _unplaced(source: Source, table: str, as_of: datetime, sample: Sample) -> Iterator[Notice | Later | Zero | str]:
     """The rows of one table that no rule can place, counted by what is wrong with them."""
     wrong = list(_wrong(source, table, as_of))
-    counts = [func.count().filter(one.condition).label(f"n{place}") for place, one in enumerate(wrong)]
-    (row,) = source.rows(select(*counts, func.count().label("rows")).select_from(source.tables[table]), "words")
-    of = row["rows"]
-    for place, one in enumerate(wrong):
-        number, full = row[f"n{place}"], f"{table}.{one.column}"
+    of, numbers = _counted(source, table, wrong, sample)
+    for number, one in zip(numbers, wrong, strict=True):
+        full = f"{table}.{one.column}"
         if not number:
             continue
         many = number >= FEW and number * 100 > MOST_LATER * of
         if one.is_zero:
             yield Zero(full, number, of)
         elif one.is_later:
-            yield Later(full, number, of, homes_of(source, table, one.condition))
+            yield Later(full, number, of, _whose(source, table, one, sample))
         elif many and one.is_gap and table in _STATE:
             if number < of:
                 yield _gaps(source, table, one.column, number, of)
@@ -149,7 +111,7 @@ def _unplaced(source: Source, table: str, as_of: datetime) -> Iterator[Notice | 
         else:
             rows = f"{number:,} row{'s' if number > 1 else ''}"
             # Whoever joined, or was made, before all clocks did so long ago; the others' rows are none that rules can read.
-            whose = frozenset[str]() if one.is_early else homes_of(source, table, one.condition)
+            whose = frozenset[str]() if one.is_early else _whose(source, table, one, sample)
             yield Notice(
                 table,
                 f"{full} {one.words} in {rows}, which no rule can place",
@@ -159,51 +121,88 @@ def _unplaced(source: Source, table: str, as_of: datetime) -> Iterator[Notice | 
             )
 
 
+def _counted(source: Source, table: str, wrong: Sequence[_Wrong], sample: Sample) -> tuple[int, list[int]]:
+    """How many rows a table has, and in how many each thing is `wrong`."""
+    if sample.whole:
+        return sample.rows, [sum(one.holds(row[one.column]) for row in sample.first) for one in wrong]
+    rows = source.tables[table]
+    counts = [func.count().filter(one.condition(rows)).label(f"n{place}") for place, one in enumerate(wrong)]
+    (row,) = source.rows(select(*counts, func.count().label("rows")).select_from(rows), "words")
+    return row["rows"], [row[f"n{place}"] for place in range(len(wrong))]
+
+
+def _whose(source: Source, table: str, one: _Wrong, sample: Sample) -> frozenset[str]:
+    """The households whose rows are wrong in this way."""
+    if not sample.whole or table not in _STATE:
+        return homes_of(source, table, one.condition(source.tables[table]))
+    homes = (row[_home(table)] for row in sample.first if one.holds(row[one.column]))
+    return frozenset(str(home) for home in homes if home is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Wrong:
-    """One way in which rows cannot be placed: the condition on them, and how it is told."""
+    """One way in which rows cannot be placed, and how it is told: an empty column, or a time that lies so."""
 
     column: str
-    condition: ColumnElement[bool]
     words: str = ""
+    before: datetime | None = None
+    after: datetime | None = None
+    until: datetime | None = None
     is_gap: bool = False
     is_later: bool = False
     is_late: bool = False
     is_early: bool = False
     is_zero: bool = False
 
+    def condition(self, rows: FromClause) -> ColumnElement[bool]:
+        value = rows.c[self.column]
+        if self.before is not None:
+            return value < self.before
+        if self.after is None:
+            return value.is_(None)
+        return value > self.after if self.until is None else and_(value > self.after, value <= self.until)
+
+    def holds(self, value: datetime | None) -> bool:
+        """The same of one value."""
+        if self.before is None and self.after is None:
+            return value is None
+        return (
+            value is not None
+            and (self.before is None or value < self.before)
+            and (self.after is None or value > self.after)
+            and (self.until is None or value <= self.until)
+        )
+
 
 def _wrong(source: Source, table: str, as_of: datetime) -> Iterator[_Wrong]:
-    theirs = source.tables[table].c
-    for column in _indispensable(table):
+    for column in indispensable(table):
         if (table, column) in MAY_LACK:
             continue
-        yield _Wrong(column, theirs[column].is_(None), "is empty", is_gap=column in _ids(table))
+        yield _Wrong(column, "is empty", is_gap=column in _ids(table))
         if CANONICAL[table].columns[column].kind != "time":
             continue
-        yield _Wrong(column, theirs[column] > NEVER, f"lies after {NEVER:%Y}", is_late=True)
-        yield _Wrong(column, theirs[column] < EVER, f"lies before {EVER:%Y}", is_early=True)
+        yield _Wrong(column, f"lies after {NEVER:%Y}", after=NEVER, is_late=True)
+        yield _Wrong(column, f"lies before {EVER:%Y}", before=EVER, is_early=True)
         if table != _EVENTS:
-            later = and_(theirs[column] > as_of + TOLERATED, theirs[column] <= NEVER)
-            yield _Wrong(column, later, is_later=True)
+            yield _Wrong(column, after=as_of + TOLERATED, until=NEVER, is_later=True)
     for column in may_be_zero(source, table):
-        yield _Wrong(column, theirs[column] < EVER, is_zero=True)
+        yield _Wrong(column, before=EVER, is_zero=True)
 
 
 def homes_of(source: Source, table: str, condition: ColumnElement[bool]) -> frozenset[str]:
     """The households whose rows of a state table these are, up to MOST_NAMED; of other tables nobody's. Raises QueryError."""
     if table not in _STATE:
         return frozenset()
-    home = source.tables[table].c["id" if table == "households" else "household_id"]
+    home = source.tables[table].c[_home(table)]
     named = select(cast(home, Text).label("home")).where(condition, home.is_not(None)).distinct().limit(MOST_NAMED)
     return frozenset(row["home"] for row in source.rows(named, "words"))
 
 
-def answered_backwards(source: Source) -> Notice | str | None:
+def answered_backwards(source: Source, samples: Samples) -> Notice | str | None:
     """What to say of requests that were answered before they were made: a text is a fault. Raises QueryError."""
     place = "household_join_requests.responded_at"
     table = "household_join_requests"
-    if not source.schema.has(place) or is_big(source, table):
+    if not source.schema.has(place) or is_big(source, table) or _few_backwards(samples.get(table)):
         return None
     asked = source.tables[table].c
     early = and_(asked.responded_at < asked.requested_at, asked.responded_at >= EVER)
@@ -223,9 +222,23 @@ def answered_backwards(source: Source) -> Notice | str | None:
     )
 
 
+def _few_backwards(sample: Sample | None) -> bool:
+    """Whether the first rows tell that there are few of them."""
+    if sample is None or not sample.whole:
+        return False
+    both: Iterator[tuple[datetime | None, datetime | None]]
+    both = ((row["responded_at"], row["requested_at"]) for row in sample.first)
+    return sum(answered is not None and asked is not None and answered < asked for answered, asked in both) < FEW
+
+
 def is_big(source: Source, table: str, small: int = _SMALL) -> bool:
     """Whether a table is not read for a question of health alone: one of a server, of more than so many rows."""
     return source.engine != "duckdb" and (source.schema.tables[table].estimated_rows or 0) > small
+
+
+def _home(table: str) -> str:
+    """The column of a table of state that names the household."""
+    return "id" if table == "households" else "household_id"
 
 
 def _ids(table: str) -> list[str]:
@@ -244,12 +257,6 @@ def _gaps(source: Source, table: str, column: str, empty: int, rows: int) -> str
 def _named(source: Source, table: str, column: str) -> str:
     theirs = source.schema.tables[table].column_names.get(column, column)
     return f"{table}.{column}" if theirs == column else f"{table}.{column} (in the source: {theirs})"
-
-
-def _indispensable(table: str) -> list[str]:
-    """The columns that each row has a value in; what words the state tables hold is looked at more closely elsewhere."""
-    columns = CANONICAL[table].columns.items()
-    return [name for name, what in columns if not what.optional and (what.kind != "text" or table == _EVENTS)]
 
 
 def _empty(source: Source, table: str, sample: Sample, columns: Sequence[str]) -> list[str]:

@@ -16,16 +16,14 @@ from detectors.source.clocks import other_clocks
 from detectors.source.filled import (
     FIRST,
     Later,
-    Sample,
     answered_backwards,
     homes_of,
     incomplete,
     is_big,
-    is_column,
-    sample_of,
     unfilled,
     unfilled_faults,
 )
+from detectors.source.first_rows import Sample, Samples, is_column, sample_of
 from detectors.source.later import said_of_later
 from detectors.source.masked import leave_out_masked
 from detectors.source.mixed_up import mixed_up
@@ -109,33 +107,33 @@ def look_at(
     health = Health()
     present = [table for table in WORD_COLUMNS if table in source.tables]
     of_words, own = own, None if own is not None and own.words_alone else own
+    samples = _sample(source, elements, health)
 
     def read_words(table: str) -> None:
         everything = own is None and not (table in OWN_HOUSEHOLD and is_big(source, table))
-        _read_words(source, table, more_words, None if everything else of_words, health)
+        _read_words(source, table, more_words, None if everything else of_words, samples.get(table), health)
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(read_words, present))
-    samples = _sample(source, elements, health)
     health.notices += leave_out_masked(source, samples)
     _find_unfilled(source, elements, own, samples, health, as_of)
-    _read_events(source, more_words, elements, own, health)
+    _read_events(source, more_words, elements, own, samples.get(EVENTS), health)
     if any(name in samples and samples[name].rows >= COMPARABLE for name in ("households", "household_members")):
         _look_for_strangers(source, health, as_of, limited=of_words is not None)
     _remark(source, own, health)
     if own is None:
         # Changes are looked at where the tables are known from the look before.
         if of_words is None:
-            _compare_times(source, health, as_of)
+            _compare_times(source, health, samples, as_of)
         health.faults += [
             *empty_beside_full(health.empty, source.engine),
-            *word_faults(source, health.spoken, health.rows),
+            *word_faults(source, health.spoken, health.rows, samples),
             *strange_trail(health.trail),
         ]
         if not health.faults:
             health.faults += mixed_up({name: sample.first for name, sample in samples.items()})
         if not health.faults:
-            _compare_columns(source, {name for name, sample in samples.items() if sample.rows < COMPARABLE}, health)
+            _compare_columns(source, samples, health)
     return health
 
 
@@ -144,6 +142,7 @@ def _read_events(
     more_words: Mapping[str, Iterable[str]],
     elements: Collection[str],
     own: Own | None,
+    sample: Sample | None,
     health: Health,
 ) -> None:
     """What the audit table holds of `elements`."""
@@ -152,7 +151,7 @@ def _read_events(
         health.trail = Trail(complete=True)
     elif EVENTS in source.tables:
         health.trail = read_trail(
-            source, types, sorted(one for one in elements if not is_column(one)), own_rows(source, EVENTS, own)
+            source, types, sorted(one for one in elements if not is_column(one)), own_rows(source, EVENTS, own), sample
         )
         if health.trail is None or not (health.trail.complete or own):
             health.unseen.append(
@@ -174,24 +173,29 @@ def _look_for_strangers(source: Source, health: Health, as_of: datetime, *, limi
         health.notices.append(notice_of_strangers(elements))
 
 
-def _compare_times(source: Source, health: Health, as_of: datetime) -> None:
+def _compare_times(source: Source, health: Health, samples: Samples, as_of: datetime) -> None:
     try:
-        health.faults += other_clocks(source, health.trail)
+        health.faults += other_clocks(source, health.trail, samples)
         if not health.faults:
-            health.faults += outdated(source, source.tables.respelled(health.spellings), health.trail, as_of)
+            health.faults += outdated(source, source.tables.respelled(health.spellings), health.trail, samples, as_of)
     except QueryError as error:
         health.unseen.append(f"whether audit rows tell the times of the other tables: {error}")
 
 
 def _read_words(
-    source: Source, table: str, more_words: Mapping[str, Iterable[str]], own: Own | None, health: Health
+    source: Source,
+    table: str,
+    more_words: Mapping[str, Iterable[str]],
+    own: Own | None,
+    sample: Sample | None,
+    health: Health,
 ) -> None:
     words = {
         column: dictionary(source.tables.mapping, f"{table}.{column}", more_words.get(f"{table}.{column}", ()))
         for column in WORD_COLUMNS[table]
     }
     try:
-        found = spoken(source, table, words, own_rows(source, table, own))
+        found = spoken(source, table, words, own_rows(source, table, own), sample)
     except QueryError as error:
         logger.debug("the words of %s could not be read", table, exc_info=True)
         health.unseen.append(f"the words of {table}: {error}")
@@ -217,7 +221,7 @@ def _find_unfilled(
     source: Source,
     elements: Collection[str],
     own: Own | None,
-    samples: Mapping[str, Sample],
+    samples: Samples,
     health: Health,
     as_of: datetime,
 ) -> None:
@@ -227,12 +231,16 @@ def _find_unfilled(
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)
-            odd = [*incomplete(source, samples, as_of), *not_yet_copied(source, as_of), answered_backwards(source)]
+            odd = [
+                *incomplete(source, samples, as_of),
+                *not_yet_copied(source, samples, as_of),
+                answered_backwards(source, samples),
+            ]
             later, audited = (
                 [one for one in odd if isinstance(one, Later)],
                 EVENTS in samples and EVENTS not in health.empty,
             )
-            odd += said_of_later(source, later, as_of, audited=audited)
+            odd += said_of_later(source, later, as_of, samples, audited=audited)
             health.faults += [one for one in odd if isinstance(one, str)]
             health.notices += [one for one in odd if isinstance(one, Notice)]
             zeros = [one for one in odd if isinstance(one, Zero)]
@@ -251,8 +259,8 @@ def _find_unfilled(
         health.unseen.append(f"whether columns hold anything: {error}")
 
 
-def _compare_columns(source: Source, few: Collection[str], health: Health) -> None:
-    for said in disagreements(source, few, source.tables.respelled(health.spellings)):
+def _compare_columns(source: Source, samples: Samples, health: Health) -> None:
+    for said in disagreements(source, samples, source.tables.respelled(health.spellings)):
         if isinstance(said, SourceError):
             health.unseen.append(f"whether columns agree: {said}")
         elif isinstance(said, Notice):

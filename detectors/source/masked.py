@@ -9,7 +9,8 @@ from dataclasses import replace
 from sqlalchemy import select
 
 from detectors.source.base import FoundTable, Notice, QueryError, Schema, Source
-from detectors.source.filled import FEW, MANY, Sample
+from detectors.source.filled import FEW
+from detectors.source.first_rows import MANY, Sample
 from detectors.source.sql import matches
 
 _PLACES = (("households", "invite_code"), ("household_join_requests", "invite_code"))

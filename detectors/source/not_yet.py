@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, Text, cast, exists, func, or_, sel
 from detectors.events import EventType
 from detectors.source.base import Notice, Source
 from detectors.source.filled import MOST_NAMED, TOLERATED
+from detectors.source.first_rows import Samples, acts_among, whole_of
 from detectors.source.sql import json_text
 from detectors.source.trail import EVENTS
 
@@ -18,13 +19,18 @@ _LAG = timedelta(days=2)
 """A copy is no older than this. Who has waited longer for their household has none."""
 _WRITING = timedelta(minutes=2)
 """So long the app writes on what it has begun."""
+_COMES_IN = {
+    "household_members": ("joined", "joined_at"),
+    "household_join_requests": ("asked", "requested_at"),
+    EVENTS: ("told", "event_timestamp"),
+}
 _OF_EACH, _TOGETHER = 2, 5
 """So many new households and so many old ones with somebody new, and so many of both, are no faults beside each other."""
 _ROWS_BEFORE, _EVENTS_BEFORE = 5, 10
 """So many came in as long a time before a table's newest row. That none came since says that it was copied then."""
 
 
-def not_yet_copied(source: Source, as_of: datetime) -> Iterator[Notice]:
+def not_yet_copied(source: Source, samples: Samples, as_of: datetime) -> Iterator[Notice]:
     """Notices on households of which another table tells what will be in a table's next copy. Raises QueryError.
 
     A server's own tables are read as of one moment; those that a tool copies there are of several.
@@ -32,13 +38,12 @@ def not_yet_copied(source: Source, as_of: datetime) -> Iterator[Notice]:
     own = source.engine == "postgresql" and not any(table.copied for table in source.schema.tables.values())
     if own or EVENTS not in source.tables:
         return
-    yield from _households(source, as_of)
-    members, asked, events = (
-        source.tables[name].c for name in ("household_members", "household_join_requests", EVENTS)
-    )
-    newest = {"joined": members.joined_at, "asked": asked.requested_at, "told": events.event_timestamp}
-    ends = (select(func.max(at)).where(at <= as_of).scalar_subquery().label(name) for name, at in newest.items())
-    (row,) = source.rows(select(*ends), "words")
+    yield from _households(source, samples, as_of)
+    newest = {name: source.tables[table].c[column] for table, (name, column) in _COMES_IN.items()}
+    row: Mapping[str, Any] | None = _newest_among(samples, as_of)
+    if row is None:
+        ends = (select(func.max(at)).where(at <= as_of).scalar_subquery().label(name) for name, at in newest.items())
+        (row,) = source.rows(select(*ends), "words")
     if None in (row["joined"], row["asked"], row["told"]):
         return
     joined, told = row["joined"], max(row["asked"], row["told"])
@@ -48,8 +53,29 @@ def not_yet_copied(source: Source, as_of: datetime) -> Iterator[Notice]:
         yield from _answers(source, told, as_of)
 
 
-def _households(source: Source, as_of: datetime) -> Iterator[Notice]:
+def _newest_among(samples: Samples, as_of: datetime) -> dict[str, datetime | None] | None:
+    """The newest times of short tables; None where one of them has more rows than were read."""
+    if not whole_of(samples, *_COMES_IN):
+        return None
+    return {
+        name: max((at for at in samples[table].of(column) if at <= as_of), default=None)
+        for table, (name, column) in _COMES_IN.items()
+    }
+
+
+def _none_is_missing(source: Source, samples: Samples, as_of: datetime) -> bool:
+    """Whether the rows of short tables tell that no household lacks whose creation was audited of late."""
+    acts = acts_among(samples, source.tables.spelled(EventType.CREATED))
+    if acts is None or not whole_of(samples, "households"):
+        return False
+    late = (act for act in acts if act["event_timestamp"] is not None and act["event_timestamp"] > as_of - _LAG)
+    return {None, *samples["households"].of("id")}.issuperset(act["household_id"] for act in late)
+
+
+def _households(source: Source, samples: Samples, as_of: datetime) -> Iterator[Notice]:
     """Households whose creation was audited after the newest of the table, and that are not there."""
+    if _none_is_missing(source, samples, as_of):
+        return
     households, events = source.tables["households"], source.tables[EVENTS]
     newest = select(func.max(households.c.created_at)).where(households.c.created_at <= as_of + TOLERATED)
     missing = (

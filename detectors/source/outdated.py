@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Text, case, cast, func, select
 from detectors.events import EventType
 from detectors.source.base import Source
 from detectors.source.filled import TOLERATED
+from detectors.source.first_rows import Samples, acts_among
 from detectors.source.sql import json_text
 from detectors.source.tables import Tables
 from detectors.source.trail import EVENTS, Trail
@@ -95,12 +96,12 @@ class _States:
         return self.requests.get(pair, False) if kind == "answered" else pair in self.members
 
 
-def outdated(source: Source, spelled: Tables, trail: Trail | None, as_of: datetime) -> Iterator[str]:
+def outdated(source: Source, spelled: Tables, trail: Trail | None, samples: Samples, as_of: datetime) -> Iterator[str]:
     """A line where tables of state are copies of an earlier time than the audit table. Raises QueryError."""
     asked = () if trail is None or not source.tables.finds(EVENTS, "event_timestamp") else trail.written & _TYPES.keys()
-    if len(asked) < 2:
-        return
     told, until = spelled[EVENTS].c.event_timestamp, as_of - _WRITING
+    if len(asked) < 2 or _too_few(samples, spelled, until):
+        return
     _, acts = _acts(source, spelled, (told > until - _LONG, told <= until), _LAST)
     states = _states_of(source, spelled, acts)
     suspected = {tables: kinds for tables, kinds in _KINDS.items() if not _left_traces(kinds, acts, states)}
@@ -122,6 +123,13 @@ def outdated(source: Source, spelled: Tables, trail: Trail | None, as_of: dateti
                 f"of which {lacking:,} left no trace there: an older copy, a restored backup, or an app that no longer writes there; scan tables of one time"
             )
             return
+
+
+def _too_few(samples: Samples, spelled: Tables, until: datetime) -> bool:
+    """Whether the rows of a short table tell of so few acts that nothing could be concluded from them."""
+    acts = acts_among(samples, [name for kind in _TYPES for name in spelled.spelled(kind)])
+    times = (act["event_timestamp"] for act in acts or () if act["household_id"] is not None)
+    return acts is not None and sum(at is not None and until - _LONG < at <= until for at in times) < _TOGETHER
 
 
 def _left_traces(kinds: Sequence[str], acts: Sequence[Act], states: _States) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, and_, cast, func, select, true
 
 from detectors.source.base import Source
+from detectors.source.first_rows import Sample
 from detectors.source.ids import WRAPPING
 from detectors.source.mapping import WORDS, SourceMapping, folded
 
@@ -65,15 +66,29 @@ class Spoken:
 
 
 def spoken(
-    source: Source, table: str, dictionaries: Mapping[str, Dictionary], condition: ColumnElement[bool] | None
+    source: Source,
+    table: str,
+    dictionaries: Mapping[str, Dictionary],
+    condition: ColumnElement[bool] | None,
+    sample: Sample | None = None,
 ) -> Spoken:
-    """What the columns of `dictionaries` say in `table`; of the rows of `condition` alone, if given. Raises QueryError."""
+    """What the columns of `dictionaries` say in `table`; of the rows of `condition` alone, if given. Raises QueryError.
+
+    Of a short table the `sample` of its first rows may tell.
+    """
     columns = {name: cast(source.tables[table].c[name], Text) for name in dictionaries}
     if condition is None:
+        if sample is not None and sample.whole and _is_tidy(sample, dictionaries):
+            return Spoken(table, sample.rows)
         found = _tidy(source, table, columns, dictionaries)
         if found is not None:
             return found
     return _closely(source, table, columns, dictionaries, true() if condition is None else condition)
+
+
+def _is_tidy(sample: Sample, dictionaries: Mapping[str, Dictionary]) -> bool:
+    """Whether all words of these rows are known, letter by letter as they stand."""
+    return all({row[name] for row in sample.first}.issubset(words.plain) for name, words in dictionaries.items())
 
 
 def _tidy(

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, func, not_
 from detectors.events import EVENT_TYPES
 from detectors.source.base import Notice, QueryError, Source
 from detectors.source.erased import is_marked
+from detectors.source.first_rows import Sample
 from detectors.source.mapping import folded
 from detectors.source.spelling import Dictionary, shown
 from detectors.source.sql import json_text
@@ -58,7 +59,11 @@ class Trail:
 
 
 def read_trail(
-    source: Source, words: Dictionary, elements: Collection[str], mine: ColumnElement[bool] | None
+    source: Source,
+    words: Dictionary,
+    elements: Collection[str],
+    mine: ColumnElement[bool] | None,
+    sample: Sample | None = None,
 ) -> Trail | None:
     """What the audit table of `source` holds of `elements`; None where there is none, or it could not be asked.
 
@@ -67,7 +72,7 @@ def read_trail(
     if EVENTS not in source.tables:
         return None
     try:
-        names, complete = _names(source, mine)
+        names, complete = (mine is None and _names_among(sample)) or _names(source, mine)
     except QueryError:
         return None
     # What the policy says is meant is asked for by that name, whether or not it was seen.
@@ -131,6 +136,14 @@ def is_indexed(source: Source, column: str) -> bool:
         index.valid and not index.partial and not index.expressions and index.columns[:1] == (name,)
         for index in table.indexes
     )
+
+
+def _names_among(sample: Sample | None) -> tuple[list[str], bool] | None:
+    """All types of a short table, if its first rows tell; None for one that is longer, or pads its words with blanks."""
+    names = {None if sample is None else row["event_type"] for row in (sample.first if sample else ())} - {None}
+    if sample is None or not sample.whole or any(str(name) != str(name).rstrip(" ") for name in names):
+        return None
+    return sorted(map(str, names)), True
 
 
 def _names(source: Source, mine: ColumnElement[bool] | None) -> tuple[list[str], bool]:

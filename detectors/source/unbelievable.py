@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from detectors.source.base import Engine, Source
-from detectors.source.filled import Sample
+from detectors.source.first_rows import Sample, Samples
 from detectors.source.gone_rows import gone_rows
 from detectors.source.mapping import STATE_WORDS
 from detectors.source.spelling import Spoken, meant, shown
@@ -58,7 +58,9 @@ def empty_beside_full(tables: Collection[str], engine: Engine) -> Iterator[str]:
         yield (f"{empty[0]} has no row that can be read, although {full} has some: {_WHY_EMPTY[engine]}")
 
 
-def word_faults(source: Source, spoken: Mapping[str, Spoken], counted: Collection[str]) -> Iterator[str]:
+def word_faults(
+    source: Source, spoken: Mapping[str, Spoken], counted: Collection[str], samples: Samples
+) -> Iterator[str]:
     """Words on which verdicts rest and that nobody knows. Of `counted` tables all rows were read, not a part."""
     for place in STATE_WORDS:
         table, column = place.split(".")
@@ -75,7 +77,7 @@ def word_faults(source: Source, spoken: Mapping[str, Spoken], counted: Collectio
     members = spoken.get("household_members")
     # Of a part of the rows none may be active, or lead.
     if members is not None and not members.unknown and not members.blank and "household_members" in counted:
-        yield from _nobody(source, members)
+        yield from _nobody(source, members, samples)
 
 
 def _unknown_words(source: Source, place: str, found: Spoken) -> str:
@@ -99,11 +101,14 @@ def _named(source: Source, place: str) -> str:
     return place if theirs == column else f"{place} (in the source: {theirs})"
 
 
-def _nobody(source: Source, found: Spoken) -> Iterator[str]:
+def _nobody(source: Source, found: Spoken, samples: Samples) -> Iterator[str]:
     """Where no member is active, or none leads: a word means something else here, or all of it is one real fault."""
     members = source.tables.respelled(found.spellings)["household_members"]
     active, leads = members.c.status == "active", members.c.role == "leader"
     if found.combinations is None:
+        first = samples["household_members"].first if "household_members" in samples else ()
+        if any(row["status"] == "active" and row["role"] == "leader" for row in first):
+            return
         anybody = select(members.c.role).where(active, leads).limit(1)
         if source.rows(anybody, "words"):
             return

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from detectors.source.base import Source
-from detectors.source.filled import FEW, FIRST, NEVER, Sample
+from detectors.source.filled import FEW, FIRST, NEVER
+from detectors.source.first_rows import Sample
 from detectors.source.moments import EVER
 
 _TOLD_BY_MINUTES = {"household_events": "event_timestamp", "household_join_requests": "requested_at"}

@@ -18,7 +18,7 @@ from detectors.limits import Limits
 from detectors.passes import PASSES
 from detectors.registry import BY_ID, DETECTORS
 from detectors.source import CANONICAL
-from detectors.source.filled import is_column
+from detectors.source.first_rows import is_column
 
 SECTIONS = ["Problem", "Fires when", "Stays silent when", "Evidence", "What to do", "How to check"]
 TESTS = Path(__file__).parent

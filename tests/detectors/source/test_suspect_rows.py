@@ -15,7 +15,7 @@ from detectors.rules.security import member_without_approval
 from detectors.rules.system import invite_code_failure
 from detectors.source import SourceMapping, open_source
 from detectors.source.capped import is_cap
-from detectors.source.filled import Sample
+from detectors.source.first_rows import Sample
 from detectors.source.masked import why_masked
 from detectors.source.misplaced import states
 from detectors.source.sampled_homes import Home, Row
