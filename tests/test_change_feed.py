@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
+import pytest
 from hypothesis import Phase, example, given
 from hypothesis import strategies as st
 
+from detectors.engine import comparing, foreseen
 from detectors.engine.feed import FIRST_LOOK
 from detectors.engine.result import ScanResult
+from detectors.source import SourceMapping, open_source
 from detectors.source.bucket_sums import BUCKETS
-from detectors.source.row_versions import FAR
+from detectors.source.row_versions import COMPARED, FAR, Coming, Since, statement
 from tests.support.acts import HOMES
 from tests.support.changes import PEOPLE, WRITES, Clients, Write
 from tests.support.effort import tries
@@ -21,7 +24,7 @@ from tests.support.looker import Looker, town
 from tests.support.postgres import RESTORED_PETFORCE, PostgresServer, load
 from tests.support.standby import catch_up, hot_standby
 from tests.support.town_life import MINUTE, uid
-from tests.support.towns import DAY
+from tests.support.towns import DAY, HOUR
 
 FIRST = datetime(2026, 2, 3, 9, tzinfo=UTC)
 NEXT = FIRST + 5 * MINUTE
@@ -124,6 +127,60 @@ def test_a_row_that_goes_over_to_a_household_of_the_same_bucket_is_lost_to_its_o
         looker.look(NEXT)
         assert looker.reasons[-1] is None
         assert "no-leader" in {found.detector for found in looker.known if uid(one) in map(UUID, found.households)}
+
+
+@pytest.mark.parametrize(("kept", "ahead"), [(20_000, 26 * HOUR), (0, 26 * HOUR), (20_000, 7 * MINUTE)])
+def test_a_time_that_passes_is_seen_though_nothing_is_written(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, kept: int, ahead: timedelta
+) -> None:
+    """Whether the look before could keep it, has kept too many, or looked less far ahead."""
+    monkeypatch.setattr(foreseen, "MOST_AHEAD", kept)
+    monkeypatch.setattr(comparing, "HORIZON", ahead)
+    with postgres.new_database(RESTORED_PETFORCE) as database, database.connect() as connection:
+        lived_in = town()
+        for number, sitter in enumerate(("first", "second", "third")):
+            expires = FIRST + (1 + 10 * number) * MINUTE
+            lived_in.member("oak", sitter, at=FIRST - DAY, is_temporary=True, temporary_expires_at=expires)
+        load(database, lived_in.tables())
+        looker, later = (
+            Looker(database.url),
+            "UPDATE household_members SET temporary_expires_at = %s WHERE user_id = %s",
+        )
+        looker.look(FIRST)
+        looker.look(NEXT)
+        assert _expired(looker) == {uid("first")}
+        connection.execute(later.encode(), (FIRST + 8 * MINUTE, uid("third")))
+        connection.execute(later.encode(), (FIRST + 30 * MINUTE, uid("second")))
+        for minutes, expired in ((6, {"first"}), (10, {"first", "third"}), (20, {"first", "third"})):
+            looker.look(FIRST + minutes * MINUTE)
+            assert _expired(looker) == set(map(uid, expired))
+        looker.look(FIRST + 33 * MINUTE)
+        assert _expired(looker) == {uid("first"), uid("second"), uid("third")}
+        assert set(looker.reasons[1:]) == {None}
+
+
+def _expired(looker: Looker) -> set[UUID]:
+    return {UUID(one.subject["user_id"]) for one in looker.known if one.detector == "temporary-access-expired"}
+
+
+def test_what_was_foreseen_is_asked_of_no_row(postgres: PostgresServer) -> None:
+    with postgres.new_database(RESTORED_PETFORCE) as database:
+        load(database, town().tables())
+        looker = Looker(database.url)
+        for at in (FIRST, NEXT):
+            looker.look(at)
+            assert looker.bookmark is not None
+            told = looker.bookmark.foreseen
+            assert {name: one.until for name, one in told.items()} == {
+                one.table: FIRST - 2 * MINUTE + 26 * HOUR for one in COMPARED
+            }
+        with open_source(database.url, SourceMapping()) as source:
+            for one in COMPARED:
+                for known in (True, False):
+                    since = Since(9, FIRST, FIRST, NEXT, foreseen=known)
+                    asked = statement(source.tables, one, since, Coming(NEXT, NEXT + DAY), by_bucket=False)
+                    # Times are taken out of the rows that were found by what is newer.
+                    assert ("ctid" in str(asked)) is known
 
 
 def test_the_sessions_of_those_who_were_removed_before_yesterday_are_left_to_the_night(

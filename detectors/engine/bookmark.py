@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from detectors.contract import Context, Tie
 from detectors.engine.endings import Ending
+from detectors.engine.foreseen import Foreseen
 from detectors.source.bucket_sums import BUCKETS, Sums
 from detectors.source.health import Health
 
@@ -49,6 +50,8 @@ class Bookmark:
     """Households in which something is wrong that no finding names by itself: rows of incidents."""
     ties: Mapping[str, tuple[Tie, ...]] = field(default_factory=dict)
     """The connected accounts of the findings of the look, by `tied_by`."""
+    foreseen: Mapping[str, Foreseen] = field(default_factory=dict)
+    """By table, the times that lie ahead; none of a table of which these are too many."""
 
     def dumped(self) -> str:
         plain = {
@@ -63,6 +66,7 @@ class Bookmark:
             "signs": sorted(self.signs),
             "listed": sorted(self.listed),
             "ties": {name: [tie.model_dump() for tie in some] for name, some in self.ties.items()},
+            "foreseen": {name: [one.until.isoformat(), sorted(one.times)] for name, one in self.foreseen.items()},
             "sums": {name: [_packed(one.rows), _packed(one.checks)] for name, one in self.sums.items()},
         }
         return json.dumps(plain, separators=(",", ":"))
@@ -73,7 +77,8 @@ def loaded(told: str | None) -> Bookmark | None:
     try:
         kept = _Kept.model_validate_json(told or "", strict=True)
         sums = {name: Sums(*map(_unpacked, packed)) for name, packed in kept.sums.items()}
-        return Bookmark(**{**dict(kept), "sums": sums})
+        ahead = {name: Foreseen(until, times) for name, (until, times) in kept.foreseen.items()}
+        return Bookmark(**{**dict(kept), "sums": sums, "foreseen": ahead})
     except (ValueError, zlib.error):
         return None
 
@@ -92,6 +97,7 @@ class _Kept(BaseModel):
     audit_began: AwareDatetime | None
     listed: frozenset[str]
     ties: dict[str, tuple[Tie, ...]]
+    foreseen: dict[str, tuple[AwareDatetime, frozenset[tuple[int, str]]]]
     sums: dict[str, tuple[str, str]]
 
 

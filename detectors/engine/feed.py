@@ -7,7 +7,6 @@ in an audit row that came, or in a time that has passed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -18,25 +17,23 @@ from sqlalchemy import ColumnElement, Text, bindparam, cast, func, or_, select, 
 from detectors.contract import Context
 from detectors.domain.values import text_of
 from detectors.engine.bookmark import Begins, Bookmark, digest_of
+from detectors.engine.comparing import Told, compare
+from detectors.engine.foreseen import Foreseen
 from detectors.engine.involved import NONE_KNOWN, Ties
 from detectors.engine.scope import scope_of
 from detectors.events import LOGINS, VIEWS, EventType
 from detectors.passes.base import Scope
 from detectors.source import QueryError, Source, SubjectError
-from detectors.source.bucket_sums import Sums, Written, glanced, written
+from detectors.source.bucket_sums import Sums
 from detectors.source.identity import may_ask
 from detectors.source.row_versions import (
     FAR,
     RELATIONS,
     SERVER,
-    Compared,
-    Since,
-    compared_in,
     has_versions,
     incomparable,
     newer_than,
     owners_in,
-    statement,
 )
 from detectors.source.trail import EVENTS
 
@@ -111,6 +108,7 @@ class Fed:
     least: int = 0
     next: int = 0
     sums: Mapping[str, Sums] = field(default_factory=dict)
+    foreseen: Mapping[str, Foreseen] = field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -138,6 +136,7 @@ class Fed:
             audit_began=begins.audit_began,
             sums=self.sums,
             ties=ties,
+            foreseen=self.foreseen,
         )
 
 
@@ -161,8 +160,12 @@ def read_feed(source: Source, feed: Feed, context: Context, at_once: int) -> Fed
     now = Fed(_distrusted(feed, here, context), server=here["server"], least=here["least"], next=here["next"])
     bookmark = feed.bookmark if now.reason is None else None
     try:
-        told = _compare(source, bookmark, context, at_once)
-        now = replace(now, sums={one.table: each.sums for one, each in told})
+        told = compare(source, bookmark, context, at_once)
+        now = replace(
+            now,
+            sums={one.table: each.sums for one, each, _ in told},
+            foreseen={one.table: ahead for one, _, ahead in told if ahead is not None},
+        )
         if bookmark is None:
             return now
         audited = _audited(source, feed, bookmark, context, here["kinds"])
@@ -206,35 +209,17 @@ def _distrusted(feed: Feed, here: Mapping[str, Any], context: Context) -> str | 
     return None
 
 
-def _compare(
-    source: Source, bookmark: Bookmark | None, context: Context, at_once: int
-) -> list[tuple[Compared, Written]]:
-    since = None if bookmark is None else Since(bookmark.least, bookmark.as_of, bookmark.watermark, context.watermark)
-
-    def one_table(one: Compared) -> tuple[Compared, Written]:
-        before = None if bookmark is None else bookmark.sums.get(one.table)
-        if before is not None:
-            # Buckets cost twice as much: they are asked for where rows may be lost, to find out which.
-            (together,) = source.rows(statement(source.tables, one, since, by_bucket=False), "feed")
-            if (told := glanced(together, before)) is not None:
-                return one, told
-        return one, written(source.rows(statement(source.tables, one, since), "feed"), before)
-
-    with ThreadPoolExecutor(max_workers=at_once) as pool:
-        return list(pool.map(one_table, compared_in(source.schema)))
-
-
 def _scoped(
     source: Source,
     feed: Feed,
     bookmark: Bookmark,
     now: Fed,
-    told: Sequence[tuple[Compared, Written]],
+    told: Sequence[Told],
     audited: Mapping[str, bool],
 ) -> Fed:
     """`now` with the households that are judged; `audited` are those of new audit rows, and whether a state may be wrong by them."""
     rewritten, users = set[str](), set(feed.users)
-    for one, each in told:
+    for one, each, _ in told:
         if one.table not in bookmark.sums:
             return now.whole("the source has other tables than at the last look")
         (users if one.names == "users" else rewritten).update(each.owners)
@@ -255,9 +240,9 @@ def _scoped(
         return now.whole("an id that is known to the ledger is none of this source's")
 
 
-def _of_buckets(source: Source, told: Sequence[tuple[Compared, Written]], names: str) -> set[str]:
+def _of_buckets(source: Source, told: Sequence[Told], names: str) -> set[str]:
     """The households (or users) in the buckets from which rows were lost, in whichever table they are left."""
-    fit = [(one, each) for one, each in told if one.names == names]
+    fit = [(one, each) for one, each, _ in told if one.names == names]
     buckets = sorted({bucket for _, each in fit for bucket in each.lost})
     if not buckets:
         return set()

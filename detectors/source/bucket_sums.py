@@ -40,6 +40,8 @@ class Written:
     sums: Sums
     owners: frozenset[str] = frozenset()
     lost: tuple[int, ...] = ()
+    ahead: frozenset[tuple[int, str]] = frozenset()
+    """The times, in microseconds, that were asked for as they will pass, and whose each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,18 @@ def _told(changed: Iterable[str]) -> tuple[list[_Newer], frozenset[str]]:
     return newer, frozenset(owners - {""})
 
 
-def glanced(row: Mapping[str, Any], before: Sums) -> Written | None:
-    """What the row of a `statement` that is not by bucket tells, if newer rows explain the difference; None if rows may be lost."""
+def _ahead(told: Iterable[str] | None, times: int) -> Iterator[tuple[int, str]]:
+    """The times that each row tells of, of so many at most, and whose they are."""
+    for row in told or ():
+        *moments, owner = row.split(" ", times)
+        yield from ((int(moment), owner) for moment in moments if moment and owner)
+
+
+def glanced(row: Mapping[str, Any], before: Sums, times: int) -> Written | None:
+    """What the row of a `statement` that is not by bucket tells, if newer rows explain the difference; None if rows may be lost.
+
+    A row has so many `times`.
+    """
     newer, owners = _told(row["changed"] or ())
     came = [one for one in newer if one.age == "new"]
     doubted = [one for one in newer if not one.age]
@@ -75,7 +87,7 @@ def glanced(row: Mapping[str, Any], before: Sums) -> Written | None:
     for one in (*came, *(doubted[place] for place in among)):
         now.rows[one.bucket] += 1
         now.checks[one.bucket] ^= one.check
-    return Written(now, owners)
+    return Written(now, owners, ahead=frozenset(_ahead(row["ahead"], times)))
 
 
 def _made_of(numbers: Sequence[int], wanted: int) -> list[int] | None:
@@ -98,20 +110,22 @@ def _reduced(number: int, made: int, basis: Mapping[int, tuple[int, int]]) -> tu
     return number, made
 
 
-def written(rows: Sequence[Mapping[str, Any]], before: Sums | None) -> Written:
+def written(rows: Sequence[Mapping[str, Any]], before: Sums | None, times: int) -> Written:
     """What the rows of a `statement` by bucket tell, compared with what there was `before`."""
     now = Sums(array("q", bytes(8 * BUCKETS)), array("q", bytes(8 * BUCKETS)))
     owners: set[str] = set()
+    ahead: set[tuple[int, str]] = set()
     newer: dict[int, list[int]] = {}
     for row in rows:
         bucket = row["bucket"]
+        ahead.update(_ahead(row["ahead"], times))
         now.rows[bucket], now.checks[bucket] = row["rows"], row["checks"]
         if before is not None:
             told, whose = _told(row["changed"] or ())
             newer[bucket] = [one.check for one in told]
             owners |= whose
     lost = tuple(_lost(now, before, newer)) if before is not None else ()
-    return Written(now, frozenset(owners), lost)
+    return Written(now, frozenset(owners), lost, frozenset(ahead))
 
 
 def _lost(now: Sums, before: Sums, newer: Mapping[int, Sequence[int]]) -> Iterator[int]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ColumnElement,
     Function,
     Integer,
@@ -22,12 +23,15 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    extract,
+    false,
     func,
     literal,
     literal_column,
     or_,
     select,
     text,
+    true,
 )
 
 from detectors.source.base import Schema
@@ -92,12 +96,24 @@ COMPARED = (
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """What was seen before, at `seen`: the row versions of all transactions below `least`, and the times up to `young`; now up to `old`."""
+    """What was seen before, at `seen`: the row versions of all transactions below `least`, and the times up to `young`; now up to `old`.
+
+    Where `foreseen`, the last look knows of the rows that it saw which times have passed since then.
+    """
 
     least: int
     seen: datetime
     young: datetime
     old: datetime
+    foreseen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """The times of rows that are asked for because they will pass: those after `old`, up to `until`."""
+
+    old: datetime
+    until: datetime
 
 
 def compared_in(schema: Schema) -> list[Compared]:
@@ -124,22 +140,77 @@ def incomparable(tables: Tables, kinds: Mapping[str, str]) -> str | None:
     return None if len(owners) == 1 else "the ids of households are not of one type"
 
 
-def statement(tables: Tables, one: Compared, since: Since | None, *, by_bucket: bool = True) -> Select[Any]:
+def statement(
+    tables: Tables, one: Compared, since: Since | None, coming: Coming, *, by_bucket: bool = True
+) -> Select[Any]:
     """The sums of a table, by bucket or of all together, and which of its rows are newer than `since`, or were too young then and are not any more.
 
-    Those are told as "checksum bucket age owner", the checksum only of newer ones; see `_age`.
+    Those are told as "checksum bucket age owner", the checksum only of newer ones; see `_age`. Where the others are `foreseen`,
+    only newer ones are told. The times that are `coming`, of all these or else of the newer ones, are told as "time time owner".
     """
-    owner, key = tables.raw(one.table, one.owner), _key(tables, one) or one.key[0]
-    bucket, mine = func.coalesce(_bucket(tables, one), 0), cast(_owner_hash(tables, one), BigInteger)
-    # With the owner's hash, so that a row that goes over to another household is lost to its first one.
-    row = func.coalesce(_hash(_native(tables, one, key), tables.raw(one.table, key), seed=mine), 0)
-    sums = [func.count().label("rows"), func.bit_xor(row).label("checks")]
+    if since is not None and since.foreseen and not by_bucket:
+        return _glance(tables, one, since, coming)
+    bucket, row = _bucket_of(tables, one), _checksum(tables, one)
+    ahead, sums = _is_ahead(tables, one, coming), [func.count().label("rows"), func.bit_xor(row).label("checks")]
     if since is not None:
-        newer = newer_than(since.least)
-        told = func.concat(case((newer, row)), " ", bucket, " ", _age(tables, one, since), " ", owner)
-        sums.append(func.array_agg(told).filter(or_(newer, *_due(tables, one, since))).label("changed"))
+        newer, told = newer_than(since.least), _told(tables, one, since)
+        due = [] if since.foreseen else _due(tables, one, since)
+        sums.append(func.array_agg(told).filter(or_(newer, *due)).label("changed"))
+        ahead = and_(newer, ahead) if since.foreseen else ahead
+    sums.append(func.array_agg(_times(tables, one, coming)).filter(ahead).label("ahead"))
     found = select(bucket.label("bucket"), *sums).group_by(bucket) if by_bucket else select(*sums)
     return found if one.only is None else found.where(tables.raw(one.table, one.only).is_not(None))
+
+
+def _glance(tables: Tables, one: Compared, since: Since, coming: Coming) -> Select[Any]:
+    """The sums of all rows together, and what the newer ones tell, who are looked up by their places.
+
+    Whatever a statement tells of some rows of a table it takes out of each: times stand far behind in a row, and the sums need
+    but the ids at its beginning.
+    """
+    newer: ColumnElement[Any] = func.array_agg(literal_column("ctid")).filter(newer_than(since.least))
+    checks = func.bit_xor(_checksum(tables, one)).label("checks")
+    sums = select(func.count().label("rows"), checks, newer.label("places"))
+    if one.only is not None:
+        sums = sums.where(tables.raw(one.table, one.only).is_not(None))
+    seen = sums.cte("seen")
+    told = func.array_agg(_told(tables, one, since)).label("changed")
+    ahead = func.array_agg(_times(tables, one, coming)).filter(_is_ahead(tables, one, coming)).label("ahead")
+    placed = literal_column("ctid = ANY (CAST((SELECT places FROM seen) AS tid[]))", Boolean())
+    news = select(told, ahead).select_from(tables.source_table(one.table)).where(placed).subquery("news")
+    return select(seen.c.rows, seen.c.checks, news.c.changed, news.c.ahead).select_from(seen.join(news, true()))
+
+
+def _told(tables: Tables, one: Compared, since: Since) -> ColumnElement[str]:
+    check = case((newer_than(since.least), _checksum(tables, one)))
+    owner = tables.raw(one.table, one.owner)
+    return func.concat(check, " ", _bucket_of(tables, one), " ", _age(tables, one, since), " ", owner)
+
+
+def _bucket_of(tables: Tables, one: Compared) -> ColumnElement[int]:
+    return func.coalesce(_bucket(tables, one), 0)
+
+
+def _checksum(tables: Tables, one: Compared) -> ColumnElement[int]:
+    key, mine = _key(tables, one) or one.key[0], cast(_owner_hash(tables, one), BigInteger)
+    # With the owner's hash, so that a row that goes over to another household is lost to its first one.
+    return func.coalesce(_hash(_native(tables, one, key), tables.raw(one.table, key), seed=mine), 0)
+
+
+def _is_ahead(tables: Tables, one: Compared, coming: Coming) -> ColumnElement[bool]:
+    return or_(false(), *(_between(time, coming.old, coming.until) for time in _times_of(tables, one)))
+
+
+def _times(tables: Tables, one: Compared, coming: Coming) -> ColumnElement[str]:
+    """Those times of a row that are `coming`, in microseconds, and whose it is."""
+    parts: list[Any] = []
+    for name in one.times:
+        if name in tables.schema.tables[one.table].columns:
+            time = tables.stored(one.table, name)
+            moment = cast(extract("epoch", time) * 1_000_000, BigInteger)
+            parts.append(case((_between(time, coming.old, coming.until), moment)))
+        parts.append(" ")
+    return func.concat(*parts, tables.raw(one.table, one.owner))
 
 
 def has_versions(tables: Tables, kinds: Mapping[str, str], table: str, owner: str, at: str) -> bool:
@@ -208,6 +279,13 @@ def _hash(native: str, column: ColumnElement[Any], seed: ColumnElement[Any] | No
 
 def _due(tables: Tables, one: Compared, since: Since) -> list[ColumnElement[bool]]:
     """For each of a row's times whether it was too young at the last look and is not any more."""
+    return [_between(time, since.young, since.old) for time in _times_of(tables, one)]
+
+
+def _times_of(tables: Tables, one: Compared) -> list[ColumnElement[Any]]:
     known = [column for column in one.times if column in tables.schema.tables[one.table].columns]
-    times = [tables.stored(one.table, column) for column in known]
-    return [and_(time > literal(since.young), time <= literal(since.old)) for time in times]
+    return [tables.stored(one.table, column) for column in known]
+
+
+def _between(time: ColumnElement[Any], after: datetime, until: datetime) -> ColumnElement[bool]:
+    return and_(time > literal(after), time <= literal(until))

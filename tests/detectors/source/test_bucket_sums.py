@@ -52,7 +52,8 @@ def test_rows_are_lost_or_explained(
         *(row.told(of_came) for row in rows[60 : 60 + came]),
         *(row.told(of_changed) for row in rows[20 : 20 + changed]),
     ]
-    found = glanced({"rows": len(now), "checks": xor(now), "changed": told}, sums_of(before))
+    seen = {"rows": len(now), "checks": xor(now), "changed": told, "ahead": None}
+    found = glanced(seen, sums_of(before), 2)
     if found is not None:
         assert not lost
         assert found.sums == sums_of(now)
@@ -60,3 +61,10 @@ def test_rows_are_lost_or_explained(
     doubted = (came if not of_came else 0) + (changed if not of_changed else 0)
     if not lost and doubted <= 24 and (not came or of_came != "old") and (not changed or of_changed != "new"):
         assert found is not None
+
+
+def test_times_that_lie_ahead_are_told_with_whose_they_are() -> None:
+    ahead = ["5  a home", " 7 an other", "8 9 a home", "  nobodys", "3 4 "]
+    found = glanced({"rows": 0, "checks": None, "changed": None, "ahead": ahead}, sums_of([]), 2)
+    assert found is not None
+    assert found.ahead == {(5, "a home"), (7, "an other"), (8, "a home"), (9, "a home")}
