@@ -99,9 +99,10 @@ class _States:
 def outdated(source: Source, spelled: Tables, trail: Trail | None, samples: Samples, as_of: datetime) -> Iterator[str]:
     """A line where tables of state are copies of an earlier time than the audit table. Raises QueryError."""
     asked = () if trail is None or not source.tables.finds(EVENTS, "event_timestamp") else trail.written & _TYPES.keys()
-    told, until = spelled[EVENTS].c.event_timestamp, as_of - _WRITING
+    until = as_of - _WRITING
     if len(asked) < 2 or _too_few(samples, spelled, until):
         return
+    told = spelled[EVENTS].c.event_timestamp
     _, acts = _acts(source, spelled, (told > until - _LONG, told <= until), _LAST)
     states = _states_of(source, spelled, acts)
     suspected = {tables: kinds for tables, kinds in _KINDS.items() if not _left_traces(kinds, acts, states)}
