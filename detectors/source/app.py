@@ -92,12 +92,15 @@ def preset_hint(names: Collection[str]) -> str:
     """What to say where tables with these `names` are those of an app that is known; empty where they are not."""
     here = {name.lower() for name in names}
     for preset in PRESETS[1:]:
-        if all(told.get("name", table).lower() in here for table, told in _settings_of(preset)["tables"].items()):
+        if all(told.get("name", table).lower() in here for table, told in settings_of(preset)["tables"].items()):
             return f'; there are the tables of {preset}: say [source] preset = "{preset}" in the policy'
     return ""
 
 
-def _settings_of(preset: str) -> dict[str, Any]:
+def settings_of(preset: str) -> dict[str, Any]:
+    """What a preset says beneath the settings of a source; `petforce` says nothing."""
+    if preset == "petforce":
+        return {}
     return tomllib.loads(
         resources.files("detectors.source.presets").joinpath(f"{preset}.toml").read_text(encoding="utf-8")
     )
@@ -106,9 +109,9 @@ def _settings_of(preset: str) -> dict[str, Any]:
 def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a source with those of its preset beneath. What is given counts."""
     name = given.get("preset", "petforce")
-    if name == "petforce" or name not in PRESETS:
+    if name not in PRESETS:
         return dict(given)
-    return _over(_settings_of(name), given)
+    return _over(settings_of(name), given)
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

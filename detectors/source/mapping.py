@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detectors.events import EVENT_TYPES
-from detectors.source.app import BY_MEMBER, App, with_preset
+from detectors.source.app import BY_MEMBER, App, settings_of, with_preset
 from detectors.source.ids import WRAPPING
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
@@ -227,6 +227,10 @@ class SourceMapping(BaseModel):
                     raise ValueError(f"words.{place} has no words to map; known are {', '.join(WORDS)}")
                 _check_words(place, words)
         return self
+
+    def preset_settings(self) -> dict[str, Any]:
+        """What the preset says, where nothing else was said."""
+        return settings_of(self.preset)
 
     def needless_words(self) -> Iterator[str]:
         """What `words` maps to what it means anyway, one line each."""

@@ -127,8 +127,9 @@ class Policy(Part):
 
     def values(self) -> Iterator[tuple[str, Any, str]]:
         """Every dotted key with its effective value (as JSON types) and its origin."""
+        preset = {key for key, _ in _leaves({"source": self.source.preset_settings()})}
         for key, value in _leaves(self.model_dump(mode="json", by_alias=True)):
-            yield key, value, "file" if key in self._from_file else "default"
+            yield key, value, "file" if key in self._from_file else "preset" if key in preset else "default"
 
     def sla(self, team: Team, severity: Severity, detector: str | None = None) -> Sla:
         """What `team` promises for a finding: of its own table and the matrix the stricter of each promise."""

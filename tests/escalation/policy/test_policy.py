@@ -407,3 +407,13 @@ def test_a_span_of_more_than_a_hundred_years_is_refused() -> None:
     Limits(commercial_sitting_days=36_500)
     with pytest.raises(ValueError, match="commercial_sitting_days is more than a hundred years"):
         Limits(commercial_sitting_days=36_501)
+
+
+def test_what_a_preset_says_is_told_from_what_the_file_says(tmp_path: Path) -> None:
+    own = '[source]\npreset = "petforce-2"\n[source.app]\nseveral_leaders = false\n'
+    (tmp_path / "policy.toml").write_text(own, encoding="utf-8")
+    origins = {key: (value, origin) for key, value, origin in load_policy(tmp_path / "policy.toml").values()}
+    assert origins["source.tables.household_members.name"] == ("members", "preset")
+    assert origins["source.app.leaders_by_role"] == (True, "preset")
+    assert origins["source.app.several_leaders"] == (False, "file")
+    assert origins["source.app.no_requests"] == (False, "default")
