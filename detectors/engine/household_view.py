@@ -22,7 +22,7 @@ from detectors.engine.homes import homes_to_show, keys_where
 from detectors.events import EventType
 from detectors.rules.integrity.no_leader import why_leaderless
 from detectors.source import Source, SubjectError
-from detectors.source.gone_rows import refuse_gone_rows
+from detectors.source.marked import refuse_gone_rows
 
 Kind = Literal["household", "user", "invite code", "e-mail address"]
 HOUSEHOLDS_MOST = 20

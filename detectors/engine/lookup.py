@@ -16,7 +16,7 @@ from detectors.rules._support import customer_value, household_state
 from detectors.rules.customer_success.vip_affected import META as VIP
 from detectors.rules.customer_success.vip_affected import is_vip
 from detectors.source import Source
-from detectors.source.gone_rows import refuse_gone_rows
+from detectors.source.marked import refuse_gone_rows
 
 HOUSEHOLDS_MOST = 20
 """Of somebody who is in many households so many are looked up; the others are counted."""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, literal_column
+from sqlalchemy import ColumnElement, literal_column
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import ONLY_TOLD, Notice, SourceError
 from detectors.source.folder_files import shown
 from detectors.source.folder_shapes import Execute, Shape
-from detectors.source.gone_rows import counts_as, fault_of, is_gone, versions
 from detectors.source.mapping import SourceMapping
+from detectors.source.marked import counts, judged
 
 
 def lacking_in_parts(table: str, shapes: Sequence[Shape]) -> dict[str, str]:
@@ -36,21 +36,25 @@ def not_in_all(table: str, column: str, told: str) -> Notice:
     return Notice(table, f"{told}: {read}", frozenset({full}), "export all parts with the same columns")
 
 
-def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, execute: Execute) -> None:
-    """Raise SourceError for files with rows that are marked as deleted or outdated."""
+def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, execute: Execute) -> list[Notice]:
+    """What to say of rows that are marked. Raises SourceError for files with rows that are deleted, outdated or another tenant's."""
+    notices: dict[str, Notice] = {}
     for shape in shapes:
+        if not shape.marks:
+            continue
         columns: dict[str, ColumnElement[Any]] = {
             name: literal_column(field.sql) for name, field in shape.fields.items()
         }
-        lives = counts_as(table, columns, mapping)
-        for mark in shape.marks:
-            marked = and_(is_gone(literal_column(mark.sql), mark.name), lives)
-            gone = marked.compile(compile_kwargs={"literal_binds": True})
-            kept = versions(table, mark.name, columns).compile(compile_kwargs={"literal_binds": True})
-            try:
-                (row,) = execute(f"SELECT count(*) FILTER (WHERE {gone}), count(*), {kept} FROM {shape.relation}")
-            except DBAPIError as error:
-                place = shown(shape.files[0].path)
-                raise SourceError(f"{place}: the column {mark.name} cannot be read: export it again") from error
-            if row[0] and row[2] < row[1]:
-                raise SourceError(fault_of(table, mark.name, row[0], row[1]))
+        marks: dict[str, ColumnElement[Any]] = {mark.name: literal_column(mark.sql) for mark in shape.marks}
+        asked = counts(table, marks, columns, mapping)
+        written = (str(one.compile(compile_kwargs={"literal_binds": True})) for one in asked.values())
+        try:
+            (row,) = execute(f"SELECT {', '.join(written)} FROM {shape.relation}")
+        except DBAPIError as error:
+            place, named = shown(shape.files[0].path), ", ".join(marks)
+            raise SourceError(f"{place}: the column {named} cannot be read: export it again") from error
+        for said in judged(table, list(marks), dict(zip(asked, row, strict=True))):
+            if isinstance(said, str):
+                raise SourceError(said)
+            notices[said.said] = said
+    return list(notices.values())

@@ -66,7 +66,7 @@ class TableReader:
             shapes = parts = parquet_shapes(delivery, self._mapping, self._execute)
             lacking = lacking_in_parts(delivery.table, shapes)
         notices += [not_in_all(delivery.table, column, told) for column, told in lacking.items()]
-        refuse_gone(delivery.table, shapes, self._mapping, self._execute)
+        notices += refuse_gone(delivery.table, shapes, self._mapping, self._execute)
         # Of a row without the column nobody knows whether it has a value; what would be concluded from its absence is nothing.
         unusable = {
             full: told for column, told in lacking.items() if (full := f"{delivery.table}.{column}") not in ONLY_TOLD

@@ -227,7 +227,9 @@ def _find_unfilled(
 ) -> None:
     """Which columns hold nothing at all; of those that nothing can do without it is a fault."""
     try:
-        health.faults += other_rows(source, samples, as_of, limited=own is not None)
+        others = list(other_rows(source, samples, as_of, limited=own is not None))
+        health.faults += [one for one in others if isinstance(one, str)]
+        health.notices += [one for one in others if isinstance(one, Notice)]
         health.unfilled = unfilled(source, elements, samples)
         if own is None:
             health.faults += unfilled_faults(source, samples)

@@ -161,6 +161,8 @@ class TableMapping(BaseModel):
 
     name: str | None = Field(default=None, min_length=1)
     columns: dict[str, str] = {}
+    says_nothing: tuple[str, ...] = ()
+    """Columns that look as if they marked rows that are gone, or of another tenant, and don't."""
 
 
 Words = dict[str, str | tuple[str, ...]]
@@ -268,6 +270,11 @@ class SourceMapping(BaseModel):
         """The source's words for one of ours in `place` (table.column), folded."""
         said = self.said(place)
         return {word for word, meant in said.items() if meant == ours} | ({folded(ours)} - said.keys())
+
+    def says_nothing(self, table: str) -> tuple[str, ...]:
+        """The source's columns of a table that mark no rows, whatever they are named."""
+        mapping = self.tables.get(table)
+        return mapping.says_nothing if mapping else ()
 
     def event_name(self, event_type: str) -> str:
         """The source's name of an event type."""

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from detectors.source.base import Engine, Source
+from detectors.source.base import Engine, Notice, Source
 from detectors.source.first_rows import Sample, Samples
-from detectors.source.gone_rows import gone_rows
 from detectors.source.mapping import STATE_WORDS
+from detectors.source.marked import gone_rows
 from detectors.source.spelling import Spoken, meant, shown
 from detectors.source.trail import EVENTS, Trail, like_ours
 from detectors.source.whole_days import whole_days
@@ -31,9 +31,12 @@ def strange_trail(trail: Trail | None) -> Iterator[str]:
     )
 
 
-def other_rows(source: Source, samples: Mapping[str, Sample], as_of: datetime, *, limited: bool) -> Iterator[str]:
+def other_rows(
+    source: Source, samples: Mapping[str, Sample], as_of: datetime, *, limited: bool
+) -> Iterator[str | Notice]:
     """Where rows are not what a scan takes them for, be it of one household: gone, or of a day instead of a time.
 
+    A text is a fault.
     Raises QueryError.
     """
     yield from gone_rows(source, limited=limited)

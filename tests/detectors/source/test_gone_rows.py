@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import literal_column
 
 from detectors.source import SourceMapping
-from detectors.source.gone_rows import fault_of, is_gone, marking
+from detectors.source.gone_rows import is_gone, marking
 from detectors.source.mapping import TableMapping
+from detectors.source.marked import fault_of
 
 SAYS = [
     ("deletedAt", "2026-02-01 10:00:00+00"),
@@ -65,7 +66,7 @@ def test_a_row_that_lives(column: str, value: str) -> None:
     assert not gone(column, value)
 
 
-@pytest.mark.parametrize("column", ["operation", "sign", "photo_deleted_at", "removed_at", "is_archived", "type"])
+@pytest.mark.parametrize("column", ["operation", "sign", "photo_deleted_at", "pet_archived_at", "type"])
 def test_columns_of_the_apps_own_say_nothing(column: str) -> None:
     assert marking("households", [column], SourceMapping()) == ()
 
