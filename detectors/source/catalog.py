@@ -16,6 +16,7 @@ from detectors.source.elsewhere import elsewhere
 from detectors.source.gone_rows import is_copied, marking
 from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
 from detectors.source.quoting import quoted
+from detectors.source.server_times import told_by_values
 from detectors.source.server_types import (
     ACCEPTED,
     AS_TEXT,
@@ -107,7 +108,9 @@ def read_catalog(ask: Ask, mapping: SourceMapping, label: str, encoding: str) ->
             hint = preset_hint([row["name"] for row in ask(_PRESENT, {})])
             raise SourceError(f"{label}: {_not_there(name, mapping, found.get(name), alike.get(name, ''))}{hint}")
     by_oid = {"canonical": list(found), "oid": [row["oid"] for row in found.values()]}
-    reader = _Reader(mapping, found, _by_table(ask(_COLUMNS, by_oid)), _by_table(ask(_INDEXES, by_oid)))
+    present = _by_table(ask(_COLUMNS, by_oid))
+    told = told_by_values(ask, mapping, found, present)
+    reader = _Reader(mapping, found, present, _by_table(ask(_INDEXES, by_oid)), told)
     tables = {name: table for name in CANONICAL if name in found and (table := reader.table(name))}
     schema = Schema(
         tables,
@@ -157,6 +160,8 @@ class _Reader:
     found: Mapping[str, Any]
     columns: Mapping[str, list[Any]]
     indexes: Mapping[str, list[Any]]
+    told: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
+    """How columns are read that only their values tell, by table and source name."""
     unreadable: set[str] = field(default_factory=set)
     unusable: dict[str, str] = field(default_factory=dict)
 
@@ -213,6 +218,9 @@ class _Reader:
             raise SourceError(
                 f"{full_name}.{quoted(source_name)} may not be read by this role: GRANT SELECT ON {full_name} TO it"
             )
+        told = self.told.get((name, source_name))
+        if told is not None and wanted.kind in {"time", "flag"}:
+            return ("time" if wanted.kind == "time" else "flag"), [told]
         read = self._reading(row, wanted.kind)
         if read is None:
             reason = f"{row['declared']}, but {WANTED[wanted.kind]} is needed"

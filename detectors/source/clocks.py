@@ -5,11 +5,11 @@ What people did before they were removed looks then as if they had done it after
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import Select, and_, func, select
 
 from detectors.events import EventType
 from detectors.source.base import Source
@@ -35,6 +35,8 @@ _TWO = 2
 """So many differences to another zone there are in a year. What refreshes a session every hour makes more of them."""
 
 
+_FEW_ACTS, _DAYS, _MOMENT = 5, 3, timedelta(minutes=1)
+"""So many acts, on so many days, that are all audited within so short a time, tell when they were loaded."""
 _OLD = timedelta(hours=3)
 """A session that began less before the log-in may have been in use; no zone with many people lies so near behind UTC."""
 
@@ -51,6 +53,17 @@ def other_clocks(source: Source, trail: Trail | None, samples: Samples) -> Itera
         if acts is not None and len(acts) < _FEW:
             continue
         apart = _apart(source.rows(_pairs_of(tables, kind, place), "words"))
+        if (
+            not place.startswith("sessions.")
+            and len(trail.written) > 1
+            and _at_one_moment(apart)
+            and _is_of_one_moment(source)
+        ):
+            yield (
+                f"{EVENTS}.event_timestamp is one moment for acts that {place} tells of on different days: it holds when the rows were "
+                f'loaded; map the column that holds when each happened, [source.tables.{EVENTS}.columns] event_timestamp = "…"'
+            )
+            return
         shifted = sorted(one for one in apart.values() if is_shift(one))
         many = len(shifted) * _SHARE >= len(apart)
         if place.startswith("sessions."):
@@ -67,6 +80,20 @@ def other_clocks(source: Source, trail: Trail | None, samples: Samples) -> Itera
                 'zones, or say whose clock wrote times that have none, [source] zone = "…"'
             )
             return
+
+
+def _at_one_moment(apart: Mapping[datetime, timedelta]) -> bool:
+    """Whether acts of several days were all audited within a minute, long after the first of them."""
+    told = [written + after for written, after in apart.items()]
+    days = {written.date() for written in apart}
+    return len(apart) >= _FEW_ACTS and max(told) - min(told) < _MOMENT and len(days) >= _DAYS
+
+
+def _is_of_one_moment(source: Source) -> bool:
+    """Whether all audit rows are of one moment: beginnings of before may have been written afterwards, and nothing else."""
+    told = source.tables[EVENTS].c.event_timestamp
+    (row,) = source.rows(select(func.min(told).label("first"), func.max(told).label("last")), "words")
+    return bool(row["last"] - row["first"] < _MOMENT)
 
 
 def _apart(rows: Iterable[Any]) -> dict[datetime, timedelta]:

@@ -10,7 +10,9 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import ONLY_TOLD, ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
+from detectors.source.epochs import OF_NO_UNIT
 from detectors.source.folder_counts import counts_of
+from detectors.source.folder_epochs import counted_times, read_digits, readings_of_numbers
 from detectors.source.folder_files import DataFile, Delivery, shown
 from detectors.source.folder_keys import read_once
 from detectors.source.folder_parts import lacking_in_parts, not_in_all, refuse_gone
@@ -103,6 +105,8 @@ class _OneTable:
         self._unusable = dict(unusable)
         self._readings: Readings = [self._readings_of(shape, zone) for shape in shapes]
         self._counts = [self._counted(shape, readings) for shape, readings in zip(shapes, self._readings, strict=True)]
+        for shape, readings, count in zip(shapes, self._readings, self._counts, strict=True):
+            read_digits(shape, readings, count, self._kinds, execute)
 
     def load(self, notices: list[Notice], parts: Sequence[Shape], *, in_memory: bool) -> Loaded:
         """The table, of whose files `parts` tells one from another."""
@@ -148,13 +152,17 @@ class _OneTable:
 
     def _readings_of(self, shape: Shape, zone: str) -> dict[str, Reading]:
         readings = {}
+        numbers = counted_times(shape, self._kinds)
+        times = readings_of_numbers(shape, numbers, self._execute)
         for column, field in shape.fields.items():
             if f"{self._name}.{column}" in self._unusable:
                 continue
             kind = "prose" if column in WRITTEN_BY_PEOPLE else self._kinds[column]
-            found = reading(kind, field.sql, field.stored, zone)
+            found = times.get(column) or reading(kind, field.sql, field.stored, zone)
             if found is None:
-                self._refuse(column, f"is of type {field.stored}, needs {WANTED[self._kinds[column]]}", shape)
+                counted = f" (it holds {OF_NO_UNIT})" if column in numbers else ""
+                wanted = WANTED[self._kinds[column]]
+                self._refuse(column, f"is of type {field.stored}, needs {wanted}{counted}", shape)
             else:
                 readings[column] = found
         return readings

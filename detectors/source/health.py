@@ -31,6 +31,7 @@ from detectors.source.not_yet import not_yet_copied
 from detectors.source.notations import unblanked
 from detectors.source.outdated import outdated
 from detectors.source.own_rows import OWN_HOUSEHOLD, Own, own_rows
+from detectors.source.refreshes import leave_out_refreshes
 from detectors.source.repeated import repeated
 from detectors.source.spelling import Spoken, dictionary, shown, spoken
 from detectors.source.strangers import notice_of_strangers, strangers_in_metadata
@@ -105,6 +106,7 @@ def look_at(
     the columns, whose absence matters. Raises SourceError if the source cannot be read at all.
     """
     health = Health()
+    leave_out_refreshes(source)
     present = [table for table in WORD_COLUMNS if table in source.tables]
     of_words, own = own, None if own is not None and own.words_alone else own
     samples = _sample(source, elements, health)

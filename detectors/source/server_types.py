@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, cast, func, literal_column
+from sqlalchemy import ColumnElement, DateTime, Text, cast, func, literal_column
 from sqlalchemy.types import TypeEngine
 
 from detectors.source.base import NativeType
+from detectors.source.epochs import OF_NO_UNIT
 from detectors.source.typed_ids import TYPES
 
 Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
@@ -55,13 +56,19 @@ WANTED = {
 }
 
 
-FLAGS_AS_NUMBERS = {"int2", "int4", "int8", "numeric"}
+NUMBERS = {"int4", "int8", "numeric", "float8"}
+"""The types in which times may be counted."""
+FLAGS_AS_NUMBERS = {"int2", "int4", "int8", "numeric", "float4", "float8"}
 """As a database without booleans leaves them."""
 
 
+YES, NO = ("true", "t", "yes", "y", "on", "1", "1.0"), ("false", "f", "no", "n", "off", "0", "0.0")
+"""What texts say of a flag."""
+
+
 def instead(row: Any, kind: str) -> str:
-    if kind == "time" and row["type_name"] in {"int4", "int8", "numeric", "float8"}:
-        return "map a view with to_timestamp(…) in its place, as a number doesn't say what it counts"
+    if kind == "time" and row["type_name"] in NUMBERS:
+        return f"map a view with to_timestamp(…) in its place, as it holds {OF_NO_UNIT}"
     if kind == "time" and row["type_name"] == "date":
         return "map another column, as a day has no time of day"
     return "map another column, or a view with a cast"
@@ -73,6 +80,10 @@ def cast_to(kind: TypeEngine[Any]) -> Reading:
 
 def is_not_zero(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return column != literal_column("0")
+
+
+def is_yes(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.nullif(func.lower(func.btrim(cast(column, Text))), "").in_(YES)
 
 
 def in_zone(zone: str) -> Reading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from detectors.engine.runner import scan
 from detectors.limits import Limits
 from detectors.rules.integrity import no_leader
 from detectors.source import CANONICAL, SourceError, SourceMapping, open_source
-from tests.support.towns import AS_OF, DAY, LONG_AGO, YESTERDAY, Scanner, Town, cell
+from tests.support.towns import AS_OF, DAY, LONG_AGO, YESTERDAY, Scanner, Tables, Town, cell
 
 Rows = list[dict[str, Any]]
 Marked = Callable[[Rows], None]
@@ -92,7 +92,7 @@ READ: dict[str, tuple[str, Marked]] = {
 }
 
 
-def town_with(table: str, mark: Marked) -> Mapping[str, Rows]:
+def town_with(table: str, mark: Marked) -> Tables:
     town = Town()
     for home in "abcdefgh":
         town.family(home, f"{home} one", f"{home} two")
@@ -104,7 +104,7 @@ def town_with(table: str, mark: Marked) -> Mapping[str, Rows]:
     return town.tables()
 
 
-def folder_of(folder: Path, tables: Mapping[str, Rows]) -> str:
+def folder_of(folder: Path, tables: Tables) -> str:
     """The tables as files with whatever columns their rows have."""
     for name, rows in tables.items():
         columns = list(dict.fromkeys([*CANONICAL[name].columns, *(column for row in rows for column in row)]))
@@ -184,7 +184,9 @@ def test_a_server_is_asked_the_same(on_postgres: Scanner) -> None:
 def test_a_flag_may_be_the_status(on_postgres: Scanner) -> None:
     where = on_postgres.open_town(town_with("households", lambda rows: None))
     with psycopg.connect(where, autocommit=True) as server:
-        server.execute("ALTER TABLE household_members ALTER status DROP DEFAULT, ALTER status TYPE boolean USING status = 'active'")
+        server.execute(
+            "ALTER TABLE household_members ALTER status DROP DEFAULT, ALTER status TYPE boolean USING status = 'active'"
+        )
     words = {"household_members": {"status": {"true": "active", "false": "removed"}}}
     with open_source(where, SourceMapping.model_validate({"words": words})) as source:
         context = Context(as_of=AS_OF, window=YESTERDAY, limits=Limits())

@@ -185,7 +185,7 @@ def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
 @pytest.mark.parametrize(
     ("table", "column", "kind", "blind", "says"),
     [
-        ("household_members", "is_temporary", "text", "temporary-access-expired", "text, but boolean"),
+        ("household_members", "is_temporary", "text USING 'wahr'", "temporary-access-expired", "text, but boolean"),
         (
             "household_members",
             "temporary_expires_at",

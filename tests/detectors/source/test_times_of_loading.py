@@ -1,0 +1,88 @@
+"""A trail that holds when it was loaded, ids that are written otherwise since some day, and a log of refreshes as a server's sessions."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from detectors.contract import Context
+from detectors.engine.result import ScanResult
+from detectors.engine.runner import scan
+from detectors.limits import Limits
+from detectors.rules.integrity import no_leader
+from detectors.rules.security import session_survives_removal
+from detectors.source import SourceError, SourceMapping, open_source
+from tests.support.towns import AS_OF, DAY, HOUR, LONG_AGO, NOON, YESTERDAY, Scanner, Town, uid
+
+
+def town() -> Town:
+    town = Town()
+    for place in range(6):
+        home = f"home {place}"
+        at = LONG_AGO + place * DAY + timedelta(minutes=place)
+        town.family(home, f"{home} one", f"{home} two", at=at)
+        town.event("household_created", home, f"{home} one", at=at)
+        town.event("household_join_request_submitted", home, f"{home} two", at=at + DAY)
+        town.session(home, f"{home} one")
+    return town
+
+
+def scanned(where: str) -> ScanResult:
+    rules = no_leader.DETECTOR, session_survives_removal.DETECTOR
+    with open_source(where, SourceMapping()) as source:
+        return scan(source, rules, Context(as_of=AS_OF, window=YESTERDAY, limits=Limits()))
+
+
+def test_audit_rows_of_one_moment_end_the_scan(on_duckdb: Scanner) -> None:
+    loaded = town()
+    for place, row in enumerate(loaded.household_events):
+        row["event_timestamp"] = NOON + timedelta(seconds=place)
+    with pytest.raises(
+        SourceError,
+        match=r"event_timestamp is one moment for acts that households\.created_at tells of on different days",
+    ):
+        scanned(on_duckdb.open_town(loaded.tables()))
+
+
+def test_beginnings_may_have_been_audited_afterwards(on_duckdb: Scanner) -> None:
+    filled = town()
+    for row in filled.household_events:
+        if row["event_type"] == "household_created":
+            row["event_timestamp"] = NOON
+    assert scanned(on_duckdb.open_town(filled.tables())).findings == ()
+
+
+def test_a_town_of_one_moment_is_scanned(on_duckdb: Scanner) -> None:
+    made = Town()
+    for place in range(12):
+        made.family(f"home {place}", f"{place} one", f"{place} two")
+        made.event("household_created", f"home {place}", f"{place} one", at=LONG_AGO)
+    assert scanned(on_duckdb.open_town(made.tables())).findings == ()
+
+
+def test_ids_that_are_written_otherwise_since_yesterday_are_told(on_duckdb: Scanner) -> None:
+    changed = town()
+    for place in range(6):
+        for how, day, who in (("{}", 5, "two"), ("usr_{}", 1, "one")):
+            named = how.format(uid(f"home {place} {who}"))
+            at = NOON - day * DAY + place * HOUR
+            changed.event(
+                "household_join_request_approved", f"home {place}", f"home {place} one", at=at, new_member_id="x"
+            )
+            changed.household_events[-1]["metadata"]["new_member_id"] = named
+    said = [notice.said for notice in scanned(on_duckdb.open_town(changed.tables())).notices]
+    assert [one for one in said if "household_events.metadata names (new_member_id)" in one]
+
+
+def test_a_servers_log_of_refreshes_is_not_its_sessions(on_postgres: Scanner) -> None:
+    where = on_postgres.open_town(town().tables())
+    with psycopg.connect(where, autocommit=True) as server:
+        server.execute("ALTER TABLE sessions DROP CONSTRAINT IF EXISTS sessions_pkey CASCADE")
+        server.execute("CREATE TEMP TABLE later AS SELECT * FROM sessions")
+        server.execute("UPDATE later SET created_at = created_at + interval '2 days'")
+        server.execute("INSERT INTO sessions SELECT * FROM later")
+    endings = {ending.detector: ending for ending in scanned(where).coverage}
+    assert "6 ids of sessions stand in rows" in str(endings["session-survives-removal"].reason)
+    assert endings["no-leader"].status == "ran"
