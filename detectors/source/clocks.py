@@ -50,7 +50,7 @@ def other_clocks(source: Source, trail: Trail | None, samples: Samples) -> Itera
         if kind not in trail.written or place.partition(".")[0] not in source.tables:
             continue
         acts = acts_among(samples, tables.spelled(kind))
-        if acts is not None and len(acts) < _FEW:
+        if acts is not None and len(acts) < min(_FEW, _FEW_ACTS):
             continue
         apart = _apart(source.rows(_pairs_of(tables, kind, place), "words"))
         if (
