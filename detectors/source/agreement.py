@@ -103,18 +103,17 @@ def disagreements(source: Source, samples: Samples, spelled: Tables) -> Iterator
         if all(present(source, *side) for side in (pair.column, pair.other)) and not _agree(pair, few, samples)
     ]
     try:
-        at_once = _found_at_once(source, [pair for pair in pairs if pair.column[0] in few])
+        at_once = _found_at_once(source, [pair for pair in pairs if pair is not LEADERS or pair.column[0] in few])
     except SlowError as error:
-        yield error
-        return
+        if all(pair.column[0] in few for pair in pairs):
+            yield error
+            return
+        # Of big tables each by itself may be found in time.
+        at_once = {}
     agree = True
     for pair in pairs:
         try:
-            if pair.column[0] in few:
-                found = at_once.get(pair) or known_of(source, pair.column, (pair.other,))
-                said = _elsewhere(source, pair, found)
-            else:
-                said = _leaders_say(source) if pair is LEADERS else _said(source, pair, spelled)
+            said = _told_of(source, pair, few, at_once.get(pair), spelled)
             if said:
                 agree = False
                 yield said
@@ -129,6 +128,15 @@ def _agree(pair: Pair, few: Collection[str], samples: Samples) -> bool:
     """Whether all rows of short tables tell that two columns do."""
     by_rows = pair is not LEADERS or pair.column[0] in few
     return by_rows and in_each(samples, pair.column, pair.other)
+
+
+def _told_of(
+    source: Source, pair: Pair, few: Collection[str], found: tuple[int, int] | None, spelled: Tables
+) -> str | None:
+    if pair is LEADERS and pair.column[0] not in few:
+        return _leaders_say(source)
+    found = found or known_of(source, pair.column, (pair.other,))
+    return _elsewhere(source, pair, found) if pair.column[0] in few else _said(source, pair, found, spelled)
 
 
 def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryError]:
@@ -188,9 +196,8 @@ def _elsewhere(source: Source, pair: Pair, found: tuple[int, int]) -> str | None
     return None
 
 
-def _said(source: Source, pair: Pair, spelled: Tables) -> str | None:
-    """What to say of two columns that disagree."""
-    found = known_of(source, pair.column, (pair.other,))
+def _said(source: Source, pair: Pair, found: tuple[int, int], spelled: Tables) -> str | None:
+    """What to say of two columns that disagree, of whose values so many were `found`."""
     said = _of_two(source, pair, found) if _disagree(found) else None
     if pair is HOMES and not said:
         return _homes_lack(*found)

@@ -74,14 +74,15 @@ def incomplete(source: Source, samples: Samples, as_of: datetime) -> Iterator[No
 
     A big table of a server is not read for it alone: there such columns are declared to be filled.
     """
+    # What the first rows of a big one hold answers for most.
+    zeros = zeros_of(source, {table: FIRST for table in samples if is_big(source, table)})
     for table, sample in samples.items():
         for column in _empty(
             source, table, sample, [one for one in indispensable(table) if _may_be_nobodys(table, one)]
         ):
             yield Notice(table, f"{table}.{column} is empty in every row", frozenset({f"{table}.{column}"}))
         if is_big(source, table):
-            # What its first rows hold answers for most.
-            yield from zeros_of(source, table, FIRST)
+            yield from zeros.get(table, ())
         else:
             yield from _unplaced(source, table, as_of, sample)
 

@@ -251,7 +251,7 @@ def _find_unfilled(
         else:
             small = source.tables.mapping.look_through_rows
             few = {name: FIRST if is_big(source, name, small) else None for name in samples}
-            zeros = [zero for name, first in few.items() for zero in zeros_of(source, name, first)]
+            zeros = [zero for found in zeros_of(source, few).values() for zero in found]
         copies = repeated(source, health.rows, None if own is None else source.tables.mapping.look_through_rows)
         health.once = frozenset(copies)
         health.faults += [told for _, told in copies.values() if isinstance(told, str)]

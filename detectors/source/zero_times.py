@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import FromClause, func, select, true
 
 from detectors.source.base import Notice, Source
 from detectors.source.mapping import CANONICAL
@@ -33,15 +33,29 @@ def may_be_zero(source: Source, table: str) -> list[str]:
     return [name for name, column in columns if column.kind == "time" and column.optional and name in found]
 
 
-def zeros_of(source: Source, table: str, first: int | None = None) -> Iterator[Zero]:
-    """The columns of a table that hold such times; in its `first` rows, if given. Raises QueryError."""
-    columns, rows = may_be_zero(source, table), source.tables[table]
-    if not columns:
-        return
+def zeros_of(source: Source, first: Mapping[str, int | None]) -> dict[str, list[Zero]]:
+    """By table, the columns that hold such times; in its `first` rows, if a number is given. Raises QueryError."""
+    asked = {table: columns for table in first if (columns := may_be_zero(source, table))}
+    if not asked:
+        return {}
+    counts = [_counted(source, table, columns, first[table]) for table, columns in asked.items()]
+    together: FromClause = counts[0]
+    for one in counts[1:]:
+        together = together.join(one, true())
+    (row,) = source.rows(select(*(column for one in counts for column in one.c)).select_from(together), "words")
+    return {
+        table: [
+            Zero(f"{table}.{name}", row[f"{table}_{name}"], row[f"{table}_rows"])
+            for name in columns
+            if row[f"{table}_{name}"]
+        ]
+        for table, columns in asked.items()
+    }
+
+
+def _counted(source: Source, table: str, columns: Sequence[str], first: int | None) -> FromClause:
+    rows = source.tables[table]
     if first is not None:
-        rows = select(*(rows.c[name] for name in columns)).limit(first).subquery("first_rows")
-    counts = [func.count().filter(rows.c[name] < EVER).label(name) for name in columns]
-    (row,) = source.rows(select(*counts, func.count().label("rows")).select_from(rows), "words")
-    for name in columns:
-        if row[name]:
-            yield Zero(f"{table}.{name}", row[name], row["rows"])
+        rows = select(*(rows.c[name] for name in columns)).limit(first).subquery(f"first_of_{table}")
+    counts = [func.count().filter(rows.c[name] < EVER).label(f"{table}_{name}") for name in columns]
+    return select(*counts, func.count().label(f"{table}_rows")).select_from(rows).subquery(f"zeros_of_{table}")
