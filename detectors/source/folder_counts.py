@@ -14,6 +14,8 @@ def counts_of(shape: Shape, readings: Mapping[str, Reading], execute: Execute) -
 
     Nearly all columns hold nothing odd, and it takes DuckDB longer to plan what asks closely than to read a small file.
     """
+    if shape.empty:
+        return Counter()
     first = {(column, "doubt"): _number_with(each.first_asked) for column, each in readings.items() if each.first_asked}
     first |= {(column, "any"): _values_of(shape, column) for column, each in readings.items() if each.worked_out}
     first |= {

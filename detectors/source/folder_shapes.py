@@ -49,6 +49,8 @@ class Shape:
     options: str = ""
     marks: tuple[Field, ...] = ()
     """What may mark rows as deleted or outdated."""
+    empty: bool = False
+    """Whether it is known to have no row."""
 
     @property
     def relation(self) -> str:
@@ -222,11 +224,12 @@ def loaded_csv(shapes: Sequence[Shape], into: str, execute: Execute) -> Shape:
     some = f"coalesce({', '.join(f'nullif({column}, {empty})' for column in fields)}) IS NOT NULL"
     rows = " UNION ALL BY NAME ".join(parts)
     try:
-        execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM ({rows}) WHERE {some}")
+        ((loaded,),) = execute(f"CREATE OR REPLACE TEMP TABLE {into} AS FROM ({rows}) WHERE {some}")
     except DBAPIError as error:
         raise _no_csv(shapes, error, execute) from error
     kept = tuple(Field(f"mark_{place}", "VARCHAR", name) for place, name in enumerate(marks))
-    return Shape(fields, tuple(file for shape in shapes for file in shape.files), into, marks=kept)
+    files = tuple(file for shape in shapes for file in shape.files)
+    return Shape(fields, files, into, marks=kept, empty=not loaded)
 
 
 def with_mended_files(shapes: Sequence[Shape], folder: Path) -> tuple[list[Shape], dict[str, int]]:

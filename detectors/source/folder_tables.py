@@ -133,7 +133,8 @@ class _OneTable:
                 self._make("TABLE", rows)
                 in_memory = True
 
-        notices += read_once(self._name, list(columns), parts, self._execute, into_memory)
+        if not all(shape.empty for shape in self._shapes):
+            notices += read_once(self._name, list(columns), parts, self._execute, into_memory)
         files = [] if in_memory else [file for shape in self._shapes for file in shape.files]
         return Loaded(FoundTable(self._name, columns), self._unusable, notices, files)
 
