@@ -23,6 +23,7 @@ from detectors.events import EventType
 from detectors.rules.integrity.no_leader import why_leaderless
 from detectors.source import Source, SubjectError
 from detectors.source.marked import refuse_gone_rows
+from detectors.source.spelling import expected
 
 Kind = Literal["household", "user", "invite code", "e-mail address"]
 HOUSEHOLDS_MOST = 20
@@ -33,6 +34,7 @@ Found = tuple[str, list[str]]
 """The person who was named, if one was, and the households."""
 Ways = tuple[tuple[Kind, Callable[[Source, str], Found]], ...]
 _CODE = re.compile(r"[A-Za-z]{3,6}-[A-Za-z]+-[A-Za-z]+")
+_OTHER_CODE = re.compile(r"[A-Za-z0-9_-]{3,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def look(source: Source, named: str, context: Context) -> Looked:
     Raises SubjectError where the source has no column to look for it in, SourceError where it cannot be read.
     """
     refuse_gone_rows(source)
+    source.tables = source.tables.respelled(expected(source.tables.mapping))
     named = named.strip()
     by_id: Ways = (("household", _as_household), ("user", _as_user), ("invite code", _as_code))
     if "@" not in named:
@@ -170,7 +173,8 @@ def _as_user(source: Source, named: str) -> Found:
 
 
 def _as_code(source: Source, named: str) -> Found:
-    if not (_CODE.fullmatch(named) and source.schema.has("households.invite_code")):
+    form = _OTHER_CODE if "other_codes" in source.schema.otherwise else _CODE
+    if not (form.fullmatch(named) and source.schema.has("households.invite_code")):
         return "", []
     households = source.tables["households"].c
     return "", _keys(source, households.id, households.invite_code.in_([named, named.upper()]))

@@ -17,6 +17,7 @@ from detectors.rules.customer_success.vip_affected import META as VIP
 from detectors.rules.customer_success.vip_affected import is_vip
 from detectors.source import Source
 from detectors.source.marked import refuse_gone_rows
+from detectors.source.spelling import expected
 
 HOUSEHOLDS_MOST = 20
 """Of somebody who is in many households so many are looked up; the others are counted."""
@@ -56,6 +57,7 @@ def look_up(source: Source, households: Sequence[str], users: Sequence[str], con
     Raises SubjectError for an id that the source cannot hold, SourceError where it cannot be read.
     """
     refuse_gone_rows(source)
+    source.tables = source.tables.respelled(expected(source.tables.mapping))
     for household in households:
         source.tables.check_household(household)
     for user in users:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement, Text, cast, func, literal, select
+from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, select
 
 from detectors.source.base import FoundTable, NativeType, Schema
 from detectors.source.notations import unblanked
@@ -129,11 +129,17 @@ def worked_out(schema: Schema, mapping: SourceMapping) -> Schema:
         )
     if mapping.app.rows_are_deleted:
         tables["household_members"] = _with(members, "status", "text", _always_active)
+    unusable = dict(schema.unusable)
     for place in mapping.app.people_by_member:
         table, column = place.split(".")
-        if table in tables and column in tables[table].columns:
+        if table not in tables or column not in tables[table].columns:
+            continue
+        if "id" in members.columns:
             tables[table] = _with(tables[table], column, members.columns["user_id"], lookup.person_of_row)
-    return replace(schema, tables=tables, otherwise=mapping.app.otherwise)
+        else:
+            tables[table] = _without(tables[table], column)
+            unusable[place] = f"names rows of {members.name}, which have no id here"
+    return replace(schema, tables=tables, unusable=unusable, otherwise=mapping.app.otherwise)
 
 
 def _with(
@@ -150,6 +156,11 @@ def _with(
     )
 
 
+def _without(table: FoundTable, column: str) -> FoundTable:
+    kept = {name: native for name, native in table.columns.items() if name != column}
+    return replace(table, columns=kept)
+
+
 def _always_active(_: ColumnElement[Any]) -> ColumnElement[str]:
     return literal("active", Text())
 
@@ -163,19 +174,30 @@ class _Members:
     def leader_of_household(self, household: ColumnElement[Any]) -> ColumnElement[Any]:
         """Whoever leads, and of several always the same one."""
         rows = self._rows()
-        word = unblanked(func.lower(cast(rows.c[self._own("role")], Text)))
-        leads = word.in_(sorted(self._mapping.words_for("household_members.role", "leader")))
+        leads = self._means(rows, "role", "leader")
+        if "status" in self._members.columns and not self._mapping.app.rows_are_deleted:
+            # Whoever left may keep the role, as in PetForce.
+            leads = and_(leads, self._means(rows, "status", "active"))
         theirs = rows.c[self._own("household_id")] == household
         # No server knows the least UUID.
         least = func.min(cast(self._value(rows, "user_id"), Text))
-        native = self._members.columns["user_id"]
-        person = least if native == "text" else cast(least, TYPES[native])
-        return select(person).where(theirs, leads).correlate_except(rows).scalar_subquery()
+        return select(self._as_person(least)).where(theirs, leads).correlate_except(rows).scalar_subquery()
 
     def person_of_row(self, row: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The person of a row; none where rows of several people have this id."""
         rows = self._rows()
-        found = select(self._value(rows, "user_id")).where(rows.c[self._own("id")] == row)
+        person = cast(self._value(rows, "user_id"), Text)
+        only = case((func.min(person) == func.max(person), func.min(person)))
+        found = select(self._as_person(only)).where(rows.c[self._own("id")] == row)
         return found.correlate_except(rows).scalar_subquery()
+
+    def _as_person(self, text: ColumnElement[Any]) -> ColumnElement[Any]:
+        native = self._members.columns["user_id"]
+        return text if native == "text" else cast(text, TYPES[native])
+
+    def _means(self, rows: Any, column: str, ours: str) -> ColumnElement[bool]:
+        word = unblanked(func.lower(cast(rows.c[self._own(column)], Text)))
+        return word.in_(sorted(self._mapping.words_for(f"household_members.{column}", ours)))
 
     def _own(self, column: str) -> str:
         return self._mapping.column_name("household_members", column)
@@ -183,7 +205,7 @@ class _Members:
     def _rows(self) -> Any:
         place, name = self._members.place or (None, self._members.name)
         natives = self._members.columns
-        asked = [one for one in ("id", "household_id", "user_id", "role") if one in natives]
+        asked = [one for one in ("id", "household_id", "user_id", "role", "status") if one in natives]
         columns = [sqlalchemy.column(self._own(one), TYPES.get(natives[one], Text())) for one in asked]
         return sqlalchemy.table(name, *columns, schema=place).alias()
 

@@ -52,9 +52,9 @@ def in_own_names(statement: str, mapping: SourceMapping) -> str:
 def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
     """What stands for a column that the app does not have, worked out of its `own` one; None if it has it."""
     members = _place("household_members", mapping)
-    key, home, person, role = (
+    key, home, person, role, status = (
         f"x.{_in_quotes(mapping.column_name('household_members', column))}"
-        for column in ("id", "household_id", "user_id", "role")
+        for column in ("id", "household_id", "user_id", "role", "status")
     )
     if place in mapping.app.people_by_member:
         return f"(SELECT {person} FROM {members} x WHERE {key} = {own})"  # noqa: S608  # quoted names, for people to read
@@ -64,6 +64,9 @@ def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
         return "'active'"
     leads = ", ".join(literal(word) for word in _own_words("household_members.role", "leader", mapping))
     theirs = f"{home} = {own} AND {role} IN ({leads})"
+    if not mapping.app.rows_are_deleted:
+        stays = ", ".join(literal(word) for word in _own_words("household_members.status", "active", mapping))
+        theirs += f" AND {status} IN ({stays})"
     return f"(SELECT min(CAST({person} AS text)) FROM {members} x WHERE {theirs})"  # noqa: S608  # as above
 
 

@@ -49,6 +49,18 @@ def dictionary(mapping: SourceMapping, place: str, more: Iterable[str] = ()) -> 
     return Dictionary(place, ours | mapping.said(place))
 
 
+def expected(mapping: SourceMapping) -> dict[str, dict[str, str]]:
+    """How a source may be expected to spell our words, by table.column: for whoever asks for few rows, and looks at no words."""
+    told: dict[str, dict[str, str]] = {}
+    for place in WORDS:
+        meanings = dictionary(mapping, place).meanings
+        forms = {
+            form: ours for word, ours in meanings.items() if ours for form in (word, word.upper(), word.capitalize())
+        }
+        told[place] = {form: ours for form, ours in forms.items() if form != ours}
+    return told
+
+
 @dataclass(slots=True)
 class Spoken:
     """What the columns of one table say: rows, rows by words, and what was odd."""

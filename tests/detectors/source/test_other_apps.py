@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 
 from cli import main
 from detectors.contract import Context, Window
+from detectors.engine.household_view import look
+from detectors.engine.lookup import look_up
 from detectors.engine.runner import scan
 from detectors.registry import DETECTORS
 from detectors.source import SourceError, SourceMapping, open_source
@@ -133,6 +135,52 @@ def test_what_is_wrong_in_donetick_is_found(put: Put) -> None:
             row["role"] = "admin" if row["circle_id"] == 8 and row["role"] == "member" else "member"
     assert [row["is_active"] for row in town["user_circles"] if row["circle_id"] == 8] == [True, True, False]
     assert found_in(put("donetick", town), "donetick") == [("no-leader", "4"), ("no-leader", "8")]
+
+
+def test_whoever_is_not_let_in_does_not_lead_in_the_place_of_another(put: Put) -> None:
+    town = TOWNS["donetick"]()
+    for row in town["user_circles"]:
+        row["user_id"] += 100
+    first = next(row for row in town["user_circles"] if row["circle_id"] == 5 and row["role"] == "admin")
+    town["user_circles"].append({**first, "id": 9_001, "user_id": 1, "is_active": False})
+    town["users"] += [{**town["users"][0], "id": 100 + row["id"]} for row in list(town["users"])]
+    assert found_in(put("donetick", town), "donetick") == []
+
+
+def test_where_members_have_no_ids_nobody_is_named_by_them(tmp_path: Path) -> None:
+    town = rewrite_town()
+    for row in town["members"]:
+        del row["id"]
+    assert found_in(str(write_own_csv(tmp_path, town)), "petforce-2") == []
+    with open_source(str(tmp_path), SourceMapping.model_validate({"preset": "petforce-2"})) as source:
+        assert not source.schema.has("household_events.user_id")
+        assert "have no id" in source.schema.missing(frozenset({"household_events.user_id"}))[0]
+
+
+def test_an_id_of_several_members_names_none_of_them(tmp_path: Path) -> None:
+    town = rewrite_town()
+    owner = next(row for row in town["members"] if row["id"] == key("row 4 owner"))
+    town["members"].append({**owner, "user_id": "user_4other", "role": "member"})
+    for number in range(21):
+        log(town, 4, "member.removed", YESTERDAY.start + timedelta(minutes=11 * number + 1))
+    assert found_in(str(write_own_csv(tmp_path, town)), "petforce-2") == []
+
+
+@pytest.mark.parametrize("preset", TOWNS)
+def test_support_sees_who_leads(put: Put, preset: str) -> None:
+    home, code = {
+        "petforce-2": (key("home 1"), "ABK-1001"),
+        "kitchenowl": ("2", ""),
+        "donetick": ("2", TOWNS["donetick"]()["circles"][1].get("invite_code", "")),
+    }[preset]
+    where = put(preset, TOWNS[preset]())
+    with open_source(where, SourceMapping.model_validate({"preset": preset})) as source:
+        for named in filter(None, (home, code)):
+            (view,) = look(source, named, Context(as_of=NIGHT, window=YESTERDAY)).households
+            assert (view.household_id, view.leaderless) == (home, "")
+            assert any(one.leads for one in view.members)
+        known = look_up(source, [home], [], Context(as_of=NIGHT, window=YESTERDAY))
+        assert {row["role"] for row in known.member_rows} == {"leader", "member"}
 
 
 def test_what_is_otherwise_may_be_said_by_hand(put: Put) -> None:
