@@ -5,6 +5,7 @@ An app may have no column for who leads or for who is still a member: then the l
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -114,9 +115,28 @@ def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     return _over(settings_of(name), given)
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    both = {key: _over(below[key], above[key]) for key in below if isinstance(above.get(key), Mapping)}
+def _over(below: Mapping[str, Any], above: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[str, Any]:
+    if place[:1] == ("words",) and len(place) == len(("words", "table", "column")):
+        return _words_over(below, above)
+    both = {key: _over(below[key], above[key], (*place, key)) for key in below if isinstance(above.get(key), Mapping)}
     return {**below, **above, **both}
+
+
+def _words_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The words of a column: what is given of a word counts, also against a list that it stands in beneath."""
+    lists = {name: list(words) for name, words in above.items() if isinstance(words, list | tuple)}
+    given = {_plain(word) for word in (*(above.keys() - lists.keys()), *itertools.chain(*lists.values()))}
+    kept: dict[str, Any] = {}
+    for name, words in below.items():
+        if isinstance(words, list):
+            lists[name] = [*(word for word in words if _plain(word) not in given), *lists.get(name, [])]
+        elif _plain(name) not in given:
+            kept[name] = words
+    return {**kept, **above, **lists}
+
+
+def _plain(word: Any) -> str:
+    return str(word).strip().casefold()
 
 
 def worked_out(schema: Schema, mapping: SourceMapping) -> Schema:

@@ -95,7 +95,7 @@ class Tables(ComparedIds):
             if name not in once and not any(place.startswith(f"{name}.") for place in (*spellings, *zeros))
         }
         again._tables.update(plain)
-        again._raw.update({name: self._raw[name] for name in plain})
+        again._raw.update({name: self._raw[name] for name in plain if name in self._raw})
         return again
 
     def of(self, schema: Schema) -> Tables:

@@ -267,6 +267,23 @@ def test_a_preset_may_be_written_over() -> None:
     assert not mapping.app.several_leaders
 
 
+def test_a_word_that_is_given_counts_against_its_preset() -> None:
+    roles, types = {"ignore": ["Sitter"]}, {"member.invited": "household_updated", "ignore": ["pet.created"]}
+    words = {"household_members": {"role": roles}, "household_events": {"event_type": types}}
+    mapping = SourceMapping.model_validate({"preset": "petforce-2", "words": words})
+    assert mapping.said("household_members.role") == {"owner": "leader", "admin": "member", "sitter": None}
+    said = mapping.said("household_events.event_type")
+    assert said["member.invited"] == "household_updated"
+    assert said["pet.created"] is None
+    assert said["member.role_changed"] is None
+
+
+def test_an_app_without_requests_may_have_an_audit_table(tmp_path: Path) -> None:
+    town = rewrite_town()
+    del town["access_requests"]
+    assert found_in(str(write_own_csv(tmp_path, town)), "petforce-2", no_requests=True) == []
+
+
 def test_a_column_that_names_no_person_is_refused() -> None:
     with pytest.raises(ValueError, match=r"people_by_member: 'users\.id' is none of"):
         SourceMapping.model_validate({"app": {"people_by_member": ["users.id"]}})
