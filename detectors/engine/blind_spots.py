@@ -64,7 +64,7 @@ def _spots(
     for notice in notices:
         for column in sorted(notice.columns):
             if rests_on(detector, (column,)) or (_of_trail(column) and EVENTS in tables):
-                yield f"unread {column}", Spot(notice.said, _of_trail(column), column)
+                yield f"unread {column}", Spot(notice.said, _of_trail(column), "" if notice.everywhere else column)
 
 
 def _of_trail(column: str) -> bool:

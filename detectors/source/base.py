@@ -183,6 +183,8 @@ class Notice:
     households: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
     """Whose rows these are, where nothing that rests on `columns` may be said about them."""
+    everywhere: bool = False
+    """Whether no row's `columns` can be relied on, whatever they hold."""
 
     @property
     def line(self) -> str:

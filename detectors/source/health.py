@@ -25,7 +25,7 @@ from detectors.source.filled import (
 )
 from detectors.source.first_rows import Sample, Samples, is_column, sample_of
 from detectors.source.later import said_of_later
-from detectors.source.masked import leave_out_masked
+from detectors.source.load_times import untrue_columns
 from detectors.source.mixed_up import mixed_up
 from detectors.source.not_yet import not_yet_copied
 from detectors.source.notations import unblanked
@@ -117,7 +117,7 @@ def look_at(
 
     with ThreadPoolExecutor(max_workers=at_once) as pool:
         list(pool.map(read_words, present))
-    health.notices += leave_out_masked(source, samples)
+    health.notices += untrue_columns(source, samples)
     _find_unfilled(source, elements, own, samples, health, as_of)
     _read_events(source, more_words, elements, own, samples.get(EVENTS), health)
     if any(name in samples and samples[name].rows >= COMPARABLE for name in ("households", "household_members")):

@@ -29,7 +29,7 @@ def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[
         why = sample and why_masked(sample, column)
         if not sample or not why or (sample.rows == MANY and _holds_codes(source, table, column)):
             continue
-        source.schema = _without(source.schema, table, column, why)
+        source.schema = without_column(source.schema, table, column, why)
         source.tables = source.tables.of(source.schema)
         yield Notice(
             table,
@@ -55,7 +55,8 @@ def _holds_codes(source: Source, table: str, column: str) -> bool:
         return True
 
 
-def _without(schema: Schema, table: str, column: str, why: str) -> Schema:
+def without_column(schema: Schema, table: str, column: str, why: str) -> Schema:
+    """The schema without a column, and why it is not read."""
     found: FoundTable = schema.tables[table]
     columns = {name: native for name, native in found.columns.items() if name != column}
     return replace(

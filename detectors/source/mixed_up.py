@@ -34,8 +34,10 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     **_IDS,
     "households": (*_IDS["households"], "name", "invite_code"),
     "household_join_requests": (*_IDS["household_join_requests"], "invite_code"),
+    "users": (*_IDS.get("users", ()), "deleted_at"),
+    "sessions": (*_IDS["sessions"], "last_activity_at"),
 }
-"""The columns that are asked for of the first rows."""
+"""The columns that are asked for of the first rows, for whatever question."""
 
 
 def mixed_up(first: Mapping[str, Rows]) -> Iterator[str]:

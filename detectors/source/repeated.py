@@ -18,7 +18,7 @@ ACT = {
 LATEST = {"households": "updated_at", "household_join_requests": "responded_at", "sessions": "last_activity_at"}
 """The time that tells which of several rows of one id was written last; an answer is never taken back."""
 MOST_DOUBTED = 10_000
-_LOOKED_AT = ("households", "household_members", "household_join_requests", "users")
+_LOOKED_AT = ("households", "household_members", "household_join_requests", "users", "support_requests")
 _MOST = 500_000
 
 
@@ -109,8 +109,11 @@ def _notice(source: Source, table: str, more: int) -> Notice:
         latest = func.rank().over(partition_by=[rows.c[key] for key in keys], order_by=told.desc().nulls_last())
         different = different.add_columns(latest.label("nth"))
     versions = different.distinct().subquery("versions")
-    owner = versions.c["id" if table in {"households", "users"} else "household_id"]
-    unsure = select(owner.label("whose")).group_by(*(versions.c[key] for key in keys)).having(func.count() > 1)
+    whose = "id" if table in {"households", "users"} else "household_id"
+    if whose not in own:
+        return Notice(table, said, remedy=remedy)
+    unsure = select(versions.c[whose].label("whose")).group_by(*(versions.c[key] for key in keys), versions.c[whose])
+    unsure = unsure.where(versions.c[whose].is_not(None)).having(func.count() > 1)
     if told is not None:
         unsure = unsure.where(versions.c.nth == 1)
     doubted = frozenset(row["whose"] for row in source.rows(unsure.distinct().limit(MOST_DOUBTED), "words"))

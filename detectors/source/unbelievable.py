@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from detectors.source.base import Engine, Notice, Source
+from detectors.source.filled import FEW
 from detectors.source.first_rows import Sample, Samples
 from detectors.source.mapping import STATE_WORDS
 from detectors.source.marked import gone_rows
@@ -41,6 +42,26 @@ def other_rows(
     """
     yield from gone_rows(source, limited=limited)
     yield from whole_days(source, samples, as_of)
+    yield from _all_deleted(source, samples)
+
+
+def _all_deleted(source: Source, samples: Mapping[str, Sample]) -> Iterator[str]:
+    """Where every account is deleted, and whoever is a member has one: the column says something else."""
+    first = samples["users"].first if "users" in samples else ()
+    if (
+        len(first) < FEW
+        or not source.schema.has("users.deleted_at")
+        or any(row.get("deleted_at") is None for row in first)
+    ):
+        return
+    accounts, members = source.tables["users"].c, source.tables["household_members"].c
+    alive = select(accounts.id).where(accounts.deleted_at.is_(None)).limit(1)
+    stranger = select(members.user_id).where(~exists().where(accounts.id == members.user_id)).limit(1)
+    if not source.rows(alive, "words") and not source.rows(stranger, "words"):
+        yield (
+            "users.deleted_at is set in every row, so that nobody would be alive: map the column that says which accounts are deleted, "
+            '[source.tables.users.columns] deleted_at = "…", or export it again'
+        )
 
 
 _WHY_EMPTY: dict[Engine, str] = {

@@ -11,6 +11,7 @@ from detectors.contract import Context
 from detectors.engine.result import ScanResult
 from detectors.engine.runner import scan
 from detectors.limits import Limits
+from detectors.rules.customer_success import policy_question
 from detectors.rules.integrity import no_leader
 from detectors.rules.security import session_survives_removal
 from detectors.source import SourceError, SourceMapping, open_source
@@ -74,6 +75,48 @@ def test_ids_that_are_written_otherwise_since_yesterday_are_told(on_duckdb: Scan
             changed.household_events[-1]["metadata"]["new_member_id"] = named
     said = [notice.said for notice in scanned(on_duckdb.open_town(changed.tables())).notices]
     assert [one for one in said if "household_events.metadata names (new_member_id)" in one]
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("household_members", "joined_at"), ("households", "created_at"), ("sessions", "last_activity_at")],
+)
+def test_a_column_of_one_moment_is_told(on_duckdb: Scanner, table: str, column: str) -> None:
+    loaded = town()
+    for place in range(6):
+        loaded.family(f"more {place}", f"{place} three", f"{place} four", at=LONG_AGO + place * DAY)
+        loaded.session(f"more {place}", f"{place} three", at=LONG_AGO + place * DAY)
+    for place, row in enumerate(getattr(loaded, table)):
+        row[column] = NOON + timedelta(seconds=place)
+    result = scanned(on_duckdb.open_town(loaded.tables()))
+    assert [notice.said for notice in result.notices if f"{table}.{column} is one moment in every row" in notice.said]
+    assert result.findings == ()
+    getattr(loaded, table)[0][column] = NOON - DAY
+    assert scanned(on_duckdb.open_town(loaded.tables())).notices == ()
+
+
+def test_a_town_whose_accounts_are_all_deleted_is_not_believed(on_duckdb: Scanner) -> None:
+    gone = town()
+    for place in range(6):
+        for who in ("one", "two"):
+            gone.account(f"home {place} {who}", deleted_at=NOON)
+    with pytest.raises(SourceError, match=r"users\.deleted_at is set in every row"):
+        scanned(on_duckdb.open_town(gone.tables()))
+    gone.users[0]["deleted_at"] = None
+    assert scanned(on_duckdb.open_town(gone.tables())).findings == ()
+
+
+def test_a_request_to_support_of_several_rows_is_read_once(on_postgres: Scanner) -> None:
+    asked = town()
+    asked.report("r", "policy_question", "home 0 one", status="open")
+    where = on_postgres.open_town(asked.tables())
+    with psycopg.connect(where, autocommit=True) as server:
+        server.execute("ALTER TABLE support_requests DROP CONSTRAINT IF EXISTS support_requests_pkey")
+        server.execute("INSERT INTO support_requests SELECT * FROM support_requests")
+    with open_source(where, SourceMapping()) as source:
+        result = scan(source, (policy_question.DETECTOR,), Context(as_of=AS_OF, window=YESTERDAY, limits=Limits()))
+    assert [(ending.status, ending.findings) for ending in result.coverage] == [("ran", 1)]
+    assert "1 row of support_requests repeats another row's id: read once" in result.notices[0].said
 
 
 def test_a_servers_log_of_refreshes_is_not_its_sessions(on_postgres: Scanner) -> None:
