@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from detectors.source.base import ONLY_TOLD, Notice, SourceError
 from detectors.source.folder_files import shown
 from detectors.source.folder_shapes import Execute, Shape
+from detectors.source.gone_rows import marking
 from detectors.source.mapping import SourceMapping
-from detectors.source.marked import counts, judged
+from detectors.source.marked import counts, judged, judged_folders
 
 
 def lacking_in_parts(table: str, shapes: Sequence[Shape]) -> dict[str, str]:
@@ -38,7 +39,7 @@ def not_in_all(table: str, column: str, told: str) -> Notice:
 
 def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, execute: Execute) -> list[Notice]:
     """What to say of rows that are marked. Raises SourceError for files with rows that are deleted, outdated or another tenant's."""
-    notices: dict[str, Notice] = {}
+    notices = {said.said: said for said in _of_folders(table, shapes, mapping)}
     for shape in shapes:
         if not shape.marks:
             continue
@@ -58,3 +59,14 @@ def refuse_gone(table: str, shapes: Sequence[Shape], mapping: SourceMapping, exe
                 raise SourceError(said)
             notices[said.said] = said
     return list(notices.values())
+
+
+def _of_folders(table: str, shapes: Sequence[Shape], mapping: SourceMapping) -> Iterator[Notice]:
+    """What the names of the folders say in which the files lie, as in env=prod."""
+    files = [file for shape in shapes for file in shape.files]
+    for key in marking(table, dict.fromkeys(key for file in files for key in file.partition), mapping):
+        said = judged_folders(table, key, {word for file in files if (word := file.partition.get(key))})
+        if isinstance(said, str):
+            raise SourceError(said)
+        if said is not None:
+            yield said

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, func, literal, or_
+from sqlalchemy.sql.functions import FunctionElement
 
 from detectors.source.mapping import CANONICAL, SUPPORT_OPEN, SourceMapping
 from detectors.source.soft_marks import softly_marking, text_of
@@ -119,7 +120,7 @@ def versions(name: str, key: Sequence[ColumnElement[Any]]) -> ColumnElement[int]
     return distinct_keys(key) if plain_name(name) in _ENDS or plain_name(name) in _LATEST else literal(0)
 
 
-def distinct_keys(key: Sequence[ColumnElement[Any]]) -> ColumnElement[int]:
+def distinct_keys(key: Sequence[ColumnElement[Any]]) -> FunctionElement[int]:
     return func.count(func.distinct(func.concat(*(part for each in key for part in (cast(each, Text), "/")))))
 
 

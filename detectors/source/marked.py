@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy import ColumnClause, ColumnElement, Text, and_, cast, func, literal, not_, or_, select
+from sqlalchemy.sql.functions import FunctionElement
 
 from detectors.source.base import Notice, Source, SourceError
 from detectors.source.gone_rows import (
@@ -27,6 +28,7 @@ from detectors.source.mapping import SourceMapping
 from detectors.source.soft_marks import (
     ENVIRONMENTS,
     TENANTS,
+    are_several_environments,
     bears_it_out,
     is_before,
     is_other_environment,
@@ -57,7 +59,7 @@ def counts(table: str, marks: Columns, columns: Columns, mapping: SourceMapping)
         elif plain in ENVIRONMENTS:
             each = {"production": _number(is_production(value)), "others": _number(is_other_environment(value))}
         elif plain in TENANTS:
-            each = _of_tenants(table, value, columns)
+            each = _of_tenants(table, value, columns, lives)
         else:
             out = _is_out(plain, value, columns)
             ended = literal(0) if lives is None else _number(out, not_(lives))
@@ -79,20 +81,25 @@ def _is_out(plain: str, value: ColumnElement[Any], columns: Columns) -> ColumnEl
     return or_(out, and_(came, not_(is_before(value, columns["joined_at"]))) if "joined_at" in columns else came)
 
 
-def _of_tenants(table: str, value: ColumnElement[Any], columns: Columns) -> dict[str, ColumnElement[Any]]:
+def _of_tenants(
+    table: str, value: ColumnElement[Any], columns: Columns, lives: ColumnElement[bool] | None
+) -> dict[str, ColumnElement[Any]]:
+    text = cast(value, Text)
     told: dict[str, ColumnElement[Any]] = {
         "filled": func.count(value),
-        "least": func.min(cast(value, Text)),
-        "most": func.max(cast(value, Text)),
+        "least": func.min(text),
+        "most": func.max(text),
     }
-    key = {column: columns[column] for column in KEYS.get(table, ()) if column in columns}
-    if table == "household_members":
-        # Whoever is a member in two tenants is there two people, or one whom no rule about one household each fits.
-        key = {column: columns[column] for column in ("user_id",) if column in columns}
+    # Whoever is a member in two tenants now is there two people, or one whom no rule about one household each fits.
+    named = ("user_id",) if table == "household_members" else KEYS.get(table, ())
+    key = [columns[column] for column in named if column in columns]
     if key:
-        both = distinct_keys([*key.values(), value])
-        told["shared"] = both - distinct_keys([*key.values()])
+        told["shared"] = _counted(distinct_keys([*key, value]), lives) - _counted(distinct_keys(key), lives)
     return told
+
+
+def _counted(count: FunctionElement[int], lives: ColumnElement[bool] | None) -> ColumnElement[int]:
+    return count if lives is None else count.filter(lives)
 
 
 def judged(table: str, names: Sequence[str], row: Mapping[str, Any]) -> Iterator[str | Notice]:
@@ -109,6 +116,16 @@ def judged(table: str, names: Sequence[str], row: Mapping[str, Any]) -> Iterator
             yield said
             if isinstance(said, str):
                 return
+
+
+def judged_folders(table: str, key: str, words: Collection[str]) -> str | Notice | None:
+    """What to say of a table whose files lie in folders named `key=word`."""
+    plain = plain_name(key)
+    if plain in ENVIRONMENTS and are_several_environments(words):
+        return _several(table, key, "several environments")
+    if plain in TENANTS and len(words) > 1 and table == "households":
+        return _told_of_tenants(key)
+    return None
 
 
 def _judged(table: str, name: str, row: Mapping[str, Any], own: Mapping[str, Any]) -> str | Notice | None:
@@ -141,8 +158,11 @@ def _tenants(table: str, name: str, own: Mapping[str, Any], rows: int) -> str | 
     if own.get("shared"):
         what = "people" if table == "household_members" else "ids"
         return _several(table, name, f"several tenants, and {own['shared']:,} {what} in more than one of them")
-    if table != "households":
-        return None
+    return _told_of_tenants(name) if table == "households" else None
+
+
+def _told_of_tenants(name: str) -> Notice:
+    table = "households"
     return Notice(
         table,
         f"households holds rows of several tenants, by its column {name}: they are scanned as one town",

@@ -5,6 +5,7 @@ Unlike a loader's marks, their names are ordinary words: what they hold must bea
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, false, func
@@ -83,6 +84,12 @@ def is_before(value: ColumnElement[Any], joined: ColumnElement[Any]) -> ColumnEl
 
 def is_production(value: ColumnElement[Any]) -> ColumnElement[bool]:
     return text_of(value).in_(_PRODUCTION)
+
+
+def are_several_environments(words: Iterable[str]) -> bool:
+    """Whether some of these words mean production and some another environment."""
+    said = {word.strip().lower() for word in words}
+    return not said.isdisjoint(_PRODUCTION) and not said.isdisjoint(_OTHERS)
 
 
 def is_other_environment(value: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -51,6 +51,15 @@ def crossing(rows: Rows) -> None:
     rows.append(rows[0] | {"household_id": rows[-1]["household_id"], "id": rows[-1]["user_id"], "tenant_id": 2})
 
 
+def moved(rows: Rows) -> None:
+    """Somebody left the household of one app, and is in that of another one."""
+    for place, row in enumerate(rows):
+        row["app_id"] = f"app {place % 2}"
+    gone = next(row for row in rows if row["status"] == "removed")
+    home = next(row for row in rows if row["app_id"] != gone["app_id"])["household_id"]
+    rows.append(gone | {"id": gone["household_id"], "household_id": home, "status": "active", "app_id": "app 2"})
+
+
 def versions(rows: Rows) -> None:
     for row in rows:
         row["effective_from"], row["effective_to"] = row["joined_at"], None
@@ -88,6 +97,7 @@ READ: dict[str, tuple[str, Marked]] = {
     "who came again": ("household_members", came_again),
     "sessions that ended": ("sessions", some("is_active", False, True)),
     "answered requests": ("household_join_requests", some("is_archived", True, False, status="approved")),
+    "who moved from one app's household to another's": ("household_members", moved),
     "one environment": ("households", some("env", "prod", "prod")),
 }
 
@@ -148,6 +158,22 @@ def test_the_policy_says_that_a_column_marks_nothing(tmp_path: Path) -> None:
 def test_tenants_and_marked_accounts_are_only_told(tmp_path: Path, table: str, column: str, says: str) -> None:
     (notice,) = scanned(folder_of(tmp_path, town_with(table, some(column, 0, 1)))).notices
     assert says in notice.line
+
+
+@pytest.mark.parametrize(("key", "words"), [("env", "prod staging"), ("tenant_id", "a b")])
+def test_folders_may_be_named_so(tmp_path: Path, key: str, words: str) -> None:
+    folder_of(tmp_path, town_with("households", lambda rows: None))
+    head, *rows = (tmp_path / "households.csv").read_text().splitlines()
+    for place, word in enumerate(words.split()):
+        part = tmp_path / "households" / f"{key}={word}"
+        part.mkdir(parents=True)
+        (part / "part.csv").write_text("\n".join([head, *rows[place::2]]) + "\n")
+    (tmp_path / "households.csv").unlink()
+    if key == "env":
+        with pytest.raises(SourceError, match="rows of several environments, by its column env"):
+            scanned(str(tmp_path))
+    else:
+        assert "several tenants" in scanned(str(tmp_path)).notices[0].said
 
 
 def test_whom_a_mark_and_the_deletion_name_is_deleted_once(tmp_path: Path) -> None:
