@@ -9,6 +9,7 @@ import itertools
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, sel
 
 from detectors.source.base import FoundTable, NativeType, Schema
 from detectors.source.notations import unblanked
-from detectors.source.typed_ids import TYPES
+from detectors.source.typed_ids import TYPES, id_as
 
 if TYPE_CHECKING:
     from detectors.source.mapping import SourceMapping
@@ -155,7 +156,8 @@ def worked_out(schema: Schema, mapping: SourceMapping) -> Schema:
         if table not in tables or column not in tables[table].columns:
             continue
         if "id" in members.columns:
-            tables[table] = _with(tables[table], column, members.columns["user_id"], lookup.person_of_row)
+            person = partial(lookup.person_of_row, tables[table].columns[column])
+            tables[table] = _with(tables[table], column, members.columns["user_id"], person)
         else:
             tables[table] = _without(tables[table], column)
             unusable[place] = f"names rows of {members.name}, which have no id here"
@@ -198,17 +200,22 @@ class _Members:
         if "status" in self._members.columns and not self._mapping.app.rows_are_deleted:
             # Whoever left may keep the role, as in PetForce.
             leads = and_(leads, self._means(rows, "status", "active"))
-        theirs = rows.c[self._own("household_id")] == household
+        told: NativeType = next(
+            (native for native, known in TYPES.items() if isinstance(household.type, type(known))), "text"
+        )
+        theirs = rows.c[self._own("household_id")] == id_as(household, told, self._members.columns["household_id"])
         # No server knows the least UUID.
         least = func.min(cast(self._value(rows, "user_id"), Text))
         return select(self._as_person(least)).where(theirs, leads).correlate_except(rows).scalar_subquery()
 
-    def person_of_row(self, row: ColumnElement[Any]) -> ColumnElement[Any]:
+    def person_of_row(self, told: NativeType, row: ColumnElement[Any]) -> ColumnElement[Any]:
         """The person of a row; none where rows of several people have this id."""
         rows = self._rows()
         person = cast(self._value(rows, "user_id"), Text)
         only = case((func.min(person) == func.max(person), func.min(person)))
-        found = select(self._as_person(only)).where(rows.c[self._own("id")] == row)
+        found = select(self._as_person(only)).where(
+            rows.c[self._own("id")] == id_as(row, told, self._members.columns["id"])
+        )
         return found.correlate_except(rows).scalar_subquery()
 
     def _as_person(self, text: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     cast,
     false,
     func,
+    null,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import JSON, TypeEngine
@@ -78,6 +79,19 @@ def is_one_of(column: ColumnElement[Any], ids: Iterable[str], native: NativeType
     if len(values) > _FEW:
         return one_of_many(column, values, TYPES[native])
     return column.in_(values) if values else false()
+
+
+def id_as(own: ColumnElement[Any], native: NativeType, wanted: NativeType) -> ColumnElement[Any]:
+    """An id in the type of the column that it is looked for in, so that its index serves; null where it is none of that type."""
+    numbers = {"integer", "number"}
+    if native == wanted or numbers.issuperset((native, wanted)):
+        return own
+    text = cast(own, Text)
+    if wanted == "text":
+        return text
+    if native == "text" and wanted == "uuid":
+        return case((matches(func.lower(text), PLAIN_UUID), cast(text, TYPES["uuid"])))
+    return number_of(text, wanted) if native == "text" and wanted in numbers else cast(null(), TYPES[wanted])
 
 
 def number_of(text: ColumnElement[str], native: NativeType) -> ColumnElement[Any]:

@@ -278,6 +278,23 @@ def test_a_word_that_is_given_counts_against_its_preset() -> None:
     assert said["member.role_changed"] is None
 
 
+def test_ids_of_a_server_may_be_of_several_types(postgres: PostgresServer) -> None:
+    town = rewrite_town()
+    for number in range(21):
+        log(town, 4, "member.removed", YESTERDAY.start + timedelta(minutes=11 * number + 1))
+    with postgres.new_database(schema_of("petforce-2")) as database:
+        load(database, town)
+        with database.connect() as connection:
+            connection.execute(
+                "ALTER TABLE activity_log DROP CONSTRAINT activity_log_performed_by_fkey, ALTER performed_by TYPE text"
+            )
+            connection.execute(
+                "ALTER TABLE members DROP CONSTRAINT members_household_id_fkey, ALTER household_id TYPE text"
+            )
+            connection.commit()
+        assert found_in(database.url, "petforce-2") == [("mass-removal", "user_4owner")]
+
+
 def test_an_app_without_requests_may_have_an_audit_table(tmp_path: Path) -> None:
     town = rewrite_town()
     del town["access_requests"]
