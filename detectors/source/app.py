@@ -211,12 +211,17 @@ class _Members:
     def person_of_row(self, told: NativeType, row: ColumnElement[Any]) -> ColumnElement[Any]:
         """The person of a row; none where rows of several people have this id."""
         rows = self._rows()
-        person = cast(self._value(rows, "user_id"), Text)
-        only = case((func.min(person) == func.max(person), func.min(person)))
-        found = select(self._as_person(only)).where(
-            rows.c[self._own("id")] == id_as(row, told, self._members.columns["id"])
-        )
-        return found.correlate_except(rows).scalar_subquery()
+        its = rows.c[self._own("id")] == id_as(row, told, self._members.columns["id"])
+        person = self._value(rows, "user_id")
+        if not self._ids_are_unique:
+            text = cast(person, Text)
+            person = self._as_person(case((func.min(text) == func.max(text), func.min(text))))
+        return select(person).where(its).correlate_except(rows).scalar_subquery()
+
+    @property
+    def _ids_are_unique(self) -> bool:
+        keys = (index for index in self._members.indexes if index.columns == (self._own("id"),))
+        return any(one.unique and one.valid and not (one.partial or one.expressions) for one in keys)
 
     def _as_person(self, text: ColumnElement[Any]) -> ColumnElement[Any]:
         native = self._members.columns["user_id"]
