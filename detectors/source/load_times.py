@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 
 from detectors.source.base import Notice, QueryError, Source
-from detectors.source.filled import FEW
+from detectors.source.filled import FEW, NEVER
 from detectors.source.first_rows import Samples
 from detectors.source.masked import leave_out_masked, without_column
 
@@ -58,7 +58,7 @@ def _times(samples: Samples, table: str, column: str) -> list[datetime]:
 
 
 def _is_moment(times: list[datetime]) -> bool:
-    return len(times) >= FEW and max(times) - min(times) < _MOMENT
+    return len(times) >= FEW and max(times) - min(times) < _MOMENT and max(times) < NEVER
 
 
 def _is_everywhere(source: Source, table: str, column: str, times: list[datetime]) -> bool:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 
 from detectors.source.base import Engine, Notice, Source
 from detectors.source.filled import FEW
 from detectors.source.first_rows import Sample, Samples
 from detectors.source.mapping import STATE_WORDS
 from detectors.source.marked import gone_rows
+from detectors.source.moments import EVER
 from detectors.source.spelling import Spoken, meant, shown
 from detectors.source.trail import EVENTS, Trail, like_ours
 from detectors.source.whole_days import whole_days
 
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
 STRANGE = 3
 """Fewer types of events that nobody knows, and none that somebody does, may be those of another app in a young table."""
 
@@ -42,20 +44,20 @@ def other_rows(
     """
     yield from gone_rows(source, limited=limited)
     yield from whole_days(source, samples, as_of)
-    yield from _all_deleted(source, samples)
+    yield from _all_deleted(source, samples, as_of)
 
 
-def _all_deleted(source: Source, samples: Mapping[str, Sample]) -> Iterator[str]:
-    """Where every account is deleted, and whoever is a member has one: the column says something else."""
-    first = samples["users"].first if "users" in samples else ()
-    if (
-        len(first) < FEW
-        or not source.schema.has("users.deleted_at")
-        or any(row.get("deleted_at") is None for row in first)
-    ):
+def _all_deleted(source: Source, samples: Samples, as_of: datetime) -> Iterator[str]:
+    """Where every account is deleted, and whoever is a member has one: the column says something else.
+
+    A clock's zero, and a time that has not come, say that an account is not.
+    """
+    first = samples["users"].first if source.schema.has("users.deleted_at") and "users" in samples else ()
+    if len(first) < FEW or not all(EVER <= (row.get("deleted_at") or _NO_TIME) <= as_of for row in first):
         return
     accounts, members = source.tables["users"].c, source.tables["household_members"].c
-    alive = select(accounts.id).where(accounts.deleted_at.is_(None)).limit(1)
+    at = accounts.deleted_at
+    alive = select(accounts.id).where(or_(at.is_(None), at < EVER, at > as_of)).limit(1)
     stranger = select(members.user_id).where(~exists().where(accounts.id == members.user_id)).limit(1)
     if not source.rows(alive, "words") and not source.rows(stranger, "words"):
         yield (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -102,7 +102,11 @@ def test_a_town_whose_accounts_are_all_deleted_is_not_believed(on_duckdb: Scanne
             gone.account(f"home {place} {who}", deleted_at=NOON)
     with pytest.raises(SourceError, match=r"users\.deleted_at is set in every row"):
         scanned(on_duckdb.open_town(gone.tables()))
-    gone.users[0]["deleted_at"] = None
+    for never in (None, datetime(1970, 1, 1, tzinfo=UTC), AS_OF + DAY):
+        gone.users[0]["deleted_at"] = never
+        assert scanned(on_duckdb.open_town(gone.tables())).findings == ()
+    for row in gone.users:
+        row["deleted_at"] = datetime(1970, 1, 1, tzinfo=UTC)
     assert scanned(on_duckdb.open_town(gone.tables())).findings == ()
 
 
