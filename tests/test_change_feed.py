@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -129,7 +130,7 @@ def test_a_row_that_goes_over_to_a_household_of_the_same_bucket_is_lost_to_its_o
         assert "no-leader" in {found.detector for found in looker.known if uid(one) in map(UUID, found.households)}
 
 
-@pytest.mark.parametrize(("kept", "ahead"), [(20_000, 26 * HOUR), (0, 26 * HOUR), (20_000, 7 * MINUTE)])
+@pytest.mark.parametrize(("kept", "ahead"), [(10_000, 6 * HOUR), (0, 6 * HOUR), (10_000, 7 * MINUTE)])
 def test_a_time_that_passes_is_seen_though_nothing_is_written(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, kept: int, ahead: timedelta
 ) -> None:
@@ -172,7 +173,7 @@ def test_what_was_foreseen_is_asked_of_no_row(postgres: PostgresServer) -> None:
             assert looker.bookmark is not None
             told = looker.bookmark.foreseen
             assert {name: one.until for name, one in told.items()} == {
-                one.table: FIRST - 2 * MINUTE + 26 * HOUR for one in COMPARED
+                one.table: FIRST - 2 * MINUTE + 6 * HOUR for one in COMPARED
             }
         with open_source(database.url, SourceMapping()) as source:
             for one in COMPARED:
@@ -181,6 +182,15 @@ def test_what_was_foreseen_is_asked_of_no_row(postgres: PostgresServer) -> None:
                     asked = statement(source.tables, one, since, Coming(NEXT, NEXT + DAY), by_bucket=False)
                     # Times are taken out of the rows that were found by what is newer.
                     assert ("ctid" in str(asked)) is known
+
+
+def _wait_for_open_transactions(connection: psycopg.Connection) -> None:
+    """Until all that began before now have ended: beside one that a test keeps open, younger rows look new at the next look."""
+    began = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+    ended = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %s"
+    until = time.monotonic() + 60
+    while connection.execute(ended, began).fetchone() == (False,) and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def test_the_sessions_of_those_who_were_removed_before_yesterday_are_left_to_the_night(
@@ -192,6 +202,7 @@ def test_the_sessions_of_those_who_were_removed_before_yesterday_are_left_to_the
             lived_in.event("household_member_removed", name, f"{name} one", at=removed, member_id=f"{name} two")
             lived_in.session(f"{name} two", f"{name} two", at=FIRST - 5 * DAY)
         load(database, lived_in.tables())
+        _wait_for_open_transactions(connection)
         looker = Looker(database.url)
         looker.look(FIRST)
         connection.execute("UPDATE sessions SET last_activity_at = %s", (NEXT,))

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-HORIZON = timedelta(hours=26)
-"""So far ahead times are read. A look each few minutes reads them all anew once in as long."""
-MOST_AHEAD = 20_000
+HORIZON = timedelta(hours=6)
+"""So far ahead times are read, and read anew of all rows once in as long: what lies further ahead would be written with each look."""
+MOST_AHEAD = 10_000
 """Of more times in one table each look asks each row: a bookmark is written, and read, with each look."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
