@@ -12,20 +12,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import (
-    Text,
-    and_,
-    case,
-    cast,
-    func,
-    literal,
-    select,
-    union_all,
-)
+from sqlalchemy import Text, and_, case, cast, func, literal, select, union_all
 
 from detectors.source.base import Notice, QueryError, SlowError, Source
 from detectors.source.capped import capped
-from detectors.source.first_rows import Samples, in_each
+from detectors.source.first_rows import Samples, in_each, known_among
 from detectors.source.ids import UUID_IN_ANY_NOTATION, WHOLE_NUMBER, plain_id
 from detectors.source.looking_up import (
     SAMPLE,
@@ -103,7 +94,9 @@ def disagreements(source: Source, samples: Samples, spelled: Tables) -> Iterator
         if all(present(source, *side) for side in (pair.column, pair.other)) and not _agree(pair, few, samples)
     ]
     try:
-        at_once = _found_at_once(source, [pair for pair in pairs if pair is not LEADERS or pair.column[0] in few])
+        at_once = _found_at_once(
+            source, [pair for pair in pairs if pair is not LEADERS or pair.column[0] in few], samples
+        )
     except SlowError as error:
         if all(pair.column[0] in few for pair in pairs):
             yield error
@@ -113,7 +106,7 @@ def disagreements(source: Source, samples: Samples, spelled: Tables) -> Iterator
     agree = True
     for pair in pairs:
         try:
-            said = _told_of(source, pair, few, at_once.get(pair), spelled)
+            said = _told_of(source, pair, few, at_once.get(pair), spelled, samples)
             if said:
                 agree = False
                 yield said
@@ -131,12 +124,17 @@ def _agree(pair: Pair, few: Collection[str], samples: Samples) -> bool:
 
 
 def _told_of(
-    source: Source, pair: Pair, few: Collection[str], found: tuple[int, int] | None, spelled: Tables
+    source: Source,
+    pair: Pair,
+    few: Collection[str],
+    found: tuple[int, int] | None,
+    spelled: Tables,
+    samples: Samples,
 ) -> str | None:
     if pair is LEADERS and pair.column[0] not in few:
         return _leaders_say(source)
     found = found or known_of(source, pair.column, (pair.other,))
-    return _elsewhere(source, pair, found) if pair.column[0] in few else _said(source, pair, found, spelled)
+    return _elsewhere(source, pair, found, samples) if pair.column[0] in few else _said(source, pair, found, spelled)
 
 
 def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryError]:
@@ -150,21 +148,24 @@ def _together(source: Source, spelled: Tables) -> Iterator[str | Notice | QueryE
         yield error
 
 
-def _found_at_once(source: Source, pairs: Sequence[Pair]) -> dict[Pair, tuple[int, int]]:
+def _found_at_once(source: Source, pairs: Sequence[Pair], samples: Samples) -> dict[Pair, tuple[int, int]]:
     """The same of each of `pairs`, in one statement; nothing where one of them cannot be looked at. Raises SlowError."""
-    if not pairs:
-        return {}
+    exact = [known_among(samples, pair.column, pair.other) if source.engine == "duckdb" else None for pair in pairs]
+    found = {pair: known for pair, known in zip(pairs, exact, strict=True) if known is not None}
+    left = [pair for pair in pairs if pair not in found]
+    if not left:
+        return found
     each = [
         counting_known(source, pair.column, (pair.other,)).add_columns(literal(place).label("place"))
-        for place, pair in enumerate(pairs)
+        for place, pair in enumerate(left)
     ]
     try:
         rows = source.rows(union_all(*each), "agreement")
     except SlowError:
         raise
     except QueryError:
-        return {}
-    return {pairs[row["place"]]: (row["number"], row["known"]) for row in rows}
+        return found
+    return found | {left[row["place"]]: (row["number"], row["known"]) for row in rows}
 
 
 def _disagree(found: tuple[int, int]) -> bool:
@@ -172,7 +173,7 @@ def _disagree(found: tuple[int, int]) -> bool:
     return number >= COMPARABLE and known < AGREEING * number
 
 
-def _elsewhere(source: Source, pair: Pair, found: tuple[int, int]) -> str | None:
+def _elsewhere(source: Source, pair: Pair, found: tuple[int, int], samples: Samples | None = None) -> str | None:
     """What to say of a column of which no value is where it should be, and most are where they should not; a few rows tell."""
     number, known = found
     if number < 2 or 2 * known >= number:
@@ -186,7 +187,9 @@ def _elsewhere(source: Source, pair: Pair, found: tuple[int, int]) -> str | None
         if wrong[0] == pair.column[0] and own_name(source, wrong) == own_name(source, pair.column):
             # One column of the source may be two of ours.
             continue
-        of, there = known_of(source, pair.column, (wrong,))
+        # In files ids are texts, which are equal letter by letter.
+        exact = known_among(samples, pair.column, wrong) if samples and source.engine == "duckdb" else None
+        of, there = exact or known_of(source, pair.column, (wrong,))
         if 2 * there > of:
             return (
                 f"{named(source, pair.column)} holds the values of {named(source, wrong)}, not those of "

@@ -34,6 +34,10 @@ class Sample:
         """Whether these are all rows of the table."""
         return self.rows < MANY
 
+    def has(self, column: str) -> bool:
+        """Whether the rows were asked for a column."""
+        return not self.first or column in self.first[0]
+
     def of(self, column: str) -> list[Any]:
         """The values of a column that the rows have."""
         return [value for row in self.first if (value := row.get(column)) is not None]
@@ -92,12 +96,18 @@ def acts_among(samples: Samples, names: Collection[str]) -> Sequence[Mapping[str
     return [row for row in samples[_EVENTS].first if folded(str(row["event_type"])) in known]
 
 
-def in_each(samples: Samples, side: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether at least half of the different values of one column are in another one, as the rows of short tables tell.
+def known_among(samples: Samples, side: tuple[str, str], other: tuple[str, str]) -> tuple[int, int] | None:
+    """How many different values a column of a short table has, and how many of them are in another one.
 
-    Values that are equal here are so for every server; where this says no, the server may still say yes.
+    None for longer tables, and for columns that were not asked for. Values that are equal here are so for every engine. For servers others may be equal, too.
     """
-    if not whole_of(samples, side[0], other[0]):
-        return False
+    if not all(whole_of(samples, table) and samples[table].has(column) for table, column in (side, other)):
+        return None
     values, others = set(samples[side[0]].of(side[1])), set(samples[other[0]].of(other[1]))
-    return 2 * len(values & others) >= len(values)
+    return len(values), len(values & others)
+
+
+def in_each(samples: Samples, side: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether at least half of the different values of one column are in another one, as the rows of short tables tell."""
+    found = known_among(samples, side, other)
+    return found is not None and 2 * found[1] >= found[0]

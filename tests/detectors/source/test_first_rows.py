@@ -12,7 +12,7 @@ from detectors.engine.applicability import health_of
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
 from detectors.source import SourceMapping, open_source
-from detectors.source.first_rows import Sample, acts_among, in_each
+from detectors.source.first_rows import Sample, acts_among, in_each, known_among
 from detectors.source.health import Health
 from tests.support.towns import AS_OF, DAY, HOUR, NOON, Scanner, Town, with_later_life
 
@@ -160,3 +160,5 @@ def test_half_of_the_values_answer_for_all(values: str, expected: bool) -> None:
     side, other = (MEMBERS, "user_id"), ("users", "id")
     assert in_each(samples, side, other) is expected
     assert not in_each({**samples, "users": Sample(100, frozenset())}, side, other)
+    assert known_among(samples, (MEMBERS, "id"), other) is None or not values
+    assert known_among(samples, side, ("users", "email")) is None
