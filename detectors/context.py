@@ -70,6 +70,8 @@ class Context:
     """For subscriptions that come last: the correlation ids of the operations that state findings of this scan tell of."""
     never_written: frozenset[str] = frozenset()
     """The types of events of which the source has never held one: their absence tells nothing."""
+    otherwise: frozenset[str] = frozenset()
+    """What is otherwise in the source's app than in PetForce's own (`Schema.otherwise`)."""
     births_untold: bool = False
     """Whether the trail tells nothing of how many households began: of such a household its silence proves nothing."""
     spans: Mapping[Span, timedelta] = field(default_factory=dict, hash=False)

@@ -61,8 +61,13 @@ def last_inside(case: HouseholdCase, user_id: str) -> datetime | None:
     return max(told, default=None)
 
 
-def was_lived_in(case: HouseholdCase) -> bool:
-    """Whether the audit trail tells of members: there are deployments that delete the rows of those who go."""
+def was_lived_in(case: HouseholdCase, *, by_requests: bool = False) -> bool:
+    """Whether the audit trail tells of members: there are deployments that delete the rows of those who go.
+
+    Where they delete with them what they did, approved requests tell it (`by_requests`).
+    """
+    if by_requests and any(request.status == "approved" for request in case.requests):
+        return True
     return bool(case.inside) or any(not event.text("error_code") for event in case.events_of(*BELONGING))
 
 

@@ -78,6 +78,7 @@ def begin(
             audit_reached=reached,
             never_written=never,
             births_untold=births is not None,
+            otherwise=source.schema.otherwise,
         ),
         span is not None,
         reached,

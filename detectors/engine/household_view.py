@@ -94,6 +94,7 @@ def look(source: Source, named: str, context: Context) -> Looked:
     """
     refuse_gone_rows(source)
     source.tables = source.tables.respelled(expected(source.tables.mapping))
+    context = replace(context, otherwise=source.schema.otherwise)
     named = named.strip()
     by_id: Ways = (("household", _as_household), ("user", _as_user), ("invite code", _as_code))
     if "@" not in named:
@@ -206,7 +207,7 @@ def _view(case: HouseholdCase, context: Context) -> HouseholdView:
         created_at=household.created_at if household else None,
         leader_id=leader_id,
         leads_since=_leads_since(case, leader_id, context),
-        leaderless=_leaderless(case),
+        leaderless=_leaderless(case, context),
         next_leader=longest_standing(case),
         members=tuple(sorted(members, key=lambda one: (not one.leads, one.joined_at, one.user_id))),
         former=len({row.user_id for row in case.members} - {row.user_id for row in case.active}),
@@ -218,12 +219,12 @@ def _view(case: HouseholdCase, context: Context) -> HouseholdView:
     )
 
 
-def _leaderless(case: HouseholdCase) -> str:
+def _leaderless(case: HouseholdCase, context: Context) -> str:
     if case.household is None:
         return "the household's own row does not exist"
     if not case.living:
         return "it has no active member"
-    return why_leaderless(case) or ""
+    return why_leaderless(case, by_role="leaders_by_role" in context.otherwise) or ""
 
 
 def _notes(case: HouseholdCase, row: Membership) -> tuple[str, ...]:

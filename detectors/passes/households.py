@@ -194,24 +194,24 @@ def _led_by_nobody(tables: Tables, scope: Scope | None, context: Context) -> Sel
 
 
 def _lived_in(tables: Tables, suspects: FromClause, counted: FromClause) -> FromClause:
-    """The suspects without any member row of which the audit trail tells what only members do."""
+    """The suspects without any member row of which the audit trail tells what only members do; see `was_lived_in`."""
     households = tables["households"]
-    if "household_events" not in tables:
-        return nothing(household_id=households.c.id).subquery("lived_in")
-    events = tables["household_events"]
     here = select(counted.c.household_id).where(counted.c.household_id == suspects.c.id)
     empty = select(suspects.c.id).where(~here.exists())
     # An array, and no join: an index on households finds the few.
-    return (
-        select(events.c.household_id)
-        .where(
-            events.c.household_id == func.any(func.array(empty.scalar_subquery())),
-            tables.event_is(*LIVED_IN, *BELONGING, common=True),
-            func.coalesce(meta(events, "error_code"), "") == "",
-        )
-        .distinct()
-        .subquery("lived_in")
-    )
+    few = func.any(func.array(empty.scalar_subquery()))
+    told: list[Select[Any]] = []
+    if "household_events" in tables:
+        events = tables["household_events"]
+        acts = tables.event_is(*LIVED_IN, *BELONGING, common=True)
+        happened = func.coalesce(meta(events, "error_code"), "") == ""
+        told.append(select(events.c.household_id).where(events.c.household_id == few, acts, happened))
+    if "rows_are_deleted" in tables.schema.otherwise and "household_join_requests" in tables:
+        asked = tables["household_join_requests"].c
+        told.append(select(asked.household_id).where(asked.household_id == few, asked.status == "approved"))
+    if not told:
+        return nothing(household_id=households.c.id).subquery("lived_in")
+    return (union(*told) if len(told) > 1 else told[0].distinct()).subquery("lived_in")
 
 
 def _promoted(row: FromClause, households: FromClause, context: Context) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from detectors.source.app import preset_hint, worked_out
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
 from detectors.source.elsewhere import elsewhere
 from detectors.source.gone_rows import is_copied, marking
-from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
+from detectors.source.mapping import CANONICAL, DISPENSABLE, WORDS, CanonicalColumn, SourceMapping
 from detectors.source.quoting import quoted
 from detectors.source.server_times import told_by_values
 from detectors.source.server_types import (
@@ -221,7 +221,8 @@ class _Reader:
         told = self.told.get((name, source_name))
         if told is not None and wanted.kind in {"time", "flag"}:
             return ("time" if wanted.kind == "time" else "flag"), [told]
-        read = self._reading(row, wanted.kind)
+        # A word of another app may be a flag, as of who owns a household.
+        read = self._reading(row, "word" if f"{name}.{column}" in WORDS else wanted.kind)
         if read is None:
             reason = f"{row['declared']}, but {WANTED[wanted.kind]} is needed"
             if not wanted.optional and name in DISPENSABLE:

@@ -52,6 +52,7 @@ META = Meta(
     kind="state",
     subject=("household_id",),
     needs=frozenset({"household_members.status", "household_members.joined_at"}),
+    not_where=frozenset({"other_limits"}),
     sure="rows",
     refuted_by="the household has a larger capacity by agreement, and the policy does not know",
     process="Customer Success Manager Escalations, Next-Day: Households requesting >15 members",

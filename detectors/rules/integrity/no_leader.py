@@ -22,11 +22,11 @@ member who would be next, the audit trail.
 
 What to do
 ----------
-1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: leader_id
-   and the role of leader together, in one transaction.
+1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: the role of
+   leader and, where the app has one, leader_id together, in one transaction.
 2. Ask Support to tell the members who leads now, before they ask.
-3. Find out how leadership was lost: follow the audit trail back to the last operation on leader_id, {leader_id|which is
-   null}.
+3. Find out how leadership was lost: follow the audit trail back to the last operation on who leads, {leader_id|who is
+   nobody now}.
 
 How to check
 ------------
@@ -80,7 +80,7 @@ META = Meta(
 
 
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
-    reason = why_leaderless(case)
+    reason = why_leaderless(case, by_role="leaders_by_role" in context.otherwise)
     if reason is None or in_flight(case, context) or case.household is None:
         return
     leader_id = case.household.leader_id
@@ -132,10 +132,15 @@ def _steps(leader_id: str | None, deleted: datetime | None, where: str) -> tuple
     )
 
 
-def why_leaderless(case: HouseholdCase) -> str | None:
-    """In words, why nobody leads this household; None if it has no active member or somebody does lead."""
+def why_leaderless(case: HouseholdCase, *, by_role: bool = False) -> str | None:
+    """In words, why nobody leads this household; None if it has no active member or somebody does lead.
+
+    In an app in which the role says it alone (`by_role`), leader_id is worked out of the roles, and says nothing more.
+    """
     if case.household is None or not case.living:
         return None
+    if by_role:
+        return None if active_leaders(case) else "no active member has the role of leader"
     leader_id = case.household.leader_id
     if leader_id is None:
         return "leader_id is null"

@@ -54,6 +54,7 @@ from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Member, Meta, Row, Story, Subscription, find
 from detectors.domain.household import HouseholdCase
 from detectors.domain.membership import was_lived_in
+from detectors.domain.records import Household
 from detectors.domain.values import text_of
 from detectors.text.wording import count, stamp
 
@@ -84,8 +85,10 @@ def everyone_left(household: FromClause, context: Context) -> ColumnElement[bool
 
 
 def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
-    household = case.household
-    if household is None or case.members or was_lived_in(case) or household.created_at > context.watermark:
+    household, deletes = case.household, "rows_are_deleted" in context.otherwise
+    if household is None or case.members or household.created_at > context.watermark:
+        return
+    if was_lived_in(case, by_requests=deletes):
         return
     creator = household.leader_id
     yield find(
@@ -99,22 +102,43 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         occurred_at=household.created_at,
         evidence={"orphan": "never-had-a-member-row", "leader_id": creator, "created_at": household.created_at},
         timeline=timeline(case.events),
-        story=Story(
-            issue="Household was created but has never had a member.",
-            steps=(
-                f'User {creator or "(unknown)"} clicked "Create Household"',
-                f"The household was written at {stamp(household.created_at)}",
-                "System should have written the creator's member row, or deleted the household again",
-                "Neither happened",
-            ),
-            expected="The creator is the household's leader and first member",
-            stopped="1 of 2: the household was written; the creator's member row was not (2), nor was the household deleted again",
-            actual="Household has no member row at all, active or removed",
-            impact="The creator cannot use the household" if creator else "Nobody can use the household",
-            screenshots="None; there is no member list to show",
-            requesting="Removal of the household or repair of the creator's membership, and investigation into why "
-            "the creation stopped half way",
+        story=_without_any_row(household) if deletes else _never_joined(household),
+    )
+
+
+def _never_joined(household: Household) -> Story:
+    creator = household.leader_id
+    return Story(
+        issue="Household was created but has never had a member.",
+        steps=(
+            f'User {creator or "(unknown)"} clicked "Create Household"',
+            f"The household was written at {stamp(household.created_at)}",
+            "System should have written the creator's member row, or deleted the household again",
+            "Neither happened",
         ),
+        expected="The creator is the household's leader and first member",
+        stopped="1 of 2: the household was written; the creator's member row was not (2), nor was the household deleted again",
+        actual="Household has no member row at all, active or removed",
+        impact="The creator cannot use the household" if creator else "Nobody can use the household",
+        screenshots="None; there is no member list to show",
+        requesting="Removal of the household or repair of the creator's membership, and investigation into why "
+        "the creation stopped half way",
+    )
+
+
+def _without_any_row(household: Household) -> Story:
+    """What is known where no row is kept of members who left."""
+    return Story(
+        issue="Household has no member.",
+        steps=(
+            f"The household was written at {stamp(household.created_at)}",
+            "Nothing tells whether it ever had a member: this app keeps no row of those who left",
+        ),
+        expected="A household has members, or is deleted with the last of them",
+        actual="Household has no member row",
+        impact="Nobody can use the household",
+        screenshots="None; there is no member list to show",
+        requesting="Removal of the household or repair of its membership, and investigation into how it came to this",
     )
 
 

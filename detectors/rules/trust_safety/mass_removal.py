@@ -31,7 +31,7 @@ What to do
 
 How to check
 ------------
-    SELECT CAST(e.event_timestamp AS date) AS day, count(DISTINCT (e.metadata->>'member_id')) AS members_removed
+    SELECT CAST(e.event_timestamp AS date) AS day, count(DISTINCT coalesce(e.metadata->>'member_id', CAST(e.id AS text))) AS members_removed
       FROM household_events e
      WHERE e.user_id = :user_id AND e.event_type = 'household_member_removed'
        AND e.event_timestamp BETWEEN :first_seen AND :occurred_at
