@@ -22,11 +22,10 @@ member who would be next, the audit trail.
 
 What to do
 ----------
-1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: the role of
-   leader and, where the app has one, leader_id together, in one transaction.
+1. Make {longest_standing_member|the longest-standing active member} the leader of household {household_id}: leader_id
+   and the role of leader together, in one transaction; where the app has no leader_id, the role alone.
 2. Ask Support to tell the members who leads now, before they ask.
-3. Find out how leadership was lost: follow the audit trail back to the last operation on who leads, {leader_id|who is
-   nobody now}.
+3. Find out how leadership was lost: follow the audit trail back to the last change of who leads.
 
 How to check
 ------------
