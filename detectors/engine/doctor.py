@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from detectors.contract import Context, Detector
 from detectors.engine.applicability import Outlook, health_of, lacking, outlook
@@ -35,7 +36,9 @@ def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector
     yield from _rows(source, health)
     yield from (Check("note", f"rows of {notice.table}", notice.said, notice.remedy) for notice in source.notices)
     yield from _words(source, health)
-    yield from _trail(health)
+    # What an app that is known by a preset does not write has no other name either.
+    known = mapping.preset != "petforce"
+    yield from (replace(told, remedy="") if known else told for told in _trail(health))
     yield from (Check("note", "not looked at", what) for what in health.unseen)
     yield from _index_advice(source, detectors, context)
     for one in left_out(source, for_want_of_an_index=True):
@@ -76,7 +79,10 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
                 "note",
                 f"table {name}",
                 f"{told}; without {', '.join(missing)}",
-                f"if they have other names, map them: [source.tables.{name}.columns]",
+                # As above.
+                f"if they have other names, map them: [source.tables.{name}.columns]"
+                if mapping.preset == "petforce"
+                else "",
             )
         else:
             yield Check("ok", f"table {name}", told)

@@ -261,6 +261,16 @@ def tickets(folder: Path) -> str:
     return CliRunner().invoke(main, ["tickets", "list", "--format", "json", *settings(folder)]).output
 
 
+def test_doctor_asks_for_nothing_that_the_app_does_not_have(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text('[source]\npreset = "petforce-2"\n', encoding="utf-8")
+    source = write_own_csv(tmp_path / "town", rewrite_town())
+    options = ["--source", str(source), "--policy", str(tmp_path / "policy.toml"), "--as-of", NIGHT.isoformat()]
+    told = CliRunner().invoke(main, ["doctor", *options]).output
+    assert "leader_id is worked out from id" in told
+    assert "map them" not in told
+    assert "its_word" not in told
+
+
 def settings(folder: Path) -> list[str]:
     return ["--ledger", f"sqlite:///{folder / 'ledger.db'}", "--policy", str(folder / "policy.toml")]
 
