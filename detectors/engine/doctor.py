@@ -36,7 +36,7 @@ def examine(source: Source, mapping: SourceMapping, detectors: Sequence[Detector
     yield from _rows(source, health)
     yield from (Check("note", f"rows of {notice.table}", notice.said, notice.remedy) for notice in source.notices)
     yield from _words(source, health)
-    # What an app that is known by a preset does not write has no other name either.
+    # Nor is what such an app never writes called otherwise.
     known = mapping.preset != "petforce"
     yield from (replace(told, remedy="") if known else told for told in _trail(health))
     yield from (Check("note", "not looked at", what) for what in health.unseen)
@@ -79,7 +79,7 @@ def _tables(source: Source, mapping: SourceMapping) -> Iterator[Check]:
                 "note",
                 f"table {name}",
                 f"{told}; without {', '.join(missing)}",
-                # As above.
+                # What an app that is known by a preset does not have has no other name either.
                 f"if they have other names, map them: [source.tables.{name}.columns]"
                 if mapping.preset == "petforce"
                 else "",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +24,8 @@ from detectors.source.typed_ids import TYPES, id_as
 if TYPE_CHECKING:
     from detectors.source.mapping import SourceMapping
 
-PRESETS = ("petforce", "petforce-2", "kitchenowl", "donetick")
+Preset = Literal["petforce", "petforce-2", "kitchenowl", "donetick"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 """The apps whose names of tables, columns and words are known; `petforce` has the canonical ones."""
 BY_MEMBER = ("household_events.user_id", "household_join_requests.responded_by", "household_members.invited_by")
 """The columns that may name a member's row in the place of a person."""
@@ -200,6 +201,7 @@ class _Members:
         if "status" in self._members.columns and not self._mapping.app.rows_are_deleted:
             # Whoever left may keep the role, as in PetForce.
             leads = and_(leads, self._means(rows, "status", "active"))
+        # Whoever works it out for few rows has an id in the type in which ids are compared, and not as it is stored.
         told: NativeType = next(
             (native for native, known in TYPES.items() if isinstance(household.type, type(known))), "text"
         )

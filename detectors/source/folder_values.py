@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from detectors.source.flags import NO, YES
 from detectors.source.ids import BLANKS, IS_NOTHING, PLAIN_UUID, UUID_IN_ANY_NOTATION, WHOLE_NUMBER, WRAPPING
 from detectors.source.longest import MOST_BYTES, MOST_CHARACTERS
 from detectors.source.moments import is_before_christ, is_beyond, nearest, nearest_of_text, time_of_text
@@ -12,7 +13,7 @@ INTEGERS = frozenset(f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY
     "INTEGER",
     "UINTEGER",
 }
-FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}
+_FLOATS = {"DOUBLE": 2**53, "FLOAT": 2**24}
 """The whole numbers from which on a type no longer holds each."""
 _LOCAL_TIMES = frozenset({"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"})
 _FEW_DIGITS = "^[+-]?[0-9]([.][0-9]+)?[eE][+][0-9]+$"
@@ -20,8 +21,7 @@ _FEW_DIGITS = "^[+-]?[0-9]([.][0-9]+)?[eE][+][0-9]+$"
 _BEYOND_DOUBLE = "^[+-]?[0-9]{16,}[.]0+$"
 _PLAIN = f"^({PLAIN_UUID.strip('^$')}|[0-9]+|[a-z]+_[0-9A-Za-z]+)$"
 """Most ids, which are written as they should be; the others are looked at more closely."""
-_MORE_FLAGS = {"1.0": "true", "0.0": "false", "on": "true", "off": "false"}
-"""Beside the words that DuckDB knows."""
+_FLAGS = {**dict.fromkeys(YES, "true"), **dict.fromkeys(NO, "false")}
 WANTED = {
     "user": "an id",
     "household": "an id",
@@ -87,9 +87,9 @@ def reading(kind: str, field: str, stored: str, zone: str) -> Reading | None:
 def _id(field: str, stored: str) -> Reading | None:
     if stored in INTEGERS or stored == "UUID":
         return Reading(f"CAST({field} AS VARCHAR)")
-    if stored in FLOATS:
+    if stored in _FLOATS:
         whole = f"CASE WHEN {field} = floor({field}) THEN CAST(TRY_CAST({field} AS HUGEINT) AS VARCHAR) WHEN NOT isnan({field}) THEN CAST({field} AS VARCHAR) END"
-        return Reading(whole, lost=f"abs({field}) > {FLOATS[stored]} AND NOT isnan({field})")
+        return Reading(whole, lost=f"abs({field}) > {_FLOATS[stored]} AND NOT isnan({field})")
     if stored not in {"VARCHAR", "ENUM", "DECIMAL"}:
         return None
     text = f"CAST({field} AS VARCHAR)"
@@ -215,28 +215,28 @@ def _time(field: str, stored: str, zone: str) -> Reading | None:
 def _flag(field: str, stored: str) -> Reading | None:
     if stored == "BOOLEAN":
         return Reading(field)
-    if stored in INTEGERS or stored in FLOATS or stored == "DECIMAL":
+    if stored in INTEGERS or stored in _FLOATS or stored == "DECIMAL":
         return Reading(
             f"CAST({field} AS BOOLEAN)",
             f"CASE WHEN {field} = 0 THEN false WHEN {field} = 1 THEN true END",
             odd=f"{field} NOT IN (0, 1)",
-            bad=f"{field} NOT IN (0, 1)" + (f" AND NOT isnan({field})" if stored in FLOATS else ""),
+            bad=f"{field} NOT IN (0, 1)" + (f" AND NOT isnan({field})" if stored in _FLOATS else ""),
         )
     if stored not in {"VARCHAR", "ENUM"}:
         return None
     text = f"trim(CAST({field} AS VARCHAR))"
-    more = " ".join(f"WHEN '{word}' THEN {flag}" for word, flag in _MORE_FLAGS.items())
-    cast = f"coalesce(TRY_CAST({text} AS BOOLEAN), CASE lower({text}) {more} END)"
+    known = " ".join(f"WHEN '{word}' THEN {flag}" for word, flag in _FLAGS.items())
+    cast = f"coalesce(TRY_CAST({text} AS BOOLEAN), CASE lower({text}) {known} END)"
     bad = f"{field} IS NOT NULL AND {cast} IS NULL AND NOT {_is_nothing(text)}"
     return Reading(cast, cast, bad=bad, doubt=f"CAST({field} AS VARCHAR) NOT IN ('true', 'false')")
 
 
 def _number(field: str, stored: str) -> Reading | None:
-    if stored not in {*INTEGERS, *FLOATS, "DECIMAL", "VARCHAR"}:
+    if stored not in {*INTEGERS, *_FLOATS, "DECIMAL", "VARCHAR"}:
         return None
     cast = f"TRY_CAST({field} AS DECIMAL(18, 4))"
     bad = f"{field} IS NOT NULL AND {cast} IS NULL"
-    if stored in FLOATS:
+    if stored in _FLOATS:
         bad += f" AND NOT isnan({field})"
     elif stored == "VARCHAR":
         bad += f" AND NOT {_is_nothing(field)}"

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, and_, cast, func, literal, or_
 from sqlalchemy.sql.functions import FunctionElement
 
+from detectors.source.flags import NO, YES
 from detectors.source.mapping import CANONICAL, SUPPORT_OPEN, SourceMapping
-from detectors.source.soft_marks import softly_marking, text_of
+from detectors.source.soft_marks import as_compared, softly_marking
 
-TRUE, FALSE = ("true", "t", "1", "1.0", "yes", "y"), ("false", "f", "0", "0.0", "no", "n")
 _FLAGS = frozenset(
     [
         *("deleted", "isdeleted", "softdeleted", "issoftdeleted", "markeddeleted"),
@@ -23,7 +23,7 @@ _FLAGS = frozenset(
         *("tombstone", "istombstone", "trashed", "istrashed"),
     ]
 )
-"""Names of columns as `_plain` writes them: their letters and digits, in whatever style an ORM or a loader joins them."""
+"""Names of columns as `plain_name` writes them: their letters and digits, in whatever style an ORM or a loader joins them."""
 _CURRENT = frozenset({"iscurrent", "dbtiscurrent", "fivetranactive"})
 TIMES = frozenset(
     [
@@ -126,15 +126,15 @@ def distinct_keys(key: Sequence[ColumnElement[Any]]) -> FunctionElement[int]:
 
 def is_gone(value: ColumnElement[str], name: str) -> ColumnElement[bool]:
     """Whether the column `name` with this `value` says that its row is gone."""
-    text, plain = text_of(value), plain_name(name)
+    text, plain = as_compared(value), plain_name(name)
     if plain in TIMES or plain in _ENDS:
         return is_time(text)
     if plain in _LATEST:
-        return text.in_(FALSE)
+        return text.in_(NO)
     if plain in _FLAGS:
         # Some write when it was deleted in the place of "yes".
-        return or_(text.in_(TRUE), is_time(text))
-    return text.in_(FALSE if plain in _CURRENT else _OPERATIONS[plain])
+        return or_(text.in_(YES), is_time(text))
+    return text.in_(NO if plain in _CURRENT else _OPERATIONS[plain])
 
 
 def is_time(text: ColumnElement[str]) -> ColumnElement[bool]:
@@ -158,7 +158,7 @@ def counts_as(
         return None
     words = mapping.words.get(table, {}).get("status", {})
     live = [*_ALIVE[table], *(word for word, ours in words.items() if ours in _ALIVE[table])]
-    return text_of(columns["status"]).in_([word.lower() for word in live])
+    return as_compared(columns["status"]).in_([word.lower() for word in live])
 
 
 def plain_name(name: str) -> str:

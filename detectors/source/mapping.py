@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detectors.events import EVENT_TYPES
-from detectors.source.app import BY_MEMBER, App, settings_of, with_preset
+from detectors.source.app import BY_MEMBER, App, Preset, settings_of, with_preset
 from detectors.source.ids import WRAPPING
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
@@ -175,7 +175,7 @@ class SourceMapping(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    preset: Literal["petforce", "petforce-2", "kitchenowl", "donetick"] = "petforce"
+    preset: Preset = "petforce"
     app: App = App()
     schema_name: str | None = Field(default=None, alias="schema", min_length=1)
     tables: dict[str, TableMapping] = {}

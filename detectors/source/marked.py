@@ -12,10 +12,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from detectors.source.base import Notice, Source, SourceError
 from detectors.source.gone_rows import (
     ENDED,
-    FALSE,
     KEYS,
     TIMES,
-    TRUE,
     counts_as,
     distinct_keys,
     is_gone,
@@ -29,13 +27,13 @@ from detectors.source.soft_marks import (
     ENVIRONMENTS,
     TENANTS,
     are_several_environments,
+    as_compared,
     bears_it_out,
     is_before,
     is_other_environment,
     is_out_of_use,
     is_production,
     may_be_time,
-    text_of,
 )
 
 Columns = Mapping[str, ColumnElement[Any]]
@@ -74,10 +72,10 @@ def _number(*conditions: ColumnElement[bool] | None) -> ColumnElement[int]:
 
 
 def _is_out(plain: str, value: ColumnElement[Any], columns: Columns) -> ColumnElement[bool]:
-    out = is_out_of_use(value, plain, TRUE, FALSE)
+    out = is_out_of_use(value, plain)
     if not may_be_time(plain):
         return out
-    came = is_time(text_of(value))
+    came = is_time(as_compared(value))
     return or_(out, and_(came, not_(is_before(value, columns["joined_at"]))) if "joined_at" in columns else came)
 
 

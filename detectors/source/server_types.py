@@ -10,6 +10,7 @@ from sqlalchemy.types import TypeEngine
 
 from detectors.source.base import NativeType
 from detectors.source.epochs import OF_NO_UNIT
+from detectors.source.flags import YES
 from detectors.source.typed_ids import TYPES
 
 Reading = Callable[[ColumnElement[Any]], ColumnElement[Any]]
@@ -62,10 +63,6 @@ NUMBERS = {"int4", "int8", "numeric", "float8"}
 """The types in which times may be counted."""
 FLAGS_AS_NUMBERS = {"int2", "int4", "int8", "numeric", "float4", "float8"}
 """As a database without booleans leaves them."""
-
-
-YES, NO = ("true", "t", "yes", "y", "on", "1", "1.0"), ("false", "f", "no", "n", "off", "0", "0.0")
-"""What texts say of a flag."""
 
 
 def instead(row: Any, kind: str) -> str:

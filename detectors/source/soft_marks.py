@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Text, and_, cast, false, func
 
+from detectors.source.flags import NO, YES
+
 _LIVE_FLAGS = frozenset({"active", "isactive", "enabled", "isenabled", "islive", "activeflag"})
 _GONE_FLAGS = frozenset(
     [
@@ -57,18 +59,16 @@ def softly_marking(table: str) -> frozenset[str]:
     return _SIDE_TABLES.get(table, SOFT) | TENANTS | ENVIRONMENTS
 
 
-def is_out_of_use(
-    value: ColumnElement[Any], plain: str, gone: tuple[str, ...], live: tuple[str, ...]
-) -> ColumnElement[bool]:
+def is_out_of_use(value: ColumnElement[Any], plain: str) -> ColumnElement[bool]:
     """Whether the column of that `plain` name with this `value` says that its row is no longer in use.
 
-    `gone` and `live` are the words for yes and no. A time is asked about by `is_time` of the loaders' marks.
+    A time is asked about by `is_time` of the loaders' marks.
     """
-    text = text_of(value)
+    text = as_compared(value)
     if plain in _LIVE_FLAGS:
-        return text.in_((*live, "inactive", "i", "off", "disabled"))
+        return text.in_((*NO, "inactive", "i", "disabled"))
     if plain in _GONE_FLAGS:
-        return text.in_((*gone, "on"))
+        return text.in_(YES)
     return text.in_(_ENDED) if plain in _WORDS else false()
 
 
@@ -83,7 +83,7 @@ def is_before(value: ColumnElement[Any], joined: ColumnElement[Any]) -> ColumnEl
 
 
 def is_production(value: ColumnElement[Any]) -> ColumnElement[bool]:
-    return text_of(value).in_(_PRODUCTION)
+    return as_compared(value).in_(_PRODUCTION)
 
 
 def are_several_environments(words: Iterable[str]) -> bool:
@@ -93,7 +93,7 @@ def are_several_environments(words: Iterable[str]) -> bool:
 
 
 def is_other_environment(value: ColumnElement[Any]) -> ColumnElement[bool]:
-    return text_of(value).in_(_OTHERS)
+    return as_compared(value).in_(_OTHERS)
 
 
 def bears_it_out(table: str, rows: int, gone: int, live: int, ended: int) -> bool:
@@ -107,6 +107,6 @@ def bears_it_out(table: str, rows: int, gone: int, live: int, ended: int) -> boo
     return 0 < gone < live and (live < _FEW or 2 * gone <= live) and ended < gone
 
 
-def text_of(value: ColumnElement[Any]) -> ColumnElement[str]:
+def as_compared(value: ColumnElement[Any]) -> ColumnElement[str]:
     """A value of a mark as it is compared: in small letters, without the blanks around it."""
     return func.lower(func.trim(cast(value, Text)))

@@ -11,6 +11,7 @@ Fires when
 The household has no active member. Where it *never had a member row*, each one is a P0. Where *everyone left*, all of
 them together are one grouped finding at P2, whose members are the households; the policy can raise it. Everyone left too
 where there is no row any more and the audit trail tells of members: there are apps that delete the rows of those who go.
+Where they delete with them what they did, a request that was approved tells it.
 
 Stays silent when
 -----------------
