@@ -164,9 +164,9 @@ class Tables(ComparedIds):
     def _make_source_table(self, name: str) -> TableClause:
         found = self.schema.tables[name]
         schema_name, table_name = found.place or (None, found.name)
-        # One column of the source may be several of ours; what is worked out of it says nothing of its type.
+        # One column of the source may be several of ours; what is worked out of it comes later, and says nothing of its type.
         natives: dict[str, NativeType] = {}
-        for column in sorted(found.columns, key=found.computed.__contains__):
+        for column in found.columns:
             natives.setdefault(self.mapping.column_name(name, column), found.columns[column])
         # Not Table: statements about it are equal whenever it looks the same, and are then compiled once.
         return sqlalchemy.table(

@@ -18,6 +18,7 @@ from detectors.contract import Context, Window
 from detectors.engine.household_view import look
 from detectors.engine.lookup import look_up
 from detectors.engine.runner import scan
+from detectors.findings import whole
 from detectors.registry import DETECTORS
 from detectors.source import SourceError, SourceMapping, open_source
 from detectors.source.app import UNFIT
@@ -111,6 +112,51 @@ def test_exactly_twenty_removals_are_no_mass_removal(put: Put) -> None:
     for number in range(20):
         log(town, 4, "member.removed", YESTERDAY.start + timedelta(minutes=11 * number + 1))
     assert found_in(put("petforce-2", town), "petforce-2") == []
+
+
+def test_a_code_of_another_form_may_hold_markup_too(put: Put) -> None:
+    town = rewrite_town()
+    town["households"][4]["join_code"] = "<script>alert(1)</script>"
+    assert found_in(put("petforce-2", town), "petforce-2") == [("stored-markup", key("home 4"))]
+
+
+def test_how_many_members_are_many_is_the_apps_own_affair(put: Put) -> None:
+    town = rewrite_town()
+    for number in range(14):
+        member(town, 3, f"more {number}", "member", NIGHT - timedelta(days=9, minutes=7 * number))
+    where = put("petforce-2", town)
+    assert found_in(where, "petforce-2") == []
+    assert found_in(where, "petforce-2", other_limits=False) == [("over-capacity", key("home 3"))]
+
+
+def test_nothing_is_said_that_deleted_rows_leave_unknown(tmp_path: Path) -> None:
+    town = rewrite_town()
+    for name in ("members", "activity_log", "access_requests"):
+        town[name] = [row for row in town[name] if row["household_id"] != key("home 2")]
+    # Keys of the app's own are no odd ones either.
+    for number in range(3, 12):
+        log(town, number, "household.updated", NIGHT - timedelta(hours=9, minutes=number), {"changedFields": ["name"]})
+    mapping = SourceMapping.model_validate({"preset": "petforce-2"})
+    with open_source(str(write_own_csv(tmp_path / "town", town)), mapping) as source:
+        result = scan(source, DETECTORS, Context(as_of=NIGHT, window=YESTERDAY))
+    (found,) = map(whole, result.findings)
+    assert found.story.issue == "Household has no member."
+    assert "keeps no row of those who left" in " ".join(found.story.steps)
+    assert not [notice.said for notice in result.notices if "none of the keys" in notice.said]
+
+
+def test_who_leads_is_active(postgres: PostgresServer, tmp_path: Path) -> None:
+    town = TOWNS["donetick"]()
+    (first,) = (row for row in town["user_circles"] if row["circle_id"] == 9 and row["user_id"] == 25)
+    first["is_active"] = False
+    mapping = SourceMapping.model_validate({"preset": "donetick"})
+    with open_source(str(write_own_csv(tmp_path / "town", town)), mapping) as source:
+        (view,) = look(source, "9", Context(as_of=NIGHT, window=YESTERDAY)).households
+    assert view.leader_id == "27"
+    with postgres.new_database(schema_of("donetick")) as database, database.connect() as connection:
+        load(database, town)
+        own = in_own_names("SELECT h.leader_id FROM households h WHERE h.id = 9", mapping)
+        assert connection.execute(own.encode()).fetchall() == [("27",)]
 
 
 def test_what_is_wrong_in_kitchenowl_is_found(put: Put) -> None:
@@ -269,6 +315,8 @@ def test_doctor_asks_for_nothing_that_the_app_does_not_have(tmp_path: Path) -> N
     assert "leader_id is worked out from id" in told
     assert "map them" not in told
     assert "its_word" not in told
+    (foreign,) = (line for line in told.splitlines() if "detector member-of-many-households" in line)
+    assert foreign.endswith("in this app one person may belong to several households")
 
 
 def settings(folder: Path) -> list[str]:

@@ -204,6 +204,7 @@ def test_a_zone_that_does_not_exist_is_refused(zone: str) -> None:
         ),
         ("household_events", "metadata", "text[] USING '{}'", "session-survives-removal", r"text\[\], but jsonb"),
         ("users", "monthly_revenue", "text", "vip-affected", "text, but numeric"),
+        ("users", "account_tier", "boolean USING true", "vip-affected", "boolean, but text"),
     ],
 )
 def test_an_optional_column_that_cannot_be_read_costs_its_own_detectors(
