@@ -40,6 +40,13 @@ def by_status(rows: Rows) -> None:
     next(row for row in rows if row["is_active"])["is_active"] = False
 
 
+def most_by_number(rows: Rows) -> None:
+    """Of ten rows and more most are inactive, whatever their status says: that is no mark of the few that are gone."""
+    for place, row in enumerate(rows):
+        row["is_active"] = place % 4 == 0
+    assert len(rows) >= 10
+
+
 def came_again(rows: Rows) -> None:
     for row in rows:
         row["left_at"] = row["joined_at"] - DAY
@@ -93,6 +100,7 @@ READ: dict[str, tuple[str, Marked]] = {
     "all are inactive, whatever that says": ("households", some("active", 0, 0)),
     "a state of the country": ("households", some("state", "FL", "DE")),
     "something else was archived": ("households", some("pet_archived_at", LATER, None)),
+    "most of many are inactive": ("household_members", most_by_number),
     "the status once more": ("household_members", by_status),
     "who came again": ("household_members", came_again),
     "sessions that ended": ("sessions", some("is_active", False, True)),

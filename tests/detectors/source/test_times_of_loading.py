@@ -95,6 +95,25 @@ def test_a_column_of_one_moment_is_told(on_duckdb: Scanner, table: str, column: 
     assert scanned(on_duckdb.open_town(loaded.tables())).notices == ()
 
 
+def test_a_moment_before_which_hardly_anybody_lived_is_believed(on_duckdb: Scanner) -> None:
+    young = town()
+    for place in range(6):
+        young.family(f"more {place}", f"{place} three", f"{place} four", at=LONG_AGO + place * DAY)
+    for row in young.household_members:
+        row["joined_at"] = NOON
+    for rows, column in (
+        (young.households, "created_at"),
+        (young.household_join_requests, "requested_at"),
+        (young.household_join_requests, "responded_at"),
+        (young.sessions, "created_at"),
+        (young.sessions, "last_activity_at"),
+    ):
+        for row in rows:
+            row[column] = NOON - timedelta(minutes=5)
+    said = [notice.said for notice in scanned(on_duckdb.open_town(young.tables())).notices]
+    assert not [one for one in said if "is one moment in every row" in one]
+
+
 def test_a_town_whose_accounts_are_all_deleted_is_not_believed(on_duckdb: Scanner) -> None:
     gone = town()
     for place in range(6):
