@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from detectors.limits import Limits
+
+if TYPE_CHECKING:
+    from detectors.source.base import Fact
 
 Span = Literal[
     "accesses",
@@ -70,7 +73,7 @@ class Context:
     """For subscriptions that come last: the correlation ids of the operations that state findings of this scan tell of."""
     never_written: frozenset[str] = frozenset()
     """The types of events of which the source has never held one: their absence tells nothing."""
-    otherwise: frozenset[str] = frozenset()
+    otherwise: frozenset[Fact] = frozenset()
     """What is otherwise in the source's app than in PetForce's own (`Schema.otherwise`)."""
     births_untold: bool = False
     """Whether the trail tells nothing of how many households began: of such a household its silence proves nothing."""

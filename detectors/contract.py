@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, FromClause
 
     from detectors.source import Schema
+    from detectors.source.base import Fact
+else:
+    # What a source is takes long to import; a test holds the names.
+    Fact = str
 
 __all__ = [
     "ACTOR",
@@ -131,8 +135,10 @@ class Meta(BaseModel):
     consults: frozenset[str] = frozenset()
     """Tables beyond those of `needs` whose missing rows could make it say something untrue, or keep it silent. `table.column`
     is a column of such a table that must be there if the table is."""
-    not_where: frozenset[str] = frozenset()
-    """What must not be otherwise in the app (source/app.py), as it would make a finding of what is in order there."""
+    not_where: frozenset[Fact] = frozenset()
+    """What must not be true of the app, as it would make a finding of what is in order there."""
+    partly_where: dict[Fact, str] = {}
+    """What it does not look at where this is true of the app, in words; the coverage says so."""
     partly: dict[str, frozenset[str]] = {}
     """What it looks at only where the source has these columns (table.column), in words: without them it says so."""
     events: Groups = ()

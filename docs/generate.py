@@ -139,11 +139,17 @@ def _tables_page() -> Iterator[str]:
         yield f"| [{detector.id}](detectors.md#{detector.id}) | {_by_table(needed)} | {_by_table(further)} |"
     yield from ("", "## What is otherwise in other apps", "")
     yield "What a source says of its app ([sources.md](sources.md#other-apps)), and whose findings would be in order there:"
-    yield from ("", "| `[source.app]` | the scan says | not applicable |", "|---|---|---|")
+    yield from ("", "| `[source.app]` | the scan says | not applicable | looks for less |", "|---|---|---|---|")
     for fact, said in UNFIT.items():
         unfit = [f"[{one.id}](detectors.md#{one.id})" for one in DETECTORS if fact in one.meta.not_where]
-        setting = "`no_requests`, `joins_without_request`" if fact == "without_requests" else f"`{fact}`"
-        yield f"| {setting} | {said} | {', '.join(unfit)} |"
+        partly = [f"[{one.id}](detectors.md#{one.id})" for one in DETECTORS if fact in one.meta.partly_where]
+        yield f"| {_SETTINGS.get(fact, f'`{fact}`')} | {said} | {', '.join(unfit)} | {', '.join(partly)} |"
+
+
+_SETTINGS = {
+    "without_requests": "`no_requests`, `joins_without_request`",
+    "answers_by_the_gone": "`rows_are_deleted`, and `people_by_member` without the column of who answered",
+}
 
 
 def _by_table(places: frozenset[str]) -> str:

@@ -82,6 +82,9 @@ def _in_part(detector: Detector, schema: Schema, health: Health) -> str | None:
         for words, columns in detector.meta.partly.items()
         if (missing := schema.missing(columns))
     ]
+    unseen += [
+        f"{words} ({UNFIT[fact]})" for fact, words in detector.meta.partly_where.items() if fact in schema.otherwise
+    ]
     blind = [(way, sees(groups, health)) for way, groups in detector.meta.ways.items()]
     unseen += [f"{way} ({reason})" for way, reason in blind if reason]
     return f"without {'; '.join(unseen)}" if unseen else None

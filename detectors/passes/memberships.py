@@ -9,6 +9,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
 )
 
 from detectors.contract import Context
@@ -22,12 +23,14 @@ from detectors.source import Tables
 
 
 def _active_users(tables: Tables, scope: Scope | None, context: Context) -> FromClause:
-    """Each user with how many memberships of each kind they have: permanent ones at once, and sittings lately.
+    """Each user with how many memberships of each kind they have: those of which one is allowed, and sittings lately.
 
+    One permanent membership is allowed, or one as the leader where people may belong to several households but lead one.
     Temporary memberships that are over count as sittings too. `active_rows` counts permanent and temporary ones; where a
     unique key of the source excludes duplicates nobody asks for it, and it counts the other two.
     """
     members = tables["household_members"]
+    leads = members.c.role == "leader" if "leads_one" in tables.schema.otherwise else true()
     active = members.c.status == "active"
     temporary = func.coalesce(members.c.is_temporary, False)
     permanent = and_(active, temporary.is_(False))
@@ -42,7 +45,7 @@ def _active_users(tables: Tables, scope: Scope | None, context: Context) -> From
         select(
             members.c.user_id,
             active_rows.label("active_rows"),
-            func.count().filter(permanent).label("permanent_rows"),
+            func.count().filter(permanent, leads).label("exclusive_rows"),
             func.count().filter(lately).label("recent_sittings"),
         )
         .where(rows, of_users(tables, scope, members.c.user_id))

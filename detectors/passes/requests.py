@@ -53,7 +53,7 @@ def _requests(tables: Tables, scope: Scope | None, context: Context) -> FromClau
     codes that households have in common: rows with a `colliding_code` (see codes.py) and nothing of a request.
     """
     request = _asked_or_sitting(tables, scope, context).cte("asked")
-    led = _once_leaders(tables, request)
+    led = _leaders_once(tables, request)
     twice = _pending_twice(request)
     changed = _last_regenerated(tables, None if scope is None else request, context)
     # A null is not looked up in a hash table, and most rows have nothing to look up here.
@@ -130,13 +130,19 @@ def _asked_or_sitting(tables: Tables, scope: Scope | None, context: Context) -> 
     )
 
 
-def _once_leaders(tables: Tables, asked: FromClause) -> FromClause:
-    """Who has led each household and is no member any more: a past leader's row keeps the role."""
+def _leaders_once(tables: Tables, asked: FromClause) -> FromClause:
+    """Who has led each household and is no member any more: a past leader's row keeps the role.
+
+    Where no rows of the past are kept it is each other member: no more is known of who has led.
+    """
     members = tables["household_members"]
+    once = and_(members.c.role == "leader", members.c.status != "active")
+    if "rows_are_deleted" in tables.schema.otherwise:
+        once = members.c.status == "active"
     strangers = select(asked.c.responded_by).where(asked.c.responded_by.is_distinct_from(asked.c.leader_id))
     return (
         select(members.c.household_id, members.c.user_id)
-        .where(members.c.role == "leader", members.c.status != "active", members.c.user_id.in_(strangers))
+        .where(once, members.c.user_id.in_(strangers))
         .subquery("once_leader")
     )
 

@@ -17,7 +17,7 @@ import sqlalchemy
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, select
 
-from detectors.source.base import FoundTable, NativeType, Schema
+from detectors.source.base import Fact, FoundTable, NativeType, Schema
 from detectors.source.notations import unblanked
 from detectors.source.typed_ids import TYPES, id_as
 
@@ -48,12 +48,16 @@ class App(BaseModel):
     """People also join by an invitation, or are added."""
     several_households: bool = False
     """One person may belong to several households."""
+    leads_one: bool = False
+    """One person may belong to several households, and lead one of them."""
     other_codes: bool = False
     """Invite codes are written another way, or may lack."""
     other_limits: bool = False
     """The app has other limits than PetForce, or none."""
     other_metadata: bool = False
     """The metadata of audit rows hold other keys than PetForce's: they name no person, address, duration or error."""
+    sitters: tuple[str, ...] = Field(default=())
+    """The app's own words for the roles of temporary members, where no column says who is one."""
     people_by_member: tuple[str, ...] = Field(default=())
     """The columns (table.column) that name a member's row (household_members.id) in the place of a person."""
 
@@ -62,9 +66,19 @@ class App(BaseModel):
         return self.no_requests or self.joins_without_request
 
     @property
-    def otherwise(self) -> frozenset[str]:
-        """What of `UNFIT` is true."""
-        return frozenset(fact for fact in UNFIT if getattr(self, fact))
+    def answers_name_rows(self) -> bool:
+        """Whether who answered a request is named by their row, and so is named no more once that is gone."""
+        return "household_join_requests.responded_by" in self.people_by_member
+
+    @property
+    def answers_by_the_gone(self) -> bool:
+        """Whether a request may be answered by somebody of whom nothing tells any more that they belonged."""
+        return self.rows_are_deleted and not self.answers_name_rows
+
+    @property
+    def otherwise(self) -> frozenset[Fact]:
+        """What is true of the app, and not of PetForce's own."""
+        return frozenset(fact for fact in get_args(Fact) if getattr(self, fact))
 
     def stands_in(self, table: str, column: str) -> str | None:
         """The column of ours from which one that this app does not have is worked out; None if it has it."""
@@ -73,15 +87,19 @@ class App(BaseModel):
     @property
     def _stand_ins(self) -> Mapping[str, str]:
         # Whichever it is, it is there in each row; what is worked out begins from its row.
-        return ({"households.leader_id": "id"} if self.leaders_by_role else {}) | (
-            {"household_members.status": "role"} if self.rows_are_deleted else {}
-        )
+        told = {
+            "households.leader_id": ("id", self.leaders_by_role),
+            "household_members.status": ("role", self.rows_are_deleted),
+            "household_members.is_temporary": ("role", self.sitters),
+        }
+        return {place: column for place, (column, worked_out) in told.items() if worked_out}
 
 
-UNFIT: dict[str, str] = {
+UNFIT: dict[Fact, str] = {
     "leaders_by_role": "in this app a role alone says who leads",
     "several_leaders": "in this app several people may lead a household",
     "rows_are_deleted": "in this app no row is kept of a member who left",
+    "answers_by_the_gone": "in this app no row is kept of a member who left, who may have answered",
     "without_requests": "in this app people also join without a request",
     "several_households": "in this app one person may belong to several households",
     "other_codes": "in this app codes are written another way",
@@ -151,6 +169,10 @@ def worked_out(schema: Schema, mapping: SourceMapping) -> Schema:
         )
     if mapping.app.rows_are_deleted:
         tables["household_members"] = _with(members, "status", "text", _always_active)
+    if mapping.app.sitters:
+        tables["household_members"] = _with(
+            tables["household_members"], "is_temporary", "flag", partial(_is_any_of, mapping.app.sitters)
+        )
     unusable = dict(schema.unusable)
     for place in mapping.app.people_by_member:
         table, column = place.split(".")
@@ -186,6 +208,10 @@ def _without(table: FoundTable, column: str) -> FoundTable:
 
 def _always_active(_: ColumnElement[Any]) -> ColumnElement[str]:
     return literal("active", Text())
+
+
+def _is_any_of(words: Collection[str], column: ColumnElement[Any]) -> ColumnElement[bool]:
+    return unblanked(func.lower(cast(column, Text))).in_(sorted({_plain(word) for word in words}))
 
 
 class _Members:
@@ -230,8 +256,8 @@ class _Members:
         return text if native == "text" else cast(text, TYPES[native])
 
     def _means(self, rows: Any, column: str, ours: str) -> ColumnElement[bool]:
-        word = unblanked(func.lower(cast(rows.c[self._own(column)], Text)))
-        return word.in_(sorted(self._mapping.words_for(f"household_members.{column}", ours)))
+        words = self._mapping.words_for(f"household_members.{column}", ours)
+        return _is_any_of(words, rows.c[self._own(column)])
 
     def _own(self, column: str) -> str:
         return self._mapping.column_name("household_members", column)

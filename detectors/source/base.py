@@ -14,6 +14,19 @@ from sqlalchemy import ColumnElement, Executable
 if TYPE_CHECKING:
     from detectors.source.tables import Tables
 
+Fact = Literal[
+    "leaders_by_role",
+    "several_leaders",
+    "rows_are_deleted",
+    "answers_by_the_gone",
+    "without_requests",
+    "several_households",
+    "leads_one",
+    "other_codes",
+    "other_limits",
+    "other_metadata",
+]
+"""What may be true of an app, and is not of PetForce's own (app.App)."""
 NativeType = Literal["uuid", "text", "integer", "number", "bytes", "flag", "time", "json", "jsonb", "other"]
 
 
@@ -103,8 +116,8 @@ class Schema:
     """Why an optional column that exists cannot be read as what it should hold, by table.column; or a whole optional table."""
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """Of optional tables that were not found, which others of the server, or files of the folder, have names like theirs."""
-    otherwise: frozenset[str] = frozenset()
-    """What is otherwise in this app than in PetForce's own; the words for it stand in app.UNFIT."""
+    otherwise: frozenset[Fact] = frozenset()
+    """What is otherwise in this app than in PetForce's own."""
     has_catalog: bool = False
     """Whether `indexes` was read from a server's catalog, so that a missing one is missing."""
     holds_unicode: bool = True

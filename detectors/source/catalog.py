@@ -172,9 +172,9 @@ class _Reader:
         present = {row["column_name"]: row for row in self.columns.get(name, ())}
         types: dict[str, NativeType] = {}
         read_as: dict[str, Reading] = {}
-        for column, wanted in canonical.columns.items():
+        for column in canonical.columns:
             row = present.get(self.mapping.column_name(name, column))
-            read = self._column(name, column, wanted, row, full_name)
+            read = self._column(name, column, self.mapping.holds(name, column), row, full_name)
             if read is not None:
                 types[column] = read[0]
                 if read[1]:

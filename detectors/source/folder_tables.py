@@ -73,7 +73,7 @@ class TableReader:
         unusable = {
             full: told for column, told in lacking.items() if (full := f"{delivery.table}.{column}") not in ONLY_TOLD
         }
-        one = _OneTable(delivery.table, shapes, self._execute, self._mapping.zone, unusable)
+        one = _OneTable(delivery.table, shapes, self._execute, self._mapping, unusable)
         loaded = one.load(notices, parts, in_memory=delivery.format == "csv")
         for file in delivery.files:
             file.check_unchanged()
@@ -98,12 +98,12 @@ class _OneTable:
     """The making of one table from its shapes."""
 
     def __init__(
-        self, name: str, shapes: Sequence[Shape], execute: Execute, zone: str, unusable: Mapping[str, str]
+        self, name: str, shapes: Sequence[Shape], execute: Execute, mapping: SourceMapping, unusable: Mapping[str, str]
     ) -> None:
         self._name, self._shapes, self._execute = name, shapes, execute
-        self._kinds = {column: canonical.kind for column, canonical in CANONICAL[name].columns.items()}
+        self._kinds = {column: mapping.holds(name, column).kind for column in CANONICAL[name].columns}
         self._unusable = dict(unusable)
-        self._readings: Readings = [self._readings_of(shape, zone) for shape in shapes]
+        self._readings: Readings = [self._readings_of(shape, mapping.zone) for shape in shapes]
         self._counts = [self._counted(shape, readings) for shape, readings in zip(shapes, self._readings, strict=True)]
         for shape, readings, count in zip(shapes, self._readings, self._counts, strict=True):
             read_digits(shape, readings, count, self._kinds, execute)

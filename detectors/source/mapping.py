@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 from zoneinfo import available_timezones
 
@@ -265,6 +265,11 @@ class SourceMapping(BaseModel):
         """The source's name of a canonical column, or of the one that it is worked out of."""
         mapping, column = self.tables.get(table), self.app.stands_in(table, column) or column
         return mapping.columns.get(column, column) if mapping else column
+
+    def holds(self, table: str, column: str) -> CanonicalColumn:
+        """What stands in the source's column for a canonical one: where it is worked out of another, what that one holds."""
+        columns, origin = CANONICAL[table].columns, self.app.stands_in(table, column)
+        return columns[column] if origin is None else replace(columns[column], kind=columns[origin].kind)
 
     def words_for(self, place: str, ours: str) -> set[str]:
         """The source's words for one of ours in `place` (table.column), folded."""

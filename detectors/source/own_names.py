@@ -62,6 +62,8 @@ def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
         return None
     if place == "household_members.status":
         return "'active'"
+    if place == "household_members.is_temporary":
+        return f"({own} IN ({', '.join(map(literal, mapping.app.sitters))}))"
     leads = ", ".join(literal(word) for word in _own_words("household_members.role", "leader", mapping))
     theirs = f"{home} = {own} AND {role} IN ({leads})"
     if not mapping.app.rows_are_deleted:

@@ -26,7 +26,7 @@ def told_by_values(
     """How such columns are read, by table and the source's name; one statement for each table that has any. Raises LostError."""
     readings: dict[tuple[str, str], Reading] = {}
     for table, rows in columns.items():
-        ours = {mapping.column_name(table, column): what.kind for column, what in CANONICAL[table].columns.items()}
+        ours = {mapping.column_name(table, one): mapping.holds(table, one).kind for one in CANONICAL[table].columns}
         known = [row for row in rows if row["readable"] and row["column_name"] in ours]
         times = [r["column_name"] for r in known if ours[r["column_name"]] == "time" and r["type_name"] in NUMBERS]
         flags = [r["column_name"] for r in known if ours[r["column_name"]] == "flag" and _is_text(r)]

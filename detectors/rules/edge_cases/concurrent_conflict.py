@@ -14,7 +14,8 @@ Stays silent when
 -----------------
 They were rejected first and approved later, on another request; pending requests go to different households; a leader added the rejected
 person as a sitter afterwards. Which answer came first is taken from the events, else from the order of the requests.
-Also while the newest of the rows is younger than the grace period. It is a state rule: any age.
+Also while the newest of the rows is younger than the grace period. It is a state rule: any age. In an app where people come by
+other ways than a request, too, only requests that are pending twice are looked for.
 
 Evidence
 --------
@@ -45,7 +46,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, FromClause, and_, or_
+from sqlalchemy import ColumnElement, FromClause, and_, false, or_
 
 from detectors.cases.timeline import timeline
 from detectors.contract import Context, Detector, Finding, Impact, Meta, Story, Subscription, find
@@ -64,7 +65,7 @@ META = Meta(
     subject=("household_id", "user_id"),
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by"}),
     consults=frozenset({"household_members", "household_events"}),
-    not_where=frozenset({"rows_are_deleted", "without_requests"}),
+    partly_where={"without_requests": "people who were rejected, or answered twice"},
     sure="rows",
     refuted_by="one of the answers was set by hand, to correct the other one",
     process="Engineering Escalations, P2: Concurrent operation conflicts",
@@ -81,6 +82,8 @@ def answered_and_open(request: FromClause, context: Context) -> ColumnElement[bo
 
 
 def rejected_yet_inside(admission: FromClause, context: Context) -> ColumnElement[bool]:
+    if _come_otherwise(context):
+        return false()
     columns = admission.c
     # Most people who were rejected and are members asked again and were approved: those are not worth a closer look.
     overtaken = or_(
@@ -103,11 +106,17 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         return
     for user_id in dict.fromkeys(request.user_id for request in case.requests):
         asked = [request for request in case.requests if request.user_id == user_id]
-        wrong = [*_answered_although_withdrawn(case, asked, context), *_pending_twice(asked, context)]
-        wrong += _rejected_member(case, user_id, asked, context)
-        wrong += _answered_both_ways(case, asked, context)
+        wrong = _pending_twice(asked, context)
+        if not _come_otherwise(context):
+            wrong += _answered_although_withdrawn(case, asked, context)
+            wrong += _rejected_member(case, user_id, asked, context)
+            wrong += _answered_both_ways(case, asked, context)
         if wrong:
             yield _finding(case, user_id, asked, wrong, context)
+
+
+def _come_otherwise(context: Context) -> bool:
+    return "without_requests" in context.otherwise
 
 
 def _answered_although_withdrawn(case: HouseholdCase, asked: list[JoinRequest], context: Context) -> list[str]:

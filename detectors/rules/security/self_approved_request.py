@@ -16,6 +16,8 @@ The leader who answered has since changed or left: their member row, the househo
 they belonged, or they may have had their data erased: no act of the household is theirs, none tells of the answer, and some
 are marked as anonymised. Also while the answer is younger than the grace period, and for households that no longer
 exist. Where the source holds no responder of any of its requests (ten or more), nothing is concluded from there being none.
+In an app that keeps no row of a member who left, a request without a responder may have lost it, and people may reject their
+own request after they came by another way.
 
 Evidence
 --------
@@ -61,7 +63,8 @@ META = Meta(
     needs=frozenset({"household_join_requests.status", "household_join_requests.responded_by", "households.leader_id"}),
     consults=frozenset({"household_members", "household_events", "household_events.metadata"}),
     events=(frozenset({"household_join_requests.responded_by"}),),
-    not_where=frozenset({"rows_are_deleted"}),
+    not_where=frozenset({"answers_by_the_gone"}),
+    partly_where={"rows_are_deleted": "answers by nobody, and rejections by the requester"},
     sure="rows",
     refuted_by="the answer came from somebody who may answer, and the row names nobody or the wrong person",
     process="Engineering Escalations, P0: Unauthorized access to household data",
@@ -71,9 +74,11 @@ META = Meta(
 def answered_by_no_leader(request: FromClause, context: Context) -> ColumnElement[bool]:
     columns = request.c
     nobody_known = and_(columns.responded_by.is_distinct_from(columns.leader_id), columns.once_leader.is_(None))
+    unnamed = columns.responded_by.is_(None)
+    by_a_stranger = and_(nobody_known, ~unnamed) if _answers_may_be_lost(context) else or_(nobody_known, unnamed)
     return and_(
         columns.status.in_(["approved", "rejected"]),
-        or_(columns.responded_by.is_(None), columns.responded_by == columns.user_id, nobody_known),
+        or_(columns.responded_by == columns.user_id, by_a_stranger),
     )
 
 
@@ -83,16 +88,20 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
     belonged = belonged_ever(case)
     for request in case.requests:
         if request.status in {"approved", "rejected"} and not answer_in_flight(case, request, context):
-            why = _why_wrong(case, request, belonged)
+            why = _why_wrong(case, request, belonged, lost=_answers_may_be_lost(context))
             if why:
                 yield _finding(case, request, why, context)
 
 
-def _why_wrong(case: HouseholdCase, request: JoinRequest, belonged: set[str]) -> str | None:
+def _answers_may_be_lost(context: Context) -> bool:
+    return "rows_are_deleted" in context.otherwise
+
+
+def _why_wrong(case: HouseholdCase, request: JoinRequest, belonged: set[str], *, lost: bool) -> str | None:
     if request.responded_by is None:
-        return "nobody is named as its responder"
+        return None if lost else "nobody is named as its responder"
     if request.responded_by == request.user_id:
-        return "the requester answered it"
+        return None if lost and request.status == "rejected" else "the requester answered it"
     if request.responded_by in belonged or _answered_by_the_erased(case, request, request.responded_by):
         return None
     return "its responder never belonged to the household"

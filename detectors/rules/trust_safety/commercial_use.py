@@ -62,6 +62,7 @@ META = Meta(
     kind="state",
     subject=("user_id",),
     needs=frozenset({"household_members.is_temporary", "household_members.joined_at"}),
+    partly_where={"rows_are_deleted": "sittings that are over"},
     roles={"subject.user_id": "actor"},
     sure="inferred",
     refuted_by="a neighbour who sits for many friends and takes no money",

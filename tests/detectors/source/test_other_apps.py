@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from click.testing import CliRunner
@@ -21,7 +21,8 @@ from detectors.engine.runner import scan
 from detectors.findings import whole
 from detectors.registry import DETECTORS
 from detectors.source import SourceError, SourceMapping, open_source
-from detectors.source.app import UNFIT
+from detectors.source.app import UNFIT, App
+from detectors.source.base import Fact
 from detectors.source.own_names import in_own_names
 from tests.support.effort import tries
 from tests.support.other_apps import (
@@ -105,6 +106,44 @@ def test_what_is_wrong_in_the_rewrite_is_found(put: Put) -> None:
         ("orphaned-household", "everyone-left"),
         ("stored-markup", key("home 5")),
     }
+
+
+def test_people_may_help_in_many_households_and_own_one(put: Put) -> None:
+    town = rewrite_town()
+    for number, role in ((7, "owner"), (8, "admin"), (9, "member"), (10, "sitter")):
+        member(town, number, "guest", role, NIGHT - timedelta(days=2))
+        # Whoever owns household 1 comes; household 7 makes them an owner, too.
+        town["members"][-1]["user_id"] = "user_1owner"
+    assert found_in(put("petforce-2", town), "petforce-2") == [("member-of-many-households", "user_1owner")]
+
+
+def test_requests_are_answered_by_members(put: Put) -> None:
+    town = rewrite_town()
+    answers = {row["household_id"]: row for row in town["access_requests"] if row["status"] == "approved"}
+    for number, by in ((1, "1 asked"), (2, "3 owner"), (3, None), (4, "4 admin")):
+        answers[key(f"home {number}")]["reviewed_by"] = by and key(f"row {by}")
+    # Somebody who came by another way clears the request that they had made before.
+    ask(town, 5, "admin", NIGHT - timedelta(days=3), "denied", key("row 5 admin"))
+    wrong = [key("ask 1 asked"), key("ask 2 asked")]
+    assert found_in(put("petforce-2", town), "petforce-2") == sorted(("self-approved-request", one) for one in wrong)
+
+
+def test_one_person_asks_once(put: Put) -> None:
+    town = rewrite_town()
+    ask(town, 4, "eager", NIGHT - timedelta(days=2), "pending", None)
+    town["access_requests"].append({**town["access_requests"][-1], "id": key("the same at once")})
+    # Whoever was turned away may have been invited since.
+    ask(town, 5, "admin", NIGHT - timedelta(days=9), "denied", key("row 5 owner"))
+    found = found_in(put("petforce-2", town), "petforce-2")
+    assert found == [("concurrent-conflict", f"{key('home 4')} user_4eager")]
+
+
+def test_who_sits_in_many_households_is_told(put: Put) -> None:
+    town = rewrite_town()
+    for number in range(10):
+        member(town, number, "business", "sitter", NIGHT - timedelta(days=number + 1))
+        town["members"][-1]["user_id"] = "user_business"
+    assert found_in(put("petforce-2", town), "petforce-2") == [("commercial-use", "user_business")]
 
 
 def test_exactly_twenty_removals_are_no_mass_removal(put: Put) -> None:
@@ -315,8 +354,10 @@ def test_doctor_asks_for_nothing_that_the_app_does_not_have(tmp_path: Path) -> N
     assert "leader_id is worked out from id" in told
     assert "map them" not in told
     assert "its_word" not in told
-    (foreign,) = (line for line in told.splitlines() if "detector member-of-many-households" in line)
-    assert foreign.endswith("in this app one person may belong to several households")
+    (foreign,) = (line for line in told.splitlines() if "detector multiple-leaders" in line)
+    assert foreign.endswith("in this app several people may lead a household")
+    (in_part,) = (line for line in told.splitlines() if "detector self-approved-request" in line)
+    assert "without answers by nobody, and rejections by the requester" in in_part
 
 
 def settings(folder: Path) -> list[str]:
@@ -324,7 +365,9 @@ def settings(folder: Path) -> list[str]:
 
 
 def test_rules_name_what_can_be_otherwise() -> None:
-    assert frozenset().union(*(one.meta.not_where for one in DETECTORS)) <= UNFIT.keys()
+    assert frozenset().union(*(one.meta.not_where | one.meta.partly_where.keys() for one in DETECTORS)) <= UNFIT.keys()
+    assert UNFIT.keys() | {"leads_one"} == {*get_args(Fact)}
+    assert all(hasattr(App(), fact) for fact in get_args(Fact))
 
 
 def test_a_preset_may_be_written_over() -> None:
