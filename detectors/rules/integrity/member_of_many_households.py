@@ -83,6 +83,7 @@ def evaluate(case: UserCase, context: Context) -> Iterator[Finding]:
         META,
         context,
         {"user_id": case.user_id},
+        title="User Leads Several Households" if lead else META.title,
         impact=Impact(users=case.affected, households=len(rows)),
         households=list(first),
         users=[case.user_id],
