@@ -65,7 +65,8 @@ class Known:
         """Why tables are not believed; `source` is asked whether rows that lack were deleted."""
         rules = self.policy.volume
         aged = older_copies(source, self.baselines, seen, rules, self.as_of)
-        return {**aged, **doubts(self.baselines, seen, rules, outage=self.outage)}
+        shrinking = self.policy.source.app.shrinking
+        return {**aged, **doubts(self.baselines, seen, rules, outage=self.outage, shrinking=shrinking)}
 
 
 def known_of(ledger: Ledger, policy: Policy, as_of: datetime) -> Known:

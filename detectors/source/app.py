@@ -80,6 +80,14 @@ class App(BaseModel):
         """What is true of the app, and not of PetForce's own."""
         return frozenset(fact for fact in get_args(Fact) if getattr(self, fact))
 
+    @property
+    def shrinking(self) -> frozenset[str]:
+        """The tables of which rows go in ordinary life: with a member's row goes what names it as its actor."""
+        if not self.rows_are_deleted:
+            return frozenset()
+        trail = {place.split(".")[0] for place in self.people_by_member} & {"household_events"}
+        return frozenset({"household_members", *trail})
+
     def stands_in(self, table: str, column: str) -> str | None:
         """The column of ours from which one that this app does not have is worked out; None if it has it."""
         return self._stand_ins.get(f"{table}.{column}")

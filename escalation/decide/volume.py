@@ -6,7 +6,7 @@ never becomes what the next night is compared with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -19,6 +19,8 @@ STATE_TABLES = ("households", "household_members")
 """Without a row in either there is no town at all."""
 KEPT = frozenset({*STATE_TABLES, "household_join_requests", "users"})
 """Tables that apps seldom delete from. Sessions, requests to support and audit rows are purged, and may lose more at once."""
+HALF = 50
+"""The percentage that audit rows may lose where those of a person who leaves go too: in a small town one person wrote most of them."""
 LONG_OUTAGE = timedelta(days=14)
 """After so long without a run, days before the audit table's first row may have been purged in the ordinary way."""
 
@@ -58,20 +60,29 @@ def days_to_count(baseline: Baseline | None, as_of: datetime, rules: VolumeRules
 
 
 def doubts(
-    baselines: Mapping[str, Baseline], seen: Mapping[str, Volume], rules: VolumeRules, *, outage: bool = False
+    baselines: Mapping[str, Baseline],
+    seen: Mapping[str, Volume],
+    rules: VolumeRules,
+    *,
+    outage: bool = False,
+    shrinking: Collection[str] = (),
 ) -> dict[str, str]:
-    """Why a table is not believed, by table. `outage` says that no run has looked for a long time."""
+    """Why a table is not believed, by table. `outage` says that no run has looked for a long time.
+
+    Of the tables that are `shrinking` the app deletes rows in ordinary life.
+    """
     found: dict[str, str] = {}
     for table, before in baselines.items():
         now = seen.get(table)
         # A table that could not be counted is no empty one; whoever needs it has failed by itself.
-        reason = None if now is None else _doubt(table, before, now, rules, outage=outage)
+        shrinks = table in shrinking
+        reason = None if now is None else _doubt(table, before, now, rules, outage=outage, shrinks=shrinks)
         if reason is not None:
             found[table] = f"{reason}: not believed"
     return found
 
 
-def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, outage: bool) -> str | None:
+def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, outage: bool, shrinks: bool) -> str | None:
     had_rows = before.latest.rows or before.latest.oldest is not None
     since = f"since the run of {stamp(before.at)}"
     if now.rows is None:
@@ -81,14 +92,16 @@ def _doubt(table: str, before: Baseline, now: Volume, rules: VolumeRules, *, out
         return f"{table} came empty, although it had {some} on the run of {stamp(before.at)}" if had_rows else None
     if table != EVENTS:
         lost = before.rows - now.rows
-        percent = rules.state_percent if table in KEPT else rules.drop_percent
+        percent = rules.state_percent if table in KEPT and not shrinks else rules.drop_percent
         return _lost(table, lost, before.rows, since, percent) if _drops(lost, before.rows, rules, percent) else None
     purged = _purged_by(now, rules, outage=outage)
     days = {day: number for day, number in before.days.items() if day in now.days and (purged is None or day > purged)}
     held, kept = sum(days.values()), sum(min(number, now.days[day]) for day, number in days.items())
-    if _drops(held - kept, held, rules, rules.drop_percent):
-        of_days = f"of {min(days)} to {max(days)} since it was last believed"
-        return _lost(table, held - kept, held, of_days, rules.drop_percent)
+    percent = max(HALF, rules.drop_percent) if shrinks else rules.drop_percent
+    if _drops(held - kept, held, rules, percent):
+        return _lost(table, held - kept, held, f"of {min(days)} to {max(days)} since it was last believed", percent)
+    if shrinks:
+        return None
     for day, number in sorted(days.items()):
         if number >= rules.least_rows and not now.days[day]:
             return f"{table} has none of the {count(number, 'row')} of {day} any more"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -368,6 +368,33 @@ def test_rules_name_what_can_be_otherwise() -> None:
     assert frozenset().union(*(one.meta.not_where | one.meta.partly_where.keys() for one in DETECTORS)) <= UNFIT.keys()
     assert UNFIT.keys() | {"leads_one"} == {*get_args(Fact)}
     assert all(hasattr(App(), fact) for fact in get_args(Fact))
+
+
+def test_who_leaves_the_rewrite_takes_what_they_did_along(tmp_path: Path) -> None:
+    """Nobody else may have written the audit rows of a day; the household that has no owner now is found all the same."""
+    policy, town = tmp_path / "policy.toml", rewrite_town()
+    policy.write_text('[source]\npreset = "petforce-2"\n')
+    for number in range(4):
+        log(town, 4, "household.updated", NIGHT - timedelta(days=2, minutes=9 * number))
+
+    def run(night: int) -> Result:
+        where = str(write_own_csv(tmp_path / "town", town))
+        told = [
+            "--policy",
+            str(policy),
+            "--ledger",
+            f"sqlite:///{tmp_path}/l.db",
+            "--queue",
+            f"folder:{tmp_path}/queue",
+        ]
+        as_of = (NIGHT + timedelta(days=night)).isoformat()
+        return CliRunner().invoke(main, [*told, "--source", where, "--as-of", as_of, "run"])
+
+    assert run(0).exit_code == 0
+    for name, column in (("members", "id"), ("activity_log", "performed_by")):
+        town[name] = [row for row in town[name] if row[column] != key("row 4 owner")]
+    after = run(1)
+    assert (after.exit_code, "no-leader" in after.stdout) == (0, True), after.output
 
 
 def test_a_preset_may_be_written_over() -> None:

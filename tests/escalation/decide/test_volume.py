@@ -11,6 +11,7 @@ from detectors.engine.applicability import tables_of
 from detectors.engine.belief import disbelieve
 from detectors.engine.result import ScanResult
 from detectors.registry import DETECTORS
+from detectors.source import SourceMapping
 from escalation.decide.audience import audience_of, widest
 from escalation.decide.volume import baseline_of, doubts, recorded
 from escalation.ledger.records import Volume
@@ -93,6 +94,25 @@ def test_what_was_purged_during_a_long_outage_is_no_loss() -> None:
     now = audit(0, 0, 0, oldest=NIGHT + 30 * DAY)
     assert doubts({EVENTS: baseline}, {EVENTS: now}, RULES, outage=True) == {}
     assert EVENTS in doubts({EVENTS: baseline}, {EVENTS: now}, RULES)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "believed"),
+    [
+        (rows(97, table="household_members"), rows(80, table="household_members"), True),
+        (rows(97, table="household_members"), rows(77, table="household_members"), False),
+        (audit(50, 50, 5), audit(90, 90, 0), True),
+        (audit(10, 10, 10), audit(5, 10, 0), True),
+        (audit(10, 10, 10), audit(4, 10, 0), False),
+        (audit(9, 9, 9), audit(0, 0, 0, oldest=None), False),
+        (rows(60), rows(56), False),
+    ],
+)
+def test_where_rows_go_with_members_fewer_are_ordinary(before: Volume, now: Volume, believed: bool) -> None:
+    baseline = baseline_of([(NIGHT, before)])
+    assert baseline is not None
+    shrinking = SourceMapping.model_validate({"preset": "petforce-2"}).app.shrinking
+    assert (doubts({now.table: baseline}, {now.table: now}, RULES, shrinking=shrinking) == {}) is believed
 
 
 @pytest.mark.parametrize("accept", [True, False])
