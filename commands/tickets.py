@@ -26,7 +26,7 @@ from escalation.people.progress import acknowledge_ticket, resolve_ticket
 from escalation.people.silences import close_ticket, lift_silences, silence_ticket
 from escalation.policy.policy import load_policy
 from escalation.views.digest import digest
-from escalation.views.review import TicketStory, recheck, scope_of, story_of
+from escalation.views.review import TicketStory, recheck, scope_of, story_of, window_seen
 from reports import ticket_list
 from reports.digest import FORMATS
 
@@ -74,7 +74,8 @@ def verify_ticket(settings: Settings, ticket: str) -> None:
             click.echo(ticket_list.rechecked(recheck(story.entries, (), (), policy)), nl=False)
             return
         scoped = bool(scope.households or scope.users)
-        context = context_of(settings, policy, window_of(settings, policy, None, None, scoped=scoped))
+        window = window_seen(ledger, story.entries, policy) or window_of(settings, policy, None, None, scoped=scoped)
+        context = context_of(settings, policy, window)
         detectors = named_detectors(scope.detectors)
         result, _ = scanned(
             settings,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
-from detectors.contract import PERSON, Coverage, Finding
+from detectors.contract import PERSON, Coverage, Finding, Window
 from detectors.findings import Found, whole
 from escalation.decide.decisions import held_until
 from escalation.decide.incidents import INCIDENT, one_per_cause
 from escalation.decide.observations import claims_of, size_of
 from escalation.decide.remains import ROWS_FEWER, ROWS_GONE, TRAIL_GONE, rows_are_gone
+from escalation.decide.windows import midnight
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.nights import PastDecision
 from escalation.ledger.records import Entry, OutboxRow, Silence, Ticket, TicketOutcome
@@ -72,6 +73,10 @@ def story_of(ledger: Ledger, external_id: str, now: datetime) -> TicketStory | N
         )
 
 
+_OF_EVERYBODY = frozenset({"operation", "window", "feature"})
+"""What was counted of everybody is not counted again of some."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What must be scanned again for a recheck: these detectors, on these ids, or on everything where both are empty."""
@@ -85,11 +90,35 @@ def scope_of(entries: Iterable[Entry]) -> Scope:
     """The smallest scan that can say whether what is on a ticket still holds; no detectors where no scan can."""
     entries = [entry for entry in entries if entry.detector != PERSON]
     detectors = tuple(sorted({entry.detector for entry in entries}))
-    if any("operation" in entry.subject or not (entry.households or entry.users) for entry in entries):
+    if any(entry.subject.keys() & _OF_EVERYBODY or not (entry.households or entry.users) for entry in entries):
         return Scope(detectors, (), ())
     households = {one for entry in entries for one in entry.households}
     users = {one for entry in entries if not entry.households for one in entry.users}
     return Scope(detectors, tuple(sorted(households)), tuple(sorted(users)))
+
+
+def window_seen(ledger: Ledger, entries: Iterable[Entry], policy: Policy) -> Window | None:
+    """The stretch of time in which what happened was last found; None for states, and where the ledger has forgotten the look.
+
+    In any other one it would be counted otherwise, though nothing about it has changed.
+    """
+    entries = [entry for entry in entries if entry.detector != PERSON]
+    if not entries or any(entry.kind != "occurrence" for entry in entries):
+        return None
+    with ledger.begin() as tx:
+        looks = tx.looks_after(min(entry.last_seen_at for entry in entries) - timedelta.resolution)
+    by_time = {look.as_of: look for look in looks}
+    seen = [(entry, by_time.get(entry.last_seen_at)) for entry in entries]
+    # A quick look also sees the day before, of which its row says nothing.
+    starts = [
+        midnight(entry.happened_at, policy, 0) if look.kind == "quick" and entry.happened_at else look.window_start
+        for entry, look in seen
+        if look is not None
+    ]
+    if len(starts) < len(entries):
+        return None
+    known = [look for _, look in seen if look is not None]
+    return Window(min(*starts, *(look.window_start for look in known)), max(look.window_end for look in known))
 
 
 def recheck(

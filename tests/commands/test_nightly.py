@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,26 @@ def test_tickets(tmp_path: Path, town: Town) -> None:
     assert call("tickets", "snooze", ticket, "--days", "1", "--reason", "x", "--as-of", SECOND).exit_code == 0
     assert call("tickets", "snooze", ticket, "--reason", "x", "--as-of", SECOND).exit_code == 2
     assert call("tickets", "show", "hw-none").exit_code == 2
+
+
+def test_what_happened_is_verified_in_its_own_window_and_of_all_households(tmp_path: Path, town: Town) -> None:
+    """Days later, too: a month of the person's acts, or the views of one household, are other numbers than the ticket's."""
+    for number in range(36):
+        town.event("household_updated", "elm", "dora", at=NOON + timedelta(milliseconds=400 * number))
+    for number in range(9):
+        town.event("household_updated", "elm", "dora", at=NOON - 3 * DAY + number * HOUR)
+    for number in range(110):
+        home = ("elm", "emil") if number < 105 else ("oak", "anna")
+        at = NOON + HOUR + timedelta(seconds=97 * number)
+        town.event("household_dashboard_viewed", *home, at=at, duration_ms=12_000 if number < 40 else 300)
+    source = write(town, tmp_path / "town")
+    assert call("run", "--source", source, "--as-of", FIRST).exit_code == 0
+    listed = json.loads(call("tickets", "list", "--format", "json", "--as-of", FIRST).stdout)["tickets"]
+    by_detector = {one["detector"]: one["id"] for one in listed}
+    for detector in ("bot-cadence", "slow-dashboard"):
+        for later in (FIRST, SECOND, THIRD):
+            said = call("tickets", "verify", by_detector[detector], "--source", source, "--as-of", later).output
+            assert said.startswith(f"still true: {detector}"), said
 
 
 def test_the_demo_files_only_what_is_new_on_its_second_night(elsewhere: Path) -> None:
