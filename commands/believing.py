@@ -188,10 +188,11 @@ def _after(
     each = Counter(one.detector for one in result.findings)
     # What becomes an incident is watched as a whole, by the households that its entry keeps.
     single = [one for one in result.findings if each[one.detector] <= known.policy.limits.incident_size]
-    unseen, thinned = looked_back(source, absent, by_id, result, known.as_of)
+    watermark = known.as_of - known.policy.limits.grace
+    unseen, thinned = looked_back(source, absent, by_id, result, known.as_of, watermark)
     server = server_of(source)
     unseen.update(_seen_elsewhere(absent, known, server))
-    behind = behind_each(source, [*single, *grouped], by_id, known.as_of, IDS_KEPT)
+    behind = behind_each(source, [*single, *grouped], by_id, known.as_of, watermark, IDS_KEPT)
     return replace(
         result,
         gone=rows_gone(source, wanted),

@@ -118,6 +118,10 @@ Groups = tuple[frozenset[str], ...]
 event has, `type.key|key` one with either; the name of a table stands for its rows, `table.column` for the values in it."""
 
 
+Thinned = Literal["rows-fewer", "nobody-left", "account-deleted"]
+"""Why what is not found any more is no repair, though it was looked at: what it rested on is less than it was."""
+
+
 class Meta(BaseModel):
     """The unchanging facts of a detector. `id` is permanent: tickets, exceptions and fingerprints carry it."""
 
@@ -139,6 +143,9 @@ class Meta(BaseModel):
     """What must not be true of the app, as it would make a finding of what is in order there."""
     partly_where: dict[Fact, str] = {}
     """What it does not look at where this is true of the app, in words; the coverage says so."""
+    among_the_living: bool = False
+    """Whether it asks for active members whose accounts exist: where none is left, or another account is deleted since, its
+    silence is no repair."""
     partly: dict[str, frozenset[str]] = {}
     """What it looks at only where the source has these columns (table.column), in words: without them it says so."""
     events: Groups = ()

@@ -37,6 +37,8 @@ _QUIET: dict[Reason, str] = {
     "done": "known to be settled",
     "rows-gone": "known to be no longer there",
     "rows-fewer": "known to have lost rows behind them",
+    "nobody-left": "known to have nobody left",
+    "account-deleted": "known to have lost an account behind them",
     "trail-gone": "known to be no longer there",
 }
 """Why nothing was said of a finding. Any other reason means that it is as it was."""

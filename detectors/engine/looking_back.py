@@ -8,11 +8,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from detectors.contract import Detector, Kind
+from detectors.contract import Detector, Kind, Thinned
 from detectors.engine.blind_spots import NO_SPOTS, Spot, Spots, concerns, types_gone, types_of
 from detectors.engine.doubts import doubt_about
 from detectors.engine.result import ScanResult
-from detectors.engine.rows_behind import ANONYMISED, METADATA, Rows, added_up, rows_behind
+from detectors.engine.rows_behind import (
+    ACTIVE,
+    ANONYMISED,
+    DELETED,
+    METADATA,
+    NO_EVIDENCE,
+    Rows,
+    added_up,
+    rows_behind,
+)
 from detectors.source import Source
 from detectors.source.trail import EVENTS
 
@@ -42,9 +51,14 @@ def not_looked_at(spots: Spots) -> dict[str, int]:
 
 
 def looked_back(
-    source: Source, absent: Iterable[Seen], detectors: Mapping[str, Detector], result: ScanResult, as_of: datetime
-) -> tuple[dict[str, str], frozenset[str]]:
-    """Of findings that a scan did not find: by fingerprint why some could not be seen, and those of which rows are missing.
+    source: Source,
+    absent: Iterable[Seen],
+    detectors: Mapping[str, Detector],
+    result: ScanResult,
+    as_of: datetime,
+    watermark: datetime,
+) -> tuple[dict[str, str], dict[str, Thinned]]:
+    """Of findings that a scan did not find: by fingerprint why some could not be seen, and of which rows or people are missing.
 
     A detector that did not look at something on the night that last saw one has not become blind since.
     """
@@ -52,32 +66,42 @@ def looked_back(
     for seen in (one for one in absent if one.kind == "state"):
         by_time[seen.last_seen_at].append(seen)
     unseen: dict[str, str] = {}
-    thinned: set[str] = set()
+    thinned: dict[str, Thinned] = {}
     for until, findings in by_time.items():
         homes = {home for seen in findings if seen.rows for home in seen.households}
-        counted = rows_behind(source, homes, until)
+        counted = rows_behind(source, homes, until, watermark)
         for seen in findings:
             detector = detectors[seen.detector]
-            fewer = _fewer(seen, counted, detector, result.disbelieved)
+            now = added_up(counted, seen.households, detector)
+            fewer = _fewer(seen, now, result.disbelieved)
             new = dict(_new_spots(source, seen, fewer, result, as_of))
             reason = result.withheld.get(seen.fingerprint) or doubt_about(detector, seen.households, result.doubts)
             erased = _erased_since(seen, counted)
             reason = reason or _why(source, seen, fewer - erased, new, detector, renamed=result.unknown_types)
             if reason is not None:
                 unseen[seen.fingerprint] = reason
-            elif fewer:
-                thinned.add(seen.fingerprint)
-    return unseen, frozenset(thinned)
+            elif less := _less_alive(seen, now, detector) or ("rows-fewer" if fewer else None):
+                thinned[seen.fingerprint] = less
+    return unseen, thinned
 
 
-def _fewer(seen: Seen, counted: Mapping[str, Rows], detector: Detector, disbelieved: Collection[str]) -> frozenset[str]:
+def _less_alive(seen: Seen, now: Rows, detector: Detector) -> Thinned | None:
+    """Whether people whom a finding was about are no longer there, where it is found among living people alone."""
+    if not detector.meta.among_the_living or ACTIVE not in seen.rows or ACTIVE not in now:
+        return None
+    before = seen.rows[ACTIVE] - seen.rows.get(DELETED, 0)
+    if now[ACTIVE] <= now.get(DELETED, 0) and before > 0:
+        return "nobody-left"
+    return "account-deleted" if now.get(DELETED, 0) > seen.rows.get(DELETED, 0) else None
+
+
+def _fewer(seen: Seen, now: Rows, disbelieved: Collection[str]) -> frozenset[str]:
     """What there is less of behind a finding than when it was last seen."""
-    now = added_up(counted, seen.households, detector)
     asked = {key.partition(":")[0] for key in now}
     return frozenset(
         key
         for key, number in seen.rows.items()
-        if key != ANONYMISED
+        if key not in NO_EVIDENCE
         and re.split("[.:]", key)[0] not in disbelieved
         and key.partition(":")[0] in asked
         and now.get(key, 0) < number

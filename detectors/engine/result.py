@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from detectors.contract import Coverage
+from detectors.contract import Coverage, Thinned
 from detectors.engine.blind_spots import Spots
 from detectors.engine.bookmark import Bookmark
 from detectors.engine.doubts import Doubt
@@ -39,8 +39,8 @@ class ScanResult:
     """The tables whose rows cannot be all there, each with the reason (see belief.py)."""
     behind: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By fingerprint, how many rows stand behind a state finding, by table (see rows_behind.py)."""
-    thinned: frozenset[str] = frozenset()
-    """The fingerprints that were asked after behind which rows are missing that were there before."""
+    thinned: Mapping[str, Thinned] = field(default_factory=dict)
+    """By fingerprint that was asked after, what is missing behind it that was there before: rows, or living people."""
     spots: Mapping[str, Spots] = field(default_factory=dict)
     """By detector, what it does not look at here (see blind_spots.py)."""
     doubts: tuple[Doubt, ...] = ()

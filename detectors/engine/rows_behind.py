@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, FromClause, func, literal, select
 
 from detectors.contract import Detector
 from detectors.engine.applicability import tables_of
@@ -20,9 +20,13 @@ from detectors.source.trail import EVENTS
 
 Rows = Mapping[str, int]
 """By table: how many people, their accounts, requests or audit rows; of the audit rows also how many of each type, how many of the keys that
-rules conclude from are named (METADATA), and how many are of people who had their data erased (ANONYMISED)."""
+rules conclude from are named (METADATA), and how many are of people who had their data erased (ANONYMISED). Of people also how many
+are active members now (ACTIVE), and of how many of these the account is deleted (DELETED)."""
 METADATA = f"{EVENTS}.metadata"
 ANONYMISED = f"{EVENTS}.anonymised"
+ACTIVE, DELETED = "household_members.active", "users.deleted"
+NO_EVIDENCE = frozenset({ANONYMISED, ACTIVE, DELETED})
+"""Numbers that say something else than how many rows there are: fewer of them are no loss."""
 KEYS = (
     "member_id",
     "new_member_id",
@@ -35,48 +39,70 @@ KEYS = (
 )
 _TIMES = {"household_members": "joined_at", "household_join_requests": "requested_at", EVENTS: "event_timestamp"}
 _ACCOUNTS = "users"
-_ASKED = ("household_join_requests",)
+_ASKED, _PEOPLE = ("household_join_requests",), ("household_members", _ACCOUNTS)
+_BESIDE = {EVENTS: (METADATA, ANONYMISED), "household_members": (ACTIVE,), _ACCOUNTS: (DELETED,)}
 _AT_ONCE = 500
 
 
-def rows_behind(source: Source, households: Collection[str], until: datetime) -> dict[str, dict[str, int]]:
+def rows_behind(
+    source: Source, households: Collection[str], until: datetime, watermark: datetime
+) -> dict[str, dict[str, int]]:
     """Of each household, by table, how many people, requests and audit rows on its life there are up to `until`.
 
     People are counted, not their rows: whoever deletes a duplicate row has repaired something. What cannot be asked is left
-    out, for every household.
+    out, for every household. An account is deleted if it was by the moment `watermark`.
     """
     found: dict[str, dict[str, int]] = {household: {} for household in households}
     # Where rows are deleted when somebody leaves, and with them what they did, fewer of them are how things are put right.
-    kept = _ASKED if "rows_are_deleted" in source.schema.otherwise else (*_TIMES, _ACCOUNTS)
-    for table in kept:
+    deleted = "rows_are_deleted" in source.schema.otherwise
+    for table in (*_ASKED, *_PEOPLE) if deleted else (*_TIMES, _ACCOUNTS):
         try:
-            counted = _counted(source, table, sorted(households), until) if table in source.tables else None
+            there = table in source.tables
+            counted = _counted(source, table, sorted(households), until, watermark) if there else None
         except (QueryError, ValueError):
             # A table that cannot be asked, or an id that the source cannot hold: nothing is known of them.
             counted = None
         if counted is not None:
             for household, rows in found.items():
-                rows.update(counted.get(household, dict.fromkeys(_always(table), 0)))
+                own = counted.get(household, dict.fromkeys(_always(table), 0))
+                rows.update({key: number for key, number in own.items() if not deleted or key not in _PEOPLE})
     return found
 
 
 def _always(table: str) -> tuple[str, ...]:
-    return (table, METADATA, ANONYMISED) if table == EVENTS else (table,)
+    return (table, *_BESIDE.get(table, ()))
 
 
-def _counted(source: Source, table: str, households: Sequence[str], until: datetime) -> dict[str, dict[str, int]]:
+def _counted(
+    source: Source, table: str, households: Sequence[str], until: datetime, watermark: datetime
+) -> dict[str, dict[str, int]]:
     if table == EVENTS:
         return _counted_events(source, households, until)
     if table == _ACCOUNTS:
-        return _counted_accounts(source, households, until)
+        return _counted_accounts(source, households, until, watermark)
     rows = source.tables[table]
-    number = func.count(func.distinct(rows.c.user_id)) if table == "household_members" else func.count()
+    early = rows.c[_TIMES[table]] <= until
+    numbers = {table: func.count().filter(early)}
+    if table == "household_members":
+        people = func.count(func.distinct(rows.c.user_id))
+        numbers = {table: people.filter(early), ACTIVE: people.filter(rows.c.status == "active")}
+    return _by_home(source, rows, rows.c.household_id, numbers, households)
+
+
+def _by_home(
+    source: Source,
+    rows: FromClause,
+    home: ColumnElement[Any],
+    numbers: Mapping[str, ColumnElement[int]],
+    households: Sequence[str],
+) -> dict[str, dict[str, int]]:
+    """The `numbers` of each household, as they are called."""
     found: dict[str, dict[str, int]] = {}
-    for mine in _some(source, rows.c.household_id, households):
-        home = rows.c.household_id
-        counted = select(home.label("home"), number.label("number")).where(mine, rows.c[_TIMES[table]] <= until)
-        for row in source.rows(counted.group_by(home), "rows behind"):
-            found[str(row["home"])] = {table: int(row["number"])}
+    each = [number.label(f"n{place}") for place, number in enumerate(numbers.values())]
+    for mine in _some(source, home, households):
+        counted = select(home.label("home"), *each).select_from(rows).where(mine).group_by(home)
+        for row in source.rows(counted, "rows behind"):
+            found[str(row["home"])] = {name: int(row[f"n{place}"]) for place, name in enumerate(numbers)}
     return found
 
 
@@ -105,19 +131,20 @@ def _counted_events(source: Source, households: Sequence[str], until: datetime) 
     return found
 
 
-def _counted_accounts(source: Source, households: Sequence[str], until: datetime) -> dict[str, dict[str, int]]:
+def _counted_accounts(
+    source: Source, households: Sequence[str], until: datetime, watermark: datetime
+) -> dict[str, dict[str, int]]:
     """Of each household how many of its people have an account's row: a deleted one is purged some day, and the person seems alive."""
     members, users = source.tables["household_members"], source.tables[_ACCOUNTS]
-    home, found = members.c.household_id, dict[str, dict[str, int]]()
-    for mine in _some(source, home, households):
-        counted = (
-            select(home.label("home"), func.count(func.distinct(members.c.user_id)).label("number"))
-            .select_from(members.join(users, users.c.id == members.c.user_id))
-            .where(mine, members.c.joined_at <= until)
-        )
-        for row in source.rows(counted.group_by(home), "rows behind"):
-            found[str(row["home"])] = {_ACCOUNTS: int(row["number"])}
-    return found
+    people = func.count(func.distinct(members.c.user_id))
+    numbers: dict[str, ColumnElement[int]] = {
+        _ACCOUNTS: people.filter(members.c.joined_at <= until),
+        DELETED: literal(0),
+    }
+    if source.schema.has("users.deleted_at"):
+        numbers[DELETED] = people.filter(members.c.status == "active", users.c.deleted_at <= watermark)
+    both = members.join(users, users.c.id == members.c.user_id)
+    return _by_home(source, both, members.c.household_id, numbers, households)
 
 
 def _some(source: Source, home: ColumnElement[Any], households: Sequence[str]) -> Iterator[ColumnElement[bool]]:
@@ -126,11 +153,16 @@ def _some(source: Source, home: ColumnElement[Any], households: Sequence[str]) -
 
 
 def behind_each(
-    source: Source, findings: Collection[Found], detectors: Mapping[str, Detector], until: datetime, most: int
+    source: Source,
+    findings: Collection[Found],
+    detectors: Mapping[str, Detector],
+    until: datetime,
+    watermark: datetime,
+    most: int,
 ) -> dict[str, dict[str, int]]:
     """By fingerprint the rows behind each state finding that names up to `most` households, in the tables it rests on."""
     states = [one for one in findings if one.kind == "state" and 0 < len(one.households) <= most]
-    counted = rows_behind(source, {home for one in states for home in one.households}, until)
+    counted = rows_behind(source, {home for one in states for home in one.households}, until, watermark)
     return {one.fingerprint: added_up(counted, one.households, detectors[one.detector]) for one in states}
 
 

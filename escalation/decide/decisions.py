@@ -85,11 +85,11 @@ def decide(
     """
     if observation == "not-looked-at":
         return Decision("none", "not-looked-at")
-    if observation == "rows-gone" or observation == "rows-fewer" or observation == "trail-gone":
-        watched = ticket is not None and not ticket.ended
-        return Decision("comment" if watched and not said else "none", observation)
     if observation == "absent":
         return _absent(entry, ticket, others_present=others_present, newly_gone=before is not None and before.present)
+    if observation != "seen" and observation != "explained":
+        watched = ticket is not None and not ticket.ended
+        return Decision("comment" if watched and not said else "none", observation)
     broken = silence is not None and in_force(silence, now) and is_broken(silence, entry, policy, look)
     if silence is not None and in_force(silence, now) and not broken:
         return Decision("none", "snoozed" if silence.kind == "snooze" else "dismissed")

@@ -7,19 +7,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from detectors.contract import SEVERITY_ORDER, Finding, Severity
+from detectors.contract import SEVERITY_ORDER, Finding, Severity, Thinned
 from detectors.text.wording import stamp
 from escalation.ledger.records import Entry, NightStatus
 from escalation.ledger.scrub import scrub, scrub_subject
 from escalation.policy.process import Nights
 
-Observation = Literal["seen", "explained", "absent", "rows-gone", "rows-fewer", "trail-gone", "not-looked-at"]
+Observation = Literal["seen", "explained", "absent", "rows-gone", Thinned, "trail-gone", "not-looked-at"]
 """How tonight's scan met a finding: as itself, as part of another one, not at all, or its detector could not look.
 
-What is absent because the rows that it was about are gone was not repaired. Where some of the rows behind it are gone, or the
-audit rows that showed it, nobody can say whether it was.
+What is absent because the rows that it was about are gone, or everybody who lived in it, was not repaired. Where some of the rows
+behind it are gone, somebody's account, or the audit rows that showed it, nobody can say whether it was.
 """
-LOST: tuple[Observation, ...] = ("rows-gone", "rows-fewer", "trail-gone")
+LOST: tuple[Observation, ...] = ("rows-gone", "rows-fewer", "nobody-left", "account-deleted", "trail-gone")
 """What nobody can look at any more: a person must say what became of it."""
 IDS_KEPT = 50
 """How many ids of a finding's households and users an entry keeps."""

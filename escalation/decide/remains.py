@@ -9,8 +9,16 @@ from escalation.ledger.records import Entry
 
 ROWS_GONE = "its rows are no longer in the source"
 ROWS_FEWER = "rows that stood behind it are no longer in the source"
+NOBODY_LEFT = "nobody alive is left in it"
+ACCOUNT_DELETED = "somebody who belongs to it has deleted their account since it was last seen"
 TRAIL_GONE = "the audit rows that showed it are no longer there"
-WORDS = {"rows-gone": ROWS_GONE, "rows-fewer": ROWS_FEWER, "trail-gone": TRAIL_GONE}
+WORDS = {
+    "rows-gone": ROWS_GONE,
+    "rows-fewer": ROWS_FEWER,
+    "nobody-left": NOBODY_LEFT,
+    "account-deleted": ACCOUNT_DELETED,
+    "trail-gone": TRAIL_GONE,
+}
 RESOLVED = "resolved by a person; {}"
 """Why a ticket was closed of which nothing is left that a scan could look at."""
 HOUSEHOLD_MISSING = "members-without-household"

@@ -27,6 +27,8 @@ _ORDER: tuple[Reason, ...] = (
     "better",
     "rows-gone",
     "rows-fewer",
+    "nobody-left",
+    "account-deleted",
     "trail-gone",
     "part-fixed",
     "fixed",
@@ -174,6 +176,24 @@ def _rows_fewer(changes: Sequence[Change], names: Mapping[str, str], now: dateti
     yield "Find out where those rows went and look for yourself; resolve the ticket when it is repaired."
 
 
+def _nobody_left(changes: Sequence[Change], names: Mapping[str, str], now: datetime) -> Iterator[str]:
+    of = listed([about(one.entry) for one in changes], _NAMED_MOST)
+    yield (
+        f"Nobody is left: the scan of {stamp(now)} does not find it any more ({of}), as nobody who belonged to it is an active "
+        "member with an account."
+    )
+    yield "That is no repair, and nobody is told that it was one. Resolve the ticket where nothing is left to be done."
+
+
+def _account_deleted(changes: Sequence[Change], names: Mapping[str, str], now: datetime) -> Iterator[str]:
+    of = listed([about(one.entry) for one in changes], _NAMED_MOST)
+    yield (
+        f"The scan of {stamp(now)} does not find it any more ({of}), but somebody who belongs to it has deleted their account "
+        "since it was last seen. So it cannot say whether what is left was repaired."
+    )
+    yield "Look for yourself, and resolve the ticket when it is repaired."
+
+
 def _trail_gone(changes: Sequence[Change], names: Mapping[str, str], now: datetime) -> Iterator[str]:
     of = f" ({listed([names[one.entry.fingerprint] for one in changes], _NAMED_MOST)})" if len(names) > 1 else ""
     yield (
@@ -191,6 +211,8 @@ _TOGETHER: Mapping[Reason, Callable[[Sequence[Change], Mapping[str, str], dateti
     "part-fixed": _part_fixed,
     "rows-gone": _rows_gone,
     "rows-fewer": _rows_fewer,
+    "nobody-left": _nobody_left,
+    "account-deleted": _account_deleted,
     "trail-gone": _trail_gone,
     "fixed": _fixed,
 }

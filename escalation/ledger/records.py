@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
-from detectors.contract import Kind, Severity, Team
+from detectors.contract import Kind, Severity, Team, Thinned
 
 NightStatus = Literal["new", "still-there", "worse", "better", "gone", "back", "not-looked-at", "flapping"]
 TicketStatus = Literal["open", "acknowledged", "resolved", "verified", "closed", "missing"]
@@ -40,7 +40,7 @@ Reason = Literal[
     "part-fixed",
     # comment or none
     "rows-gone",
-    "rows-fewer",
+    Thinned,
     "trail-gone",
     # verify
     "fixed",
@@ -281,8 +281,8 @@ class Looked:
     """By table the ids of which the source holds no row any more."""
     behind: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By fingerprint, how many rows stood behind a state tonight, by table."""
-    thinned: frozenset[str] = frozenset()
-    """The fingerprints of states behind which rows are missing that were there when they were last seen."""
+    thinned: Mapping[str, Thinned] = field(default_factory=dict)
+    """By fingerprint of a state, what is missing behind it that was there when it was last seen."""
     unseen: Mapping[str, str] = field(default_factory=dict)
     """By fingerprint of a state that is not found tonight, why it could not be seen as it was when it was last seen."""
     not_seen: tuple[str, ...] = ()

@@ -147,7 +147,7 @@ class Observing:
         if watched and key in self._source.unseen:
             return "not-looked-at", None
         if watched and key in self._source.thinned:
-            return "rows-fewer", None
+            return self._source.thinned[key], None
         return ("absent" if before.detector in self._looked else "not-looked-at"), None
 
     def _is_row_of_an_incident(self, key: str) -> bool:

@@ -38,6 +38,8 @@ _SAID: Mapping[str, ChangeKind] = {
     "part-fixed": "better",
     "rows-gone": "not looked at",
     "rows-fewer": "not looked at",
+    "nobody-left": "not looked at",
+    "account-deleted": "not looked at",
     "trail-gone": "not looked at",
 }
 """What a comment for a reason tells."""

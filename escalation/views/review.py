@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Literal
 
-from detectors.contract import PERSON, Coverage, Finding, Window
+from detectors.contract import PERSON, Coverage, Finding, Thinned, Window
 from detectors.findings import Found, whole
 from escalation.decide.decisions import held_until
 from escalation.decide.incidents import INCIDENT, one_per_cause
 from escalation.decide.observations import claims_of, size_of
-from escalation.decide.remains import ROWS_FEWER, ROWS_GONE, TRAIL_GONE, rows_are_gone
+from escalation.decide.remains import ROWS_GONE, TRAIL_GONE, WORDS, rows_are_gone
 from escalation.decide.windows import midnight
 from escalation.ledger.ledger import Ledger
 from escalation.ledger.nights import PastDecision
@@ -22,6 +22,7 @@ from escalation.ledger.silences import EndedSilence
 from escalation.policy.policy import Policy
 
 NOTHING_GONE: Mapping[str, frozenset[str]] = MappingProxyType({})
+NOTHING_LESS: Mapping[str, Thinned] = MappingProxyType({})
 NOTHING_UNSEEN: Mapping[str, str] = MappingProxyType({})
 Outcome = Literal[
     "still true", "changed", "fixed", "no longer there", "happened once", "not looked at", "for a person to judge"
@@ -129,13 +130,13 @@ def recheck(
     *,
     gone: Mapping[str, frozenset[str]] = NOTHING_GONE,
     trail_gone: Collection[str] = (),
-    thinned: Collection[str] = (),
+    thinned: Mapping[str, Thinned] = NOTHING_LESS,
     unseen: Mapping[str, str] = NOTHING_UNSEEN,
 ) -> list[Recheck]:
     """Each finding of a ticket against a fresh scan (its own findings, not yet one for each cause).
 
     `gone` is what the source holds no row of any more, `trail_gone` the fingerprints of what its audit rows showed,
-    `thinned` of what fewer rows stand behind than when it was last seen, `unseen` why some could not be seen as they were.
+    `thinned` what is less behind them than when they were last seen, `unseen` why some could not be seen as they were.
     """
     blind = {entry.detector: entry.reason or "" for entry in coverage if entry.status not in ("ran", "proved")}
     failed = {entry.detector for entry in coverage if entry.status == "failed"}
@@ -159,7 +160,7 @@ def recheck(
         elif lost and entry.fingerprint in unseen:
             rechecked.append(Recheck(entry, "not looked at", why=unseen[entry.fingerprint]))
         elif lost and entry.fingerprint in thinned:
-            rechecked.append(Recheck(entry, "not looked at", why=ROWS_FEWER))
+            rechecked.append(_lost_in_part(entry, thinned[entry.fingerprint]))
         elif entry.detector in blind or entry.detector in unasked:
             rechecked.append(Recheck(entry, "not looked at", why=blind.get(entry.detector, "")))
         elif entry.kind == "occurrence":
@@ -167,6 +168,10 @@ def recheck(
         else:
             rechecked.append(Recheck(entry, "fixed"))
     return rechecked
+
+
+def _lost_in_part(entry: Entry, less: Thinned) -> Recheck:
+    return Recheck(entry, "no longer there" if less == "nobody-left" else "not looked at", why=WORDS[less])
 
 
 def _compared(entry: Entry, finding: Finding) -> Recheck:

@@ -33,6 +33,8 @@ REASONS = {
     "part-fixed": "fixed in part",
     "rows-gone": "its rows are gone",
     "rows-fewer": "rows behind it are gone",
+    "nobody-left": "nobody alive is left in it",
+    "account-deleted": "somebody's account was deleted",
     "trail-gone": "its audit rows are gone",
     "fixed": "a scan no longer finds it",
     "not-looked-at": "its detector could not look",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,40 @@ def restored(town: Tables) -> Tables:
     return town | {"users": [row | {"deleted_at": None} for row in town["users"]]}
 
 
+def without_leader() -> Tables:
+    town = base()
+    rows = [row | {"leader_id": None} if row["leader_id"] == person(1) else row for row in town["households"]]
+    return town | {"households": rows}
+
+
+def accounts_deleted(*numbers: int) -> Change:
+    """Their accounts are marked as deleted during the day."""
+    gone = {person(number) for number in numbers}
+
+    def change(town: Tables) -> Tables:
+        others = [row for row in town["users"] if row["id"] not in gone]
+        made, at = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 3, 12, tzinfo=UTC)
+        deleted = [
+            {"id": one, "email": "gone@example.org", "created_at": made, "deleted_at": at} for one in sorted(gone)
+        ]
+        return town | {"users": [*others, *deleted]}
+
+    return change
+
+
+def everybody_left(town: Tables) -> Tables:
+    home = household("a", 1, at=LONG_AGO)["id"]
+    rows = [row | {"status": "removed"} if row["household_id"] == home else row for row in town["household_members"]]
+    return town | {"household_members": rows}
+
+
+def led_again_and_one_gone(town: Tables) -> Tables:
+    """The leader has their place again, and somebody who had left the household deletes their account."""
+    led = base()["households"]
+    rows = [row | {"status": "removed"} if row["user_id"] == person(3) else row for row in town["household_members"]]
+    return accounts_deleted(3)(town | {"households": led, "household_members": rows})
+
+
 def removed(town: Tables) -> Tables:
     rows = [row | {"status": "removed"} if row["user_id"] == person(3) else row for row in town["household_members"]]
     return town | {"household_members": rows}
@@ -121,9 +156,35 @@ def test_a_lost_row_repairs_nothing(tmp_path: Path, town: Tables, change: Change
         (two_leaders(), demoted),
         (twice_a_member(), lost("household_members")),
         (led_by_the_deleted(), restored),
+        (without_leader(), led_again_and_one_gone),
     ],
-    ids=["row set to removed", "leader demoted", "duplicate deleted", "account restored"],
+    ids=["row set to removed", "leader demoted", "duplicate deleted", "account restored", "led again, another gone"],
 )
 def test_a_repair_is_seen(tmp_path: Path, town: Tables, change: Change) -> None:
     assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
     assert "verified as fixed" in night(tmp_path, change(town), NIGHT_2)
+
+
+@pytest.mark.parametrize(
+    ("town", "change", "words"),
+    [
+        (
+            without_leader(),
+            accounts_deleted(1, 2, 3, 4),
+            "nobody who belonged to it is an active member with an account",
+        ),
+        (without_leader(), everybody_left, "nobody who belonged to it is an active member with an account"),
+        (two_leaders(), accounts_deleted(4), "somebody who belongs to it has deleted their account"),
+    ],
+    ids=["all accounts deleted", "everybody left", "one of two leaders deleted"],
+)
+def test_who_is_gone_repairs_nothing(tmp_path: Path, town: Tables, change: Change, words: str) -> None:
+    assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
+    assert "verified" not in night(tmp_path, change(town), NIGHT_2)
+    said = [one.read_text() for one in (tmp_path / "queue").rglob("hw-*.md")]
+    assert sum(words in one for one in said) == 1
+    (ticket,) = [one.stem for one in (tmp_path / "queue").glob("hw-*.md") if "P0" in one.read_text()]
+    place = ("--ledger", f"sqlite:///{tmp_path / 'ledger.db'}", "--as-of", NIGHT_2)
+    verified = call("tickets", "verify", ticket, "--source", str(tmp_path / NIGHT_2[:10]), *place)
+    assert "fixed" not in verified.output
+    assert "made" not in night(tmp_path, town, NIGHT_3)

@@ -56,6 +56,7 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
+    among_the_living=True,
     partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
     not_where=frozenset({"several_leaders"}),
     sure="rows",

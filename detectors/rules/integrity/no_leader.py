@@ -71,6 +71,7 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
+    among_the_living=True,
     partly={"deleted accounts, which lead nobody": frozenset({"users.deleted_at"})},
     sure="rows",
     refuted_by="somebody leads by a rule that the tables do not hold",
