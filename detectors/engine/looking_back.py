@@ -73,7 +73,8 @@ def looked_back(
         for seen in findings:
             detector = detectors[seen.detector]
             now = added_up(counted, seen.households, detector)
-            fewer = _fewer(seen, now, result.disbelieved)
+            # A request to support is open or it is not; a deletion that it asks for takes the rows of its person away.
+            fewer = frozenset() if "support_id" in detector.meta.subject else _fewer(seen, now, result.disbelieved)
             new = dict(_new_spots(source, seen, fewer, result, as_of))
             reason = result.withheld.get(seen.fingerprint) or doubt_about(detector, seen.households, result.doubts)
             erased = _erased_since(seen, counted)

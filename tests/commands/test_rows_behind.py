@@ -110,6 +110,22 @@ def led_again_and_one_gone(town: Tables) -> Tables:
     return accounts_deleted(3)(town | {"households": led, "household_members": rows})
 
 
+def deletion_overdue() -> Tables:
+    town = base()
+    asked = {"id": "44444444-0000-4000-8000-000000000001", "created_at": datetime(2025, 12, 1, tzinfo=UTC)}
+    of = {"requester_id": person(3), "household_id": household("a", 1, at=LONG_AGO)["id"], "category": "data_deletion"}
+    town["support_requests"] = [*town["support_requests"], asked | of | {"body": "Delete all.", "status": "open"}]
+    return town
+
+
+def erased(town: Tables) -> Tables:
+    kept = {
+        name: [row for row in town[name] if row.get("user_id", row["id"]) != person(3)]
+        for name in ("users", "household_members")
+    }
+    return town | kept
+
+
 def removed(town: Tables) -> Tables:
     rows = [row | {"status": "removed"} if row["user_id"] == person(3) else row for row in town["household_members"]]
     return town | {"household_members": rows}
@@ -157,8 +173,16 @@ def test_a_lost_row_repairs_nothing(tmp_path: Path, town: Tables, change: Change
         (twice_a_member(), lost("household_members")),
         (led_by_the_deleted(), restored),
         (without_leader(), led_again_and_one_gone),
+        (deletion_overdue(), erased),
     ],
-    ids=["row set to removed", "leader demoted", "duplicate deleted", "account restored", "led again, another gone"],
+    ids=[
+        "row set to removed",
+        "leader demoted",
+        "duplicate deleted",
+        "account restored",
+        "led again, another gone",
+        "person erased as they asked",
+    ],
 )
 def test_a_repair_is_seen(tmp_path: Path, town: Tables, change: Change) -> None:
     assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
