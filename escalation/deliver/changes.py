@@ -163,8 +163,11 @@ def _part_fixed(changes: Sequence[Change], names: Mapping[str, str], now: dateti
 
 def _rows_gone(changes: Sequence[Change], names: Mapping[str, str], now: datetime) -> Iterator[str]:
     of = listed([about(one.entry) for one in changes], _NAMED_MOST)
-    yield f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about ({of})."
-    yield "That is no repair, and nobody is told that it was one. Find out where they went, and resolve the ticket then."
+    yield f"No longer there: the scan of {stamp(now)} finds no row any more of what this was about, or of the people in it ({of})."
+    yield (
+        "That is no repair, and nobody is told that it was one. If it was deleted on purpose, resolve the ticket by hand: no scan "
+        "will. If not, find out first where the rows went."
+    )
 
 
 def _rows_fewer(changes: Sequence[Change], names: Mapping[str, str], now: datetime) -> Iterator[str]:

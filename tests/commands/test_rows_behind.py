@@ -103,6 +103,13 @@ def everybody_left(town: Tables) -> Tables:
     return town | {"household_members": rows}
 
 
+def household_deleted(town: Tables) -> Tables:
+    home = household("a", 1, at=LONG_AGO)["id"]
+    return {
+        name: [row for row in rows if home not in (row["id"], row.get("household_id"))] for name, rows in town.items()
+    }
+
+
 def led_again_and_one_gone(town: Tables) -> Tables:
     """The leader has their place again, and somebody who had left the household deletes their account."""
     led = base()["households"]
@@ -198,9 +205,10 @@ def test_a_repair_is_seen(tmp_path: Path, town: Tables, change: Change) -> None:
             "nobody who belonged to it is an active member with an account",
         ),
         (without_leader(), everybody_left, "nobody who belonged to it is an active member with an account"),
+        (without_leader(), household_deleted, "If it was deleted on purpose, resolve the ticket by hand"),
         (two_leaders(), accounts_deleted(4), "somebody who belongs to it has deleted their account"),
     ],
-    ids=["all accounts deleted", "everybody left", "one of two leaders deleted"],
+    ids=["all accounts deleted", "everybody left", "household deleted", "one of two leaders deleted"],
 )
 def test_who_is_gone_repairs_nothing(tmp_path: Path, town: Tables, change: Change, words: str) -> None:
     assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
