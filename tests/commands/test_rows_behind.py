@@ -105,9 +105,8 @@ def everybody_left(town: Tables) -> Tables:
 
 def household_deleted(town: Tables) -> Tables:
     home = household("a", 1, at=LONG_AGO)["id"]
-    return {
-        name: [row for row in rows if home not in (row["id"], row.get("household_id"))] for name, rows in town.items()
-    }
+    kept = {"households": "id", "household_members": "household_id"}
+    return town | {name: [row for row in town[name] if row[column] != home] for name, column in kept.items()}
 
 
 def led_again_and_one_gone(town: Tables) -> Tables:
