@@ -5,11 +5,11 @@ What people did before they were removed looks then as if they had done it after
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, extract, func, select
 
 from detectors.events import EventType
 from detectors.source.base import Source
@@ -37,6 +37,8 @@ _TWO = 2
 
 _FEW_ACTS, _DAYS, _MOMENT = 5, 3, timedelta(minutes=1)
 """So many acts, on so many days, that are all audited within so short a time, tell when they were loaded."""
+_LOAD, _MANY = 10, 10
+"""So many minutes takes what loads the rows of a night, or of an hour; one act in so many may have been done just before."""
 _OLD = timedelta(hours=3)
 """A session that began less before the log-in may have been in use; no zone with many people lies so near behind UTC."""
 
@@ -53,15 +55,11 @@ def other_clocks(source: Source, trail: Trail | None, samples: Samples) -> Itera
         if acts is not None and len(acts) < min(_FEW, _FEW_ACTS):
             continue
         apart = _apart(source.rows(_pairs_of(tables, kind, place), "words"))
-        if (
-            not place.startswith("sessions.")
-            and len(trail.written) > 1
-            and _at_one_moment(apart)
-            and _is_of_one_moment(source)
-        ):
+        loaded = None if place.startswith("sessions.") or len(trail.written) < _TWO else _loaded(source, apart)
+        if loaded:
             yield (
-                f"{EVENTS}.event_timestamp is one moment for acts that {place} tells of on different days: it holds when the rows were "
-                f'loaded; map the column that holds when each happened, [source.tables.{EVENTS}.columns] event_timestamp = "…"'
+                f"{EVENTS}.event_timestamp is {loaded.format(place)}: it holds when the rows were loaded; map the column that holds "
+                f'when each happened, [source.tables.{EVENTS}.columns] event_timestamp = "…"'
             )
             return
         shifted = sorted(one for one in apart.values() if is_shift(one))
@@ -80,6 +78,35 @@ def other_clocks(source: Source, trail: Trail | None, samples: Samples) -> Itera
                 'zones, or say whose clock wrote times that have none, [source] zone = "…"'
             )
             return
+
+
+def _loaded(source: Source, apart: Mapping[datetime, timedelta]) -> str | None:
+    """In words, what shows that all audit rows hold the time of a load, with a place for what tells of the same acts."""
+    if _at_one_moment(apart) and _is_of_one_moment(source):
+        return "one moment for acts that {} tells of on different days"
+    minutes = _minutes_of_loads(apart)
+    if minutes and not _has_others(source, minutes):
+        return "in the same minutes after the hour for acts that {} tells of at any other, and that were done before"
+    return None
+
+
+def _minutes_of_loads(apart: Mapping[datetime, timedelta]) -> frozenset[int]:
+    """The minutes of an hour in which all acts were audited, later than they were done at any minute; none where it is not so."""
+    late = [one for one in apart.values() if one > _MOMENT]
+    if len(apart) < _FEW or len(late) * _MANY < len(apart) * (_MANY - 1) or min(apart.values()) < -_MOMENT:
+        return frozenset()
+    told, done = {(at + after).minute for at, after in apart.items()}, {at.minute for at in apart}
+    around = [frozenset((first + more) % 60 for more in range(_LOAD)) for first in sorted(told)]
+    within = [minutes for minutes in around if told <= minutes]
+    half = [frozenset((first + more) % 60 for more in range(30)) for first in sorted(done)]
+    return within[0] if within and not any(done <= minutes for minutes in half) else frozenset()
+
+
+def _has_others(source: Source, minutes: Collection[int]) -> bool:
+    """Whether an audit row is of another minute of its hour. The first one ends the search."""
+    told = source.tables[EVENTS].c.event_timestamp
+    other = extract("minute", func.timezone("UTC", told)).not_in(sorted(minutes))
+    return bool(source.rows(select(told).where(other).limit(1), "words"))
 
 
 def _at_one_moment(apart: Mapping[datetime, timedelta]) -> bool:

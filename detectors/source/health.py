@@ -106,7 +106,7 @@ def look_at(
     the columns, whose absence matters. Raises SourceError if the source cannot be read at all.
     """
     health = Health()
-    leave_out_refreshes(source)
+    health.notices += leave_out_refreshes(source)
     present = [table for table in WORD_COLUMNS if table in source.tables]
     of_words, own = own, None if own is not None and own.words_alone else own
     samples = _sample(source, elements, health)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -45,6 +46,52 @@ def test_audit_rows_of_one_moment_end_the_scan(on_duckdb: Scanner) -> None:
         match=r"event_timestamp is one moment for acts that households\.created_at tells of on different days",
     ):
         scanned(on_duckdb.open_town(loaded.tables()))
+
+
+def many_homes(last: int = 12) -> Town:
+    town = Town()
+    for place in range(last):
+        at = LONG_AGO + place * 7 * HOUR + timedelta(minutes=place * 7, seconds=place)
+        town.family(f"home {place}", f"{place} one", f"{place} two", at=at)
+        town.event("household_created", f"home {place}", f"{place} one", at=at)
+        town.event("pet_activity_logged", f"home {place}", f"{place} two", at=at + 3 * DAY)
+    return town
+
+
+def of_that_night(at: datetime) -> datetime:
+    return at.replace(hour=2, minute=1 + at.hour % 7, second=at.minute) + DAY
+
+
+def of_the_next_hour(at: datetime) -> datetime:
+    return at.replace(minute=5, second=at.minute) + HOUR
+
+
+def a_little_later(at: datetime) -> datetime:
+    return at + timedelta(minutes=9)
+
+
+@pytest.mark.parametrize("load", [of_that_night, of_the_next_hour])
+def test_audit_rows_of_each_nights_load_end_the_scan(scanner: Scanner, load: Callable[[datetime], datetime]) -> None:
+    loaded = many_homes()
+    for row in loaded.household_events:
+        row["event_timestamp"] = load(row["event_timestamp"])
+    with pytest.raises(SourceError, match="in the same minutes after the hour for acts that households"):
+        scanned(scanner.open_town(loaded.tables()))
+    loaded.household_events[-1]["event_timestamp"] -= timedelta(minutes=25)
+    assert scanned(scanner.open_town(loaded.tables())).findings == ()
+
+
+@pytest.mark.parametrize("made", [lambda at: at, lambda at: at.replace(minute=4, second=0), a_little_later])
+def test_audit_rows_at_round_times_are_scanned(on_duckdb: Scanner, made: Callable[[datetime], datetime]) -> None:
+    """Of a town that was made up, all of whose times are of one minute of the hour, or whose clocks go differently."""
+    town = many_homes()
+    if made is not a_little_later:
+        for rows, column in ((town.households, "created_at"), (town.household_members, "joined_at")):
+            for row in rows:
+                row[column] = made(row[column])
+    for row in town.household_events:
+        row["event_timestamp"] = made(row["event_timestamp"])
+    assert scanned(on_duckdb.open_town(town.tables())).findings == ()
 
 
 def test_beginnings_may_have_been_audited_afterwards(on_duckdb: Scanner) -> None:
@@ -152,3 +199,16 @@ def test_a_servers_log_of_refreshes_is_not_its_sessions(on_postgres: Scanner) ->
     endings = {ending.detector: ending for ending in scanned(where).coverage}
     assert "6 ids of sessions stand in rows" in str(endings["session-survives-removal"].reason)
     assert endings["no-leader"].status == "ran"
+
+
+def test_refreshes_of_less_than_a_day_are_told(on_postgres: Scanner) -> None:
+    where = on_postgres.open_town(town().tables())
+    with psycopg.connect(where, autocommit=True) as server:
+        server.execute("ALTER TABLE sessions DROP CONSTRAINT IF EXISTS sessions_pkey CASCADE")
+        server.execute("INSERT INTO sessions SELECT * FROM sessions")
+        assert scanned(where).notices == ()
+        server.execute(
+            "INSERT INTO sessions (id, user_id, created_at) SELECT id, user_id, created_at + interval '1 hour' FROM sessions"
+        )
+    (notice,) = scanned(where).notices
+    assert "6 ids of sessions stand in several rows that differ in when they began" in notice.said
