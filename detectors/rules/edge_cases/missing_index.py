@@ -14,7 +14,8 @@ Stays silent when
 -----------------
 A valid index begins with the column, whatever follows and whether it is unique or not; a composite key that begins with
 another column or an expression does not count, nor does an index over some rows only. Views and foreign tables cannot
-have one. Files have no catalog: not applicable.
+have one. A time that is kept as a number or without a zone is asked for none: it would not serve. Files have no catalog: not
+applicable.
 
 Evidence
 --------
@@ -89,7 +90,9 @@ def inspect(schema: Schema, context: Context) -> Iterator[Finding]:
         table = schema.tables.get(name)
         if table is None or not table.indexable:
             continue
-        there = table.columns.keys() - table.computed
+        # A time that is stored as a number, or without a zone, is compared as something else than what an index holds.
+        told = {column for column in table.read_as if table.columns.get(column) == "time"}
+        there = table.columns.keys() - table.computed - told
         missing = [(c, why) for c, why in wanted if c in there and not _indexed(table, c, valid=True)]
         if missing:
             yield _finding(name, table, missing, context)

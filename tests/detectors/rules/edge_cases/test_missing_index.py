@@ -86,6 +86,18 @@ def test_which_indexes_answer_a_lookup(petforce_db: Database, columns: str, expe
     assert len(findings(petforce_db)) == expected
 
 
+@pytest.mark.parametrize(
+    "how",
+    ["bigint USING extract(epoch FROM event_timestamp)::bigint", "timestamp USING timezone('UTC', event_timestamp)"],
+)
+def test_no_index_is_asked_for_that_would_not_serve(petforce_db: Database, how: str) -> None:
+    """A plain index on them holds something else than the moments that are compared."""
+    change(petforce_db, "ALTER TABLE household_events ALTER COLUMN event_timestamp DROP DEFAULT")
+    change(petforce_db, f"ALTER TABLE household_events ALTER COLUMN event_timestamp TYPE {how}")
+    change(petforce_db, "DROP INDEX household_events_event_timestamp_idx")
+    assert findings(petforce_db) == []
+
+
 def test_the_apps_keys_are_needed(petforce_db: Database) -> None:
     for key in ("households_pkey", "households_invite_code_key"):
         change(petforce_db, f"ALTER TABLE households DROP CONSTRAINT {key}")
