@@ -122,6 +122,14 @@ Thinned = Literal["rows-fewer", "nobody-left", "account-deleted"]
 """Why what is not found any more is no repair, though it was looked at: what it rested on is less than it was."""
 
 
+BETWEEN = "\n"
+
+
+def belonging(household: str, user: str) -> str:
+    """What stands for one person's rows in one household, among ids of households."""
+    return f"{household}{BETWEEN}{user}"
+
+
 class Meta(BaseModel):
     """The unchanging facts of a detector. `id` is permanent: tickets, exceptions and fingerprints carry it."""
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 from sqlalchemy import Select, select
 
-from detectors.contract import Coverage, Detector
+from detectors.contract import BETWEEN, Coverage, Detector, belonging
+from detectors.domain.values import text_of
 from detectors.engine.applicability import tables_of
 from detectors.engine.result import ScanResult
 from detectors.source import QueryError, Source
 
 ROWS_OF = {
     "households": "id",
-    "household_members": "household_id",
     "household_join_requests": "id",
     "support_requests": "id",
 }
@@ -55,7 +55,8 @@ def _without(entry: Coverage, tables: Collection[str], reasons: Mapping[str, str
 def rows_gone(source: Source, wanted: Mapping[str, Collection[str]]) -> dict[str, frozenset[str]]:
     """Of the ids `wanted`, by table (see ROWS_OF), those of which the source holds no row.
 
-    Where it holds no such table any more, none is left; what cannot be asked is not gone.
+    Of members an id may be a household's, or one person's in it (`belonging`). Where it holds no such table any more, none is left; what
+    cannot be asked is not gone.
     """
     return {
         table: _gone(source, table, sorted(ids)) if table in source.tables else frozenset(ids)
@@ -64,16 +65,35 @@ def rows_gone(source: Source, wanted: Mapping[str, Collection[str]]) -> dict[str
 
 
 def _gone(source: Source, table: str, ids: list[str]) -> frozenset[str]:
+    if table == "household_members":
+        return _gone_members(source, ids)
     column = source.tables[table].c[ROWS_OF[table]]
     found: set[str] = set()
     try:
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
-            named = source.tables.ids_in(column, some) if ROWS_OF[table] == "id" and table != "households" else None
-            condition = source.tables.households_in(column, some) if named is None else named
-            statement: Select[tuple[object]] = select(column.label("id")).where(condition).distinct()
+            whose = source.tables.households_in if table == "households" else source.tables.ids_in
+            statement: Select[tuple[object]] = select(column.label("id")).where(whose(column, some)).distinct()
             found.update(str(row["id"]) for row in source.rows(statement, "rows still there"))
     except (QueryError, ValueError):
         # An id that the source cannot hold, or a table that cannot be asked: nothing is known of them.
+        return frozenset()
+    return frozenset(ids) - found
+
+
+def _gone_members(source: Source, ids: list[str]) -> frozenset[str]:
+    """Where the row of whoever leaves is deleted, nobody is missed."""
+    if "rows_are_deleted" in source.schema.otherwise:
+        ids = [one for one in ids if BETWEEN not in one]
+    homes = sorted({one.partition(BETWEEN)[0] for one in ids})
+    members = source.tables["household_members"].c
+    found: set[str] = set()
+    try:
+        for start in range(0, len(homes), _AT_ONCE):
+            mine = source.tables.households_in(members.household_id, homes[start : start + _AT_ONCE])
+            people = select(members.household_id.label("home"), members.user_id.label("who")).where(mine).distinct()
+            for row in source.rows(people, "rows still there"):
+                found |= {str(row["home"]), belonging(str(row["home"]), text_of(row["who"]))}
+    except (QueryError, ValueError):
         return frozenset()
     return frozenset(ids) - found

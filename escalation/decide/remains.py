@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from detectors.contract import belonging
 from escalation.ledger.records import Entry
 
 ROWS_GONE = "its rows are no longer in the source"
@@ -23,6 +24,10 @@ RESOLVED = "resolved by a person; {}"
 """Why a ticket was closed of which nothing is left that a scan could look at."""
 HOUSEHOLD_MISSING = "members-without-household"
 """The detector whose findings say that there is no household row: only the member rows can show what became of it."""
+OF_MEMBERS = frozenset(
+    {"duplicate-member", "member-without-approval", "removal-not-applied", "temporary-access-expired"}
+)
+"""The detectors whose findings are about one person's rows in one household. These may be another's now, as where accounts are merged."""
 _OWN_ROWS = {"request_id": "household_join_requests", "support_id": "support_requests"}
 
 
@@ -34,18 +39,26 @@ def rows_to_look_for(entries: Iterable[Entry]) -> dict[str, set[str]]:
         if "support_id" not in entry.subject:
             own += [("households", one) for one in entry.households if entry.detector != HOUSEHOLD_MISSING]
             own += [("household_members", one) for one in entry.households if entry.users]
+            own += [("household_members", one) for one in _person_of(entry)]
         for table, one in own:
             wanted.setdefault(table, set()).add(one)
     return wanted
 
 
+def _person_of(entry: Entry) -> list[str]:
+    own = entry.detector in OF_MEMBERS and {"household_id", "user_id"} <= entry.subject.keys()
+    return [belonging(entry.subject["household_id"], entry.subject["user_id"])] if own else []
+
+
 def rows_are_gone(entry: Entry, gone: Mapping[str, frozenset[str]]) -> bool:
-    """True where no row is left of what the entry is about: of its request, or of any of its households or their members."""
+    """True where no row is left of what the entry is about: of its request or person, or of any of its households or their members."""
     for key, table in _OWN_ROWS.items():
         if entry.subject.get(key) in gone.get(table, ()):
             return True
     if "support_id" in entry.subject or not entry.households:
         return False
+    if any(one in gone.get("household_members", ()) for one in _person_of(entry)):
+        return True
     bare = gone.get("households", frozenset()) if entry.detector != HOUSEHOLD_MISSING else frozenset()
     empty = gone.get("household_members", frozenset()) if entry.users else frozenset()
     return all(one in bare or one in empty for one in entry.households)
