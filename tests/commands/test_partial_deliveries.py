@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from cli import main
 from tests.support.folders import rewritten
+from tests.support.postgres import Database
 from tests.support.towns import DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
 FIRST, SECOND, THIRD = "2026-02-03T03:00:00Z", "2026-02-04T03:00:00Z", "2026-02-05T03:00:00Z"
@@ -377,6 +378,14 @@ def test_an_empty_source_is_no_clean_one(nights: Nights) -> None:
     assert nights.run(Town(), FIRST).exit_code == 3
     assert nights.run(Town(), FIRST, "--accept-volume").exit_code == 0
     assert nights.run(Town(), SECOND).exit_code == 0
+
+
+def test_an_index_that_lacks_is_no_sign_of_life(petforce_db: Database) -> None:
+    """As in tables of an old schema that nobody fills any more."""
+    with petforce_db.connect() as admin:
+        admin.execute("DROP INDEX household_members_user_id_idx")
+    told = call("scan", "--source", petforce_db.url, "--as-of", FIRST)
+    assert (told.exit_code, "no rows at all" in told.stderr) == (3, True)
 
 
 def test_what_an_audit_table_tells_alone_is_shown_with_a_note(nights: Nights) -> None:
