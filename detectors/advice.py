@@ -3,7 +3,7 @@
 A page's section "What to do" has numbered steps. `{key}` stands for the value that the finding's subject, evidence or
 story (see Story.decides) has under that key, `{key|words}` for the same or, where there is none, for the words. A step that
 begins "If key is value:" is said where that is so. The section "How to check" has statements in our names of tables,
-indented, with `:key` for a value; the first one of which all values are known is the finding's.
+indented, with `:key` for a value; the first one of which all values are known, and that the app has the tables for, is the finding's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from detectors.contract import Detector, Finding
 from detectors.source.mapping import SourceMapping
-from detectors.source.own_names import in_own_names, literal
+from detectors.source.own_names import can_run, in_own_names, literal
 from detectors.text.wording import listed, stamp
 
 SURE = {
@@ -149,7 +149,7 @@ def _id_of(row: Any) -> Any:
 def _statement(detector: Detector, facts: Mapping[str, Any], mapping: SourceMapping) -> tuple[str, ...]:
     for statement in statements_of(detector.page):
         values = {key: _value(facts.get(key)) for key in _PARAMETER.findall(statement)}
-        if None not in values.values():
+        if None not in values.values() and can_run(statement, mapping):
             return (f"-- {_meaning(detector)}", *_with_values(in_own_names(statement, mapping), values).splitlines())
     return ()
 

@@ -61,6 +61,9 @@ class App(BaseModel):
     people_by_member: tuple[str, ...] = Field(default=())
     """The columns (table.column) that name a member's row (household_members.id) in the place of a person."""
 
+    without: tuple[str, ...] = Field(default=())
+    """The tables, and columns as table.column, that the app does not have: statements for people do not name them."""
+
     @property
     def without_requests(self) -> bool:
         return self.no_requests or self.joins_without_request
@@ -101,6 +104,17 @@ class App(BaseModel):
             "household_members.is_temporary": ("role", self.sitters),
         }
         return {place: column for place, (column, worked_out) in told.items() if worked_out}
+
+
+def check_places(app: App, known: Collection[str]) -> None:
+    """Raise ValueError where a setting of `app` names what is none of the `known` tables and columns, or not of those it is about."""
+    for setting, named, allowed in (
+        ("people_by_member", app.people_by_member, BY_MEMBER),
+        ("without", app.without, sorted(known)),
+    ):
+        odd = sorted(set(named) - set(allowed))
+        if odd:
+            raise ValueError(f"app.{setting}: {odd[0]!r} is none of {', '.join(allowed)}")
 
 
 UNFIT: dict[Fact, str] = {

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from detectors.events import EVENT_TYPES
-from detectors.source.app import BY_MEMBER, App, Preset, settings_of, with_preset
+from detectors.source.app import App, Preset, check_places, settings_of, with_preset
 from detectors.source.ids import WRAPPING
 
 ColumnKind = Literal["user", "household", "id", "text", "flag", "time", "json", "number"]
@@ -215,9 +215,10 @@ class SourceMapping(BaseModel):
             raise ValueError(f"unknown event types {', '.join(unknown)}")
         if len(set(self.event_types.values())) < len(self.event_types):
             raise ValueError("two event types have the same name in the source")
-        odd = sorted(set(self.app.people_by_member) - set(BY_MEMBER))
-        if odd:
-            raise ValueError(f"app.people_by_member: {odd[0]!r} is none of {', '.join(BY_MEMBER)}")
+        check_places(
+            self.app,
+            {*CANONICAL, *(f"{name}.{column}" for name, table in CANONICAL.items() for column in table.columns)},
+        )
         return self
 
     @model_validator(mode="after")

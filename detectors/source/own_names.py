@@ -18,7 +18,7 @@ def in_own_names(statement: str, mapping: SourceMapping) -> str:
     """`statement` as it runs on the deployment that `mapping` describes.
 
     Each table of ours stands behind FROM or JOIN with an alias, each column behind its alias, and our words are compared by
-    `=` or IN. Columns are quoted: without quotes some programs take `h.id` for a host's name and make a link of it.
+    `=` or IN. A column that the app does not have is NULL. Columns are quoted: without quotes some programs take `h.id` for a host's name and make a link of it.
     """
     aliases = {alias: table for _, table, alias in _FROM.findall(statement) if table in CANONICAL}
 
@@ -38,6 +38,8 @@ def in_own_names(statement: str, mapping: SourceMapping) -> str:
         if alias not in aliases:
             return found[0]
         table = aliases[alias]
+        if _lacks(mapping, table, name):
+            return "NULL"
         own = f"{alias}.{_in_quotes(mapping.column_name(table, name))}"
         return _worked_out(own, f"{table}.{name}", mapping) or own
 
@@ -47,6 +49,19 @@ def in_own_names(statement: str, mapping: SourceMapping) -> str:
         return f"{before} {own} {alias}"
 
     return _FROM.sub(table, _COLUMN.sub(column, _COMPARED.sub(compared, statement)))
+
+
+def can_run(statement: str, mapping: SourceMapping) -> bool:
+    """Whether the deployment's app has all tables that a statement in our names reads."""
+    return not any(_lacks(mapping, table) for _, table, _ in _FROM.findall(statement))
+
+
+def _lacks(mapping: SourceMapping, table: str, column: str | None = None) -> bool:
+    """Whether the app does not have a table or column, and nobody says what stands for it."""
+    named = mapping.tables.get(table)
+    if column is None:
+        return named is None and table in mapping.app.without
+    return f"{table}.{column}" in mapping.app.without and (named is None or column not in named.columns)
 
 
 def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
@@ -69,7 +84,8 @@ def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
     if not mapping.app.rows_are_deleted:
         stays = ", ".join(literal(word) for word in _own_words("household_members.status", "active", mapping))
         theirs += f" AND {status} IN ({stays})"
-    return f"(SELECT min(CAST({person} AS text)) FROM {members} x WHERE {theirs})"  # noqa: S608  # as above
+    # In its own type, so that it can be compared; no server knows the least UUID.
+    return f"(SELECT {person} FROM {members} x WHERE {theirs} ORDER BY CAST({person} AS text) LIMIT 1)"  # noqa: S608  # as above
 
 
 def _place(table: str, mapping: SourceMapping) -> str:

@@ -20,7 +20,7 @@ member row: this is no rule of leadership.
 
 Evidence
 --------
-Which of the two kinds, when the household was created, whom leader_id names, the audit trail of the creation.
+Which of the two kinds (or that no row tells, where the app deletes them), when the household was created, whom leader_id names, the audit trail of the creation.
 
 What to do
 ----------
@@ -30,7 +30,10 @@ What to do
    household, so that its invite code is free.
 3. If orphan is never-had-a-member-row: find out why the creation stopped between its two inserts, and why the
    deletion after it failed.
-4. If orphan is everyone-left: nothing is urgent. Archive or delete the households, and let their invite codes lapse.
+4. If orphan is without-any-row: look in the server's log for what came last: that its last member left, or that it was
+   created. If nobody asks for household {household_id}, delete it; if somebody does, write their member row, as leader.
+5. If orphan is without-any-row: find out how the app let its last member go, or stopped between its two inserts.
+6. If orphan is everyone-left: nothing is urgent. Archive or delete the households, and let their invite codes lapse.
 
 How to check
 ------------
@@ -101,7 +104,11 @@ def evaluate(case: HouseholdCase, context: Context) -> Iterator[Finding]:
         users=[creator or ""],
         first_seen=household.created_at,
         occurred_at=household.created_at,
-        evidence={"orphan": "never-had-a-member-row", "leader_id": creator, "created_at": household.created_at},
+        evidence={
+            "orphan": "without-any-row" if deletes else "never-had-a-member-row",
+            "leader_id": creator,
+            "created_at": household.created_at,
+        },
         timeline=timeline(case.events),
         story=_without_any_row(household) if deletes else _never_joined(household),
     )

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli import main
+from detectors.advice import advice_of
 from detectors.contract import Context, Window
 from detectors.engine.household_view import look
 from detectors.engine.lookup import look_up
 from detectors.engine.runner import scan
 from detectors.findings import whole
-from detectors.registry import DETECTORS
+from detectors.registry import BY_ID, DETECTORS
 from detectors.source import SourceError, SourceMapping, open_source
 from detectors.source.app import UNFIT, App
 from detectors.source.base import Fact
@@ -180,6 +181,9 @@ def test_nothing_is_said_that_deleted_rows_leave_unknown(tmp_path: Path) -> None
         result = scan(source, DETECTORS, Context(as_of=NIGHT, window=YESTERDAY))
     (found,) = map(whole, result.findings)
     assert found.story.issue == "Household has no member."
+    said = " ".join(advice_of(BY_ID[found.detector], found, mapping).steps)
+    assert "leader_id" not in said
+    assert "its last member left, or that it was created" in said
     assert "keeps no row of those who left" in " ".join(found.story.steps)
     assert not [notice.said for notice in result.notices if "none of the keys" in notice.said]
 
@@ -195,7 +199,7 @@ def test_who_leads_is_active(postgres: PostgresServer, tmp_path: Path) -> None:
     with postgres.new_database(schema_of("donetick")) as database, database.connect() as connection:
         load(database, town)
         own = in_own_names("SELECT h.leader_id FROM households h WHERE h.id = 9", mapping)
-        assert connection.execute(own.encode()).fetchall() == [("27",)]
+        assert connection.execute(own.encode()).fetchall() == [(27,)]
 
 
 def test_what_is_wrong_in_kitchenowl_is_found(put: Put) -> None:
@@ -393,8 +397,12 @@ def test_who_leaves_the_rewrite_takes_what_they_did_along(tmp_path: Path) -> Non
     assert run(0).exit_code == 0
     for name, column in (("members", "id"), ("activity_log", "performed_by")):
         town[name] = [row for row in town[name] if row[column] != key("row 4 owner")]
+    town["households"][5]["name"] = "<script>alert(1)</script>"
     after = run(1)
     assert (after.exit_code, "no-leader" in after.stdout) == (0, True), after.output
+    (ticket,) = (told for file in (tmp_path / "queue").glob("*.md") if "Markup" in (told := file.read_text()))
+    assert "FROM households h" in ticket
+    assert '."description"' not in ticket
 
 
 def test_a_preset_may_be_written_over() -> None:
@@ -439,6 +447,41 @@ def test_an_app_without_requests_may_have_an_audit_table(tmp_path: Path) -> None
     town = rewrite_town()
     del town["access_requests"]
     assert found_in(str(write_own_csv(tmp_path, town)), "petforce-2", no_requests=True) == []
+
+
+@pytest.mark.parametrize("preset", TOWNS)
+def test_a_statement_for_people_leaves_out_what_the_app_does_not_have(postgres: PostgresServer, preset: str) -> None:
+    town = TOWNS[preset]()
+    homes = next(name for name in ("households", "household", "circles") if name in town)
+    for number, text in (
+        (5, "<script>alert(1)</script>"),
+        (6, "We came from rover.com"),
+        (7, "Crypto trading signals"),
+    ):
+        town[homes][number]["name"] = text
+    for row in town.get("members", town.get("household_member", [])):
+        if row["household_id"] in {key("home 1"), 2}:
+            row.update({"role": "admin"} if "role" in row else {"owner": False})
+    mapping = SourceMapping.model_validate({"preset": preset})
+    with postgres.new_database(schema_of(preset)) as database:
+        load(database, town)
+        with open_source(database.url, mapping) as source:
+            result = scan(source, DETECTORS, Context(as_of=NIGHT, window=YESTERDAY))
+        found = [one for one in map(whole, result.findings) if one.detector not in MAY_LACK]
+        led = set() if preset == "donetick" else {"no-leader"}
+        assert {one.detector for one in found} == {"stored-markup", "competitor-use", "off-topic-use"} | led
+        with database.connect() as connection:
+            for one in found:
+                statement = "\n".join(advice_of(BY_ID[one.detector], one, mapping).statement)
+                assert not statement or len(connection.execute(statement.encode()).fetchall()) == 1, statement
+
+
+def test_what_an_app_does_not_have_is_named_in_our_names() -> None:
+    with pytest.raises(ValueError, match=r"app.without: 'homes.name' is none of household_events, "):
+        SourceMapping.model_validate({"app": {"without": ["homes.name"]}})
+    given = {"preset": "petforce-2", "tables": {"households": {"columns": {"description": "about"}}}}
+    own = in_own_names("SELECT h.description FROM households h", SourceMapping.model_validate(given))
+    assert own == 'SELECT h."about" FROM households h'
 
 
 def test_a_column_that_names_no_person_is_refused() -> None:
