@@ -151,9 +151,9 @@ class Meta(BaseModel):
     """What must not be true of the app, as it would make a finding of what is in order there."""
     partly_where: dict[Fact, str] = {}
     """What it does not look at where this is true of the app, in words; the coverage says so."""
-    among_the_living: bool = False
-    """Whether it asks for active members whose accounts exist: where none is left, or another account is deleted since, its
-    silence is no repair."""
+    among_the_living: Literal["no", "one", "each"] = "no"
+    """Whether it asks for active members whose accounts exist. Where none is left its silence is no repair; where it looks at each of
+    them, neither is it where another account is deleted since."""
     partly: dict[str, frozenset[str]] = {}
     """What it looks at only where the source has these columns (table.column), in words: without them it says so."""
     events: Groups = ()

@@ -88,12 +88,13 @@ def looked_back(
 
 def _less_alive(seen: Seen, now: Rows, detector: Detector) -> Thinned | None:
     """Whether people whom a finding was about are no longer there, where it is found among living people alone."""
-    if not detector.meta.among_the_living or ACTIVE not in seen.rows or ACTIVE not in now:
+    if detector.meta.among_the_living == "no" or ACTIVE not in seen.rows or ACTIVE not in now:
         return None
     before = seen.rows[ACTIVE] - seen.rows.get(DELETED, 0)
     if now[ACTIVE] <= now.get(DELETED, 0) and before > 0:
         return "nobody-left"
-    return "account-deleted" if now.get(DELETED, 0) > seen.rows.get(DELETED, 0) else None
+    deleted = detector.meta.among_the_living == "each" and now.get(DELETED, 0) > seen.rows.get(DELETED, 0)
+    return "account-deleted" if deleted else None
 
 
 def _fewer(seen: Seen, now: Rows, disbelieved: Collection[str]) -> frozenset[str]:

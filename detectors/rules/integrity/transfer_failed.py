@@ -101,7 +101,7 @@ META = Meta(
     subject=("household_id",),
     needs=frozenset({"households.leader_id", "household_members.role", "household_members.status"}),
     consults=frozenset({"users", "household_events"}),
-    among_the_living=True,
+    among_the_living="each",
     ways={
         "who leads now": (),
         "leaves of leaders without a transfer": (frozenset({"household_left.was_leader"}),),
