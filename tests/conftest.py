@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +14,16 @@ from psycopg import sql
 
 from escalation.ledger import store
 from tests.support.apache_spark import QUICK, apache_spark, engines
-from tests.support.effort import load_profile
+from tests.support.effort import PROFILE, load_profile
+from tests.support.kept import KeptDatabase, KeptFolder
 from tests.support.ledgers import migrate_once, wait_for_no_disk
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
 from tests.support.selection import add_option, keep_fast, long_first
-from tests.support.towns import Scanner, Tables, write_csv
+from tests.support.towns import Scanner, Tables, Town, write_csv
 
 ON_A_LAKE = os.environ.get("HEARTHWATCH_TEST_LAKE", "")
 """`sail` or `apache`: the rules' tests run on Spark too, and all of that on this server. By hand, as it takes hours."""
+RULES = Path(__file__).parent / "detectors" / "rules"
 load_profile()
 wait_for_no_disk()
 # Statements and towns are many small objects that live for one test: looking for cycles among them took a tenth of the time.
@@ -100,8 +102,25 @@ def row_security_db(postgres: PostgresServer) -> Iterator[ReadDatabase]:
         yield ReadDatabase(database, reader)
 
 
+@pytest.fixture(scope="session")
+def kept_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptFolder]:
+    with closing(KeptFolder(write_csv(tmp_path_factory.mktemp("kept"), Town().tables()))) as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
+def kept_database(postgres: PostgresServer) -> Iterator[KeptDatabase]:
+    with postgres.new_database(RESTORED_PETFORCE) as database, closing(KeptDatabase(database)) as kept:
+        yield kept
+
+
+def _keeps_towns(request: pytest.FixtureRequest) -> bool:
+    """Whether a test is about what is found in a town, and not about how its rows are read."""
+    return PROFILE == "ci" and RULES in request.path.parents
+
+
 @pytest.fixture
-def on_duckdb(tmp_path: Path) -> Scanner:
+def on_duckdb(request: pytest.FixtureRequest, tmp_path: Path) -> Scanner:
     """Scans towns as folders of CSV files."""
     count = iter(range(10**9))
 
@@ -110,11 +129,13 @@ def on_duckdb(tmp_path: Path) -> Scanner:
         folder.mkdir()
         return str(write_csv(folder, tables))
 
+    if _keeps_towns(request):
+        return Scanner("duckdb", open_town, request.getfixturevalue("kept_folder").holding)
     return Scanner("duckdb", open_town)
 
 
 @pytest.fixture
-def on_postgres(postgres: PostgresServer) -> Iterator[Scanner]:
+def on_postgres(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[Scanner]:
     """Scans towns in databases of their own, made without the app's unique constraints so that every fault fits."""
     with ExitStack() as databases:
 
@@ -123,7 +144,10 @@ def on_postgres(postgres: PostgresServer) -> Iterator[Scanner]:
             load(database, tables)
             return database.url
 
-        yield Scanner("postgresql", open_town)
+        if _keeps_towns(request):
+            yield Scanner("postgresql", open_town, request.getfixturevalue("kept_database").holding)
+        else:
+            yield Scanner("postgresql", open_town)
 
 
 @pytest.fixture(scope="session")

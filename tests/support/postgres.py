@@ -189,17 +189,22 @@ def load(database: Database, tables: Mapping[str, Sequence[Mapping[str, Any]]]) 
         psycopg.Error: the database refused a row; nothing was inserted.
     """
     with psycopg.connect(database.url) as connection, connection.cursor() as cursor:
-        for table, rows in tables.items():
-            rows_by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
-            for row in rows:
-                rows_by_columns.setdefault(tuple(row), []).append(row)
-            for columns, alike in rows_by_columns.items():
-                names = sql.SQL(", ").join(map(sql.Identifier, columns))
-                copy_statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
-                with cursor.copy(copy_statement) as copy:
-                    for row in alike:
-                        copy.write_row([_as_column_value(row[column]) for column in columns])
-            cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
+        copy_rows(cursor, tables)
+
+
+def copy_rows(cursor: psycopg.Cursor, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """The same in a transaction of the caller's."""
+    for table, rows in tables.items():
+        rows_by_columns: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+        for row in rows:
+            rows_by_columns.setdefault(tuple(row), []).append(row)
+        for columns, alike in rows_by_columns.items():
+            names = sql.SQL(", ").join(map(sql.Identifier, columns))
+            copy_statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table), names)
+            with cursor.copy(copy_statement) as copy:
+                for row in alike:
+                    copy.write_row([_as_column_value(row[column]) for column in columns])
+        cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def load_folder(database: Database, folder: Path) -> str:

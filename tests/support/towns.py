@@ -22,7 +22,7 @@ from detectors.engine.runner import scan
 from detectors.findings import whole
 from detectors.limits import Limits
 from detectors.registry import DETECTORS
-from detectors.source import CANONICAL, SourceMapping, open_source
+from detectors.source import CANONICAL, Source, SourceMapping, open_source
 
 AS_OF = datetime(2026, 2, 3, 3, 0, tzinfo=UTC)
 """The night of the tests: the day that just closed is 2 February 2026."""
@@ -287,10 +287,14 @@ def with_later_life(town: Town) -> Town:
 
 @dataclass(frozen=True)
 class Scanner:
-    """Scans a town on one engine. `open_town` puts the rows somewhere and returns the --source value for them."""
+    """Scans a town on one engine. `open_town` puts the rows somewhere and returns the --source value for them.
+
+    `kept` opens tables that other towns were in before, where it can; nobody may change these.
+    """
 
     engine: str
     open_town: Callable[[Tables], str]
+    kept: Callable[[Tables], Source | None] = lambda _: None
 
     def __call__(
         self,
@@ -303,7 +307,8 @@ class Scanner:
         users: Sequence[str] = (),
     ) -> ScanResult:
         context = Context(as_of=as_of, window=window, limits=limits or Limits())
-        with open_source(self.open_town(town.tables()), SourceMapping()) as source:
+        tables = town.tables()
+        with self.kept(tables) or open_source(self.open_town(tables), SourceMapping()) as source:
             return scan(source, detectors, context, households=households, users=users)
 
     def findings(self, town: Town, *detectors: Detector, **options: Any) -> list[Finding]:
@@ -345,4 +350,4 @@ class Scanner:
                         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
             return where
 
-        return replace(self, open_town=open_town)
+        return replace(self, open_town=open_town, kept=lambda _: None)
