@@ -51,7 +51,8 @@ test-fast: $(DEV_STAMP) ## run the fifth of the tests that catches most, in a mi
 test-lowest: $(LOWEST)/.made ## run the same tests with the lowest versions that pyproject.toml allows
 	@$(LOWEST)/bin/pytest -n auto --fast
 
-explore: $(DEV_STAMP) ## look for new examples, twenty times as many for each property (before a release; EXPLORE_TIMES=20)
+explore: $(DEV_STAMP) ## try the rules' cases on both engines, and each property with twenty times as many examples (EXPLORE_TIMES=20)
+	@$(BIN)/pytest -n auto tests/detectors/rules
 	@HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n auto -m hypothesis
 
 mutants: $(DEV_STAMP) ## change the pure modules in small ways and say which changes no test notices (MODULES=reports/redact.py)

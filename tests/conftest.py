@@ -18,12 +18,11 @@ from tests.support.effort import PROFILE, load_profile
 from tests.support.kept import KeptDatabase, KeptFolder
 from tests.support.ledgers import migrate_once, wait_for_no_disk
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
-from tests.support.selection import add_option, keep_fast, long_first
+from tests.support.selection import RULES, add_option, keep_fast, long_first, one_engine_each
 from tests.support.towns import Scanner, Tables, Town, write_csv
 
 ON_A_LAKE = os.environ.get("HEARTHWATCH_TEST_LAKE", "")
 """`sail` or `apache`: the rules' tests run on Spark too, and all of that on this server. By hand, as it takes hours."""
-RULES = Path(__file__).parent / "detectors" / "rules"
 load_profile()
 wait_for_no_disk()
 # Statements and towns are many small objects that live for one test: looking for cycles among them took a tenth of the time.
@@ -42,6 +41,8 @@ def pytest_report_header() -> str:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     keep_fast(config, items)
+    if not ON_A_LAKE:
+        one_engine_each(config, items)
     long_first(items)
 
 

@@ -2,19 +2,27 @@
 
 Left out are PostgreSQL (DuckDB runs the same rules), Hypothesis' properties, the third and later variants of a test, and what `tests/slow.txt`
 names. `python -m tests.support.selection JUNIT.XML` writes that list anew from what a whole run measured.
+
+A whole run tries each case of a rule's test on one engine; `one_engine_each` says which.
 """
 
 from __future__ import annotations
 
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
+from tests.support.effort import PROFILE
+
 VARIANTS = 2
 SLOW = Path(__file__).parent.parent / "slow.txt"
+RULES = SLOW.parent / "detectors" / "rules"
+WHOLE_RUN = 5_000
+"""A run of fewer tests is of a part of the suite, by hand."""
+ENGINES = ("duckdb", "postgresql")
 SLOW_SECONDS = 0.5
 """On two busy cores; half of it on quiet ones."""
 
@@ -38,6 +46,38 @@ def keep_fast(config: pytest.Config, items: list[pytest.Item]) -> None:
         (kept if fast and seen[name] <= VARIANTS else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = kept
+
+
+def one_engine_each(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of a whole run's `items`, leave out every second pair of a case of a rule's test and an engine.
+
+    Both engines run each test, and each case runs, on the one engine or the other in turn: what a case asks of a rule's conditions and
+    limits is the same on both. Files that are marked `each_engine` ask about texts, for which the engines' patterns differ: they
+    keep all pairs, as do all files where a part of the suite is run, or where we explore.
+    """
+    if config.getoption("--fast") or PROFILE != "ci" or len(items) < WHOLE_RUN:
+        return
+    cases: dict[tuple[Path, str], dict[str, int]] = defaultdict(dict)
+    left = []
+    for item in items:
+        function, _, variant = item.name.partition("[")
+        engine, _, case = variant.rstrip("]").partition("-")
+        if engine in ENGINES and case and RULES in item.path.parents and not item.get_closest_marker("each_engine"):
+            numbers = cases[item.path, function]
+            if (ENGINES.index(engine) + _place(item, numbers.setdefault(case, len(numbers)))) % 2:
+                left.append(item)
+    config.hook.pytest_deselected(items=left)
+    others = set(left)
+    items[:] = [item for item in items if item not in others]
+
+
+def _place(item: pytest.Item, number: int) -> int:
+    """Where the case of this number stands in the lists of cases, all in all: so each entry of two lists meets both engines."""
+    place = 0
+    for mark in reversed([*item.iter_markers("parametrize")]):
+        number, here = divmod(number, len(mark.args[1]))
+        place += here
+    return place
 
 
 def long_first(items: list[pytest.Item]) -> None:

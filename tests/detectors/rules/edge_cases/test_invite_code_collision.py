@@ -15,6 +15,8 @@ from detectors.source import SourceMapping, open_source
 from tests.support.postgres import PostgresServer, load
 from tests.support.towns import AS_OF, LONG_AGO, MINUTE, NOON, YESTERDAY, Scanner, Town, uid
 
+pytestmark = pytest.mark.each_engine
+
 CODE = "REX-ALPHA-BRAVO"
 FOUND = [{"invite_code": CODE}]
 

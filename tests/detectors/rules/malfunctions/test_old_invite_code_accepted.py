@@ -9,6 +9,8 @@ import pytest
 from detectors.rules.malfunctions.old_invite_code_accepted import DETECTOR
 from tests.support.towns import AS_OF, DAY, HOUR, MINUTE, NOON, Scanner, Town, uid
 
+pytestmark = pytest.mark.each_engine
+
 SECOND = timedelta(seconds=1)
 OLD, NEW = "FAM-ALPHA-BRAVO", "FAM-ZULU-ZULU"
 FOUND = [{"household_id": uid("oak")}]

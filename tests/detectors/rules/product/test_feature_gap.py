@@ -13,6 +13,8 @@ from detectors.rules.product.feature_gap import DETECTOR
 from tests.support.effort import tries
 from tests.support.towns import DAY, HOUR, MINUTE, NOON, YESTERDAY, Scanner, Town
 
+pytestmark = pytest.mark.each_engine
+
 TICK = timedelta(microseconds=1)
 
 

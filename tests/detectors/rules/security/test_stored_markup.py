@@ -10,6 +10,8 @@ from detectors.limits import Limits
 from detectors.rules.security.stored_markup import DETECTOR
 from tests.support.towns import AS_OF, MINUTE, Scanner, Town, uid
 
+pytestmark = pytest.mark.each_engine
+
 LIVE = [
     "<script>alert(1)</script>",
     "Hi <SCRIPT src=//evil.example/x.js>",

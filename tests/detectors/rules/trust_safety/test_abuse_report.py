@@ -9,6 +9,8 @@ import pytest
 from detectors.rules.trust_safety.abuse_report import DETECTOR
 from tests.support.towns import AS_OF, DAY, MINUTE, NOON, Scanner, Town, uid
 
+pytestmark = pytest.mark.each_engine
+
 
 @pytest.fixture
 def town() -> Town:

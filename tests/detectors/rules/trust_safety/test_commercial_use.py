@@ -9,6 +9,8 @@ import pytest
 from detectors.rules.trust_safety.commercial_use import DETECTOR
 from tests.support.towns import AS_OF, DAY, MINUTE, Scanner, Town, uid
 
+pytestmark = pytest.mark.each_engine
+
 SECOND = timedelta(seconds=1)
 FOUND = [{"user_id": uid("sid")}]
 

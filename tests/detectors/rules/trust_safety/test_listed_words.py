@@ -11,6 +11,8 @@ from detectors.limits import Limits
 from detectors.rules.trust_safety import competitor_use, off_topic_use
 from tests.support.towns import AS_OF, MINUTE, Scanner, Town, uid
 
+pytestmark = pytest.mark.each_engine
+
 OFF_TOPIC, COMPETITOR = off_topic_use.DETECTOR, competitor_use.DETECTOR
 
 
