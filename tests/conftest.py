@@ -38,6 +38,11 @@ def pytest_report_header() -> str:
     return engines()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: many a test waits for a server, or for somebody's time to be over."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     keep_fast(config, items)

@@ -52,6 +52,8 @@ def sample_of(source: Source, table: str, elements: Iterable[str]) -> Sample:
     words = (place.partition(".") for place in WORDS)
     columns = {
         *indispensable(table),
+        # Ids of another table's rows may stand where those of this one should.
+        *({"id"} & found.keys()),
         *columns_among(source, table, elements),
         *(one for one in SHOWN[table] if one in found),
         *may_be_zero(source, table),

@@ -10,6 +10,7 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -96,7 +97,8 @@ class KeptDatabase:
             if emptied:
                 cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, emptied))))
             copy_rows(cursor, changed)
-        self._filled.update({name: [dict(row) for row in rows] for name, rows in changed.items()})
+        # Tests change rows and their metadata in place.
+        self._filled.update(deepcopy(changed))
         return open_source(self._database.url, SourceMapping())
 
     def close(self) -> None:
