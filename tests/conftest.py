@@ -19,7 +19,7 @@ from tests.support.kept import KeptDatabase, KeptFolder
 from tests.support.ledgers import migrate_once, wait_for_no_disk
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
 from tests.support.selection import RULES, add_option, keep_fast, long_first, one_engine_each
-from tests.support.towns import Scanner, Tables, Town, write_csv
+from tests.support.towns import KeptTowns, Scanner, Tables, Town, write_csv
 
 ON_A_LAKE = os.environ.get("HEARTHWATCH_TEST_LAKE", "")
 """`sail` or `apache`: the rules' tests run on Spark too, and all of that on this server. By hand, as it takes hours."""
@@ -136,7 +136,7 @@ def on_duckdb(request: pytest.FixtureRequest, tmp_path: Path) -> Scanner:
         return str(write_csv(folder, tables))
 
     if _keeps_towns(request):
-        return Scanner("duckdb", open_town, request.getfixturevalue("kept_folder").holding)
+        return Scanner("duckdb", KeptTowns(open_town, request.getfixturevalue("kept_folder").holding))
     return Scanner("duckdb", open_town)
 
 
@@ -151,7 +151,7 @@ def on_postgres(request: pytest.FixtureRequest, postgres: PostgresServer) -> Ite
             return database.url
 
         if _keeps_towns(request):
-            yield Scanner("postgresql", open_town, request.getfixturevalue("kept_database").holding)
+            yield Scanner("postgresql", KeptTowns(open_town, request.getfixturevalue("kept_database").holding))
         else:
             yield Scanner("postgresql", open_town)
 

@@ -286,15 +286,25 @@ def with_later_life(town: Town) -> Town:
 
 
 @dataclass(frozen=True)
-class Scanner:
-    """Scans a town on one engine. `open_town` puts the rows somewhere and returns the --source value for them.
+class KeptTowns:
+    """Puts the rows somewhere anew for whoever wants to change what is there, as `open_town` of a Scanner does.
 
-    `kept` opens tables that other towns were in before, where it can; nobody may change these.
+    For a scan alone they are `held` in tables that other towns were in before; None where they cannot be.
     """
+
+    anew: Callable[[Tables], str]
+    held: Callable[[Tables], Source | None]
+
+    def __call__(self, tables: Tables) -> str:
+        return self.anew(tables)
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """Scans a town on one engine. `open_town` puts the rows somewhere and returns the --source value for them."""
 
     engine: str
     open_town: Callable[[Tables], str]
-    kept: Callable[[Tables], Source | None] = lambda _: None
 
     def __call__(
         self,
@@ -307,9 +317,12 @@ class Scanner:
         users: Sequence[str] = (),
     ) -> ScanResult:
         context = Context(as_of=as_of, window=window, limits=limits or Limits())
-        tables = town.tables()
-        with self.kept(tables) or open_source(self.open_town(tables), SourceMapping()) as source:
+        with self._opened(town.tables()) as source:
             return scan(source, detectors, context, households=households, users=users)
+
+    def _opened(self, tables: Tables) -> Source:
+        held = self.open_town.held(tables) if isinstance(self.open_town, KeptTowns) else None
+        return held or open_source(self.open_town(tables), SourceMapping())
 
     def findings(self, town: Town, *detectors: Detector, **options: Any) -> list[Finding]:
         """The findings of a scan in which every detector ran in full (or was proved impossible).
@@ -350,4 +363,4 @@ class Scanner:
                         connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
             return where
 
-        return replace(self, open_town=open_town, kept=lambda _: None)
+        return replace(self, open_town=open_town)
