@@ -19,6 +19,7 @@ from tests.support.kept import KeptDatabase, KeptFolder
 from tests.support.ledgers import migrate_once, wait_for_no_disk
 from tests.support.postgres import RESTORED_PETFORCE, Database, PostgresServer, Reader, find_or_start, load
 from tests.support.selection import RULES, add_option, keep_fast, long_first, one_engine_each
+from tests.support.statements import written_once
 from tests.support.towns import KeptTowns, Scanner, Tables, Town, write_csv
 
 ON_A_LAKE = os.environ.get("HEARTHWATCH_TEST_LAKE", "")
@@ -56,6 +57,13 @@ def copied_ledgers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """A new ledger's file is a copy of one that was migrated before; the store's own tests migrate each."""
     if request.path.name != "test_store.py":
         monkeypatch.setattr(store, "_migrate", migrate_once)
+
+
+@pytest.fixture(autouse=True)
+def written_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass's statement is written once for all towns that are alike; when we explore, for each scan."""
+    if PROFILE == "ci":
+        monkeypatch.setattr("detectors.engine.reading.statement", written_once)
 
 
 @dataclass(frozen=True)
