@@ -120,7 +120,7 @@ def _read_as_they_stand(table: str, rows: Rows) -> list[tuple[Any, ...]] | None:
 
 def _value(kind: str, value: Any) -> Any:
     """A value as it is read from a file; `...` for one that its reader might change."""
-    if value is None:
+    if value is None or value == "":
         return None
     found: Any = ...
     if kind in {"user", "household", "id"}:
@@ -135,6 +135,6 @@ def _value(kind: str, value: Any) -> Any:
         found = json.dumps(value) if isinstance(value, dict) else ...
     elif kind == "number":
         found = value if isinstance(value, int | float) and math.isfinite(value) else ...
-    elif isinstance(value, str) and value.isprintable() and value not in {"", "NULL", "\\N"}:
+    elif isinstance(value, str) and value.isprintable() and value not in {"NULL", "\\N"}:
         found = value
     return found if len(str(found)) <= 1_000 else ...
