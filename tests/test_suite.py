@@ -48,7 +48,7 @@ def test_kept_tables_hold_what_a_folder_does(kept_folder: KeptFolder, on_duckdb:
     assert found == anew
 
 
-def test_a_kept_database_holds_what_a_new_one_does(kept_database: KeptDatabase, on_postgres: Scanner) -> None:
+def test_kept_tables_of_postgres_hold_what_new_ones_do(kept_database: KeptDatabase, on_postgres: Scanner) -> None:
     town = faulty()
     anew = told(open_source(on_postgres.open_town(town.tables()), SourceMapping()))
     for tables in (town.tables(), Town().tables(), town.tables()):
