@@ -52,7 +52,7 @@ test-lowest: $(LOWEST)/.made ## run the same tests with the lowest versions that
 	@$(LOWEST)/bin/pytest -n auto --fast
 
 explore: $(DEV_STAMP) ## try the rules' cases on both engines, and each property with twenty times as many examples (EXPLORE_TIMES=20)
-	@$(BIN)/pytest -n auto tests/detectors/rules
+	@$(BIN)/pytest -n auto -m 'not hypothesis' tests/detectors/rules tests/detectors/source/test_folder_files.py tests/test_field_cases.py
 	@HYPOTHESIS_PROFILE=explore $(BIN)/pytest -n auto -m hypothesis
 
 mutants: $(DEV_STAMP) ## change the pure modules in small ways and say which changes no test notices (MODULES=reports/redact.py)

@@ -228,6 +228,7 @@ def test_metadata_in_another_wrapping_is_read_from_parquet(tmp_path: Path, expre
 BROKEN = ["", "{broken", "[1, 2]", "17", '"text"', "null", '{"a": ' * 2000 + "1" + "}" * 2000, "{'a': 1}", '{"a": NaN}']
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("broken", BROKEN)
 @pytest.mark.parametrize("engine", ["text", "folder"])
 def test_one_unreadable_row_hides_no_other_fault(
@@ -294,6 +295,7 @@ def rewritten(tables: Tables, table: str, notation: Callable[[str], str]) -> Tab
     return changed(tables, change)
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("table", WRITTEN_OTHERWISE)
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_a_uuid_in_another_notation_is_the_same_id(
@@ -513,6 +515,7 @@ def with_index(path: Path) -> None:
     path.write_text("," + header + "".join(f"{place},{row}" for place, row in enumerate(rows)))
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("made", [gzipped, in_parts, tabbed, with_index])
 @pytest.mark.parametrize("table", ["household_events", "household_members", "households"])
 def test_whatever_an_exporter_makes_is_read(tmp_path: Path, made: Callable[[Path], None], table: str) -> None:
@@ -547,6 +550,7 @@ def test_another_encoding_is_refused_by_name(tmp_path: Path, encoding: str) -> N
 # --- 16: words
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("written", [str.upper, str.title, lambda word: f" {word} "])
 @pytest.mark.parametrize(
     ("table", "column"),

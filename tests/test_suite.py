@@ -136,6 +136,7 @@ def test_each_case_meets_an_engine_and_each_entry_both(monkeypatch: pytest.Monke
         *variants(file, "test_alone"),
         *variants(file, "test_three", ["a", "b", "c"]),
         *variants(file, "test_both", ["a", "b"], ["u", "v"]),
+        *variants(file, "test_turns", ["a", "b", "c"], marks=("in_turn",)),
         *variants(file, "test_texts", ["a", "b"], marks=("each_engine",)),
         *variants(file.parents[3] / "test_elsewhere.py", "test_other", many),
     ]
@@ -149,6 +150,9 @@ def test_each_case_meets_an_engine_and_each_entry_both(monkeypatch: pytest.Monke
         for entry in "abuv":
             assert any(engine in name and entry in name.partition("-")[2] for name in both)
     assert sum("test_texts" in name for name in kept) == 4
+    turns = [name for name in kept if "test_turns" in name]
+    assert len(turns) == 3
+    assert {name.rstrip("]")[-1] for name in turns} == set("abc")
     assert sum(item.path != file for item in items) == 2 * WHOLE_RUN
 
 

@@ -53,7 +53,8 @@ def one_engine_each(config: pytest.Config, items: list[pytest.Item]) -> None:
 
     Both engines run each test, and each case runs, on the one engine or the other in turn: what a case asks of a rule's conditions and
     limits is the same on both. Files that are marked `each_engine` ask about texts, for which the engines' patterns differ: they
-    keep all pairs, as do all files where a part of the suite is run, or where we explore.
+    keep all pairs, as do all files where a part of the suite is run, or where we explore. Other tests of two lists of which each
+    entry stands for itself are marked `in_turn`: every second pair of theirs is left out, and no entry of a list.
     """
     if config.getoption("--fast") or PROFILE != "ci" or len(items) < WHOLE_RUN:
         return
@@ -61,6 +62,11 @@ def one_engine_each(config: pytest.Config, items: list[pytest.Item]) -> None:
     left = []
     for item in items:
         function, _, variant = item.name.partition("[")
+        if item.get_closest_marker("in_turn"):
+            numbers = cases[item.path, function]
+            if _place(item, numbers.setdefault(variant, len(numbers))) % 2:
+                left.append(item)
+            continue
         engine, _, case = variant.rstrip("]").partition("-")
         if engine in ENGINES and case and RULES in item.path.parents and not item.get_closest_marker("each_engine"):
             numbers = cases[item.path, function]
@@ -77,7 +83,8 @@ def _place(item: pytest.Item, number: int) -> int:
     for mark in reversed([*item.iter_markers("parametrize")]):
         number, here = divmod(number, len(mark.args[1]))
         place += here
-    return place
+    # What is left over is the place of a fixture of several kinds.
+    return place + number
 
 
 def long_first(items: list[pytest.Item]) -> None:

@@ -88,6 +88,7 @@ def rewritten(rows: Rows, table: str, write: Callable[[str], Any], first: int | 
     return rows
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("notation", NOTATIONS)
 @pytest.mark.parametrize(
     ("table", "first"), [("households", None), ("household_members", 1), ("household_events", None)]
@@ -143,6 +144,7 @@ WAYS: list[tuple[str, Callable[[int], Any]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize(("kind", "written"), WAYS)
 @pytest.mark.parametrize("numbers", ["nineteen digits", "negative"])
 def test_numbers_as_ids(postgres: PostgresServer, numbers: str, kind: str, written: Callable[[int], Any]) -> None:
@@ -173,6 +175,7 @@ def test_a_number_that_no_column_holds_is_nobody(postgres: PostgresServer) -> No
         assert found(into_postgres(database, rows, {"user": "bigint", "household": "bigint", "id": "bigint"})) == FAULTS
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("kind", ["json", "jsonb", "text", "varchar(4000)", "bytea"])
 def test_metadata_is_read_out_of_the_strings_it_stands_in(postgres: PostgresServer, kind: str, times: int) -> None:

@@ -124,6 +124,7 @@ WAYS: dict[str, Callable[[Path, str], object]] = {
 }
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("way", WAYS)
 def test_it_is_read_as_it_is(folder: Path, way: str, table: str) -> None:
@@ -173,6 +174,7 @@ def test_a_table_that_the_policy_names_is_no_part_of_another(folder: Path) -> No
     assert (found, result.notices) == (THE_FAULT, ())
 
 
+@pytest.mark.in_turn
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize(
     ("encoding", "said"), [("utf-16", "UTF-16"), ("utf-16-be", "UTF-16"), ("latin-1", "Latin-1"), ("cp1252", "Latin-1")]
