@@ -57,6 +57,8 @@ def test_kept_tables_of_postgres_hold_what_new_ones_do(kept_database: KeptDataba
     assert found.coverage == anew.coverage
     town.household_events[-1]["metadata"]["error_code"] = 57014
     assert len(told(kept_database.holding(town.tables())).findings) >= 4
+    # As where somebody ends all connections of the server.
+    kept_database._connection.close()
     town.row("elm", "emil")["role"] = "member"
     again = told(kept_database.holding(town.tables()))
     assert "multiple-leaders" not in {finding.detector for finding in again.findings}

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 from psycopg import sql
 
 from detectors.source import CANONICAL, Counters, Source, SourceMapping, Tables, open_source
@@ -93,13 +94,21 @@ class KeptDatabase:
         changed = {name: rows for name, rows in tables.items() if rows != self._filled[name]}
         emptied = [name for name in changed if self._filled[name] != []]
         self._filled.update(dict.fromkeys(changed))
+        try:
+            self._fill(emptied, changed)
+        except psycopg.OperationalError:
+            # Somebody may have ended the connection, or all of the server's.
+            self._connection = self._database.connect()
+            self._fill(emptied, changed)
+        # Tests change rows and their metadata in place.
+        self._filled.update(deepcopy(changed))
+        return open_source(self._database.url, SourceMapping())
+
+    def _fill(self, emptied: Sequence[str], changed: Mapping[str, Rows]) -> None:
         with self._connection.transaction(), self._connection.cursor() as cursor:
             if emptied:
                 cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, emptied))))
             copy_rows(cursor, changed)
-        # Tests change rows and their metadata in place.
-        self._filled.update(deepcopy(changed))
-        return open_source(self._database.url, SourceMapping())
 
     def close(self) -> None:
         """End the connection that fills it."""
