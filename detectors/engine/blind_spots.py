@@ -10,7 +10,7 @@ from types import MappingProxyType
 from sqlalchemy import ColumnElement, or_, select
 
 from detectors.contract import Detector, Groups
-from detectors.engine.applicability import sees, tables_of
+from detectors.engine.applicability import needs_of, sees, tables_of
 from detectors.engine.doubts import rests_on
 from detectors.engine.row_counts import HOUSEHOLD_COLUMN
 from detectors.events import LIFECYCLE
@@ -52,6 +52,8 @@ def _spots(
     for place in sorted(f"{table}.{column}" for table in tables for column in CANONICAL[table].columns):
         if place not in ONLY_TOLD and not schema.has(place):
             yield place, Spot(f"the source has no {place} any more", _of_trail(place))
+    for place in sorted(health.bare & needs_of(detector)):
+        yield f"empty {place}", Spot(f"{place} is empty in every row")
     parts: dict[str, Groups] = {f"events {n}": (group,) for n, group in enumerate(detector.meta.events)}
     parts |= {f"way {way}": groups for way, groups in detector.meta.ways.items()}
     for name, groups in parts.items():

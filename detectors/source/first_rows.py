@@ -21,6 +21,11 @@ MANY = 100
 """So many rows are read. Of fewer households all may have lost their leader."""
 
 
+BARE = (("households", "name"), ("household_join_requests", "invite_code"), ("household_members", "is_temporary"))
+"""Columns that an app fills, and that an export may leave empty without looking cut."""
+_SEVERAL = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """The first rows of a table, `MANY` at most, and which of the columns that were asked for none of them fills."""
@@ -62,6 +67,20 @@ def sample_of(source: Source, table: str, elements: Iterable[str]) -> Sample:
     theirs = source.tables[table].c
     first = source.rows(select(*(theirs[column] for column in sorted(columns))).limit(MANY), "words")
     return Sample(len(first), frozenset(one for one in columns if all(row[one] is None for row in first)), first)
+
+
+def bare_of(samples: Samples) -> frozenset[str]:
+    """The columns of BARE that are empty in each of several first rows: what was found in them before is not found any more."""
+    return frozenset(
+        f"{table}.{column}"
+        for table, column in BARE
+        if table in samples and samples[table].rows >= _SEVERAL and not any(map(bool, _told(samples[table], column)))
+    )
+
+
+def _told(sample: Sample, column: str) -> list[Any]:
+    """The values of a column; a flag that is false is one, an empty text is none."""
+    return [value is False or value for value in sample.of(column)] if sample.has(column) else [True]
 
 
 def is_column(element: str) -> bool:

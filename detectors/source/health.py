@@ -23,7 +23,7 @@ from detectors.source.filled import (
     unfilled,
     unfilled_faults,
 )
-from detectors.source.first_rows import Sample, Samples, is_column, sample_of
+from detectors.source.first_rows import Sample, Samples, bare_of, is_column, sample_of
 from detectors.source.later import said_of_later
 from detectors.source.load_times import untrue_columns
 from detectors.source.mixed_up import mixed_up
@@ -59,6 +59,8 @@ class Health:
     """The tables that exist and hold no row."""
     unfilled: frozenset[str] = frozenset()
     """The columns (table.column) from which rules conclude and that are empty in every row."""
+    bare: frozenset[str] = frozenset()
+    """Those columns of BARE that none of the first rows fills."""
     zeros: frozenset[str] = frozenset()
     """The columns of times that may lack in which a clock's zero stands for "never"."""
     once: frozenset[str] = frozenset()
@@ -216,6 +218,7 @@ def _sample(source: Source, elements: Collection[str], health: Health) -> dict[s
         except QueryError as error:
             health.unseen.append(f"whether {name} has rows, and its columns hold anything: {error}")
     health.empty = frozenset(name for name, sample in samples.items() if not sample.rows)
+    health.bare = bare_of(samples)
     return samples
 
 

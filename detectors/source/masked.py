@@ -1,4 +1,4 @@
-"""Invite codes that were masked or hashed on the way: as they are nobody could join with any of them."""
+"""Invite codes and names that were masked or hashed on the way: nobody could join with such a code, and nothing is wrong with such a name."""
 
 from __future__ import annotations
 
@@ -6,28 +6,32 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import func, not_, select
 
 from detectors.source.base import FoundTable, Notice, QueryError, Schema, Source
 from detectors.source.filled import FEW
 from detectors.source.first_rows import MANY, Sample
 from detectors.source.sql import matches
 
-_PLACES = (("households", "invite_code"), ("household_join_requests", "invite_code"))
+_PLACES = (("households", "invite_code"), ("household_join_requests", "invite_code"), ("households", "name"))
+_WHAT = {"name": "names", "invite_code": "codes"}
 _CODE = "^[A-Z0-9]{2,6}(-[A-Z0-9]+){1,2}$"
 _HIDDEN = re.compile(
     r".*[*•█].*|\W*(redacted|masked|hidden|filtered|removed|anonymi[sz]ed|confidential)\W*|[x#-]{4,}|[0-9a-f]{32,}|[a-z0-9+/]{43}=",
     re.DOTALL | re.IGNORECASE,
 )
 """With signs that hide, a word that says so, or a hash. Whatever else is no code may be one broken job's doing."""
+_NAME = r"^(.{0,3}[*•█]{2,}.*|[^a-z0-9]*(redacted|masked|hidden|filtered|anonymi[sz]ed|confidential)[^a-z0-9]*|[x#]{4,}|[0-9a-f]{16,})$"
+"""A name may hold a star, and say what it likes."""
+_HIDDEN_NAME = re.compile(_NAME, re.DOTALL)
 
 
 def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice]:
-    """Take the columns of codes that are masked in every row from the source's tables, and say so."""
+    """Take the columns of codes and names that are masked in every row from the source's tables, and say so."""
     for table, column in _PLACES:
         sample = samples.get(table)
         why = sample and why_masked(sample, column)
-        if not sample or not why or (sample.rows == MANY and _holds_codes(source, table, column)):
+        if not sample or not why or (sample.rows == MANY and _holds_others(source, table, column)):
             continue
         source.schema = without_column(source.schema, table, column, why)
         source.tables = source.tables.of(source.schema)
@@ -35,22 +39,26 @@ def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[
             table,
             f"{table}.{column} {why}, so they were masked on their way: the column is not read",
             frozenset({f"{table}.{column}"}),
-            "export the codes as they are",
+            f"export the {_WHAT[column]} as they are",
         )
 
 
 def why_masked(sample: Sample, column: str) -> str | None:
-    """Why a column of codes can't be read, as its first rows show, or None."""
-    codes = [str(row[column]) for row in sample.first if row.get(column)]
-    hidden = len(codes) >= FEW and all(_HIDDEN.fullmatch(code) for code in codes)
-    return "holds hidden codes or hashes in every row" if hidden else None
+    """Why a column of codes or names can't be read, as its first rows show, or None."""
+    values = [str(row[column]) for row in sample.first if row.get(column)]
+    pattern = _HIDDEN_NAME if column == "name" else _HIDDEN
+    hidden = len(values) >= FEW and all(
+        pattern.fullmatch(value.lower() if column == "name" else value) for value in values
+    )
+    return f"holds hidden {_WHAT[column]} or hashes in every row" if hidden else None
 
 
-def _holds_codes(source: Source, table: str, column: str) -> bool:
-    """Whether there is a code behind the first rows: those of households that everyone has left may be masked alone."""
-    code = source.tables[table].c[column]
+def _holds_others(source: Source, table: str, column: str) -> bool:
+    """Whether there is a code, or a name, behind the first rows: those of households that everyone has left may be masked alone."""
+    value = source.tables[table].c[column]
+    plain = not_(matches(func.lower(value), _NAME)) if column == "name" else matches(value, _CODE)
     try:
-        return bool(source.rows(select(code).where(matches(code, _CODE)).limit(1), "words"))
+        return bool(source.rows(select(value).where(value.is_not(None), value != "", plain).limit(1), "words"))
     except QueryError:
         return True
 

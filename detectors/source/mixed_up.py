@@ -34,6 +34,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     **_IDS,
     "households": (*_IDS["households"], "name", "invite_code"),
     "household_join_requests": (*_IDS["household_join_requests"], "invite_code"),
+    "household_members": (*_IDS["household_members"], "is_temporary"),
     "users": (*_IDS.get("users", ()), "deleted_at"),
     "sessions": (*_IDS["sessions"], "last_activity_at"),
 }

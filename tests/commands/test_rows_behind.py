@@ -144,19 +144,18 @@ def removed(town: Tables) -> Tables:
     return town | {"household_members": rows}
 
 
-def night(folder: Path, town: Tables, as_of: str) -> str:
+def night(folder: Path, town: Tables, as_of: str, code: int = 0) -> str:
     place = ("--ledger", f"sqlite:///{folder / 'ledger.db'}", "--queue", f"folder:{folder / 'queue'}")
     crowd = dict(town)
     # Enough of a town that one row is no implausible part of it.
     for letter in "cdef":
-        crowd["households"] = [
-            *crowd["households"],
-            household(letter, 7, at=LONG_AGO, leader_id=person(9)[:-1] + letter),
-        ]
+        others = household(letter, 7, at=LONG_AGO, leader_id=person(9)[:-1] + letter)
+        others["name"] = crowd["households"][-1]["name"] and "The Home"
+        crowd["households"] = [*crowd["households"], others]
         row = member(letter, 7, at=LONG_AGO, role="leader", user_id=person(9)[:-1] + letter)
         crowd["household_members"] = [*crowd["household_members"], row]
     result = call("run", "--source", folder_of(folder / as_of[:10], crowd), "--as-of", as_of, *place)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     return result.output
 
 
@@ -233,3 +232,13 @@ def test_who_is_gone_repairs_nothing(tmp_path: Path, town: Tables, change: Chang
     verified = call("tickets", "verify", ticket, "--source", str(tmp_path / NIGHT_2[:10]), *place)
     assert "fixed" not in verified.output
     assert "made" not in night(tmp_path, town, NIGHT_3)
+
+
+def test_names_that_are_not_delivered_repair_nothing(tmp_path: Path) -> None:
+    town = base()
+    town["households"][0]["name"] = "<img src=x onerror=alert(1)>"
+    assert "1 ticket made" in night(tmp_path, town, NIGHT_1)
+    unnamed = town | {"households": [row | {"name": ""} for row in town["households"]]}
+    told = night(tmp_path, unnamed, NIGHT_2, 4)
+    assert "households.name is empty in every row; 1 finding of stored-markup could not be looked at" in told
+    assert "verified as fixed" in night(tmp_path, base(), NIGHT_3)

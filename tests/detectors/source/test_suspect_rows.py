@@ -337,3 +337,18 @@ def test_tables_that_end_at_one_round_number_end_the_scan(on_duckdb: Scanner) ->
 @pytest.mark.parametrize(("rows", "cut"), [(500, True), (550, False), (1000, True), (400, False), (65_535, True)])
 def test_where_exports_end(rows: int, cut: bool) -> None:
     assert is_cap(rows) == cut
+
+
+@pytest.mark.parametrize("hidden", ["***", "T** H****", "[REDACTED]", "d41d8cd98f00b204e9800998ecf8427e", "XXXX"])
+def test_names_that_are_masked_are_not_read(scanner: Scanner, town: Town, hidden: str) -> None:
+    """Markup in a name would be found no more, and called repaired."""
+    for row in town.households:
+        row["name"] = hidden
+    assert "households.name" in unread(scanner, town)
+    town.households[0]["name"] = "Rex *and* friends"
+    assert "households.name" not in unread(scanner, town)
+
+
+def unread(scanner: Scanner, town: Town) -> set[str]:
+    with open_source(scanner.open_town(town.tables()), SourceMapping()) as source:
+        return {column for notice in health_of(source, (), Limits(), as_of=AS_OF).notices for column in notice.columns}
