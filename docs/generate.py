@@ -32,7 +32,7 @@ from detectors.passes import PASSES  # noqa: E402
 from detectors.registry import BY_ID, DETECTORS  # noqa: E402
 from detectors.source import CANONICAL, SourceMapping, open_source  # noqa: E402
 from detectors.source.app import UNFIT  # noqa: E402
-from detectors.source.mapping import WORDS, CanonicalTable, ColumnKind  # noqa: E402
+from detectors.source.canonical import WORDS, CanonicalTable, ColumnKind  # noqa: E402
 from docs.command_pages import completion, man_page, with_help  # noqa: E402
 from docs.passes_page import passes_page  # noqa: E402
 from escalation.decide.incidents import one_per_cause  # noqa: E402

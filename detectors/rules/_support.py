@@ -14,7 +14,7 @@ from detectors.cases.timeline import timeline
 from detectors.contract import Context, TimelineEntry
 from detectors.domain.household import HouseholdCase
 from detectors.domain.records import SupportRequest, User
-from detectors.source.mapping import SUPPORT_OPEN
+from detectors.source.canonical import SUPPORT_OPEN
 from detectors.text.reading import composed
 from detectors.text.wording import count, stamp
 

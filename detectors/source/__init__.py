@@ -17,7 +17,8 @@ from detectors.source.base import (
     SourceError,
     SubjectError,
 )
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.canonical import CANONICAL
+from detectors.source.mapping import SourceMapping
 from detectors.source.oddities import NEWS, ONE_HOUSEHOLD, WHOLE, Glance
 from detectors.source.spark.address import SparkAddressError, is_spark, place_at
 from detectors.source.tables import Tables

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, select
 
 from detectors.source.base import Fact, FoundTable, NativeType, Schema
+from detectors.source.canonical import folded
 from detectors.source.notations import unblanked
 from detectors.source.typed_ids import TYPES, id_as
 
@@ -167,18 +168,14 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any], place: tuple[str, 
 def _words_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """The words of a column: what is given of a word counts, also against a list that it stands in beneath."""
     lists = {name: list(words) for name, words in above.items() if isinstance(words, list | tuple)}
-    given = {_plain(word) for word in (*(above.keys() - lists.keys()), *itertools.chain(*lists.values()))}
+    given = {folded(str(word)) for word in (*(above.keys() - lists.keys()), *itertools.chain(*lists.values()))}
     kept: dict[str, Any] = {}
     for name, words in below.items():
         if isinstance(words, list):
-            lists[name] = [*(word for word in words if _plain(word) not in given), *lists.get(name, [])]
-        elif _plain(name) not in given:
+            lists[name] = [*(word for word in words if folded(str(word)) not in given), *lists.get(name, [])]
+        elif folded(name) not in given:
             kept[name] = words
     return {**kept, **above, **lists}
-
-
-def _plain(word: Any) -> str:
-    return str(word).strip().casefold()
 
 
 def worked_out(schema: Schema, mapping: SourceMapping) -> Schema:
@@ -233,7 +230,7 @@ def _always_active(_: ColumnElement[Any]) -> ColumnElement[str]:
 
 
 def _is_any_of(words: Collection[str], column: ColumnElement[Any]) -> ColumnElement[bool]:
-    return unblanked(func.lower(cast(column, Text))).in_(sorted({_plain(word) for word in words}))
+    return unblanked(func.lower(cast(column, Text))).in_(sorted({folded(str(word)) for word in words}))
 
 
 class _Members:

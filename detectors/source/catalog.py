@@ -12,9 +12,10 @@ from sqlalchemy import Text, func, text
 
 from detectors.source.app import preset_hint, worked_out
 from detectors.source.base import FoundTable, Index, NativeType, Schema, SourceError, UniqueKey
+from detectors.source.canonical import CANONICAL, DISPENSABLE, WORDS, CanonicalColumn
 from detectors.source.elsewhere import elsewhere
 from detectors.source.gone_rows import is_copied, marking
-from detectors.source.mapping import CANONICAL, DISPENSABLE, WORDS, CanonicalColumn, SourceMapping
+from detectors.source.mapping import SourceMapping
 from detectors.source.quoting import quoted
 from detectors.source.server_times import told_by_values
 from detectors.source.server_types import (

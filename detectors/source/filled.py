@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, FromClause, Text, and_, cast, func, select
 
 from detectors.source.base import Notice, Source
+from detectors.source.canonical import CANONICAL
 from detectors.source.first_rows import MANY, Sample, Samples, columns_among, indispensable
-from detectors.source.mapping import CANONICAL
 from detectors.source.moments import EVER
 from detectors.source.zero_times import Zero, may_be_zero, zeros_of
 

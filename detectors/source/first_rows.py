@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from detectors.source.base import Source
-from detectors.source.mapping import CANONICAL, WORDS, folded
+from detectors.source.canonical import CANONICAL, WORDS, folded
 from detectors.source.mixed_up import SHOWN
 from detectors.source.zero_times import may_be_zero
 

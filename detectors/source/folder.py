@@ -28,13 +28,14 @@ from detectors.source.base import (
     SlowError,
     SourceError,
 )
+from detectors.source.canonical import CANONICAL, DISPENSABLE
 from detectors.source.elsewhere import files_elsewhere
 from detectors.source.folder_binding import bind_by_ourselves
 from detectors.source.folder_files import FORMATS, DataFile, changed, deliveries
 from detectors.source.folder_spill import PrivateFolder
 from detectors.source.folder_tables import TableReader
 from detectors.source.folder_values import literal
-from detectors.source.mapping import CANONICAL, DISPENSABLE, SourceMapping
+from detectors.source.mapping import SourceMapping
 from detectors.source.tables import Tables
 
 INTERRUPTED_EVERY = 0.2

@@ -12,7 +12,8 @@ from typing import Literal
 from urllib.parse import unquote
 
 from detectors.source.base import SourceError
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.canonical import CANONICAL
+from detectors.source.mapping import SourceMapping
 
 Format = Literal["csv", "parquet"]
 Compression = Literal["none", "gzip", "zstd"]

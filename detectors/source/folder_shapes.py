@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import ColumnError, SourceError
+from detectors.source.canonical import CANONICAL
 from detectors.source.folder_files import DataFile, Delivery, changed, shown
 from detectors.source.folder_text import (
     LONGEST_LINE,
@@ -24,7 +25,7 @@ from detectors.source.folder_text import (
 )
 from detectors.source.folder_values import identifier, literal
 from detectors.source.gone_rows import marking
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.mapping import SourceMapping
 
 Execute = Callable[[str], Sequence[Any]]
 

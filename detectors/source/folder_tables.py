@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from detectors.source.base import ONLY_TOLD, ColumnError, FoundTable, NativeType, Notice, SourceError, and_others
+from detectors.source.canonical import CANONICAL
 from detectors.source.epochs import OF_NO_UNIT
 from detectors.source.folder_counts import counts_of
 from detectors.source.folder_epochs import counted_times, read_digits, readings_of_numbers
@@ -27,7 +28,7 @@ from detectors.source.folder_shapes import (
 )
 from detectors.source.folder_values import WANTED, Reading, plain_id_of, reading
 from detectors.source.longest import WRITTEN_BY_PEOPLE
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.mapping import SourceMapping
 from detectors.source.repeated import MOST_DOUBTED
 
 _NATIVE: dict[str, NativeType] = {"flag": "flag", "time": "time", "json": "json", "number": "number"}

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, and_, cast, func, literal, or_
 from sqlalchemy.sql.functions import FunctionElement
 
+from detectors.source.canonical import CANONICAL, SUPPORT_OPEN
 from detectors.source.flags import NO, YES
-from detectors.source.mapping import CANONICAL, SUPPORT_OPEN, SourceMapping
+from detectors.source.mapping import SourceMapping
 from detectors.source.soft_marks import as_compared, softly_marking
 
 _FLAGS = frozenset(

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import FromClause, Select, TableClause, Text, cast, collate, false, func, literal_column, select
 
 from detectors.source.base import FoundTable, LostError, Schema, SourceError
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.canonical import CANONICAL
+from detectors.source.mapping import SourceMapping
 from detectors.source.notations import plain_text
 from detectors.source.tables import IDS, Tables
 

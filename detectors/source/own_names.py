@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from detectors.source.mapping import CANONICAL, WORDS, SourceMapping
+from detectors.source.canonical import CANONICAL, WORDS
+from detectors.source.mapping import SourceMapping
 from detectors.source.quoting import quoted
 
 _FROM = re.compile(r"\b(FROM|JOIN) (\w+) (\w+)\b")

@@ -9,9 +9,10 @@ import sqlalchemy
 from sqlalchemy import ColumnElement, Text, cast, func, select
 
 from detectors.source.base import LostError, SourceError
+from detectors.source.canonical import CANONICAL
 from detectors.source.epochs import since_1970, unit_of
 from detectors.source.flags import NO, YES
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.mapping import SourceMapping
 from detectors.source.server_types import NUMBERS, Reading, is_yes
 
 _TEXTS = {"text", "varchar", "bpchar", "citext"}

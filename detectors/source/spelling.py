@@ -14,9 +14,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Text, and_, cast, func, select, true
 
 from detectors.source.base import Source
+from detectors.source.canonical import WORDS, folded
 from detectors.source.first_rows import Sample
 from detectors.source.ids import WRAPPING
-from detectors.source.mapping import WORDS, SourceMapping, folded
+from detectors.source.mapping import SourceMapping
 
 MOST_WORDS = 200
 """A column with more different values than this holds no words."""

@@ -23,8 +23,9 @@ from sqlalchemy import (
 )
 
 from detectors.source.base import NativeType, Schema
+from detectors.source.canonical import CANONICAL
 from detectors.source.compared_ids import ComparedIds
-from detectors.source.mapping import CANONICAL, SourceMapping
+from detectors.source.mapping import SourceMapping
 from detectors.source.moments import EVER
 from detectors.source.repeated import LATEST, key_of
 from detectors.source.sql import WrappedJSONB

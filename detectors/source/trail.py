@@ -10,9 +10,9 @@ from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, func, not_
 
 from detectors.events import EVENT_TYPES
 from detectors.source.base import Notice, QueryError, Source
+from detectors.source.canonical import folded
 from detectors.source.erased import is_marked
 from detectors.source.first_rows import Sample
-from detectors.source.mapping import folded
 from detectors.source.spelling import Dictionary, shown
 from detectors.source.sql import json_text
 from detectors.source.tables import Tables

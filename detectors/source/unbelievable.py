@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from sqlalchemy import exists, func, or_, select
 
 from detectors.source.base import Engine, Notice, Source
+from detectors.source.canonical import STATE_WORDS
 from detectors.source.filled import FEW
 from detectors.source.first_rows import Sample, Samples
-from detectors.source.mapping import STATE_WORDS
 from detectors.source.marked import gone_rows
 from detectors.source.moments import EVER
 from detectors.source.spelling import Spoken, meant, shown

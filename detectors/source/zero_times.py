@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import FromClause, func, select, true
 
 from detectors.source.base import Notice, Source
-from detectors.source.mapping import CANONICAL
+from detectors.source.canonical import CANONICAL
 from detectors.source.moments import EVER
 
 

@@ -11,8 +11,9 @@ from sqlalchemy.sql.functions import Function
 
 from detectors.source.app import worked_out
 from detectors.source.base import FoundTable, NativeType, QueryError, Schema, SlowError, SourceError
+from detectors.source.canonical import CANONICAL, DISPENSABLE, CanonicalColumn
 from detectors.source.gone_rows import marking
-from detectors.source.mapping import CANONICAL, DISPENSABLE, CanonicalColumn, SourceMapping
+from detectors.source.mapping import SourceMapping
 from detectors.source.spark.address import Place
 from detectors.source.spark.faults import HiddenError
 from detectors.source.spark.functions import object_in
