@@ -43,6 +43,8 @@ class App(BaseModel):
     """A household may have more than one leader."""
     rows_are_deleted: bool = False
     """Of a member who left no row is kept; members have no status."""
+    members_wait: bool = False
+    """Where rows are deleted: members have a status all the same, as whoever waits to be let in has a row."""
     no_requests: bool = False
     """Nobody asks to join: there is no table of requests."""
     joins_without_request: bool = False
@@ -101,7 +103,7 @@ class App(BaseModel):
         # Whichever it is, it is there in each row; what is worked out begins from its row.
         told = {
             "households.leader_id": ("id", self.leaders_by_role),
-            "household_members.status": ("role", self.rows_are_deleted),
+            "household_members.status": ("role", self.rows_are_deleted and not self.members_wait),
             "household_members.is_temporary": ("role", self.sitters),
         }
         return {place: column for place, (column, worked_out) in told.items() if worked_out}
@@ -186,7 +188,7 @@ def worked_out(schema: Schema, mapping: SourceMapping) -> Schema:
         tables["households"] = _with(
             tables["households"], "leader_id", members.columns["user_id"], lookup.leader_of_household
         )
-    if mapping.app.rows_are_deleted:
+    if mapping.app.stands_in("household_members", "status"):
         tables["household_members"] = _with(members, "status", "text", _always_active)
     if mapping.app.sitters:
         tables["household_members"] = _with(
@@ -243,7 +245,7 @@ class _Members:
         """Whoever leads, and of several always the same one."""
         rows = self._rows()
         leads = self._means(rows, "role", "leader")
-        if "status" in self._members.columns and not self._mapping.app.rows_are_deleted:
+        if "status" in self._members.columns and not self._mapping.app.stands_in("household_members", "status"):
             # Whoever left may keep the role, as in PetForce.
             leads = and_(leads, self._means(rows, "status", "active"))
         # Whoever works it out for few rows has an id in the type in which ids are compared, and not as it is stored.

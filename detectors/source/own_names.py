@@ -82,7 +82,7 @@ def _worked_out(own: str, place: str, mapping: SourceMapping) -> str | None:
         return f"({own} IN ({', '.join(map(literal, mapping.app.sitters))}))"
     leads = ", ".join(literal(word) for word in _own_words("household_members.role", "leader", mapping))
     theirs = f"{home} = {own} AND {role} IN ({leads})"
-    if not mapping.app.rows_are_deleted:
+    if mapping.app.stands_in("household_members", "status") is None:
         stays = ", ".join(literal(word) for word in _own_words("household_members.status", "active", mapping))
         theirs += f" AND {status} IN ({stays})"
     # In its own type, so that it can be compared; no server knows the least UUID.

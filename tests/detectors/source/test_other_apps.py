@@ -144,7 +144,12 @@ def test_who_sits_in_many_households_is_told(put: Put) -> None:
     for number in range(10):
         member(town, number, "business", "sitter", NIGHT - timedelta(days=number + 1))
         town["members"][-1]["user_id"] = "user_business"
-    assert found_in(put("petforce-2", town), "petforce-2") == [("commercial-use", "user_business")]
+    # Whoever owns a household answers for what it is called.
+    town["households"][3]["name"] = "Book now for 20 EUR"
+    assert found_in(put("petforce-2", town), "petforce-2") == [
+        ("commercial-use", "user_3owner"),
+        ("commercial-use", "user_business"),
+    ]
 
 
 def test_exactly_twenty_removals_are_no_mass_removal(put: Put) -> None:
@@ -317,6 +322,19 @@ def test_what_is_put_right_is_a_repair_and_half_a_table_is_none(tmp_path: Path) 
     repaired = later(rewrite_town(80))
     repaired["members"] = [row for row in repaired["members"] if row["user_id"] != "user_1sitter"]
     assert night(tmp_path, repaired, 2) == 0
+    assert "no-leader" not in tickets(tmp_path)
+
+
+def test_somebody_who_leaves_a_circle_on_the_same_day_hides_no_repair(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text('[source]\npreset = "donetick"\n', encoding="utf-8")
+    broken, repaired = TOWNS["donetick"](), TOWNS["donetick"]()
+    for row in broken["user_circles"]:
+        row["role"] = "member" if row["circle_id"] == 6 else row["role"]
+    repaired["user_circles"] = [row for row in repaired["user_circles"] if row["user_id"] != 17]
+    assert repaired["user_circles"] != TOWNS["donetick"]()["user_circles"]
+    night(tmp_path, broken, 0)
+    assert "no-leader" in tickets(tmp_path)
+    assert night(tmp_path, repaired, 1) == 0
     assert "no-leader" not in tickets(tmp_path)
 
 
