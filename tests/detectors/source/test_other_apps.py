@@ -497,6 +497,9 @@ def test_a_statement_for_people_leaves_out_what_the_app_does_not_have(postgres: 
 def test_what_an_app_does_not_have_is_named_in_our_names() -> None:
     with pytest.raises(ValueError, match=r"app.without: 'homes.name' is none of household_events, "):
         SourceMapping.model_validate({"app": {"without": ["homes.name"]}})
+    # What is worked out is there.
+    sitters = in_own_names("SELECT m.is_temporary FROM household_members m", SourceMapping(preset="petforce-2"))
+    assert "NULL" not in sitters
     given = {"preset": "petforce-2", "tables": {"households": {"columns": {"description": "about"}}}}
     own = in_own_names("SELECT h.description FROM households h", SourceMapping.model_validate(given))
     assert own == 'SELECT h."about" FROM households h'
