@@ -72,14 +72,11 @@ class App(BaseModel):
         return self.no_requests or self.joins_without_request
 
     @property
-    def answers_name_rows(self) -> bool:
-        """Whether who answered a request is named by their row, and so is named no more once that is gone."""
-        return "household_join_requests.responded_by" in self.people_by_member
-
-    @property
     def answers_by_the_gone(self) -> bool:
         """Whether a request may be answered by somebody of whom nothing tells any more that they belonged."""
-        return self.rows_are_deleted and not self.answers_name_rows
+        # Named by their row, they are named no more once that is gone.
+        by_row = "household_join_requests.responded_by" in self.people_by_member
+        return self.rows_are_deleted and not by_row
 
     @property
     def otherwise(self) -> frozenset[Fact]:
