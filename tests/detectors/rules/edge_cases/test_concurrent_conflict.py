@@ -109,6 +109,13 @@ def test_fires_on_a_rejected_member(scanner: Scanner, town: Town) -> None:
     assert scanner.findings(town, DETECTOR) == []
 
 
+@pytest.mark.parametrize(("age", "expected"), [(2 * MINUTE - SECOND, 0), (2 * MINUTE, 1)])
+def test_waits_for_the_row_of_a_rejected_member(scanner: Scanner, town: Town, age: timedelta, expected: int) -> None:
+    town.request("one", "oak", "zoe", status="rejected", by="anna", at=WHEN)
+    town.member("oak", "zoe", at=AS_OF - age)
+    assert scanner.subjects(town, DETECTOR) == FOUND * expected
+
+
 def test_fires_on_an_approval_overtaken_by_a_rejection(scanner: Scanner, town: Town) -> None:
     town.request("asked", "oak", "zoe", status="rejected", by="anna", at=WHEN)
     town.member("oak", "zoe", at=WHEN + HOUR)
