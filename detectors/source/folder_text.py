@@ -19,6 +19,7 @@ LONGEST_LINE = 16 * 1024 * 1024
 """In bytes; a CSV line beyond it is refused. DuckDB's own limit is 2 MB, which one long description may exceed."""
 _BLOCK = 1024 * 1024
 _SEPARATORS = ",;\t|"
+_SEPARATOR_TOLD = re.compile(r"\s*\"?sep=.\"?\s*$", re.IGNORECASE | re.MULTILINE)
 _LATIN_LETTER = re.compile(rb"(?<![\x80-\xff])(?:[\xc0\xc1\xc4-\xfd]|[\xc2\xc3](?=[A-Za-z]))(?![\x80-\xff])")
 """A letter with an accent as Latin-1 and Windows-1252 write it: one byte above ASCII, alone."""
 _ASCII = bytes(range(128))
@@ -54,6 +55,9 @@ def header_of(file: DataFile, first: bytes, wanted: Collection[str]) -> Header:
     if encoding:
         raise SourceError(f"{shown(file.path)} is written in {encoding}: export it again in UTF-8")
     text = first.decode("utf-8-sig", errors="replace")
+    if _SEPARATOR_TOLD.match(text):
+        line = text.strip().splitlines()[0].strip()
+        raise SourceError(f"{shown(file.path)} begins with a line for spreadsheets, {line}: take that line out")
     known = {plain_name(name) for name in wanted}
     best: tuple[tuple[int, int], Header] | None = None
     for separator in _SEPARATORS:

@@ -187,6 +187,18 @@ def test_other_encodings_are_named(folder: Path, table: str, encoding: str, said
         open_source(str(folder), SourceMapping())
 
 
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=,"\n', "\ufeffSEP=\t\n"])
+@pytest.mark.parametrize("pack", [lambda path: path, packed])
+def test_a_line_for_spreadsheets_is_named(folder: Path, pack: Callable[[Path], Path], line: str) -> None:
+    path = folder / "household_members.csv"
+    path.write_text(line + path.read_text(), encoding="utf-8")
+    pack(path)
+    with pytest.raises(
+        SourceError, match=rf"(?i){path.name}.* begins with a line for spreadsheets, .?sep=.*: take that"
+    ):
+        open_source(str(folder), SourceMapping())
+
+
 @pytest.mark.parametrize("pack", [packed, _as_zst])
 @pytest.mark.parametrize("left", [0.5, 0.9, 0.999])
 def test_a_packed_file_that_is_cut_short_is_no_whole_one(
