@@ -16,14 +16,14 @@ from detectors.source.sql import matches
 _PLACES = (("households", "invite_code"), ("household_join_requests", "invite_code"), ("households", "name"))
 _WHAT = {"name": "names", "invite_code": "codes"}
 _CODE = "^[A-Z0-9]{2,6}(-[A-Z0-9]+){1,2}$"
-_HIDDEN = re.compile(
+_CODES = re.compile(
     r".*[*•█].*|\W*(redacted|masked|hidden|filtered|removed|anonymi[sz]ed|confidential)\W*|[x#-]{4,}|[0-9a-f]{32,}|[a-z0-9+/]{43}=",
     re.DOTALL | re.IGNORECASE,
 )
 """With signs that hide, a word that says so, or a hash. Whatever else is no code may be one broken job's doing."""
 _NAME = r"^(.{0,3}[*•█]{2,}.*|[^a-z0-9]*(redacted|masked|hidden|filtered|anonymi[sz]ed|confidential)[^a-z0-9]*|[x#]{4,}|[0-9a-f]{16,})$"
 """A name may hold a star, and say what it likes."""
-_HIDDEN_NAME = re.compile(_NAME, re.DOTALL)
+_HIDDEN = {"invite_code": _CODES, "name": re.compile(_NAME, re.DOTALL | re.IGNORECASE)}
 
 
 def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[Notice]:
@@ -46,10 +46,7 @@ def leave_out_masked(source: Source, samples: Mapping[str, Sample]) -> Iterator[
 def why_masked(sample: Sample, column: str) -> str | None:
     """Why a column of codes or names can't be read, as its first rows show, or None."""
     values = [str(row[column]) for row in sample.first if row.get(column)]
-    pattern = _HIDDEN_NAME if column == "name" else _HIDDEN
-    hidden = len(values) >= FEW and all(
-        pattern.fullmatch(value.lower() if column == "name" else value) for value in values
-    )
+    hidden = len(values) >= FEW and all(map(_HIDDEN[column].fullmatch, values))
     return f"holds hidden {_WHAT[column]} or hashes in every row" if hidden else None
 
 
